@@ -1,0 +1,22 @@
+"""What the user can mend: errors that the command line prints as one line, with exit code 2."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend; its text names the thing and what would have worked."""
+
+
+class ConfigurationError(UserError):
+    """A setting that does not exist, or a value it cannot take."""
+
+
+class DataError(UserError):
+    """Data that is missing, unreadable or contradicts itself."""
+
+
+def did_you_mean(word: str, valid: Iterable[str]) -> str:
+    """`; did you mean X?` for the valid word nearest to `word`, or nothing where none is near."""
+    near = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
