@@ -1,0 +1,1 @@
+"""What is lowered, by whom, in which order: regression, pix2pix, diffusion."""

@@ -1,0 +1,145 @@
+"""A residual UNet with attention (Ho et al. 2020, Dhariwal and Nichol 2021): diffusion's usual backbone, free to all."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vmsbench.errors import ConfigurationError
+from vmsbench.networks.layers import Modulation, TimeFeatures, normalisation
+from vmsbench.networks.network import Network
+
+
+class Residual(nn.Module):
+    """x + two normalised 3 x 3 convolutions; the time scales and shifts between them. The sum starts as x."""
+
+    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, time_features: int) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(
+            normalisation(kind, inputs, side), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1)
+        )
+        self.middle = normalisation(kind, outputs, side)
+        self.modulation = Modulation(time_features, outputs) if time_features else None
+        self.leave = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), nn.Conv2d(outputs, outputs, 3, padding=1))
+        nn.init.zeros_(self.leave[-1].weight)
+        nn.init.zeros_(self.leave[-1].bias)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
+        inner = self.middle(self.enter(x))
+        if self.modulation is not None and time is not None:
+            inner = self.modulation(inner, time)
+        return self.skip(x) + self.leave(inner)
+
+
+class Attention(nn.Module):
+    """x + self-attention over all pixels of a map, in heads of 32 channels or fewer."""
+
+    def __init__(self, channels: int, side: int, kind: str) -> None:
+        super().__init__()
+        self.heads = max(1, channels // 32)
+        if channels % self.heads:
+            self.heads = 1
+        self.norm = normalisation(kind, channels, side)
+        self.project = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        shape = (batch, 3, self.heads, channels // self.heads, height * width)
+        query, key, value = self.project(self.norm(x)).reshape(shape).transpose(3, 4).unbind(1)
+        seen = nn.functional.scaled_dot_product_attention(query, key, value)
+        return x + self.out(seen.transpose(2, 3).reshape(batch, channels, height, width))
+
+
+class ResidualUNet(Network):
+    """Residual blocks at each resolution, attention where the map is small.
+
+    width         channels at full resolution
+    multipliers   of the width, one per resolution, each half the one before
+    blocks        residual blocks per resolution going down (one more going up)
+    attention     sides in pixels at which maps attend to themselves
+    norm, dropout as in the UNet; dropout in every block
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: int,
+        timed: bool = False,
+        width: int = 64,
+        multipliers: Sequence[int] = (1, 2, 4, 4),
+        blocks: int = 1,
+        attention: Sequence[int] = (16,),
+        norm: str = "group",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        halvings = len(multipliers) - 1
+        if size % 2**halvings:
+            raise ConfigurationError(f"multipliers={list(multipliers)}: {size} px cannot be halved {halvings} times")
+        features = 4 * width if timed else 0
+        self.time = TimeFeatures(features) if timed else None
+        self.first = nn.Conv2d(inputs, width, 3, padding=1)
+        channels, skips, side = width, [width], size
+        self.down = nn.ModuleList()
+        for level, multiplier in enumerate(multipliers):
+            for _ in range(blocks):
+                self.down.append(Stage(channels, width * multiplier, side, norm, dropout, features, side in attention))
+                channels = width * multiplier
+                skips.append(channels)
+            if level < halvings:
+                self.down.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+                side //= 2
+                skips.append(channels)
+        self.middle = nn.ModuleList(
+            [
+                Stage(channels, channels, side, norm, dropout, features, attends=True),
+                Stage(channels, channels, side, norm, dropout, features, attends=False),
+            ]
+        )
+        self.up = nn.ModuleList()
+        for level, multiplier in reversed(list(enumerate(multipliers))):
+            for _ in range(blocks + 1):
+                after = width * multiplier
+                attends = side in attention
+                self.up.append(Stage(channels + skips.pop(), after, side, norm, dropout, features, attends))
+                channels = after
+            if level > 0:
+                self.up.append(
+                    nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1))
+                )
+                side *= 2
+        self.last = nn.Sequential(
+            normalisation(norm, channels, side), nn.SiLU(), nn.Conv2d(channels, outputs, 3, padding=1)
+        )
+
+    def forward(self, image: Tensor, time: Tensor | None = None) -> Tensor:
+        features = self.time(time) if self.time is not None and time is not None else None
+        x = self.first(image)
+        skips = [x]
+        for part in self.down:
+            x = part(x, features) if isinstance(part, Stage) else part(x)
+            skips.append(x)
+        for part in self.middle:
+            x = part(x, features)
+        for part in self.up:
+            x = part(torch.cat([x, skips.pop()], dim=1), features) if isinstance(part, Stage) else part(x)
+        return self.last(x)
+
+
+class Stage(nn.Module):
+    """A residual block, and attention after it where wanted."""
+
+    def __init__(
+        self, inputs: int, outputs: int, side: int, kind: str, dropout: float, time_features: int, attends: bool
+    ) -> None:
+        super().__init__()
+        self.residual = Residual(inputs, outputs, side, kind, dropout, time_features)
+        self.attention = Attention(outputs, side, kind) if attends else nn.Identity()
+
+    def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
+        return self.attention(self.residual(x, time))
