@@ -20,10 +20,11 @@ from vmsbench.models.noise import Schedule
 class Diffusion(Model):
     """The thesis's third experiment.
 
-    network    takes image and noisy map on top of each other, and the time; gives the velocity
-    schedule   gamma(t)
-    times      T: training draws t from (1..T) / T
-    steps      of DDIM (Song et al. 2021, eta = 0) when maps are sampled; at most T
+    network        takes image and noisy map on top of each other, and the time; gives the velocity
+    schedule       gamma(t)
+    times          T: training draws t from (1..T) / T
+    steps          of DDIM (Song et al. 2021, eta = 0) when maps are sampled; at most T
+    quick_steps    the same for a look during training
     """
 
     def __init__(
@@ -34,13 +35,14 @@ class Diffusion(Model):
         schedule: Schedule,
         times: int = 1000,
         steps: int = 50,
+        quick_steps: int = 10,
     ) -> None:
         super().__init__()
         if not 1 <= steps <= times:
             raise ConfigurationError(f"model.steps={steps} must lie between 1 and model.times={times}; 50 works")
         self.network = network(3 + channels, channels, size, timed=True)
         self.schedule = schedule
-        self.times, self.steps = times, steps
+        self.times, self.steps, self.quick_steps = times, steps, min(steps, quick_steps)
         self.mean: Tensor
         self.deviation: Tensor
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
@@ -66,7 +68,7 @@ class Diffusion(Model):
         guess = self.network(torch.cat([image, noisy], dim=1), time)
         yield "network", {"velocity": functional.mse_loss(guess, velocity)}
 
-    def sample(self, image: Tensor, count: int = 1) -> Tensor:
+    def sample(self, image: Tensor, count: int = 1, quick: bool = False) -> Tensor:
         """DDIM: from pure noise, `steps` times guess the map, clip it to what maps can be, and go to the next time."""
         batch, _, height, width = image.shape
         channels = self.mean.shape[1]
@@ -74,7 +76,8 @@ class Diffusion(Model):
         noisy = torch.randn(batch * count, channels, height, width, device=image.device)
         low, high = (-1 - self.mean) / self.deviation, (1 - self.mean) / self.deviation
         clean = noisy
-        moments = torch.linspace(1, 0, self.steps + 1, device=image.device)
+        steps = self.quick_steps if quick else self.steps
+        moments = torch.linspace(1, 0, steps + 1, device=image.device)
         for now, later in zip(moments[:-1], moments[1:], strict=True):
             time = now.expand(len(noisy))
             signal, spread = self.amounts(time)

@@ -39,5 +39,8 @@ class Model(nn.Module, ABC):
         """
 
     @abstractmethod
-    def sample(self, image: Tensor, count: int = 1) -> Tensor:
-        """`count` maps drawn for each image: B x count x C x S x S in [-1, 1]. Deterministic models repeat theirs."""
+    def sample(self, image: Tensor, count: int = 1, quick: bool = False) -> Tensor:
+        """`count` maps drawn for each image: B x count x C x S x S in [-1, 1]. Deterministic models repeat theirs.
+
+        `quick` samples may be worse and must be cheaper: they are for a look during training.
+        """

@@ -63,5 +63,5 @@ class Pix2Pix(Model):
             },
         )
 
-    def sample(self, image: Tensor, count: int = 1) -> Tensor:
+    def sample(self, image: Tensor, count: int = 1, quick: bool = False) -> Tensor:
         return self.network(image).tanh()[:, None].expand(-1, count, -1, -1, -1)

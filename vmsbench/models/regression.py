@@ -26,5 +26,5 @@ class Regression(Model):
     def losses(self, image: Tensor, target: Tensor) -> Losses:
         yield "network", {self.loss: DISTANCES[self.loss](self.network(image), target)}
 
-    def sample(self, image: Tensor, count: int = 1) -> Tensor:
+    def sample(self, image: Tensor, count: int = 1, quick: bool = False) -> Tensor:
         return self.network(image).clamp(-1, 1)[:, None].expand(-1, count, -1, -1, -1)

@@ -1,0 +1,304 @@
+"""One configuration, trained and judged, in one folder.
+
+    results = run(config, folder)             or: python -m vmsbench.experiment config.json folder
+
+The folder holds config.json, history.jsonl (a line per epoch), checkpoint.pt, samples.png, log.txt and, once the work
+is done, results.json. Running it again continues after the last whole epoch, or returns at once. Nothing here needs
+more than torch, numpy, pillow and torchvision, so that it runs on bare machines too.
+"""
+
+import copy
+import csv
+import hashlib
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vmsbench.build import build
+from vmsbench.data.pairs import Dataset, Pairs
+from vmsbench.data.pictures import grid, render
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
+from vmsbench.metrics.frechet import distances
+from vmsbench.models.model import Model
+from vmsbench.training.evaluation import Evaluation, evaluate, validation_losses
+from vmsbench.training.training import Training
+
+Config = dict[str, Any]
+Report = Callable[[dict[str, Any]], None]
+
+BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid.weights")
+SHOWN = 8
+SHOWN_SCORES = ("l1", "l1_unit", "mse", "crps", "cc_true", "cc_false", "cc_combined")
+
+
+def ignore(record: dict[str, Any]) -> None:
+    """The report of whoever does not listen."""
+
+
+def setting(config: Config, path: str) -> Any:
+    """What stands at a dotted path. Raises KeyError where there is nothing."""
+    for key in path.split("."):
+        config = config[key]
+    return config
+
+
+def with_settings(config: Config, settings: dict[str, Any]) -> Config:
+    """A copy of `config` with other values at dotted paths; a dictionary replaces what was there as a whole."""
+    changed = copy.deepcopy(config)
+    for path, value in settings.items():
+        *above, last = path.split(".")
+        place = setting(changed, ".".join(above)) if above else changed
+        place[last] = copy.deepcopy(value)
+    return changed
+
+
+def identity(config: Config) -> str:
+    """Twelve hexadecimal digits of what changes the result: equal names are the same experiment.
+
+    Where it runs (the device) and where things lie on this machine are left out; the data's digest stands for the data.
+    """
+    kept = copy.deepcopy(config)
+    for path in BESIDE_THE_RESULT:
+        *above, last = path.split(".")
+        place = kept
+        for key in above:
+            place = place.get(key, {})
+        place.pop(last, None)
+    return hashlib.sha256(json.dumps(plain(kept), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def check(config: Config, channels: int, size: int, train: int) -> None:
+    """Build everything but the weights' memory, so that a wrong setting is said before any training starts.
+
+    Raises UserError in one line.
+    """
+    with torch.device("meta"):
+        model = build(config["model"], channels=channels, size=size)
+        optimizers = {player: build(spec) for player, spec in config["optimizers"].items()}
+        for player, module in model.players().items():
+            if player in optimizers:
+                try:
+                    optimizers[player](list(module.parameters()))
+                except (TypeError, ValueError) as error:
+                    raise ConfigurationError(f"optimizers.{player}: {error}") from error
+    trainer = dict(config["trainer"])
+    build(trainer.pop("schedule"))
+    build(config["augmentation"])
+    unknown = set(config["optimizers"]) ^ set(model.players())
+    if unknown:
+        raise ConfigurationError(
+            f"optimizers are given for {', '.join(sorted(config['optimizers']))}, but the model trains "
+            f"{', '.join(sorted(model.players()))}"
+        )
+    if not 1 <= trainer["batch_size"] <= train:
+        raise ConfigurationError(
+            f"trainer.batch_size={trainer['batch_size']} must lie between 1 and the {train} training pairs"
+        )
+    if trainer["epochs"] < 1:
+        raise ConfigurationError(f"trainer.epochs={trainer['epochs']}: at least 1")
+
+
+def run(config: Config, folder: Path | str, report: Report = ignore) -> dict[str, Any]:
+    """Train and judge `config` in `folder`; returns what results.json holds.
+
+    report  is called with each line of the history as it comes about; when continuing, first with those that are
+            there already. It may raise (SystemExit, say) to stop: what was done stays, and can be continued.
+    Raises UserError for settings or data that cannot work, Diverged for a loss that is no number.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = plain(config)
+    if (folder / "config.json").exists() and identity(read_json(folder / "config.json")) != identity(config):
+        raise ConfigurationError(f"{folder} holds another experiment; choose another folder")
+    if (folder / "results.json").exists():
+        for record in read_lines(folder / "history.jsonl"):
+            report(record)
+        return read_json(folder / "results.json")
+    save_json(folder / "config.json", config)
+    try:
+        return Experiment(config, folder).run(report)
+    except Exception:
+        log(folder, traceback.format_exc())
+        raise
+
+
+def log(folder: Path, text: str) -> None:
+    with (folder / "log.txt").open("a") as file:
+        file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+
+
+def chosen_device(name: str) -> torch.device:
+    """`auto` is the first GPU where there is one, else the CPU. Raises ConfigurationError for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigurationError(f"device={name}: torch sees no GPU here; device=cpu and device=auto work")
+    return torch.device(name)
+
+
+class Experiment:
+    """A configuration at work in its folder."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.config, self.folder = config, folder
+        self.device = chosen_device(config["device"])
+        torch.manual_seed(config["seed"])
+        self.dataset: Dataset = build(config["data"])
+        self.train, self.validation = self.dataset.train.to(self.device), self.dataset.validation.to(self.device)
+        channels = self.dataset.channels
+        self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
+        self.model.prepare(self.train.maps[:, :channels].float() / 127.5 - 1)
+        trainer = dict(config["trainer"])
+        self.epochs = trainer["epochs"]
+        self.training = Training(
+            self.model,
+            self.train,
+            channels,
+            optimizers={player: build(spec) for player, spec in config["optimizers"].items()},
+            augmentation=build(config["augmentation"]),
+            schedule=build(trainer.pop("schedule")),
+            **trainer,
+        )
+
+    def run(self, report: Report) -> dict[str, Any]:
+        history = self.resume()
+        for record in history:
+            report(record)
+        log(self.folder, f"{self.config['exp']} on {self.device}: epoch {len(history) + 1} to {self.epochs}")
+        for epoch in range(len(history) + 1, self.epochs + 1):
+            record = self.one_epoch(epoch, history[-1]["seconds"] if history else 0.0)
+            append_line(self.folder / "history.jsonl", record)
+            self.save(epoch)
+            history.append(plain(record))
+            report(history[-1])
+        results = self.judge(history)
+        replace(self.folder / "checkpoint.pt", lambda file: torch.save({"weights": self.weights()}, file))
+        save_json(self.folder / "results.json", results)
+        log(self.folder, f"done: {json.dumps(plain(results['validation']))}")
+        return plain(results)
+
+    def resume(self) -> list[dict[str, Any]]:
+        """Load the last checkpoint, and cut the history to the epochs that it contains."""
+        history_file, checkpoint = self.folder / "history.jsonl", self.folder / "checkpoint.pt"
+        if not checkpoint.exists():
+            history_file.unlink(missing_ok=True)
+            return []
+        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        if "weights" in state:
+            self.model.load_state_dict(state["weights"])
+            return list(read_lines(history_file))
+        self.training.load_state_dict(state["training"])
+        history = [record for record in read_lines(history_file) if record["epoch"] <= state["epoch"]]
+        lines = "".join(json.dumps(record) + "\n" for record in history)
+        replace(history_file, lambda file: file.write(lines.encode()))
+        return history
+
+    def save(self, epoch: int) -> None:
+        state = {"epoch": epoch, "training": self.training.state_dict()}
+        replace(self.folder / "checkpoint.pt", lambda file: torch.save(state, file))
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        with self.training.average.in_place():
+            return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+
+    def one_epoch(self, epoch: int, seconds_before: float) -> dict[str, Any]:
+        """Train for an epoch and look at the validation pairs; returns the history's line."""
+        start = time.perf_counter()
+        evaluation = self.config["evaluation"]
+        record: dict[str, Any] = {"epoch": epoch, "time": time.time(), "train": self.training.epoch()}
+        with self.training.average.in_place():
+            record["validation"] = validation_losses(
+                self.model, self.validation, self.dataset.channels, evaluation["batch_size"]
+            )
+            if epoch % evaluation["every"] == 0 or epoch == self.epochs:
+                shown = self.validation.subset(range(min(evaluation["images"] or len(self.validation), len(self.validation))))
+                seen = evaluate(self.model, shown, evaluation["samples"], evaluation["batch_size"], quick=True)
+                record["scores"] = seen.scores
+                self.draw(shown, seen)
+        record["seconds"] = seconds_before + time.perf_counter() - start
+        record["images"] = self.training.images_seen
+        return record
+
+    def draw(self, pairs: Pairs, seen: Evaluation) -> None:
+        rows = [
+            [pairs.images[i].cpu(), render(pairs.maps[i].cpu()), render(seen.samples[i, 0])]
+            for i in range(min(SHOWN, len(pairs)))
+        ]
+        picture = grid(rows, titles=["image", "truth", "prediction"])
+        replace(self.folder / "samples.png", lambda file: picture.save(file, format="PNG"))
+
+    def judge(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+        """Score the trained model: the validation pairs always, the test pairs in a final alone."""
+        evaluation, metric = self.config["evaluation"], self.config["metric"]
+        samples, batch_size = evaluation["final_samples"], evaluation["batch_size"]
+        with self.training.average.in_place():
+            seen = evaluate(self.model, self.validation, samples, batch_size)
+            results = {
+                "exp": self.config["exp"],
+                "seed": self.config["seed"],
+                "epochs": len(history),
+                "seconds": history[-1]["seconds"],
+                "parameters": sum(p.numel() for player in self.model.players().values() for p in player.parameters()),
+                "parameters_network": sum(p.numel() for p in self.model.network.parameters()),
+                "images_seen": history[-1]["images"],
+                "seconds_per_image": seen.seconds_per_image,
+                "samples": samples,
+                "metric": metric,
+                "validation": seen.scores,
+                "device": str(self.device),
+                "digest_data": self.dataset.digest,
+                "torch": torch.__version__,
+            }
+            if self.config["test"]:
+                test = self.dataset.test.to(self.device)
+                judged = evaluate(self.model, test, samples, batch_size)
+                results["test"] = judged.scores
+                results["fid"] = self.frechet(test, judged)
+                self.keep(test, judged)
+        return results
+
+    def frechet(self, test: Pairs, judged: Evaluation) -> dict[str, Any]:
+        predicted = render(judged.samples[:, 0]).float() / 255
+        truth, others = render(test.maps.cpu()).float() / 255, render(self.train.maps.cpu()).float() / 255
+        return distances(truth, predicted, others, self.config["fid"]["weights"], device=self.device)
+
+    def keep(self, test: Pairs, judged: Evaluation) -> None:
+        """predictions.npz and scores.csv: what the report draws, and compares image by image."""
+        kept = {"names": np.array(test.names), "predictions": judged.samples[:, 0].numpy()}
+        if judged.samples.shape[1] > 1:
+            kept["median"] = judged.samples.float().quantile(0.5, dim=1).round().to(torch.uint8).numpy()
+        replace(self.folder / "predictions.npz", lambda file: np.savez_compressed(file, **kept))
+        columns = {name: judged.per_image[name].tolist() for name in SHOWN_SCORES if name in judged.per_image}
+        beside = self.folder / "scores.csv"
+        with beside.open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["name", *columns])
+            table.writerows(zip(test.names, *columns.values(), strict=True))
+
+
+def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m vmsbench.experiment config.json folder")
+
+    def tell(record: dict[str, Any]) -> None:
+        scores = record.get("scores") or {}
+        shown = f"  validation L1 {scores['l1']:.4f}" if "l1" in scores else ""
+        print(f"epoch {record['epoch']}  training loss {record['train']['loss']:.4f}{shown}", flush=True)
+
+    try:
+        results = run(read_json(Path(sys.argv[1])), sys.argv[2], tell)
+    except (UserError, OSError, json.JSONDecodeError) as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""How good a model is now: its own losses on unseen pairs, and the scores of the maps it samples."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from vmsbench.data.pairs import Pairs, signed, unit
+from vmsbench.metrics.scores import Scores
+from vmsbench.models.model import Model
+
+FIXED_SEED = 20_201
+
+
+@contextmanager
+def aside(seed: int, device: torch.device) -> Iterator[None]:
+    """Within the block random draws come from `seed`; after it the streams go on as if nothing had been drawn."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def validation_losses(model: Model, pairs: Pairs, channels: int, batch_size: int) -> dict[str, float]:
+    """Each `player/term` and their `loss` on `pairs`, nobody updated, the same random draws every time."""
+    model.eval()
+    device = pairs.images.device
+    sums: dict[str, Tensor] = {}
+    with torch.no_grad(), aside(FIXED_SEED, device):
+        for chosen in torch.arange(len(pairs), device=device).split(batch_size):
+            image, target = signed(pairs.images[chosen]), signed(pairs.maps[chosen, :channels])
+            for player, terms in model.losses(image, target):
+                for term, value in terms.items():
+                    name = f"{player}/{term}"
+                    sums[name] = sums.get(name, torch.zeros((), device=device)) + value * len(chosen)
+    means = {name: float(value) / len(pairs) for name, value in sums.items()}
+    return means | {"loss": sum(means.values())}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of sampled maps.
+
+    scores              their means, as `vmsbench.metrics.scores` names them
+    per_image           the same, N values each
+    samples             uint8, N x K x C x S x S
+    seconds_per_image   time to sample one map
+    """
+
+    scores: dict[str, float | int | None]
+    per_image: dict[str, Tensor]
+    samples: Tensor
+    seconds_per_image: float
+
+
+@torch.no_grad()
+def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: bool = False) -> Evaluation:
+    """Sample `samples` maps for each of `pairs` and score them against the truth, in [0, 1] on all its channels.
+
+    The random draws are the same every time; `quick` is for a look during training.
+    """
+    model.eval()
+    scores = Scores()
+    drawn, seconds = [], 0.0
+    device = pairs.images.device
+    with aside(FIXED_SEED, device):
+        for chosen in torch.arange(len(pairs), device=device).split(max(1, batch_size // samples)):
+            image = signed(pairs.images[chosen])
+            start = perf_counter()
+            maps = model.sample(image, samples, quick)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds += perf_counter() - start
+            predicted = ((maps + 1) / 2).clamp(0, 1)
+            scores.update(predicted, unit(pairs.maps[chosen]))
+            drawn.append((predicted * 255).round().to(torch.uint8).cpu())
+    return Evaluation(
+        scores.result(), scores.per_image(), torch.cat(drawn), seconds / (len(pairs) * samples)
+    )

@@ -1,0 +1,57 @@
+"""Learning-rate schedules: the share of the full rate at a point of the training, after a linear warm-up."""
+
+import math
+from abc import ABC, abstractmethod
+
+from vmsbench.errors import ConfigurationError
+
+
+class RateSchedule(ABC):
+    """A factor for the learning rate, given how much of the training is over.
+
+    warmup   the first share of the training, over which the rate rises from 0
+    """
+
+    def __init__(self, warmup: float = 0.0) -> None:
+        if not 0 <= warmup < 1:
+            raise ConfigurationError(f"warmup={warmup} is a share of the training: from 0 up to, not including, 1")
+        self.warmup = warmup
+
+    def factor(self, done: float) -> float:
+        """The factor when the share `done` in [0, 1) of all steps lies behind."""
+        if done < self.warmup:
+            return done / self.warmup
+        return self.after((done - self.warmup) / (1 - self.warmup))
+
+    @abstractmethod
+    def after(self, done: float) -> float:
+        """The factor when the share `done` of what follows the warm-up lies behind."""
+
+
+class Constant(RateSchedule):
+    """The full rate throughout."""
+
+    def after(self, done: float) -> float:
+        return 1.0
+
+
+class LinearDecay(RateSchedule):
+    """Full until `start`, then linearly down to 0, as pix2pix does from half way on."""
+
+    def __init__(self, warmup: float = 0.0, start: float = 0.5) -> None:
+        super().__init__(warmup)
+        self.start = start
+
+    def after(self, done: float) -> float:
+        return min(1.0, (1 - done) / (1 - self.start))
+
+
+class CosineDecay(RateSchedule):
+    """Half a cosine from the full rate down to `least` of it (Loshchilov and Hutter 2017)."""
+
+    def __init__(self, warmup: float = 0.0, least: float = 0.0) -> None:
+        super().__init__(warmup)
+        self.least = least
+
+    def after(self, done: float) -> float:
+        return self.least + (1 - self.least) * (1 + math.cos(math.pi * done)) / 2

@@ -1,0 +1,76 @@
+"""Work to be driven: trials that are asked for one by one and told when they are over."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsbench.tuning.searcher import Choice, Settled
+from vmsbench.tuning.stopping import Curve
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An experiment to run in its folder, and why: the choice it stands for and the coordinate it was made for."""
+
+    id: str
+    folder: Path
+    config: dict[str, Any]
+    choice: Choice
+    coordinate: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended: complete, stopped (early) or failed, with the cause of the latter two."""
+
+    outcome: str
+    score: float | None
+    epoch: int
+    seconds: float
+    cause: str | None
+
+
+class Work(ABC):
+    """Trials for a driver such as Ray's, which knows nothing of what they are for."""
+
+    @abstractmethod
+    def ask(self) -> Trial | None:
+        """The next trial to run; None where none can be named before others are over, or there is none left."""
+
+    @abstractmethod
+    def tell(self, trial: Trial, stopped: str | None, failed: str | None) -> None:
+        """A trial is over; `stopped` and `failed` say why, where it did not come to its own end."""
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether nothing is left to run or wait for."""
+
+    @property
+    @abstractmethod
+    def budget(self) -> int:
+        """How many trials there can be at most."""
+
+    @abstractmethod
+    def reference(self) -> Curve:
+        """The curve that early stopping compares with."""
+
+
+class Watcher:
+    """Who is told what happens; this one does nothing with it."""
+
+    def started(self, trial: Trial) -> None:
+        """A trial was handed out."""
+
+    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+        """A trial has come to the end of an epoch: the line of its history."""
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        """A trial is over."""
+
+    def settled(self, settled: Settled) -> None:
+        """A coordinate is settled."""
+
+    def tick(self) -> None:
+        """Called a few times a second while work goes on."""
