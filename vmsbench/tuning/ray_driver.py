@@ -37,7 +37,7 @@ from ray.tune.search import Searcher as RaySearcher  # noqa: E402
 
 from vmsbench import experiment  # noqa: E402
 from vmsbench.errors import ConfigurationError  # noqa: E402
-from vmsbench.tuning.stopping import Halving, Stopping  # noqa: E402
+from vmsbench.tuning.stopping import Curve, Halving, Stopping  # noqa: E402
 from vmsbench.tuning.work import Trial, Watcher, Work  # noqa: E402
 
 
@@ -187,6 +187,16 @@ class Halved(FIFOScheduler):
         self.bridge, self.stopping, self.metric = bridge, stopping, metric
         self.curves: dict[str, dict[int, float]] = {}
         self.asha = None if halving is None else made_by_ray(halving, metric)
+        for trial_id, curve in bridge.work.past().items():
+            self.replay(trial_id, curve)
+
+    def replay(self, trial_id: str, curve: Curve) -> None:
+        """Let ASHA see a trial of an earlier start, of which Ray itself keeps nothing."""
+        if self.asha is not None:
+            seen = SimpleNamespace(trial_id=trial_id)
+            self.asha.on_trial_add(None, seen)
+            for epoch, score in sorted(curve.items()):
+                self.asha.on_trial_result(None, seen, {"epoch": epoch, self.metric: score})
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True

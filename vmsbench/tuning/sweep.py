@@ -158,6 +158,10 @@ class Sweep(Work):
     def reference(self) -> Curve:
         return curve(self.trial(self.searcher.incumbent).folder, self.metric)
 
+    def past(self) -> dict[str, Curve]:
+        over = (name for name, outcome in self.known.items() if outcome.outcome != "failed")
+        return {name: curve(self.folder / "trials" / name, self.metric) for name in over}
+
 
 class Finals(Work):
     """The winner trained again from fresh seeds, FINAL_SEED onwards, each scored once on the test set."""
@@ -201,5 +205,8 @@ class Finals(Work):
         return max(1, len(self.trials))
 
     def reference(self) -> Curve:
+        return {}
+
+    def past(self) -> dict[str, Curve]:
         return {}
 

@@ -56,6 +56,10 @@ class Work(ABC):
     def reference(self) -> Curve:
         """The curve that early stopping compares with."""
 
+    @abstractmethod
+    def past(self) -> dict[str, Curve]:
+        """The curves of trials that were over before this start, by trial."""
+
 
 class Watcher:
     """Who is told what happens; this one does nothing with it."""
