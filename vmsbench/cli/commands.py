@@ -1,0 +1,184 @@
+"""The commands. Heavy imports happen inside them, so that `vmsbench --help` is quick."""
+
+import os
+import shlex
+import sys
+import tempfile
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmsbench.errors import UserError
+
+app = typer.Typer(
+    help="Which model predicts what people remember of a picture: tune, compare, report.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Look at data, or make a stand-in.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+UNFINISHED = 75
+
+Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or diffusion.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
+Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="The same as trainer.epochs=N.")]
+
+
+@app.command()
+def tune(
+    exp: Exp,
+    overrides: Overrides = None,
+    gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
+    cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
+    name: Annotated[str | None, typer.Option(help="The sweep's name; --exp's, unless told.")] = None,
+    epochs: Epochs = None,
+    runs: Runs = Path("runs"),
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Search for the best configuration, then train it again and score it on the test pairs.
+
+    The same command continues a sweep that was interrupted.
+    """
+    from vmsbench.build import build
+    from vmsbench.cli.configuration import compose
+    from vmsbench.cli.sweeping import sweep
+
+    settings = compose(exp, with_epochs(overrides, epochs))
+    command = f"vmsbench {shlex.join(sys.argv[1:])}"
+    arguments = (settings, name or exp, str(writable(runs)), cpus, gpus, command, retry, quiet)
+    job = build(settings["launcher"]).submit(sweep, *arguments)
+    if job.description:
+        typer.echo(job.description)
+    elif not job.result():
+        raise typer.Exit(UNFINISHED)
+
+
+@app.command()
+def train(
+    exp: Exp,
+    overrides: Overrides = None,
+    seed: Annotated[int | None, typer.Option(help="The same as seed=N.")] = None,
+    epochs: Epochs = None,
+    runs: Runs = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Train one configuration, and score it on the tuning validation pairs. The same command continues it."""
+    from vmsbench.cli.configuration import compose
+    from vmsbench.cli.training import train_one
+
+    chosen = with_epochs(overrides, epochs) + ([f"seed={seed}"] if seed is not None else [])
+    train_one(compose(exp, chosen), writable(runs), quiet)
+
+
+@app.command()
+def report(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Sweeps; all, unless told.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where it is written; reports/NAME, unless told.")] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write tables, plots and a page that compare sweeps with each other and with blind baselines."""
+    from vmsbench.reporting.report import report as write
+
+    target = out or Path("reports") / ("-".join(names) if names else "all")
+    typer.echo(f"report: {write(runs, list(names or []), target)}")
+
+
+@app.command()
+def sync(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Sweeps; all, unless told.")] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Bring MLflow up to the folders, or build it anew from them."""
+    from vmsbench.cli.sweeping import mirror
+
+    mirror(runs, list(names or []))
+
+
+@app.command()
+def demo(
+    runs: Runs = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("reports/demo"),
+) -> None:
+    """The main job on the stand-in data: three kinds tuned, MLflow, the report. Minutes on two cores."""
+    from vmsbench.cli.demo import run_demo
+
+    if not run_demo(writable(runs), out):
+        raise typer.Exit(UNFINISHED)
+
+
+@data_app.command("check")
+def data_check(
+    path: Annotated[Path, typer.Argument(help="A folder of images and maps.")],
+    images: Annotated[str | None, typer.Option(help="The images' sub-folder, where it is not found by itself.")] = None,
+    maps: Annotated[str | None, typer.Option(help="The maps' sub-folder, where it is not found by itself.")] = None,
+    picture: Annotated[Path, typer.Option(help="Where the picture of eight pairs is written.")] = Path("pairs.png"),
+) -> None:
+    """Counts, sizes, channel statistics, eight pairs to look at, and every bad file with the reason."""
+    from vmsbench.cli.data import check_folder
+
+    if not check_folder(path, images, maps, picture):
+        raise typer.Exit(1)
+
+
+@data_app.command("standin")
+def data_standin(
+    path: Annotated[Path, typer.Argument(help="The folder to write.")],
+    count: Annotated[int, typer.Option(help="Pairs.")] = 640,
+    size: Annotated[int, typer.Option(help="Pixels.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of the formula.")] = 0,
+) -> None:
+    """Make stand-in data by a formula, in VISCHEMA PLUS's layout, with the best possible predictions beside it."""
+    from vmsbench.cli.data import make_standin
+
+    make_standin(path, count, size, seed)
+
+
+def with_epochs(overrides: list[str] | None, epochs: int | None) -> list[str]:
+    return list(overrides or []) + ([f"trainer.epochs={epochs}"] if epochs is not None else [])
+
+
+def writable(runs: Path) -> Path:
+    """The runs folder, made where it is not there. Raises UserError where nothing can be written into it."""
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=runs):
+            return runs
+    except OSError as error:
+        raise UserError(f"cannot write into {runs} ({error.strerror}); choose another folder by --runs") from error
+
+
+def keep_traceback() -> Path:
+    """Write the traceback where a person can find it."""
+    log = Path(tempfile.gettempdir()) / f"vmsbench-error-{os.getpid()}.log"
+    with suppress(OSError):
+        log.write_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(sys.argv)}\n{traceback.format_exc()}")
+    return log
+
+
+def main() -> None:
+    """Run a command: what the user can mend is one line and exit code 2, anything else names its log and is 1."""
+    try:
+        status = app(standalone_mode=False)
+    except UserError as error:
+        keep_traceback()
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; the same command continues", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            print(f"error: {error.format_message()}", file=sys.stderr)
+            sys.exit(2)
+        print(f"error: {type(error).__name__}: {error}  (traceback: {keep_traceback()})", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,123 @@
+"""Hydra's part: from `--exp gan network=residual trainer.epochs=50` to a plain dictionary, or one line saying why not."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from vmsbench.errors import ConfigurationError, did_you_mean
+
+Config = dict[str, Any]
+
+
+def conf_folder() -> Path:
+    """conf/ beside the package in a checkout, within it in an installed wheel."""
+    checkout = Path(__file__).resolve().parents[2] / "conf"
+    return checkout if (checkout / "config.yaml").exists() else Path(__file__).resolve().parents[1] / "conf"
+
+
+def options(group: str) -> list[str]:
+    """The choices there are in a group, such as `network`."""
+    return sorted(file.stem for file in (conf_folder() / group).glob("*.yaml"))
+
+
+def compose(exp: str, overrides: list[str]) -> Config:
+    """All settings of an experiment, with `group=option` and `key=value` put in.
+
+    Raises ConfigurationError, in one line with the nearest valid name, for what does not exist or does not fit.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    logging.getLogger("hydra").setLevel(logging.ERROR)
+    check_option("--exp", "exp", exp)
+    groups, values = [], {}
+    for override in overrides:
+        name, _, value = override.partition("=")
+        check_form(override, name)
+        if (conf_folder() / name.partition("@")[0]).is_dir() and "." not in name.partition("@")[0]:
+            if name == "exp":
+                raise ConfigurationError(f"{override}: choose the experiment by --exp {value}")
+            check_option(name, name.partition("@")[0], value)
+            groups.append(override)
+        else:
+            values[name] = override
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            base = hydra_compose("config", overrides=[f"exp={exp}", *groups])
+            plain_base = OmegaConf.to_container(base, resolve=True)
+            assert isinstance(plain_base, dict)
+            for name in values:
+                check_name(name, plain_base, exp)
+            parsed = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(list(values.values()))}
+            composed = hydra_compose("config", overrides=[f"exp={exp}", *groups, *values.values()])
+            settings = OmegaConf.to_container(composed, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigurationError(one_line(error, exp)) from error
+    assert isinstance(settings, dict)
+    for name in parsed:
+        fit(settings, plain_base, name)
+    return settings
+
+
+def check_form(override: str, name: str) -> None:
+    if name.startswith(("+", "~")):
+        raise ConfigurationError(f"{override}: settings are neither added nor removed here; write {name.lstrip('+~')}=VALUE")
+    if "=" not in override or not name:
+        raise ConfigurationError(f"{override} is neither group=option nor key=value")
+
+
+def check_option(shown: str, group: str, option: str) -> None:
+    valid = options(group)
+    if option not in valid and option != "null":
+        raise ConfigurationError(
+            f"{shown}={option} is not a choice{did_you_mean(option, valid)}  ({group} has: {', '.join(valid)})"
+        )
+
+
+def check_name(name: str, base: Config, exp: str) -> None:
+    """Raises ConfigurationError where `name` is no path of the settings, with what stands beside it."""
+    here: Any = base
+    walked: list[str] = []
+    for part in name.split("."):
+        if not isinstance(here, dict) or part not in here:
+            beside = list(here) if isinstance(here, dict) else []
+            groups = sorted(folder.name for folder in conf_folder().iterdir() if folder.is_dir()) if not walked else []
+            valid = [".".join([*walked, key]) for key in beside] + groups
+            has = ", ".join(key for key in beside if not key.startswith("_"))
+            where = ".".join(walked) or f"--exp {exp}"
+            raise ConfigurationError(
+                f"{name} is not a setting{did_you_mean('.'.join([*walked, part]), valid)}  ({where} has: {has})"
+            )
+        here = here[part]
+        walked.append(part)
+
+
+def fit(settings: Config, base: Config, name: str) -> None:
+    """Hold a given value against the type of the default; whole numbers are taken for fractions too."""
+    *above, last = name.split(".")
+    place, default = settings, base
+    for part in above:
+        place, default = place[part], default[part]
+    value, usual = place[last], default[last]
+    if usual is None or value is None or isinstance(value, type(usual)) and isinstance(value, bool) == isinstance(usual, bool):
+        return
+    if isinstance(usual, float) and isinstance(value, int) and not isinstance(value, bool):
+        place[last] = float(value)
+    elif isinstance(usual, str) and not isinstance(value, dict | list):
+        place[last] = str(value)
+    else:
+        kind = {bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a mapping"}
+        raise ConfigurationError(f"{name}={value} does not fit: it is {kind[type(usual)]}, such as {usual}")
+
+
+def one_line(error: Exception, exp: str) -> str:
+    """What Hydra or OmegaConf says, without its paragraphs."""
+    reason = error.__cause__ or error
+    first = next((line.strip() for line in str(reason).splitlines() if line.strip()), type(error).__name__)
+    if "No match in the defaults list" in first:
+        return f"{first.split(chr(39))[1]} is no choice to make in --exp {exp}"
+    return first

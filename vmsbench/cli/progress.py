@@ -1,0 +1,171 @@
+"""What a sweep shows of itself while it works: a live table in a terminal, plain lines with the time elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from vmsbench.build import describe, short
+from vmsbench.tuning.searcher import Settled
+from vmsbench.tuning.work import Outcome, Trial, Watcher
+
+HEARTBEAT = 60.0
+
+
+def described(trial: Trial) -> str:
+    """What tells a trial from the others: the parameter it was made for, or its seed."""
+    if trial.coordinate is not None:
+        return f"{short(trial.coordinate)}={describe(trial.choice[trial.coordinate])}"
+    return ", ".join(f"{short(param)}={describe(value)}" for param, value in trial.choice.items())
+
+
+def last_score(trial: Trial, record: dict[str, Any]) -> float | None:
+    return (record.get("scores") or {}).get(trial.config["metric"])
+
+
+def number(score: float | None) -> str:
+    return "-" if score is None else f"{score:.4f}"
+
+
+@dataclass
+class Standing:
+    """How a trial that is running stands."""
+
+    trial: Trial
+    epoch: int = 0
+    score: float | None = None
+    since: float = field(default_factory=time.monotonic)
+
+
+class Counting(Watcher):
+    """Keeps count of what is going on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.running: dict[str, Standing] = {}
+        self.over = {"complete": 0, "stopped": 0, "failed": 0}
+        self.best: float | None = None
+        self.walk: list[Settled] = []
+        self.began = time.monotonic()
+
+    def started(self, trial: Trial) -> None:
+        self.running[trial.id] = Standing(trial)
+
+    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+        standing = self.running.setdefault(trial.id, Standing(trial))
+        standing.epoch = record["epoch"]
+        standing.score = last_score(trial, record) or standing.score
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        self.running.pop(trial.id, None)
+        self.over[outcome.outcome] += 1
+        if outcome.outcome == "complete" and outcome.score is not None:
+            self.best = outcome.score if self.best is None else min(self.best, outcome.score)
+
+    def settled(self, settled: Settled) -> None:
+        self.walk.append(settled)
+
+    def counts(self) -> str:
+        return ", ".join(f"{count} {kind}" for kind, count in self.over.items() if count or kind == "complete")
+
+
+class Lines(Counting):
+    """A line per event, and one a minute where nothing happens: for job logs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.spoke = time.monotonic()
+
+    def say(self, text: str) -> None:
+        self.spoke = time.monotonic()
+        print(f"{time.strftime('%H:%M:%S')} {self.name}: {text}", flush=True)
+
+    def started(self, trial: Trial) -> None:
+        super().started(trial)
+        self.say(f"{trial.id} started   {described(trial)}")
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        super().finished(trial, outcome)
+        score = f"{trial.config['metric']} {number(outcome.score)}  " if outcome.score is not None else ""
+        cause = f"  ({outcome.cause})" if outcome.cause else ""
+        text = f"{trial.id} {outcome.outcome:<9} {described(trial)}  {score}epoch {outcome.epoch}, {outcome.seconds:.0f} s"
+        self.say(text + cause)
+
+    def settled(self, settled: Settled) -> None:
+        super().settled(settled)
+        others = ", ".join(f"{describe(t.value)}: {number(t.score)}" for t in settled.tried)
+        self.say(f"settled {short(settled.coordinate)} = {describe(settled.value)}  ({others})")
+
+    def tick(self) -> None:
+        if time.monotonic() - self.spoke > HEARTBEAT:
+            at = ", ".join(f"{s.trial.id} epoch {s.epoch}" for s in self.running.values())
+            self.say(f"running {at or 'nothing yet'}; {self.counts()}; best {number(self.best)}")
+
+
+class LiveTable(Counting):
+    """A table that stays in its place: running trials, the walk so far, the best score."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__(name)
+        self.live = Live(console=Console(), auto_refresh=False, transient=True)
+        self.live.start()
+
+    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+        super().epoch(trial, record)
+        self.tick()
+
+    def settled(self, settled: Settled) -> None:
+        super().settled(settled)
+        score = number(settled.score)
+        self.live.console.print(
+            f"{self.name}: settled {short(settled.coordinate)} = {describe(settled.value)}  {score}", highlight=False
+        )
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        super().finished(trial, outcome)
+        if outcome.outcome == "failed":
+            self.live.console.print(f"{self.name}: {trial.id} failed: {outcome.cause}", highlight=False)
+
+    def tick(self) -> None:
+        from rich.table import Table
+
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        table = Table(
+            title=f"{self.name}  {minutes}:{seconds:02d}",
+            caption=f"{self.counts()}; best {number(self.best)}",
+            title_justify="left",
+            caption_justify="left",
+            expand=False,
+        )
+        table.add_column("trial", no_wrap=True)
+        table.add_column("tries", overflow="ellipsis", max_width=34, no_wrap=True)
+        table.add_column("epoch", justify="right", no_wrap=True)
+        table.add_column("score", justify="right", no_wrap=True)
+        for standing in self.running.values():
+            epochs = standing.trial.config["trainer"]["epochs"]
+            place = (standing.trial.id, described(standing.trial), f"{standing.epoch}/{epochs}", number(standing.score))
+            table.add_row(*place)
+        self.live.update(table, refresh=True)
+
+    def close(self) -> None:
+        self.live.stop()
+
+
+@contextmanager
+def watching(name: str, quiet: bool = False) -> Iterator[Watcher]:
+    """Who watches here: a live table in a terminal, lines elsewhere, nobody where quiet is wanted."""
+    if quiet:
+        yield Watcher()
+    elif sys.stdout.isatty():
+        table = LiveTable(name)
+        try:
+            yield table
+        finally:
+            table.close()
+    else:
+        yield Lines(name)

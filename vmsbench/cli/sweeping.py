@@ -1,0 +1,131 @@
+"""A sweep from the command line: devices, progress, MLflow, and what to do next."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from vmsbench.build import build, describe, short
+from vmsbench.cli.progress import watching
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.files import read_json, read_lines
+
+
+def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> Any:
+    """How many trials fit here. Raises ConfigurationError where more is asked for than there is."""
+    import torch
+
+    from vmsbench.tuning.ray_driver import Slots
+
+    there = torch.cuda.device_count()
+    if gpus is not None and gpus > there:
+        raise ConfigurationError(f"--gpus {gpus}: torch sees {there} here; --gpus {there} works")
+    if cpus is not None and cpus < 1:
+        raise ConfigurationError(f"--cpus {cpus}: at least 1")
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    used = there if gpus is None else gpus
+    per_trial = settings["slots"]
+    on_gpu = used > 0 and settings["device"] != "cpu"
+    return Slots(cpus or available, used, per_trial["cpus"], per_trial["gpus"] if on_gpu else 0)
+
+
+def tracker_for(settings: dict[str, Any], runs: Path) -> Any:
+    return build(settings["tracker"], runs=runs)
+
+
+def sweep(
+    settings: dict[str, Any],
+    name: str,
+    runs_folder: str,
+    cpus: int | None,
+    gpus: int | None,
+    command: str,
+    retry: bool,
+    quiet: bool,
+) -> bool:
+    """Search, finals and their mirror; True when all is done, False when it was interrupted. Prints what came out."""
+    from vmsbench.tracking.background import Background
+    from vmsbench.tuning.ray_driver import drive, local_cluster
+    from vmsbench.tuning.stopping import Stopping
+    from vmsbench.tuning.study import tune
+    from vmsbench.tuning.work import Work
+
+    if not name or "/" in name or name.startswith("."):
+        raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2")
+    runs = Path(runs_folder)
+    slots = slots_for(settings, cpus, gpus)
+    at_once = slots.count
+    folder = runs / name
+    with contextlib.ExitStack() as stack:
+        watcher = stack.enter_context(watching(name, quiet))
+        started = False
+
+        def driver(work: Work, stopping: Stopping) -> bool:
+            nonlocal started
+            if work.finished:
+                return True
+            if not started:
+                stack.enter_context(local_cluster(slots.cpus, slots.gpus))
+                stack.enter_context(contextlib.closing(Background(tracker_for(settings, runs), folder, warn=warn)))
+                started = True
+            return drive(work, stopping, slots, watcher, settings["metric"], settings["trainer"]["epochs"])
+
+        if not quiet:
+            print(f"{name}: {at_once} trials at once on {slots.cpus} cores, {slots.gpus} GPUs", flush=True)
+        study = tune(settings, folder, runs, watcher, driver, command, retry)
+    if not study.finished:
+        print(f"stopped before the end; to continue:\n  {command}", flush=True)
+        return False
+    print("\n".join(outcome(folder)))
+    tracker_line = tracker_for(settings, runs).link()
+    print("next:")
+    print(f"  vmsbench report {name}" + (f" --runs {runs}" if runs != Path("runs") else ""))
+    if tracker_line:
+        print(f"  {tracker_line}")
+    return True
+
+
+def warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def outcome(folder: Path) -> list[str]:
+    """What a finished sweep found, beside the map that ignores the image."""
+    events = list(read_lines(folder / "journal.jsonl"))
+    winner = next(event for event in reversed(events) if event["event"] == "winner")
+    metric = read_json(folder / "sweep.json")["config"]["metric"]
+    choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in winner["choice"].items())
+    lines = [
+        f"{folder.name}: the best configuration is {choice}",
+        f"  tuning {metric} {winner['score']:.4f} on the validation pairs it was chosen by (trial {winner['trial']})",
+    ]
+    blind = read_json(folder / "baselines.json")["test"]["pixel_median"]
+    for final in (event for event in events if event["event"] == "final"):
+        scores = final["scores"]
+        lines.append(
+            f"  test, seed {final['seed']}: {metric} {scores[metric]:.4f}, L1 {scores['l1']:.4f} in [-1,1], "
+            f"{scores['l1_unit']:.4f} in [0,1]"
+        )
+    lines.append(
+        f"  a map that never looks at the image (pixel median): L1 {blind['l1']:.4f} in [-1,1], "
+        f"{blind['l1_unit']:.4f} in [0,1]"
+    )
+    return lines
+
+
+def mirror(runs: Path, names: list[str]) -> None:
+    """Bring MLflow up to the folders of the named sweeps, or of all."""
+    from vmsbench.tracking.mlflow_mirror import MlflowTracker
+
+    there = sorted(file.parent.name for file in runs.glob("*/sweep.json"))
+    for name in names or there:
+        if name not in there:
+            raise UserError(f"no sweep {name} in {runs}  (there are: {', '.join(there) or 'none'})")
+    if not there:
+        raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
+    tracker = MlflowTracker(runs)
+    for name in names or there:
+        tracker.sync(runs / name)
+        print(f"{name}: mirrored")
+    print(tracker.link())

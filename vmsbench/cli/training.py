@@ -1,0 +1,50 @@
+"""A single training from the command line, with a bar in a terminal and lines elsewhere."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from vmsbench.experiment import check, identity, run
+from vmsbench.metrics.baselines import score_baselines
+from vmsbench.tuning.study import experiment_part, prepared
+
+
+def train_one(settings: dict[str, Any], runs: Path, quiet: bool) -> None:
+    config, dataset = prepared(experiment_part(settings), runs)
+    check(config, dataset.channels, dataset.size, len(dataset.train))
+    folder = runs / "single" / f"{config['exp']}-{identity(config)}"
+    epochs = config["trainer"]["epochs"]
+    if quiet:
+        results = run(config, folder)
+    elif sys.stdout.isatty():
+        results = with_bar(config, folder, epochs)
+    else:
+        results = run(config, folder, lambda record: print(line(record, epochs), flush=True))
+    scores, blind = results["validation"], score_baselines(dataset, "validation")["pixel_median"]
+    print(f"{config['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
+    print(f"  L1 {scores['l1']:.4f} in [-1,1], {scores['l1_unit']:.4f} in [0,1]; CRPS {scores['crps']:.4f}")
+    print(f"  pixel median, which ignores the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
+    print(f"  {folder}")
+
+
+def line(record: dict[str, Any], epochs: int) -> str:
+    scores = record.get("scores") or {}
+    validation = f"  validation L1 {scores['l1']:.4f} ([0,1]: {scores['l1_unit']:.4f})" if "l1" in scores else ""
+    losses = f"loss {record['train']['loss']:.4f}, validation {record['validation']['loss']:.4f}"
+    return f"{time.strftime('%H:%M:%S')} epoch {record['epoch']}/{epochs}  {losses}{validation}"
+
+
+def with_bar(config: dict[str, Any], folder: Path, epochs: int) -> dict[str, Any]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("epoch"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[now]}"))
+    with Progress(*columns) as bar:
+        task = bar.add_task("", total=epochs, now="")
+
+        def show(record: dict[str, Any]) -> None:
+            scores = record.get("scores") or {}
+            now = f"L1 {scores['l1']:.4f}" if "l1" in scores else bar.tasks[0].fields["now"]
+            bar.update(task, completed=record["epoch"], now=now)
+
+        return run(config, folder, show)

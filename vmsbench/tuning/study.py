@@ -1,0 +1,192 @@
+"""From settings to a finished sweep: the data, the checks, the search, the finals."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsbench.build import build, describe
+from vmsbench.data.pairs import Dataset
+from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.experiment import Config, check, identity, setting, with_settings
+from vmsbench.files import plain, read_json, save_json
+from vmsbench.metrics.baselines import score_baselines
+from vmsbench.tuning.lock import owned
+from vmsbench.tuning.searcher import Coordinate, Searcher, key
+from vmsbench.tuning.stopping import Never, Stopping
+from vmsbench.tuning.sweep import Finals, Sweep
+from vmsbench.tuning.work import Watcher, Work
+
+Driver = Callable[[Work, Stopping], bool]
+"""Runs work to its end; False where it was interrupted."""
+
+EXPERIMENT = ("exp", "seed", "device", "metric", "test", "fid", "data", "model", "optimizers", "augmentation")
+EXPERIMENT += ("trainer", "evaluation")
+
+
+def experiment_part(settings: Config) -> Config:
+    """What of all settings makes an experiment."""
+    return {name: settings[name] for name in EXPERIMENT}
+
+
+def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
+    """Read the data (into the cache of `runs`), and write into the configuration which data it was.
+
+    Raises DataError where there is none, or it is not usable.
+    """
+    config = with_settings(config, {"data.cache": str(runs.resolve() / "cache")})
+    if config["data"]["root"] is not None:
+        config = with_settings(config, {"data.root": str(Path(config["data"]["root"]).expanduser().resolve())})
+    elif config["data"]["_target_"].endswith(".standin"):
+        config = with_settings(config, {"data.root": str(runs.resolve() / "standin")})
+    dataset: Dataset = build(config["data"])
+    return with_settings(config, {"data.digest": dataset.digest}), dataset
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a sweep came to: its folder, and whether search and finals are finished or somebody interrupted them."""
+
+    folder: Path
+    finished: bool
+
+
+def searcher_for(settings: Config, config: Config) -> Searcher:
+    """The searcher over the space, started from the configuration's own values."""
+    coordinates = [Coordinate(one["param"], one["options"]) for one in settings["space"]["coordinates"]]
+    for coordinate in coordinates:
+        try:
+            setting(config, coordinate.param)
+        except (KeyError, TypeError):
+            raise ConfigurationError(
+                f"space: {coordinate.param} is not a setting of --exp {config['exp']}"
+                f"{did_you_mean(coordinate.param, paths(config))}"
+            ) from None
+    start = {coordinate.param: setting(config, coordinate.param) for coordinate in coordinates}
+    return build(settings["searcher"], coordinates=coordinates, start=start)
+
+
+def paths(config: Any, above: str = "") -> list[str]:
+    """Every dotted path of a configuration."""
+    if not isinstance(config, dict):
+        return []
+    here = [f"{above}{name}" for name in config]
+    return here + [path for name, value in config.items() for path in paths(value, f"{above}{name}.")]
+
+
+def check_all(settings: Config, config: Config, dataset: Dataset) -> None:
+    """Say what is wrong with the configuration or any option of the space before anything is trained."""
+    facts = (dataset.channels, dataset.size, len(dataset.train))
+    check(config, *facts)
+    for coordinate in settings["space"]["coordinates"]:
+        for option in coordinate["options"]:
+            try:
+                check(with_settings(config, {coordinate["param"]: option}), *facts)
+            except (UserError, TypeError, ValueError) as error:
+                named = f"{coordinate['param']}={describe(option)}"
+                raise ConfigurationError(f"space: {named} does not work: {error}") from error
+
+
+def tune(settings: Config, folder: Path, runs: Path, watcher: Watcher, driver: Driver, command: str, retry: bool) -> Study:
+    """Search, then train the winner again from fresh seeds and score it on the test pairs; or continue doing so.
+
+    settings  everything Hydra composed
+    folder    runs/NAME
+    driver    who runs the trials
+    retry     try again what failed before
+    Raises UserError where the settings cannot work, or the sweep of that name is another one or somebody else's.
+    """
+    config, dataset = prepared(experiment_part(settings), runs)
+    searcher = searcher_for(settings, config)
+    check_all(settings, config, dataset)
+    folder.mkdir(parents=True, exist_ok=True)
+    with owned(folder):
+        write_down(settings, config, dataset, folder, command)
+        sweep = Sweep(folder, config, searcher, watcher, retry)
+        if not driver(sweep, build(settings["scheduler"])):
+            return Study(folder, finished=False)
+        if sweep.winner is None:
+            causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.outcome == "failed"})
+            raise UserError(f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (log.txt in {folder / 'trials'})")
+        if not (folder / "baselines.json").exists():
+            blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
+            save_json(folder / "baselines.json", blind)
+        finals = Finals(folder, sweep.winner.config, settings["finals"]["seeds"], watcher)
+        return Study(folder, finished=driver(finals, Never()))
+
+
+def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path, command: str) -> None:
+    """sweep.json and splits.json, or the refusal to continue a sweep that was another one."""
+    described = {
+        "config": config,
+        "space": settings["space"]["coordinates"],
+        "searcher": settings["searcher"],
+        "scheduler": settings["scheduler"],
+    }
+    if (folder / "sweep.json").exists():
+        before = read_json(folder / "sweep.json")
+        refuse_other(before, described, folder)
+        return
+    save_json(
+        folder / "splits.json",
+        {
+            "train": dataset.train.names,
+            "validation": dataset.validation.names,
+            "test": dataset.test.names,
+            "seed": config["data"].get("split_seed", 0),
+            "digest": dataset.digest,
+        },
+    )
+    facts = {
+        "title": dataset.title,
+        "digest": dataset.digest,
+        "size": dataset.size,
+        "coding": dataset.coding,
+        "train": len(dataset.train),
+        "validation": len(dataset.validation),
+        "test": len(dataset.test),
+    }
+    head = {"name": folder.name, "exp": config["exp"], "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command}
+    save_json(folder / "sweep.json", head | described | {"dataset": facts, "commit": commit()})
+
+
+def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    """Raises ConfigurationError that names the settings in which a sweep differs from the one in its folder."""
+    old, new = ({path: value for path, value in leaves(plain(one))} for one in (before, now))
+    same_config = identity(before["config"]) == identity(plain(now["config"]))
+    differing = [
+        f"{path} was {describe(old.get(path))}, is {describe(new.get(path))}"
+        for path in sorted(set(old) | set(new))
+        if path.split(".")[0] in now
+        and key(old.get(path)) != key(new.get(path))
+        and not (same_config and path.startswith("config."))
+    ]
+    if differing:
+        raise ConfigurationError(
+            f"the sweep {folder.name} was begun with other settings ({'; '.join(differing[:3]).replace('config.', '')}); "
+            f"give the new one another --name, or remove {folder}"
+        )
+
+
+def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(value, dict) or not value:
+        return [(path, value)]
+    return [leaf for name, item in value.items() for leaf in leaves(item, f"{path}.{name}" if path else name)]
+
+
+def commit() -> str | None:
+    """The commit of the code that runs, `-dirty` where it was changed since; None where that cannot be told."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
