@@ -27,7 +27,9 @@ def score(choice: Choice) -> float:
     return (choice["width"] - 20) ** 2 + 50 * (choice["norm"] == "batch") + abs(choice["lr"] - 0.2)
 
 
-def play(searcher: Searcher, scored: Callable[[Choice], float | None] = score, last_first: bool = False) -> list[Choice]:
+def play(
+    searcher: Searcher, scored: Callable[[Choice], float | None] = score, last_first: bool = False
+) -> list[Choice]:
     """Ask for all that can be asked, tell it in one order or the other, until it is finished."""
     asked: list[Choice] = []
     while not searcher.finished:

@@ -219,7 +219,9 @@ class Experiment:
                 self.model, self.validation, self.dataset.channels, evaluation["batch_size"]
             )
             if epoch % evaluation["every"] == 0 or epoch == self.epochs:
-                shown = self.validation.subset(range(min(evaluation["images"] or len(self.validation), len(self.validation))))
+                shown = self.validation.subset(
+                    range(min(evaluation["images"] or len(self.validation), len(self.validation)))
+                )
                 seen = evaluate(self.model, shown, evaluation["samples"], evaluation["batch_size"], quick=True)
                 record["scores"] = seen.scores
                 self.draw(shown, seen)

@@ -52,7 +52,9 @@ def compose(exp: str, overrides: list[str]) -> Config:
             assert isinstance(plain_base, dict)
             for name in values:
                 check_name(name, plain_base, exp)
-            parsed = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(list(values.values()))}
+            parsed = {
+                o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(list(values.values()))
+            }
             composed = hydra_compose("config", overrides=[f"exp={exp}", *groups, *values.values()])
             settings = OmegaConf.to_container(composed, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
@@ -65,7 +67,9 @@ def compose(exp: str, overrides: list[str]) -> Config:
 
 def check_form(override: str, name: str) -> None:
     if name.startswith(("+", "~")):
-        raise ConfigurationError(f"{override}: settings are neither added nor removed here; write {name.lstrip('+~')}=VALUE")
+        raise ConfigurationError(
+            f"{override}: settings are neither added nor removed here; write {name.lstrip('+~')}=VALUE"
+        )
     if "=" not in override or not name:
         raise ConfigurationError(f"{override} is neither group=option nor key=value")
 
@@ -103,7 +107,12 @@ def fit(settings: Config, base: Config, name: str) -> None:
     for part in above:
         place, default = place[part], default[part]
     value, usual = place[last], default[last]
-    if usual is None or value is None or isinstance(value, type(usual)) and isinstance(value, bool) == isinstance(usual, bool):
+    if (
+        usual is None
+        or value is None
+        or isinstance(value, type(usual))
+        and isinstance(value, bool) == isinstance(usual, bool)
+    ):
         return
     if isinstance(usual, float) and isinstance(value, int) and not isinstance(value, bool):
         place[last] = float(value)

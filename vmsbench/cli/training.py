@@ -38,7 +38,13 @@ def line(record: dict[str, Any], epochs: int) -> str:
 def with_bar(config: dict[str, Any], folder: Path, epochs: int) -> dict[str, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("epoch"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[now]}"))
+    columns = (
+        TextColumn("epoch"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[now]}"),
+    )
     with Progress(*columns) as bar:
         task = bar.add_task("", total=epochs, now="")
 

@@ -86,5 +86,5 @@ class Diffusion(Model):
             noise = (noisy - signal * clean) / spread
             signal, spread = self.amounts(later.expand(len(noisy)))
             noisy = signal * clean + spread * noise
-        maps = clean * self.deviation + self.mean
+        maps = (clean * self.deviation + self.mean).clamp(-1, 1)
         return maps.reshape(batch, count, channels, height, width)

@@ -1,6 +1,6 @@
 """Noise schedules: gamma(t), the share of signal variance left at time t in [0, 1], falling from 1 to about 0.
 
-    x_t = sqrt(gamma(t)) x_0 + sqrt(1 - gamma(t)) epsilon              (Chen 2023, "On the importance of noise scheduling")
+x_t = sqrt(gamma(t)) x_0 + sqrt(1 - gamma(t)) epsilon              (Chen 2023, "On the importance of noise scheduling")
 """
 
 import math

@@ -1,7 +1,7 @@
 """pix2pix (Isola et al. 2017) with least squares (Mao et al. 2017): a generator, and a discriminator that sees the image.
 
-    L_D = 1/2 (mean (D(image, fake) - 0)^2 + mean (D(image, real) - 1)^2)
-    L_G = mean (D(image, G(image)) - 1)^2 + lambda_l1 mean |G(image) - real|
+L_D = 1/2 (mean (D(image, fake) - 0)^2 + mean (D(image, real) - 1)^2)
+L_G = mean (D(image, G(image)) - 1)^2 + lambda_l1 mean |G(image) - real|
 """
 
 from collections.abc import Callable

@@ -14,9 +14,7 @@ DISTANCES = {"l1": functional.l1_loss, "mse": functional.mse_loss}
 class Regression(Model):
     """The thesis's first experiment: image in, map out, `loss` l1 or mse over all pixels and predicted channels."""
 
-    def __init__(
-        self, network: MakesNetwork, channels: int, size: int, loss: Literal["l1", "mse"] = "l1"
-    ) -> None:
+    def __init__(self, network: MakesNetwork, channels: int, size: int, loss: Literal["l1", "mse"] = "l1") -> None:
         super().__init__()
         if loss not in DISTANCES:
             raise ConfigurationError(f"model.loss={loss} is none of {', '.join(DISTANCES)}")

@@ -13,9 +13,7 @@ class PatchDiscriminator(nn.Module):
     layers  stride-2 convolutions; None: until 4 x 4 are left, log2(size / 4)
     """
 
-    def __init__(
-        self, inputs: int, size: int, width: int = 64, norm: str = "batch", layers: int | None = None
-    ) -> None:
+    def __init__(self, inputs: int, size: int, width: int = 64, norm: str = "batch", layers: int | None = None) -> None:
         super().__init__()
         self.layers = depth(size) if layers is None else layers
         body: list[nn.Module] = []

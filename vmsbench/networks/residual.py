@@ -109,9 +109,7 @@ class ResidualUNet(Network):
                 self.up.append(Stage(channels + skips.pop(), after, side, norm, dropout, features, attends))
                 channels = after
             if level > 0:
-                self.up.append(
-                    nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1))
-                )
+                self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1)))
                 side *= 2
         self.last = nn.Sequential(
             normalisation(norm, channels, side), nn.SiLU(), nn.Conv2d(channels, outputs, 3, padding=1)

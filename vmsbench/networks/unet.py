@@ -14,8 +14,12 @@ class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, time_features: int) -> None:
         super().__init__()
         bias = kind == "none"
-        self.first = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias), normalisation(kind, outputs, side))
-        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias), normalisation(kind, outputs, side))
+        self.first = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias), normalisation(kind, outputs, side)
+        )
+        self.second = nn.Sequential(
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias), normalisation(kind, outputs, side)
+        )
         self.modulation = Modulation(time_features, outputs) if time_features else None
         self.dropout = nn.Dropout2d(dropout)
 
@@ -61,9 +65,7 @@ class UNet(Network):
             Block(before, after, side, norm, drop, features)
             for before, after, side, drop in zip([inputs, *widths], widths, sides, inner, strict=False)
         )
-        self.narrow = nn.ModuleList(
-            nn.Conv2d(widths[level + 1], widths[level], 1) for level in reversed(range(layers))
-        )
+        self.narrow = nn.ModuleList(nn.Conv2d(widths[level + 1], widths[level], 1) for level in reversed(range(layers)))
         self.up = nn.ModuleList(
             Block(2 * widths[level], widths[level], sides[level], norm, inner[level], features)
             for level in reversed(range(layers))

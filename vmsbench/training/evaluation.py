@@ -76,6 +76,4 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
             predicted = ((maps + 1) / 2).clamp(0, 1)
             scores.update(predicted, unit(pairs.maps[chosen]))
             drawn.append((predicted * 255).round().to(torch.uint8).cpu())
-    return Evaluation(
-        scores.result(), scores.per_image(), torch.cat(drawn), seconds / (len(pairs) * samples)
-    )
+    return Evaluation(scores.result(), scores.per_image(), torch.cat(drawn), seconds / (len(pairs) * samples))

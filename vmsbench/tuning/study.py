@@ -89,7 +89,9 @@ def check_all(settings: Config, config: Config, dataset: Dataset) -> None:
                 raise ConfigurationError(f"space: {named} does not work: {error}") from error
 
 
-def tune(settings: Config, folder: Path, runs: Path, watcher: Watcher, driver: Driver, command: str, retry: bool) -> Study:
+def tune(
+    settings: Config, folder: Path, runs: Path, watcher: Watcher, driver: Driver, command: str, retry: bool
+) -> Study:
     """Search, then train the winner again from fresh seeds and score it on the test pairs; or continue doing so.
 
     settings  everything Hydra composed
@@ -109,7 +111,9 @@ def tune(settings: Config, folder: Path, runs: Path, watcher: Watcher, driver: D
             return Study(folder, finished=False)
         if sweep.winner is None:
             causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.outcome == "failed"})
-            raise UserError(f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (log.txt in {folder / 'trials'})")
+            raise UserError(
+                f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (log.txt in {folder / 'trials'})"
+            )
         if not (folder / "baselines.json").exists():
             blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
             save_json(folder / "baselines.json", blind)
@@ -148,7 +152,12 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "validation": len(dataset.validation),
         "test": len(dataset.test),
     }
-    head = {"name": folder.name, "exp": config["exp"], "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command}
+    head = {
+        "name": folder.name,
+        "exp": config["exp"],
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": command,
+    }
     save_json(folder / "sweep.json", head | described | {"dataset": facts, "commit": commit()})
 
 

@@ -53,9 +53,7 @@ class Sweep(Work):
     retry     whether trials that failed before are tried again
     """
 
-    def __init__(
-        self, folder: Path, config: Config, searcher: Searcher, watcher: Watcher, retry: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, config: Config, searcher: Searcher, watcher: Watcher, retry: bool = False) -> None:
         self.folder, self.config, self.searcher, self.watcher = folder, config, searcher, watcher
         self.metric: str = config["metric"]
         self.journal = folder / "journal.jsonl"
@@ -209,4 +207,3 @@ class Finals(Work):
 
     def past(self) -> dict[str, Curve]:
         return {}
-
