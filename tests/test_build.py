@@ -4,7 +4,6 @@ from collections import Counter
 from functools import partial
 
 import pytest
-
 from vmsbench.build import build, describe
 from vmsbench.errors import ConfigurationError
 

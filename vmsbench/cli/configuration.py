@@ -110,8 +110,7 @@ def fit(settings: Config, base: Config, name: str) -> None:
     if (
         usual is None
         or value is None
-        or isinstance(value, type(usual))
-        and isinstance(value, bool) == isinstance(usual, bool)
+        or (isinstance(value, type(usual)) and isinstance(value, bool) == isinstance(usual, bool))
     ):
         return
     if isinstance(usual, float) and isinstance(value, int) and not isinstance(value, bool):

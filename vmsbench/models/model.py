@@ -27,7 +27,7 @@ class Model(nn.Module, ABC):
         """Who has weights to train, by name; each has an optimiser of its own."""
         return {"network": self.network}
 
-    def prepare(self, target: Tensor) -> None:  # noqa: B027  (most models need nothing)
+    def prepare(self, target: Tensor) -> None:
         """Look once, before training, at the training maps (N x C x S x S)."""
 
     @abstractmethod

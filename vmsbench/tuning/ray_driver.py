@@ -29,16 +29,16 @@ os.environ.update(
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
 )
 
-import ray  # noqa: E402  (its settings are read when it is imported)
-import torch  # noqa: E402
-from ray import tune  # noqa: E402
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler  # noqa: E402
-from ray.tune.search import Searcher as RaySearcher  # noqa: E402
+import ray
+import torch
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher as RaySearcher
 
-from vmsbench import experiment  # noqa: E402
-from vmsbench.errors import ConfigurationError  # noqa: E402
-from vmsbench.tuning.stopping import Curve, Halving, Stopping  # noqa: E402
-from vmsbench.tuning.work import Trial, Watcher, Work  # noqa: E402
+from vmsbench import experiment
+from vmsbench.errors import ConfigurationError
+from vmsbench.tuning.stopping import Curve, Halving, Stopping
+from vmsbench.tuning.work import Trial, Watcher, Work
 
 
 @dataclass(frozen=True)
