@@ -26,16 +26,14 @@ def score(choice: Choice) -> float:
     return (choice["width"] - 20) ** 2 + 50 * (choice["norm"] == "batch") + abs(choice["lr"] - 0.2)
 
 
-def play(
-    searcher: Searcher, scored: Callable[[Choice], float | None] = score, last_first: bool = False
-) -> list[Choice]:
+def play(searcher: Searcher, scored: Callable[[Choice], float | None] = score, backwards: bool = False) -> list[Choice]:
     """Ask for all that can be asked, tell it in one order or the other, until it is finished."""
     asked: list[Choice] = []
     while not searcher.finished:
         batch = list(iter(searcher.ask, None))
         assert batch, "a searcher that is not finished and waits for nothing must ask"
         asked += batch
-        for choice in reversed(batch) if last_first else batch:
+        for choice in reversed(batch) if backwards else batch:
             searcher.tell(choice, scored(choice))
     return asked
 
@@ -51,7 +49,7 @@ def test_no_choice_is_asked_twice_and_the_budget_holds(make: Callable[[], Search
 @pytest.mark.parametrize("make", SEARCHERS.values(), ids=SEARCHERS)
 def test_the_order_of_the_answers_changes_nothing(make: Callable[[], Searcher]) -> None:
     one, other = make(), make()
-    assert play(one) == play(other, last_first=True)
+    assert play(one) == play(other, backwards=True)
     assert one.incumbent == other.incumbent
 
 

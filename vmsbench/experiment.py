@@ -26,7 +26,7 @@ from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.data.pictures import grid, render
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
-from vmsbench.metrics.frechet import distances
+
 from vmsbench.models.model import Model
 from vmsbench.training.evaluation import Evaluation, evaluate, validation_losses
 from vmsbench.training.training import Training
@@ -140,7 +140,7 @@ def chosen_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigurationError(f"device={name}: torch sees no GPU here; device=cpu and device=auto work")
+        raise ConfigurationError(f"device={name}: torch sees no GPU here; cpu and auto work")
     return torch.device(name)
 
 
@@ -219,9 +219,8 @@ class Experiment:
                 self.model, self.validation, self.dataset.channels, evaluation["batch_size"]
             )
             if epoch % evaluation["every"] == 0 or epoch == self.epochs:
-                shown = self.validation.subset(
-                    range(min(evaluation["images"] or len(self.validation), len(self.validation)))
-                )
+                count = min(evaluation["images"] or len(self.validation), len(self.validation))
+                shown = self.validation.subset(range(count))
                 seen = evaluate(self.model, shown, evaluation["samples"], evaluation["batch_size"], quick=True)
                 record["scores"] = seen.scores
                 self.draw(shown, seen)
@@ -230,10 +229,8 @@ class Experiment:
         return record
 
     def draw(self, pairs: Pairs, seen: Evaluation) -> None:
-        rows = [
-            [pairs.images[i].cpu(), render(pairs.maps[i].cpu()), render(seen.samples[i, 0])]
-            for i in range(min(SHOWN, len(pairs)))
-        ]
+        truths, guesses = render(pairs.maps[:SHOWN].cpu()), render(seen.samples[:SHOWN, 0])
+        rows = [list(row) for row in zip(pairs.images[:SHOWN].cpu(), truths, guesses, strict=True)]
         picture = grid(rows, titles=["image", "truth", "prediction"])
         replace(self.folder / "samples.png", lambda file: picture.save(file, format="PNG"))
 
@@ -268,13 +265,15 @@ class Experiment:
         return results
 
     def frechet(self, test: Pairs, judged: Evaluation) -> dict[str, Any]:
+        from vmsbench.metrics.frechet import distances
+
         predicted = render(judged.samples[:, 0]).float() / 255
         truth, others = render(test.maps.cpu()).float() / 255, render(self.train.maps.cpu()).float() / 255
         return distances(truth, predicted, others, self.config["fid"]["weights"], device=self.device)
 
     def keep(self, test: Pairs, judged: Evaluation) -> None:
         """predictions.npz and scores.csv: what the report draws, and compares image by image."""
-        kept = {"names": np.array(test.names), "predictions": judged.samples[:, 0].numpy()}
+        kept: dict[str, Any] = {"names": np.array(test.names), "predictions": judged.samples[:, 0].numpy()}
         if judged.samples.shape[1] > 1:
             kept["median"] = judged.samples.float().quantile(0.5, dim=1).round().to(torch.uint8).numpy()
         replace(self.folder / "predictions.npz", lambda file: np.savez_compressed(file, **kept))
@@ -298,7 +297,8 @@ def main() -> None:
     try:
         results = run(read_json(Path(sys.argv[1])), sys.argv[2], tell)
     except (UserError, OSError, json.JSONDecodeError) as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     print(json.dumps(results, indent=2))
 
 

@@ -1,8 +1,8 @@
-"""Hydra's part: from `--exp gan network=residual trainer.epochs=50` to a plain dictionary, or one line saying why not."""
+"""Hydra's part: from `--exp gan network=residual trainer.epochs=50` to a plain dictionary, or a line saying why not."""
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vmsbench.errors import ConfigurationError, did_you_mean
 
@@ -48,28 +48,22 @@ def compose(exp: str, overrides: list[str]) -> Config:
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             base = hydra_compose("config", overrides=[f"exp={exp}", *groups])
-            plain_base = OmegaConf.to_container(base, resolve=True)
-            assert isinstance(plain_base, dict)
+            plain_base = cast(Config, OmegaConf.to_container(base, resolve=True))
             for name in values:
                 check_name(name, plain_base, exp)
-            parsed = {
-                o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(list(values.values()))
-            }
+            OverridesParser.create().parse_overrides(list(values.values()))
             composed = hydra_compose("config", overrides=[f"exp={exp}", *groups, *values.values()])
-            settings = OmegaConf.to_container(composed, resolve=True)
+            settings = cast(Config, OmegaConf.to_container(composed, resolve=True))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(one_line(error, exp)) from error
-    assert isinstance(settings, dict)
-    for name in parsed:
+    for name in values:
         fit(settings, plain_base, name)
     return settings
 
 
 def check_form(override: str, name: str) -> None:
     if name.startswith(("+", "~")):
-        raise ConfigurationError(
-            f"{override}: settings are neither added nor removed here; write {name.lstrip('+~')}=VALUE"
-        )
+        raise ConfigurationError(f"{override}: nothing can be added or removed; write {name.lstrip('+~')}=VALUE")
     if "=" not in override or not name:
         raise ConfigurationError(f"{override} is neither group=option nor key=value")
 
@@ -107,11 +101,8 @@ def fit(settings: Config, base: Config, name: str) -> None:
     for part in above:
         place, default = place[part], default[part]
     value, usual = place[last], default[last]
-    if (
-        usual is None
-        or value is None
-        or (isinstance(value, type(usual)) and isinstance(value, bool) == isinstance(usual, bool))
-    ):
+    alike = isinstance(value, type(usual)) and isinstance(value, bool) == isinstance(usual, bool)
+    if usual is None or value is None or alike:
         return
     if isinstance(usual, float) and isinstance(value, int) and not isinstance(value, bool):
         place[last] = float(value)

@@ -90,10 +90,8 @@ class Lines(Counting):
         super().finished(trial, outcome)
         score = f"{trial.config['metric']} {number(outcome.score)}  " if outcome.score is not None else ""
         cause = f"  ({outcome.cause})" if outcome.cause else ""
-        text = (
-            f"{trial.id} {outcome.outcome:<9} {described(trial)}  {score}epoch {outcome.epoch}, {outcome.seconds:.0f} s"
-        )
-        self.say(text + cause)
+        end = f"{score}epoch {outcome.epoch}, {outcome.seconds:.0f} s{cause}"
+        self.say(f"{trial.id} {outcome.outcome:<9} {described(trial)}  {end}")
 
     def settled(self, settled: Settled) -> None:
         super().settled(settled)

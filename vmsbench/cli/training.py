@@ -38,19 +38,14 @@ def line(record: dict[str, Any], epochs: int) -> str:
 def with_bar(config: dict[str, Any], folder: Path, epochs: int) -> dict[str, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("epoch"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[now]}"),
-    )
+    now = TextColumn("{task.fields[now]}")
+    columns = (TextColumn("epoch"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), now)
     with Progress(*columns) as bar:
         task = bar.add_task("", total=epochs, now="")
 
         def show(record: dict[str, Any]) -> None:
             scores = record.get("scores") or {}
-            now = f"L1 {scores['l1']:.4f}" if "l1" in scores else bar.tasks[0].fields["now"]
-            bar.update(task, completed=record["epoch"], now=now)
+            shown = f"L1 {scores['l1']:.4f}" if "l1" in scores else bar.tasks[0].fields["now"]
+            bar.update(task, completed=record["epoch"], now=shown)
 
         return run(config, folder, show)

@@ -1,4 +1,4 @@
-"""Conditional diffusion (Ho et al. 2020; Palette, Saharia et al. 2022): a network that takes the noise off, given the image.
+"""Conditional diffusion (Ho et al. 2020; Palette, Saharia et al. 2022): a network takes noise off, given the image.
 
 With gamma = gamma(t), signal = sqrt(gamma), spread = sqrt(1 - gamma), and maps standardised channel by channel:
 
@@ -7,6 +7,8 @@ With gamma = gamma(t), signal = sqrt(gamma), spread = sqrt(1 - gamma), and maps 
     map      = signal * noisy - spread * velocity
     noise    = spread * noisy + signal * velocity
 """
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -78,7 +80,7 @@ class Diffusion(Model):
         clean = noisy
         steps = self.quick_steps if quick else self.steps
         moments = torch.linspace(1, 0, steps + 1, device=image.device)
-        for now, later in zip(moments[:-1], moments[1:], strict=True):
+        for now, later in pairwise(moments):
             time = now.expand(len(noisy))
             signal, spread = self.amounts(time)
             velocity = self.network(torch.cat([images, noisy], dim=1), time)

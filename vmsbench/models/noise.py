@@ -1,6 +1,6 @@
 """Noise schedules: gamma(t), the share of signal variance left at time t in [0, 1], falling from 1 to about 0.
 
-x_t = sqrt(gamma(t)) x_0 + sqrt(1 - gamma(t)) epsilon              (Chen 2023, "On the importance of noise scheduling")
+x_t = sqrt(gamma(t)) x_0 + sqrt(1 - gamma(t)) epsilon     (Chen 2023, On the importance of noise scheduling)
 """
 
 import math
@@ -29,7 +29,7 @@ class Linear(Schedule):
 
 
 class Cosine(Schedule):
-    """gamma from cos((t (end - start) + start) pi / 2)^(2 tau), rescaled to run from 1 to 0 (Nichol and Dhariwal 2021)."""
+    """gamma from cos((t (end - start) + start) pi / 2)^(2 tau), run from 1 to 0 (Nichol and Dhariwal 2021)."""
 
     def __init__(self, start: float = 0.0, end: float = 1.0, tau: float = 1.0) -> None:
         self.start, self.end, self.tau = start, end, tau

@@ -1,4 +1,4 @@
-"""pix2pix (Isola et al. 2017) with least squares (Mao et al. 2017): a generator, and a discriminator that sees the image.
+"""pix2pix (Isola et al. 2017) with least squares (Mao et al. 2017): a generator, and a judge of image and map.
 
 L_D = 1/2 (mean (D(image, fake) - 0)^2 + mean (D(image, real) - 1)^2)
 L_G = mean (D(image, G(image)) - 1)^2 + lambda_l1 mean |G(image) - real|
@@ -16,7 +16,7 @@ class Pix2Pix(Model):
     """The thesis's second experiment.
 
     network         the generator; its output goes through tanh
-    discriminator   makes the judge of image and map on top of each other, such as `partial(PatchDiscriminator, width=64)`
+    discriminator   makes the judge of image and map on top of each other, such as `partial(PatchDiscriminator, ...)`
     lambda_l1       weight of the L1 term: 100 in the paper
     spread          standard deviation of the first weights: 0.02 in the paper
     """

@@ -43,7 +43,7 @@ def depth(size: int, smallest: int = 4) -> int:
 
 
 class TimeFeatures(nn.Module):
-    """B times in [0, 1] as B x `features` numbers: sines and cosines of 1000 t (Vaswani et al. 2017, 3.5), then an MLP."""
+    """B times in [0, 1] as B x `features` numbers: sines and cosines of 1000 t (Vaswani et al. 2017), then an MLP."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A residual UNet with attention (Ho et al. 2020, Dhariwal and Nichol 2021): diffusion's usual backbone, free to all."""
+"""A residual UNet with attention (Ho et al. 2020, Dhariwal and Nichol 2021): diffusion's backbone, free to all."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,13 @@ from torch import Tensor, nn
 from vmsbench.errors import ConfigurationError
 from vmsbench.networks.layers import Modulation, TimeFeatures, normalisation
 from vmsbench.networks.network import Network
+
+
+def silent(convolution: nn.Conv2d) -> nn.Conv2d:
+    """A convolution that starts by answering 0, so that what it is added to passes unchanged."""
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+    return convolution
 
 
 class Residual(nn.Module):
@@ -20,9 +27,7 @@ class Residual(nn.Module):
         )
         self.middle = normalisation(kind, outputs, side)
         self.modulation = Modulation(time_features, outputs) if time_features else None
-        self.leave = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), nn.Conv2d(outputs, outputs, 3, padding=1))
-        nn.init.zeros_(self.leave[-1].weight)
-        nn.init.zeros_(self.leave[-1].bias)
+        self.leave = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), silent(nn.Conv2d(outputs, outputs, 3, padding=1)))
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
@@ -42,9 +47,7 @@ class Attention(nn.Module):
             self.heads = 1
         self.norm = normalisation(kind, channels, side)
         self.project = nn.Conv2d(channels, 3 * channels, 1)
-        self.out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.out = silent(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape

@@ -62,7 +62,7 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
     The random draws are the same every time; `quick` is for a look during training.
     """
     model.eval()
-    scores = Scores()
+    scores = Scores(light=quick)
     drawn, seconds = [], 0.0
     device = pairs.images.device
     with aside(FIXED_SEED, device):

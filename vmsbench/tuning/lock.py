@@ -1,4 +1,4 @@
-"""One process at a time on a sweep, also on shared disks: a file that names its owner, made only where there is none."""
+"""One process at a time on a sweep, on shared disks too: a file that names its owner, made where there is none."""
 
 import json
 import os

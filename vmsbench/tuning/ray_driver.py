@@ -1,4 +1,4 @@
-"""Ray's side of it: Ray Tune runs the trials that some work asks for. What to run and when to stop is decided elsewhere.
+"""Ray's side of it: Ray Tune runs the trials that some work asks for; what to run and when to stop is not decided here.
 
 Measured reasons for what looks odd: a function trainable with reused actors starts in 0.2 s instead of 4; without
 `max_concurrent_trials` only one trial is ever pending; `Tuner.restore` loses state, so every start is a new Tuner
@@ -6,6 +6,7 @@ over work that is rebuilt from its own journal; `ray.init()` without an address 
 """
 
 import gc
+import logging
 import os
 import secrets
 import shutil
@@ -72,13 +73,15 @@ def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
     token.write_text(secrets.token_hex(32))
     token.chmod(0o600)
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     ray.init(
         address="local",
         num_cpus=cpus,
         num_gpus=gpus,
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         object_store_memory=200_000_000,
         _temp_dir=str(private / "ray"),
     )
@@ -154,7 +157,7 @@ class Bridge(RaySearcher):
         self.trials: dict[str, Trial] = {}
         self.stopped: dict[str, str] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         trial = self.work.ask()
         if trial is not None:
             self.trials[trial_id] = trial
@@ -184,7 +187,7 @@ class Halved(FIFOScheduler):
 
     def __init__(self, bridge: Bridge, stopping: Stopping, halving: Halving | None, metric: str) -> None:
         super().__init__()
-        self.bridge, self.stopping, self.metric = bridge, stopping, metric
+        self.bridge, self.stopping, self.score = bridge, stopping, metric
         self.curves: dict[str, dict[int, float]] = {}
         self.asha = None if halving is None else made_by_ray(halving, metric)
         for trial_id, curve in bridge.work.past().items():
@@ -193,10 +196,11 @@ class Halved(FIFOScheduler):
     def replay(self, trial_id: str, curve: Curve) -> None:
         """Let ASHA see a trial of an earlier start, of which Ray itself keeps nothing."""
         if self.asha is not None:
-            seen = SimpleNamespace(trial_id=trial_id)
-            self.asha.on_trial_add(None, seen)
+            seen: Any = SimpleNamespace(trial_id=trial_id)
+            controller: Any = None
+            self.asha.on_trial_add(controller, seen)
             for epoch, score in sorted(curve.items()):
-                self.asha.on_trial_result(None, seen, {"epoch": epoch, self.metric: score})
+                self.asha.on_trial_result(controller, seen, {"epoch": epoch, self.score: score})
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True
@@ -206,17 +210,16 @@ class Halved(FIFOScheduler):
             self.asha.on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if self.asha is None or self.metric not in result:
+        if self.asha is None or self.score not in result:
             return TrialScheduler.CONTINUE
-        epoch, score = result["epoch"], result[self.metric]
+        epoch, score = result["epoch"], result[self.score]
         curve = self.curves.setdefault(trial.trial_id, {})
         curve[epoch] = score
-        seen = SimpleNamespace(trial_id=trial.trial_id)
-        if self.asha.on_trial_result(tune_controller, seen, result) != TrialScheduler.STOP:
+        if self.asha.on_trial_result(tune_controller, trial, result) != TrialScheduler.STOP:
             return TrialScheduler.CONTINUE
         if self.stopping.spares(curve, self.bridge.work.reference()):
             return TrialScheduler.CONTINUE
-        self.bridge.stopped[trial.trial_id] = f"ASHA at epoch {epoch}: {self.metric} {score:.4f} in the worse part"
+        self.bridge.stopped[trial.trial_id] = f"ASHA at epoch {epoch}: {self.score} {score:.4f} in the worse part"
         return TrialScheduler.STOP
 
     def __getstate__(self) -> dict[str, Any]:

@@ -22,8 +22,10 @@ from vmsbench.tuning.work import Watcher, Work
 Driver = Callable[[Work, Stopping], bool]
 """Runs work to its end; False where it was interrupted."""
 
-EXPERIMENT = ("exp", "seed", "device", "metric", "test", "fid", "data", "model", "optimizers", "augmentation")
-EXPERIMENT += ("trainer", "evaluation")
+EXPERIMENT = (
+    *("exp", "seed", "device", "metric", "test", "fid"),
+    *("data", "model", "optimizers", "augmentation", "trainer", "evaluation"),
+)
 
 
 def experiment_part(settings: Config) -> Config:
@@ -111,14 +113,16 @@ def tune(
             return Study(folder, finished=False)
         if sweep.winner is None:
             causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.outcome == "failed"})
-            raise UserError(
-                f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (log.txt in {folder / 'trials'})"
-            )
+            logs = folder / "trials" / "*" / "log.txt"
+            raise UserError(f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs})")
         if not (folder / "baselines.json").exists():
             blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
             save_json(folder / "baselines.json", blind)
         finals = Finals(folder, sweep.winner.config, settings["finals"]["seeds"], watcher)
-        return Study(folder, finished=driver(finals, Never()))
+        done = driver(finals, Never())
+        if finals.causes:
+            raise UserError(f"the winner could not be trained again: {'; '.join(finals.causes)}  (see {folder / 'final'})")
+        return Study(folder, finished=done)
 
 
 def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path, command: str) -> None:
@@ -163,7 +167,7 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
 
 def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
     """Raises ConfigurationError that names the settings in which a sweep differs from the one in its folder."""
-    old, new = ({path: value for path, value in leaves(plain(one))} for one in (before, now))
+    old, new = (dict(leaves(plain(one))) for one in (before, now))
     same_config = identity(before["config"]) == identity(plain(now["config"]))
     differing = [
         f"{path} was {describe(old.get(path))}, is {describe(new.get(path))}"
@@ -174,8 +178,8 @@ def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path) -> N
     ]
     if differing:
         raise ConfigurationError(
-            f"the sweep {folder.name} was begun with other settings ({'; '.join(differing[:3]).replace('config.', '')}); "
-            f"give the new one another --name, or remove {folder}"
+            f"the sweep {folder.name} was begun with other settings: "
+            f"{'; '.join(differing[:3]).replace('config.', '')}; give the new one another --name, or remove {folder}"
         )
 
 

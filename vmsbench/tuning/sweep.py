@@ -172,6 +172,7 @@ class Finals(Work):
         self.trials = [self.trial(winner, FINAL_SEED + seed) for seed in range(seeds)]
         self.open = [trial for trial in self.trials if trial.id not in told]
         self.waiting = {trial.id for trial in self.open}
+        self.causes: list[str] = []
 
     def trial(self, winner: Config, seed: int) -> Trial:
         config = with_settings(winner, {"seed": seed, "test": True})
@@ -191,6 +192,8 @@ class Finals(Work):
             scores = read_json(trial.folder / "results.json")["test"]
             event = {"event": "final", "time": time.time(), "trial": trial.id, "seed": trial.config["seed"]}
             append_line(self.journal, event | {"scores": scores})
+        else:
+            self.causes.append(f"seed {trial.config['seed']}: {outcome.cause}")
         self.waiting.discard(trial.id)
         self.watcher.finished(trial, outcome)
 

@@ -1,0 +1,192 @@
+"""An experiment is a configuration and a folder: whole, interrupted, repeated, wrong."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tiny import MODELS, configuration, dataset
+from vmsbench.data.pairs import unit
+from vmsbench.errors import ConfigurationError
+from vmsbench.experiment import check, identity, run, with_settings
+from vmsbench.files import append_line, read_json, read_lines, save_json
+from vmsbench.metrics.scores import score
+from vmsbench.training.training import Diverged
+
+TIMES = ("seconds", "time", "seconds_per_image")
+
+
+def timeless(records: Any) -> list[dict[str, Any]]:
+    return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
+
+
+class Killed(BaseException):
+    """The process is gone, as far as the experiment can tell."""
+
+
+def killed_after(epoch: int) -> Any:
+    def report(record: dict[str, Any]) -> None:
+        if record["epoch"] == epoch:
+            raise Killed
+
+    return report
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_interrupted_experiment_continues_where_it_stopped(model: str, tmp_path: Path) -> None:
+    config = configuration(**MODELS[model])
+    whole = run(config, tmp_path / "whole")
+    for epoch in (1, 3):
+        with pytest.raises(Killed):
+            run(config, tmp_path / "cut", killed_after(epoch))
+    cut = run(config, tmp_path / "cut")
+    histories = [timeless(read_lines(tmp_path / name / "history.jsonl")) for name in ("whole", "cut")]
+    assert histories[0] == histories[1]
+    assert timeless([whole]) == timeless([cut])
+    weights = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["weights"] for name in ("whole", "cut")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_history_line_without_its_checkpoint_is_written_again(tmp_path: Path) -> None:
+    config = configuration()
+    with pytest.raises(Killed):
+        run(config, tmp_path, killed_after(2))
+    append_line(tmp_path / "history.jsonl", {"epoch": 3, "seconds": 0.0, "images": 0})
+    with (tmp_path / "history.jsonl").open("a") as file:
+        file.write('{"epoch": 4, "secon')
+    run(config, tmp_path)
+    assert [record["epoch"] for record in read_lines(tmp_path / "history.jsonl")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_seed_gives_the_same_history_and_another_seed_another(model: str, tmp_path: Path) -> None:
+    config = configuration(**MODELS[model])
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(with_settings(config, {"seed": seed, "trainer.epochs": 1}), tmp_path / name)
+    a, b, c = (timeless(read_lines(tmp_path / name / "history.jsonl")) for name in "abc")
+    assert a == b != c
+
+
+def test_a_finished_experiment_returns_at_once_and_reports_its_history(tmp_path: Path) -> None:
+    config = configuration()
+    first = run(config, tmp_path)
+    before = (tmp_path / "checkpoint.pt").stat().st_mtime_ns
+    seen: list[int] = []
+    assert run(config, tmp_path, lambda record: seen.append(record["epoch"])) == first
+    assert seen == [1, 2, 3, 4]
+    assert (tmp_path / "checkpoint.pt").stat().st_mtime_ns == before
+
+
+def test_scores_are_taken_every_so_often_and_at_the_end(tmp_path: Path) -> None:
+    run(with_settings(configuration(), {"trainer.epochs": 5}), tmp_path)
+    scored = [record["epoch"] for record in read_lines(tmp_path / "history.jsonl") if "scores" in record]
+    assert scored == [2, 4, 5]
+
+
+def test_the_test_pairs_are_looked_at_in_a_final_alone(tmp_path: Path) -> None:
+    assert "test" not in run(configuration(), tmp_path / "trial")
+    assert not (tmp_path / "trial" / "predictions.npz").exists()
+    final = run(configuration(test=True), tmp_path / "final")
+    kept = np.load(tmp_path / "final" / "predictions.npz")
+    data = dataset()
+    again = score(unit(torch.from_numpy(kept["predictions"])), unit(data.test.maps))
+    assert tuple(kept["names"]) == data.test.names
+    assert again["l1"] == pytest.approx(final["test"]["l1"], abs=1 / 255)
+    rows = list(csv.DictReader((tmp_path / "final" / "scores.csv").open()))
+    assert sum(float(row["l1"]) for row in rows) / len(rows) == pytest.approx(final["test"]["l1"], rel=1e-5)
+
+
+def test_a_learner_beats_the_map_that_ignores_the_image(tmp_path: Path) -> None:
+    from vmsbench.metrics.baselines import score_baselines
+
+    config = with_settings(configuration(), {"trainer.epochs": 60, "evaluation.every": 60})
+    learned = run(config, tmp_path)["validation"]["l1"]
+    assert learned < 0.8 * float(score_baselines(dataset(), "validation")["pixel_median"]["l1"] or 0)
+
+
+def test_one_epoch_lowers_what_a_hand_written_loop_lowers(tmp_path: Path) -> None:
+    """Regression with SGD, no augmentation: the loop's weights equal those of four lines of torch."""
+    config = configuration(augmentation={"_target_": "vmsbench.data.augmentation.NoAugmentation"})
+    config["optimizers"] = {"network": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1}}
+    config["model"]["network"] |= {"dropout": 0.0}
+    config["trainer"] |= {"epochs": 1, "ema": 0.0, "clip": 0.0}
+    config["trainer"]["schedule"] = {"_target_": "vmsbench.training.schedules.Constant"}
+    run(config, tmp_path)
+    from vmsbench.models.regression import Regression
+    from vmsbench.networks.unet import UNet
+
+    torch.manual_seed(0)
+    data = dataset().train
+    network = Regression(lambda i, o, s, timed=False: UNet(i, o, s, timed, width=4), 2, 32).network
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    order = torch.randperm(len(data))
+    for chosen in order[:20].split(5):
+        image, target = data.images[chosen] / 127.5 - 1, data.maps[chosen, :2] / 127.5 - 1
+        optimizer.zero_grad()
+        (network(image) - target).abs().mean().backward()
+        optimizer.step()
+    trained = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["weights"]
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(trained[f"network.{name}"], value)
+
+
+def test_names_follow_what_changes_the_result() -> None:
+    config = configuration()
+    elsewhere = with_settings(config, {"device": "cuda", "data.root": "/elsewhere", "data.cache": "/c"})
+    assert identity(config) == identity(elsewhere)
+    assert identity(config) == identity(json.loads(json.dumps(config)))
+    for changed in ({"seed": 1}, {"data.digest": "other"}, {"model.network.width": 5}, {"test": True}):
+        assert identity(with_settings(config, changed)) != identity(config)
+
+
+def test_a_folder_belongs_to_one_experiment(tmp_path: Path) -> None:
+    run(with_settings(configuration(), {"trainer.epochs": 1}), tmp_path)
+    with pytest.raises(ConfigurationError, match="holds another experiment"):
+        run(configuration(), tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_is_logged(tmp_path: Path) -> None:
+    config = with_settings(configuration(), {"optimizers.network.lr": 1e30, "trainer.clip": 0.0, "trainer.ema": 0.0})
+    with pytest.raises(Diverged, match="a lower lr may help"):
+        run(config, tmp_path)
+    assert "Diverged" in (tmp_path / "log.txt").read_text()
+    assert not (tmp_path / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"model.network.width": 0}, "width=0"),
+        ({"model.network.norm": "batsh"}, "did you mean batch"),
+        ({"trainer.batch_size": 25}, "must lie between 1 and the 24 training pairs"),
+        ({"trainer.epochs": 0}, "trainer.epochs=0"),
+        ({"trainer.schedule.warmup": 1.5}, "warmup=1.5"),
+        ({"optimizers.network.lr": -1.0}, "optimizers.network: Invalid learning rate"),
+        ({"optimizers.other": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 1.0}}, "the model trains"),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_training(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        check(with_settings(configuration(), settings), channels=2, size=32, train=24)
+
+
+def test_the_command_for_bare_machines_says_one_line_where_it_cannot_work(tmp_path: Path) -> None:
+    save_json(tmp_path / "config.json", with_settings(configuration(), {"device": "cuda"}))
+    command = [sys.executable, "-m", "vmsbench.experiment", str(tmp_path / "config.json"), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    if torch.cuda.is_available():
+        assert done.returncode == 0
+    else:
+        assert (done.returncode, done.stderr) == (2, "error: device=cuda: torch sees no GPU here; cpu and auto work\n")
+        assert "Traceback" in (tmp_path / "out" / "log.txt").read_text()
+
+
+def test_saved_json_never_holds_what_json_cannot(tmp_path: Path) -> None:
+    save_json(tmp_path / "a.json", {"x": float("nan"), "y": [float("inf"), 1.5], "z": (1, 2)})
+    assert read_json(tmp_path / "a.json") == {"x": None, "y": [None, 1.5], "z": [1, 2]}

@@ -1,0 +1,85 @@
+"""A dataset of a few pairs whose maps can be told from the images, and a configuration that trains in a second."""
+
+from typing import Any
+
+import torch
+
+from vmsbench.data.pairs import Dataset, Pairs
+
+
+def pairs(count: int, size: int, seed: int) -> Pairs:
+    """Images with a bright square on noise; the map is green on it."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 100, (count, 3, size, size), generator=generator, dtype=torch.uint8)
+    maps = torch.zeros(count, 3, size, size, dtype=torch.uint8)
+    for index, (top, left) in enumerate(torch.randint(0, size // 2, (count, 2), generator=generator).tolist()):
+        images[index, :, top : top + size // 2, left : left + size // 2] += 120
+        maps[index, 1, top : top + size // 2, left : left + size // 2] = 200
+        maps[index, 0, : size // 4, left : left + size // 4] = 90
+    return Pairs(tuple(f"{seed}-{index}.png" for index in range(count)), images, maps, ("a", "b") * (count // 2))
+
+
+def dataset(size: int = 32, root: str | None = None, cache: str | None = None, digest: str | None = None) -> Dataset:
+    return Dataset(
+        pairs(24, size, 1), pairs(8, size, 2), pairs(8, size, 3), coding="rg", digest="tiny", title="tiny squares"
+    )
+
+
+def configuration(**settings: Any) -> dict[str, Any]:
+    return {
+        "exp": "unet",
+        "seed": 0,
+        "device": "cpu",
+        "metric": "crps",
+        "test": False,
+        "fid": {"weights": None},
+        "data": {"_target_": "tests.tiny.dataset", "root": None, "cache": None, "digest": "tiny"},
+        "model": {
+            "_target_": "vmsbench.models.regression.Regression",
+            "network": {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": 4, "dropout": 0.1},
+        },
+        "optimizers": {"network": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.01}},
+        "augmentation": {"_target_": "vmsbench.data.augmentation.Flip"},
+        "trainer": {
+            "schedule": {"_target_": "vmsbench.training.schedules.CosineDecay", "warmup": 0.1},
+            "epochs": 4,
+            "batch_size": 5,
+            "ema": 0.99,
+            "clip": 1.0,
+        },
+        "evaluation": {"every": 2, "images": None, "samples": 1, "final_samples": 1, "batch_size": 8},
+    } | settings
+
+
+MODELS: dict[str, dict[str, Any]] = {
+    "unet": {},
+    "gan": {
+        "exp": "gan",
+        "model": {
+            "_target_": "vmsbench.models.pix2pix.Pix2Pix",
+            "network": {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": 4},
+            "discriminator": {"_target_": "vmsbench.networks.patch.PatchDiscriminator", "_partial_": True, "width": 4},
+        },
+        "optimizers": {
+            "network": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.01},
+            "discriminator": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01},
+        },
+    },
+    "diffusion": {
+        "exp": "diffusion",
+        "model": {
+            "_target_": "vmsbench.models.diffusion.Diffusion",
+            "network": {
+                "_target_": "vmsbench.networks.residual.ResidualUNet",
+                "_partial_": True,
+                "width": 8,
+                "multipliers": [1, 2],
+                "dropout": 0.1,
+            },
+            "schedule": {"_target_": "vmsbench.models.noise.Cosine"},
+            "steps": 3,
+            "quick_steps": 2,
+        },
+        "evaluation": {"every": 2, "images": 4, "samples": 2, "final_samples": 3, "batch_size": 8},
+    },
+}
