@@ -27,6 +27,8 @@ from vmsbench.data.pictures import grid, render
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
 
+from vmsbench.metrics.frechet import distances
+from vmsbench.metrics.inception import find_weights
 from vmsbench.models.model import Model
 from vmsbench.training.evaluation import Evaluation, evaluate, validation_losses
 from vmsbench.training.training import Training
@@ -265,11 +267,11 @@ class Experiment:
         return results
 
     def frechet(self, test: Pairs, judged: Evaluation) -> dict[str, Any]:
-        from vmsbench.metrics.frechet import distances
-
-        predicted = render(judged.samples[:, 0]).float() / 255
-        truth, others = render(test.maps.cpu()).float() / 255, render(self.train.maps.cpu()).float() / 255
-        return distances(truth, predicted, others, self.config["fid"]["weights"], device=self.device)
+        """The Frechet distances between true and predicted maps, or why there are none."""
+        weights = find_weights(self.config["fid"]["weights"])
+        reference, cache = self.train.maps, self.config["data"]["cache"]
+        folder = Path(cache) if cache else None
+        return distances(test.maps, judged.samples[:, 0], reference, weights, self.device, cache=folder)
 
     def keep(self, test: Pairs, judged: Evaluation) -> None:
         """predictions.npz and scores.csv: what the report draws, and compares image by image."""

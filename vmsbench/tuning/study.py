@@ -41,8 +41,6 @@ def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
     config = with_settings(config, {"data.cache": str(runs.resolve() / "cache")})
     if config["data"]["root"] is not None:
         config = with_settings(config, {"data.root": str(Path(config["data"]["root"]).expanduser().resolve())})
-    elif config["data"]["_target_"].endswith(".standin"):
-        config = with_settings(config, {"data.root": str(runs.resolve() / "standin")})
     dataset: Dataset = build(config["data"])
     return with_settings(config, {"data.digest": dataset.digest}), dataset
 
