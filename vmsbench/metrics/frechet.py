@@ -1,0 +1,113 @@
+"""How far the law of the predicted maps is from that of the true ones: Frechet distance and KID in Inception features.
+
+Both look at the maps as a set: they see blur and artefacts that no pixel score sees, and not whether a map belongs to
+its image. The Frechet distance (Heusel et al. 2017, eq. 6) is biased upwards at small N, so it is reported with N and
+with its floor at the same N: the distance of the true maps from an equally large random draw (without replacement,
+seeded) of other true maps, those of the training set. A perfect sampler would score about the floor, not 0. KID
+(Binkowski et al. 2018) is unbiased.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vmsbench.errors import UserError
+from vmsbench.metrics.inception import NoWeights, Weights, features
+
+
+def frechet_distance(x: Tensor, y: Tensor) -> float:
+    """|m_x - m_y|^2 + Tr(C_x + C_y - 2 (C_x C_y)^(1/2)) of the Gaussians fitted to x (n x d) and y (m x d).
+
+    With centred A = (x - m_x) / sqrt(n - 1), and B likewise, C_x = A'A and C_y = B'B, and the trace of the root of
+    their product is the nuclear norm of A B': no matrix root, and no d x d matrix where n < d. Raises UserError for
+    fewer than two rows.
+    """
+    x, y = x.cpu().double(), y.cpu().double()
+    if len(x) < 2 or len(y) < 2:
+        raise UserError(f"a Frechet distance needs at least 2 maps on each side; there are {len(x)} and {len(y)}")
+    a, b = _root(x), _root(y)
+    cross = torch.linalg.svdvals(a @ b.T).sum()
+    means = (x.mean(dim=0) - y.mean(dim=0)).square().sum()
+    return max((means + a.square().sum() + b.square().sum() - 2 * cross).item(), 0.0)
+
+
+def _root(x: Tensor) -> Tensor:
+    """A matrix R with R'R = the covariance of x, of min(n, d) rows."""
+    centred = (x - x.mean(dim=0)) / (len(x) - 1) ** 0.5
+    return centred if len(x) <= x.shape[1] else torch.linalg.qr(centred, mode="r").R
+
+
+def kernel_distance(x: Tensor, y: Tensor) -> tuple[float, float]:
+    """KID, the squared maximum mean discrepancy of x and y (n x d each), and its standard error by the jackknife.
+
+    The kernel is (u.v / d + 1)^3. The estimator is the U-statistic over pairs i != j of
+    k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) (Gretton et al. 2012, eq. 4): unbiased, also where row i of
+    both belongs to the same image. May be negative. Raises UserError for fewer than 3 rows or unequal numbers.
+    """
+    if len(x) != len(y) or len(x) < 3:
+        raise UserError(f"KID needs equally many maps on both sides, at least 3; there are {len(x)} and {len(y)}")
+    x, y = x.cpu().double(), y.cpu().double()
+    n = len(x)
+    cross = _kernel(x, y)
+    h = _kernel(x, x) + _kernel(y, y) - cross - cross.T
+    rows = h.sum(dim=1) - h.diagonal()
+    total = rows.sum()
+    left_out = (total - 2 * rows) / ((n - 1) * (n - 2))
+    error = ((n - 1) / n * (left_out - left_out.mean()).square().sum()).sqrt()
+    return (total / (n * (n - 1))).item(), error.item()
+
+
+def _kernel(u: Tensor, v: Tensor) -> Tensor:
+    return (u @ v.T / u.shape[1] + 1) ** 3
+
+
+def distances(
+    truth_maps: Tensor,
+    predicted_maps: Tensor,
+    reference_maps: Tensor,
+    weights: Weights | NoWeights,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """The distances of predicted from true maps, ready for results.json.
+
+    truth_maps      N x M x H x W, bytes or floats in [0, 1], as are the others
+    predicted_maps  N x C x H x W, of the same images; missing blue is 0
+    reference_maps  R x M x H x W: other true maps (the training set's), from which N are drawn for the floor
+    cache           a folder where the features of the truth and the reference are kept for the next model
+
+    Returns name ("FID-2048" or "Frechet (weights abc123)"), value, floor, n, reason (why a figure is missing, or None),
+    kid, kid_error, kid_floor, fid_64, fid_64_floor, and weights: {file, sha256} or None. Floors are None where there
+    are fewer than N reference maps. Without weights, or with fewer than 3 maps, every figure is None.
+    """
+    n = len(predicted_maps)
+    if len(truth_maps) != n:
+        raise UserError(f"predictions: {n} of them for {len(truth_maps)} true maps")
+    figures = ("value", "floor", "kid", "kid_error", "kid_floor", "fid_64", "fid_64_floor")
+    result: dict[str, Any] = {"name": "FID-2048", "n": n, "reason": None, "weights": None} | dict.fromkeys(figures)
+    if isinstance(weights, NoWeights):
+        return result | {"reason": weights.reason}
+    result |= {"name": weights.name(), "weights": {"file": str(weights.file), "sha256": weights.sha256}}
+    if n < 3:
+        return result | {"reason": f"{n} maps are too few; at least 3 are needed"}
+    truth = features(truth_maps, weights, device=device, cache=cache)
+    predicted = features(predicted_maps, weights, device=device)
+    kid, kid_error = kernel_distance(truth[2048], predicted[2048])
+    result |= {
+        "value": frechet_distance(truth[2048], predicted[2048]),
+        "fid_64": frechet_distance(truth[64], predicted[64]),
+        "kid": kid,
+        "kid_error": kid_error,
+    }
+    if len(reference_maps) < n:
+        return result | {"reason": f"no floor: {len(reference_maps)} reference maps for {n} predictions"}
+    drawn = torch.randperm(len(reference_maps), generator=torch.Generator().manual_seed(seed))[:n]
+    reference = features(reference_maps[drawn.to(reference_maps.device)], weights, device=device, cache=cache)
+    return result | {
+        "floor": frechet_distance(truth[2048], reference[2048]),
+        "fid_64_floor": frechet_distance(truth[64], reference[64]),
+        "kid_floor": kernel_distance(truth[2048], reference[2048])[0],
+    }
