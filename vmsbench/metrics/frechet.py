@@ -1,7 +1,7 @@
 """How far the law of the predicted maps is from that of the true ones: Frechet distance and KID in Inception features.
 
 Both look at the maps as a set: they see blur and artefacts that no pixel score sees, and not whether a map belongs to
-its image. The Frechet distance (Heusel et al. 2017, eq. 6) is biased upwards at small N, so it is reported with N and
+its image. The Frechet distance (Heusel et al. 2017) is biased upwards at small N, so it is reported with N and
 with its floor at the same N: the distance of the true maps from an equally large random draw (without replacement,
 seeded) of other true maps, those of the training set. A perfect sampler would score about the floor, not 0. KID
 (Binkowski et al. 2018) is unbiased.
@@ -43,8 +43,9 @@ def kernel_distance(x: Tensor, y: Tensor) -> tuple[float, float]:
     """KID, the squared maximum mean discrepancy of x and y (n x d each), and its standard error by the jackknife.
 
     The kernel is (u.v / d + 1)^3. The estimator is the U-statistic over pairs i != j of
-    k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) (Gretton et al. 2012, eq. 4): unbiased, also where row i of
-    both belongs to the same image. May be negative. Raises UserError for fewer than 3 rows or unequal numbers.
+    k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) (Gretton et al. 2012): unbiased, also where row i of
+    both belongs to the same image. May be negative. Where the two laws are equal the jackknife's error is too large, by
+    about sqrt(2). Raises UserError for fewer than 3 rows or unequal numbers.
     """
     if len(x) != len(y) or len(x) < 3:
         raise UserError(f"KID needs equally many maps on both sides, at least 3; there are {len(x)} and {len(y)}")

@@ -49,7 +49,7 @@ class Weights:
         """What a distance in these features may be called: "FID-2048", or "Frechet (weights abc123)"."""
         if self.official:
             return f"FID-{dimensions}"
-        return f"Frechet (weights {self.sha256[:6]})" if dimensions == 2048 else f"Frechet-{dimensions}"
+        return f"Frechet{'' if dimensions == 2048 else f'-{dimensions}'} (weights {self.sha256[:6]})"
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,15 @@ def find_weights(path: str | Path | None = None) -> Weights | NoWeights:
     Reads the whole file (its sha256), and tries to load it where it is not the official one. Never raises for a file
     that is missing, cut short or of another kind, and never touches the network.
     """
-    if find_spec("pytorch_fid") is None:
-        return NoWeights("pytorch-fid is not installed: pip install pytorch-fid")
+    if find_spec("pytorch_fid") is None or find_spec("torchvision") is None:
+        return NoWeights("pytorch-fid or its torchvision is not installed: pip install pytorch-fid")
     places = [Path(path).expanduser()] if path else list(_places())
     file = next((place for place in places if place.is_file()), None)
     if file is None:
         return NoWeights(
-            f"no Inception weights at {' or '.join(map(str, places))}; download {URL} ({OFFICIAL_BYTES:,} bytes, sha256 "
-            f"{OFFICIAL_SHA256[:8]}...) where there is a network, copy it there by scp or rsync, or give fid.weights=PATH"
+            f"no Inception weights at {' or '.join(map(str, places))}; download {URL} ({OFFICIAL_BYTES:,} bytes, "
+            f"sha256 {OFFICIAL_SHA256[:8]}...) where there is a network and copy it there by scp or rsync, or give "
+            "fid.weights=PATH"
         )
     try:
         weights = Weights(file.resolve(), _sha256(file))
@@ -94,8 +95,8 @@ def features(
 ) -> dict[int, Tensor]:
     """The Inception features of N images, at each of `dimensions`: {d: float32 N x d, on the CPU}.
 
-    images      N x C x H x W, bytes or floats in [0, 1]. Floats are rounded to the 256 levels of a picture file, so that
-                the features are those of the maps saved as PNG; two channels are padded with blue = 0, one is repeated.
+    images      N x C x H x W, bytes or floats in [0, 1]. Floats are rounded to the 256 levels of a picture file: the
+                features are those of the maps saved as PNG. Two channels are padded with blue = 0, one is repeated.
     cache       a folder for features that will be asked for again, such as the truth's, kept by the content's hash
 
     Raises UserError where the values are outside [0, 1] or the weights do not fit.
