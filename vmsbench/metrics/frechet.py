@@ -44,7 +44,8 @@ def kernel_distance(x: Tensor, y: Tensor) -> tuple[float, float]:
 
     The kernel is (u.v / d + 1)^3. The estimator is the U-statistic over pairs i != j of
     k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) (Gretton et al. 2012): unbiased, also where row i of
-    both belongs to the same image. May be negative. Raises UserError for fewer than 3 rows or unequal numbers.
+    both belongs to the same image. May be negative. Where the two laws are equal the jackknife's error is too large, by
+    about sqrt(2). Raises UserError for fewer than 3 rows or unequal numbers.
     """
     if len(x) != len(y) or len(x) < 3:
         raise UserError(f"KID needs equally many maps on both sides, at least 3; there are {len(x)} and {len(y)}")

@@ -65,8 +65,8 @@ def find_weights(path: str | Path | None = None) -> Weights | NoWeights:
     Reads the whole file (its sha256), and tries to load it where it is not the official one. Never raises for a file
     that is missing, cut short or of another kind, and never touches the network.
     """
-    if find_spec("pytorch_fid") is None:
-        return NoWeights("pytorch-fid is not installed: pip install pytorch-fid")
+    if find_spec("pytorch_fid") is None or find_spec("torchvision") is None:
+        return NoWeights("pytorch-fid or its torchvision is not installed: pip install pytorch-fid")
     places = [Path(path).expanduser()] if path else list(_places())
     file = next((place for place in places if place.is_file()), None)
     if file is None:

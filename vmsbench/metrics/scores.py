@@ -4,21 +4,23 @@ Streaming (`Scores.update` per batch, any N), on the tensors' own device, weight
 batch counts for what it is. Lower is better for l1, mse, crps and kld; higher for cc and sim.
 
     l1, mse             means over all channels of the file, in [-1, 1]; a prediction of red and green alone is padded
-                        with blue = 0. `_unit` is the same in [0, 1], `_rg` over red and green, `l1_red` ... one channel.
+                        with blue = 0. `_unit` is the same in [0, 1], `_rg` over red and green, `l1_red` one channel.
     cc                  Pearson's correlation over the pixels of one map: true (green), false (red), combined (red +
                         green) and combined_20 (the same resized by area to 20 x 20).
     sim, kld            similarity and Kullback-Leibler divergence of the maps normalised to sum 1, as in the MIT
-                        saliency benchmark (Bylinskii et al. 2019, eqs. 4 and 7; epsilon 2.2204e-16).
-    crps                E|X - y| - E|X - X'| / 2 per pixel, the fair estimator over K samples (Ferro 2014); l1 for K = 1.
+                        saliency benchmark (Bylinskii et al. 2019; epsilon 2.2204e-16).
+    crps                E|X - y| - E|X - X'| / 2 per pixel, the fair estimator over K samples (Ferro 2014). With K = 1
+                        it is l1.
     l1_mean, l1_median  of the pixelwise mean and median of the K > 1 samples; also mse_mean. In [-1, 1].
 
 With K > 1 samples every other score is the expected score of one sample: the mean over the K of each one's.
 
 Constant maps. cc, sim and kld say nothing where the truth has no shape, so each is averaged over the images whose
 truth is not constant in that map, and `cc_true_n` and so on say how many those are. "Constant" means a range of at
-most 16/255: the maps are JPEG files, in which an empty channel still ripples by up to 16 levels (VISCHEMA PLUS at
-64 px: 31% of the red channels lie within it, and none has a range between 17 and 24). A constant prediction of a truth that
-is not constant has cc 0 by definition here, and one that sums to 0 is read as uniform by sim and kld.
+most 16/255: the maps are JPEG files, in which an empty channel still ripples by up to 16 levels (of the red channels
+of VISCHEMA PLUS at 64 px, 30% lie within it and hardly one has a range of 17 to 24; none is exactly constant). A
+constant prediction of a truth that is not constant has cc 0 by definition here; one that sums to 0 is read as uniform
+by sim and kld.
 """
 
 from collections.abc import Iterator
@@ -153,7 +155,9 @@ def _aligned(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         raise UserError(f"predictions: {len(samples)} of them for {len(targets)} true maps")
     if samples.shape[-2:] != targets.shape[-2:]:
         height, width = samples.shape[-2:]
-        raise UserError(f"predictions: {width} x {height} pixels where the truth has {_pixels(targets)}; resize them first")
+        raise UserError(
+            f"predictions: {width} x {height} pixels where the truth has {_pixels(targets)}; resize them first"
+        )
     predicted, wanted = samples.shape[2], targets.shape[1]
     if predicted == 2 and wanted == 3:
         samples = functional.pad(samples, (0, 0, 0, 0, 0, 1))
