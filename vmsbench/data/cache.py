@@ -1,0 +1,137 @@
+"""Decoded pairs kept on disk as bytes, and digests of files kept so that unchanged files are not read again.
+
+    FOLDER/pairs-KEY.npz     images and maps, uint8; KEY is a digest of the files' bytes, the size and the reading rules
+    FOLDER/files-KEY.json    {path: [bytes, mtime_ns, sha256]} of one dataset; KEY is a digest of its root's path
+
+Every file is written beside, synced and renamed, so readers see a whole file or none, and of several processes that
+start at once each may write the same bytes. A damaged file (zip's checksums tell) is decoded again.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from vmsbench.data.reading import threads
+from vmsbench.errors import DataError
+
+SETTLED = 2_000_000_000  # ns; a file changed within this time may change again without a new mtime
+ABANDONED = 3600  # s; unfinished files older than this were left by a killed process
+
+
+class Cache:
+    """A folder of decoded pairs; it is made when something is first written."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).expanduser()
+
+    def digests(self, root: Path, paths: Sequence[Path]) -> list[str]:
+        """The SHA-256 of each file; files whose size and mtime are those remembered are not read."""
+        memory = self.folder / f"files-{digest_of(str(root.resolve()))}.json"
+        known = remembered(memory)
+        stats = [state(path) for path in paths]
+        keys = [str(path) for path in paths]
+        trusted = [known.get(key) for key in keys]
+        stale = [i for i, (old, new) in enumerate(zip(trusted, stats, strict=True)) if not old or old[:2] != new]
+        fresh = dict(zip(stale, hashes([paths[i] for i in stale]), strict=True))
+        result = [fresh[i] if i in fresh else str(trusted[i][2]) for i in range(len(paths))]  # type: ignore[index]
+        settled = time.time_ns() - SETTLED
+        learned = {keys[i]: [*stats[i], fresh[i]] for i in stale if 0 < stats[i][1] < settled}
+        if learned:
+            with self.writing(memory) as file:
+                file.write(json.dumps(known | learned).encode())
+        return result
+
+    def arrays(
+        self, key: str, make: Callable[[], dict[str, np.ndarray]], valid: Callable[[dict[str, np.ndarray]], bool]
+    ) -> dict[str, np.ndarray]:
+        """The arrays kept under `key`; made, and kept, where they are absent, damaged or not `valid`."""
+        path = self.folder / f"pairs-{key}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                arrays = {name: kept[name] for name in kept.files}
+            if valid(arrays):
+                return arrays
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
+            pass
+        arrays = make()
+        with self.writing(path) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        return arrays
+
+    @contextlib.contextmanager
+    def writing(self, path: Path) -> Iterator[IO[bytes]]:
+        """A file that takes the place of `path` when the block ends well. Raises DataError where it cannot."""
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.sweep()
+            with open(beside, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        except OSError as error:
+            raise DataError(
+                f"the cache folder {self.folder} cannot be written ({error.strerror or error}); "
+                "choose another with data.cache=PATH"
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left unfinished."""
+        for part in self.folder.glob(".*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - part.stat().st_mtime > ABANDONED:
+                    part.unlink()
+
+
+def digest_of(*texts: str) -> str:
+    """32 hexadecimal digits for a sequence of texts."""
+    whole = hashlib.sha256()
+    for text in texts:
+        whole.update(f"{len(text)}:{text}".encode())
+    return whole.hexdigest()[:32]
+
+
+def hashes(paths: Sequence[Path]) -> list[str]:
+    """The SHA-256 of each file, or `unreadable`: decoding says why."""
+
+    def one(path: Path) -> str:
+        try:
+            with open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return "unreadable"
+
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(one, paths))
+
+
+def state(path: Path) -> list[int]:
+    """[bytes, mtime_ns], or zeros for a file that cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return [0, 0]
+    return [status.st_size, status.st_mtime_ns]
+
+
+def remembered(memory: Path) -> dict[str, list]:
+    try:
+        known = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    entries = known.items() if isinstance(known, dict) else ()
+    return {path: entry for path, entry in entries if isinstance(entry, list) and len(entry) == 3}

@@ -1,0 +1,129 @@
+"""Where a dataset's parts lie: its two folders, its lists of names, its categories."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vmsbench.errors import DataError, did_you_mean
+
+Split = Literal["train", "validation", "test"]
+
+IMAGES = ("images", "image", "imgs", "img", "photos", "pictures", "scenes", "stimuli", "inputs", "input", "jpegimages")
+MAPS = ("vms", "maps", "map", "labels", "targets", "target", "masks", "heatmaps", "saliency", "fixations", "outputs")
+LISTS: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid"),
+    "test": ("test", "testing"),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one dataset; `lists` has a file of names per split, where there is one."""
+
+    root: Path
+    images: Path
+    maps: Path
+    lists: dict[Split, Path] = field(default_factory=dict)
+    categories: Path | None = None
+    title: str = "paired folder"
+
+
+def existing_root(root: str | Path | None) -> Path:
+    """The folder `root`. Raises DataError where it is not one, with what lies nearby."""
+    if root is None:
+        raise DataError("no data folder given: set data.root=PATH, or use data=standin")
+    path = Path(root).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise DataError(f"{path} is a file, not a folder: give the folder that holds the images and the maps")
+    parent = path.parent
+    near = did_you_mean(path.name, [entry.name for entry in parent.iterdir()]) if parent.is_dir() else ""
+    raise DataError(f"{path} does not exist{near}")
+
+
+def vischema_layout(root: Path) -> Layout:
+    """VISCHEMA PLUS as released: its validation list is the test set. Raises DataError where a part is missing."""
+    parts = ("images", "vms", "viscplus_train.csv", "viscplus_val.csv")
+    missing = [part for part in parts if not (root / part).exists()]
+    if missing:
+        raise DataError(
+            f"{root} is not VISCHEMA PLUS: it lacks {', '.join(missing)} (found: {found(root)}); "
+            "other paired folders: data=folder data.root=PATH data.images=... data.maps=..."
+        )
+    categories = root / "categories.csv"
+    return Layout(
+        root,
+        root / "images",
+        root / "vms",
+        {"train": root / "viscplus_train.csv", "test": root / "viscplus_val.csv"},
+        categories if categories.exists() else None,
+        "VISCHEMA PLUS",
+    )
+
+
+def folder_layout(
+    root: Path,
+    images: str,
+    maps: str,
+    lists: dict[Split, str | None] | None = None,
+    categories: str | None = None,
+) -> Layout:
+    """Any paired folder; the names are relative to `root`. Raises DataError where a part is missing."""
+    for setting, name in (("images", images), ("maps", maps)):
+        if not (root / name).is_dir():
+            raise DataError(f"{root} has no folder {name} (found: {found(root)}); set data.{setting}=NAME")
+    given = {split: name for split, name in (lists or {}).items() if name is not None}
+    for setting, name in {**given, **({"categories": categories} if categories else {})}.items():
+        if not (root / name).is_file():
+            raise DataError(f"{root} has no file {name} (found: {found(root)}); set data.{setting}=FILE")
+    return Layout(
+        root,
+        root / images,
+        root / maps,
+        {split: root / name for split, name in given.items()},
+        root / categories if categories else None,
+        root.resolve().name,
+    )
+
+
+def detect(root: str | Path, images: str | None = None, maps: str | None = None) -> Layout:
+    """The layout of `root`: VISCHEMA PLUS, or a folder with an images-like and a maps-like folder in it.
+
+    Raises DataError with what was found there instead.
+    """
+    path = existing_root(root)
+    if images is None and maps is None and is_vischema(path):
+        return vischema_layout(path)
+    folders = {entry.name.lower(): entry.name for entry in path.iterdir() if entry.is_dir()}
+    images = images or first(IMAGES, folders)
+    maps = maps or first(MAPS, {name: real for name, real in folders.items() if real != images})
+    if images is None or maps is None:
+        inside = [entry.name for entry in sorted(path.iterdir()) if entry.is_dir() and is_vischema(entry)]
+        hint = f"; did you mean {path / inside[0]}?" if inside else ""
+        lacking = " and ".join(
+            what for what, name in (("an images", images), ("a maps", maps)) if name is None
+        )
+        raise DataError(f"{path} has no folder that looks like {lacking} folder (found: {found(path)}){hint}")
+    files = {entry.name.lower(): entry.name for entry in path.iterdir() if entry.is_file()}
+    lists: dict[Split, str | None] = {
+        split: first([stem + suffix for stem in stems for suffix in (".csv", ".txt")], files)
+        for split, stems in LISTS.items()
+    }
+    return folder_layout(path, images, maps, lists, first(["categories.csv"], files))
+
+
+def is_vischema(folder: Path) -> bool:
+    return all((folder / part).exists() for part in ("images", "vms", "viscplus_train.csv", "viscplus_val.csv"))
+
+
+def first(wanted: tuple[str, ...] | list[str], present: dict[str, str]) -> str | None:
+    return next((present[name] for name in wanted if name in present), None)
+
+
+def found(folder: Path, at_most: int = 8) -> str:
+    """What lies in a folder, for an error message."""
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir() if not entry.name.startswith("."))
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return (", ".join(names[:at_most]) or "nothing") + more
