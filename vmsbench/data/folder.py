@@ -91,9 +91,7 @@ def load(
     return Dataset(train, validation, test, chosen, now, f"{layout.title}, {size} px")
 
 
-def contents(
-    layout: Layout, scanned: Scan, size: int, cache: str | Path | None
-) -> tuple[str, dict[str, np.ndarray]]:
+def contents(layout: Layout, scanned: Scan, size: int, cache: str | Path | None) -> tuple[str, dict[str, np.ndarray]]:
     """A digest of the files' bytes, and their images and maps at `size`, from the cache where it has them."""
     paths = [path for pair in scanned.files.values() for path in pair]
     store = Cache(cache) if cache is not None else None

@@ -75,7 +75,8 @@ def folder_layout(
         if not (root / name).is_dir():
             raise DataError(f"{root} has no folder {name} (found: {found(root)}); set data.{setting}=NAME")
     given = {split: name for split, name in (lists or {}).items() if name is not None}
-    for setting, name in {**given, **({"categories": categories} if categories else {})}.items():
+    settings: list[tuple[str, str]] = [*given.items(), *([("categories", categories)] if categories else [])]
+    for setting, name in settings:
         if not (root / name).is_file():
             raise DataError(f"{root} has no file {name} (found: {found(root)}); set data.{setting}=FILE")
     return Layout(
@@ -102,9 +103,7 @@ def detect(root: str | Path, images: str | None = None, maps: str | None = None)
     if images is None or maps is None:
         inside = [entry.name for entry in sorted(path.iterdir()) if entry.is_dir() and is_vischema(entry)]
         hint = f"; did you mean {path / inside[0]}?" if inside else ""
-        lacking = " and ".join(
-            what for what, name in (("an images", images), ("a maps", maps)) if name is None
-        )
+        lacking = " and ".join(what for what, name in (("an images", images), ("a maps", maps)) if name is None)
         raise DataError(f"{path} has no folder that looks like {lacking} folder (found: {found(path)}){hint}")
     files = {entry.name.lower(): entry.name for entry in path.iterdir() if entry.is_file()}
     lists: dict[Split, str | None] = {

@@ -60,7 +60,9 @@ def grid(
     for i, line in enumerate(captions):
         for j, text in enumerate(line):
             free = next((k for k in range(j + 1, len(line)) if line[k]), columns) - j
-            write(canvas, text, GUTTER + j * (width + GUTTER), top + i * step + height, free * (width + GUTTER) - GUTTER)
+            write(
+                canvas, text, GUTTER + j * (width + GUTTER), top + i * step + height, free * (width + GUTTER) - GUTTER
+            )
     return canvas
 
 

@@ -12,7 +12,8 @@ from vmsbench.data.reading import SUFFIXES
 from vmsbench.errors import DataError
 
 HEADERS = frozenset(
-    "file files filename filenames file_name name names image images image_name img path paths id ids stem stimulus".split()
+    {"file", "files", "filename", "filenames", "file_name", "name", "names", "id", "ids", "path", "paths", "stem"}
+    | {"image", "images", "image_name", "img", "picture", "stimulus"}
 )
 
 
@@ -106,9 +107,7 @@ def scan(layout: Layout) -> Scan:
     if not listed:
         strays = sorted(maps.paths.keys() - images.paths.keys())
         problems += [Problem(maps.name(stem), "map without an image") for stem in strays]
-    files = {
-        images.name(stem): (images.paths[stem], maps.paths[stem]) for stem in chosen if stem in maps.paths
-    }
+    files = {images.name(stem): (images.paths[stem], maps.paths[stem]) for stem in chosen if stem in maps.paths}
     return Scan(
         files=files,
         lists={split: tuple(images.name(stem) for stem in stems) for split, stems in listed.items()},

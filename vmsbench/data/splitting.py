@@ -20,7 +20,9 @@ def carve(
     Raises ConfigurationError where the fraction is not in (0, 1) or there are fewer than two names.
     """
     if not 0 < fraction < 1:
-        raise ConfigurationError(f"a fraction of {fraction} cannot be carved out: give one between 0 and 1, such as 0.12")
+        raise ConfigurationError(
+            f"a fraction of {fraction} cannot be carved out: give one between 0 and 1, such as 0.12"
+        )
     if len(names) < 2:
         raise ConfigurationError(f"cannot split {len(names)} pair(s): two at the least are needed")
     strata: dict[str, list[str]] = defaultdict(list)
