@@ -132,10 +132,10 @@ def test_processes_that_start_at_once_share_one_stand_in(tmp_path: Path) -> None
         subprocess.Popen(
             [sys.executable, "-c", script], cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True
         )
-        for _ in range(3)
+        for _ in range(2)
     ]
     assert len({process.communicate()[0].strip() for process in started} - {""}) == 1
-    assert [process.returncode for process in started] == [0, 0, 0]
+    assert [process.returncode for process in started] == [0, 0]
     assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
 
 
