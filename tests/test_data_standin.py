@@ -156,3 +156,8 @@ def test_without_a_root_it_lies_in_the_cache_folder(tmp_path: Path) -> None:
     standin(count=10, size=16, cache=tmp_path)
     stamp = json.loads((tmp_path / "standin-10-16-0" / "standin.json").read_text())
     assert stamp == {"count": 10, "size": 16, "seed": 0, "version": 1}
+
+
+def test_it_may_be_written_to_the_empty_folder_one_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(standin(".", count=10, size=16).test) == 2

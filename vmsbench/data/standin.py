@@ -54,7 +54,7 @@ def standin(
 
     Raises DataError where `root` holds something else, and what `folder` raises.
     """
-    path = Path(root or Path(cache or "runs/cache") / f"standin-{count}-{size}-{seed}").expanduser()
+    path = Path(root or Path(cache or "runs/cache") / f"standin-{count}-{size}-{seed}").expanduser().resolve()
     if not (path / STAMP).exists():
         write_standin(path, count, size, seed)
     there = stamp_of(path)
