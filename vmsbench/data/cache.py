@@ -38,18 +38,15 @@ class Cache:
         """The SHA-256 of each file; files whose size and mtime are those remembered are not read."""
         memory = self.folder / f"files-{digest_of(str(root.resolve()))}.json"
         known = remembered(memory)
-        stats = [state(path) for path in paths]
-        keys = [str(path) for path in paths]
-        trusted = [known.get(key) for key in keys]
-        stale = [i for i, (old, new) in enumerate(zip(trusted, stats, strict=True)) if not old or old[:2] != new]
-        fresh = dict(zip(stale, hashes([paths[i] for i in stale]), strict=True))
-        result = [fresh[i] if i in fresh else str(trusted[i][2]) for i in range(len(paths))]  # type: ignore[index]
+        states = {str(path): state(path) for path in paths}
+        stale = [path for path in paths if known.get(str(path), [])[:2] != states[str(path)]]
+        fresh = dict(zip(map(str, stale), hashes(stale), strict=True))
         settled = time.time_ns() - SETTLED
-        learned = {keys[i]: [*stats[i], fresh[i]] for i in stale if 0 < stats[i][1] < settled}
+        learned = {path: [*states[path], fresh[path]] for path in fresh if 0 < states[path][1] < settled}
         if learned:
             with self.writing(memory) as file:
                 file.write(json.dumps(known | learned).encode())
-        return result
+        return [fresh.get(str(path)) or known[str(path)][2] for path in paths]
 
     def arrays(
         self, key: str, make: Callable[[], dict[str, np.ndarray]], valid: Callable[[dict[str, np.ndarray]], bool]

@@ -75,7 +75,8 @@ def folder_layout(
         if not (root / name).is_dir():
             raise DataError(f"{root} has no folder {name} (found: {found(root)}); set data.{setting}=NAME")
     given = {split: name for split, name in (lists or {}).items() if name is not None}
-    for setting, name in {**given, **({"categories": categories} if categories else {})}.items():
+    settings: list[tuple[str, str]] = [*given.items(), *([("categories", categories)] if categories else [])]
+    for setting, name in settings:
         if not (root / name).is_file():
             raise DataError(f"{root} has no file {name} (found: {found(root)}); set data.{setting}=FILE")
     return Layout(

@@ -66,7 +66,7 @@ def read(path: Path, size: int) -> Picture:
             if min(width, height) < SMALLEST:
                 raise Unreadable(f"wrong shape: {width} x {height} px")
             file.draft(None, (2 * size, 2 * size))
-            picture = eight_bits(ImageOps.exif_transpose(file))
+            picture = eight_bits(ImageOps.exif_transpose(file), file.format or "")
     except Unreadable:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
@@ -78,10 +78,10 @@ def read(path: Path, size: int) -> Picture:
     return Picture(pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1)), width, height)
 
 
-def eight_bits(picture: Image.Image) -> Image.Image:
-    """The picture in mode L or RGB. Raises Unreadable for 32-bit pixels."""
+def eight_bits(picture: Image.Image, file_format: str) -> Image.Image:
+    """The picture in mode L or RGB. Raises Unreadable for 32-bit pixels (older Pillows open 16-bit PNG as such)."""
     mode = picture.mode
-    if mode == "F" or (mode == "I" and picture.format != "PNG"):
+    if mode == "F" or (mode == "I" and file_format != "PNG"):
         raise Unreadable("32-bit pixels: save it with 8 or 16 bits")
     if mode.startswith("I"):
         sixteen = np.asarray(picture).astype(np.int64)

@@ -12,7 +12,8 @@ from vmsbench.data.reading import SUFFIXES
 from vmsbench.errors import DataError
 
 HEADERS = frozenset(
-    "file files filename filenames file_name name names image images image_name img path paths id ids stem stimulus".split()
+    {"file", "files", "filename", "filenames", "file_name", "name", "names", "id", "ids", "path", "paths", "stem"}
+    | {"image", "images", "image_name", "img", "picture", "stimulus"}
 )
 
 
@@ -100,7 +101,7 @@ def scan(layout: Layout) -> Scan:
     for split, path in layout.lists.items():
         listed[split], wrong = stems_in(path, images)
         problems += wrong
-    problems += in_two_lists(layout, listed)
+    problems += in_two_lists(layout, listed, images)
     chosen = sorted(set().union(*listed.values()) if complete(listed) else images.paths)
     problems += [Problem(images.name(stem), "image without a map") for stem in chosen if stem not in maps.paths]
     if not listed:
@@ -152,12 +153,12 @@ def is_header(names: Sequence[str], images: Shelf) -> bool:
     return heading.strip().lower() in HEADERS or (alone and len(names) > 1)
 
 
-def in_two_lists(layout: Layout, listed: dict[Split, list[str]]) -> list[Problem]:
+def in_two_lists(layout: Layout, listed: dict[Split, list[str]], images: Shelf) -> list[Problem]:
     problems, splits = [], list(listed)
     for i, one in enumerate(splits):
         for other in splits[i + 1 :]:
             both = f"in {layout.lists[one].name} and in {layout.lists[other].name}"
-            problems += [Problem(stem, both) for stem in sorted(set(listed[one]) & set(listed[other]))]
+            problems += [Problem(images.name(stem), both) for stem in sorted(set(listed[one]) & set(listed[other]))]
     return problems
 
 

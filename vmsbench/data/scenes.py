@@ -4,8 +4,8 @@ A scene has a category (its background, where its objects stand, which shapes an
 objects. People who have seen it (hits) remember what is unique among the objects, contrasty, large and central; to see
 uniqueness a model must look at all objects. People who have not (false alarms) "remember" what is usual for the
 category, and often nobody does. Each person picks 1 to 3 objects by Gumbel-top-k (probability proportional to
-exp(score / TEMPERATURE), without replacement) and draws a jittered box around each. A map is the share of people whose
-boxes cover a pixel: green of the hits, red of the false alarms.
+exp(score / TEMPERATURE), without replacement) and draws a jittered box around each. A map is the number of boxes
+over a pixel divided by the number of people (1 at most): green of the hits, red of the false alarms.
 
 Because the people are known, so is the law of the maps given the scene: `oracle` draws many panels of people and
 takes their pixelwise mean and median, the best predictions under squared and absolute error.
@@ -31,7 +31,7 @@ PEOPLE = (8, 10)  # per panel, both ends included
 PICKS = (0.5, 0.35, 0.15)  # probabilities of 1, 2 and 3 objects
 TEMPERATURE = 1.0
 JITTER = 0.55  # of an object's radius; the spread of each side of a box
-MARGIN = 1.27  # a box reaches so many radii from its object's centre
+MARGIN = 1.30  # a box reaches so many radii from its object's centre
 FALSE_MEAN, FALSE_SLOPE, FALSE_SPREAD = -1.2, 1.6, 3.0  # logit of a person's chance of a false alarm
 
 
@@ -105,9 +105,10 @@ def coverage(
     """The sum of the boxes drawn by the people in `drawing` (panels x people, bool): panels x size x size."""
     count, people = drawing.shape
     gumbel = scores / TEMPERATURE + random.gumbel(size=(count, people, len(scores)))
-    ranked = np.argsort(-gumbel, axis=-1)[..., :3]
+    most = min(3, len(scores))
+    ranked = np.argsort(-gumbel, axis=-1)[..., :most]
     picks = 1 + random.choice(3, (count, people), p=PICKS)
-    drawn = (drawing[..., None] & (np.arange(3) < picks[..., None])).reshape(count, -1)
+    drawn = (drawing[..., None] & (np.arange(most) < picks[..., None])).reshape(count, -1)
     chosen = ranked.reshape(count, -1)
     radius = scene.radius[chosen]
     jitter = 1 + JITTER / MARGIN * random.standard_normal((4, *chosen.shape))

@@ -54,7 +54,7 @@ def standin(
 
     Raises DataError where `root` holds something else, and what `folder` raises.
     """
-    path = Path(root or Path(cache or "runs/cache") / f"standin-{count}-{size}-{seed}").expanduser()
+    path = Path(root or Path(cache or "runs/cache") / f"standin-{count}-{size}-{seed}").expanduser().resolve()
     if not (path / STAMP).exists():
         write_standin(path, count, size, seed)
     there = stamp_of(path)
@@ -87,7 +87,7 @@ def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: in
 
     Raises DataError where `folder` holds something else or cannot be written, ConfigurationError for too few pairs.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(folder).expanduser().resolve()
     if count < SMALLEST or size < 16:
         raise ConfigurationError(
             f"a stand-in of count={count}, size={size} is too small: {SMALLEST} pairs of 16 px at least"
