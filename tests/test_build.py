@@ -4,6 +4,7 @@ from collections import Counter
 from functools import partial
 
 import pytest
+
 from vmsbench.build import build, describe
 from vmsbench.errors import ConfigurationError
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+
 from vmsbench.data.augmentation import (
     Augmentation,
     Compose,

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from tests.data_folders import map_of, write_pairs
 from vmsbench.data import cache as caching
 from vmsbench.data import folder as loading
 from vmsbench.data.cache import Cache
 from vmsbench.data.folder import folder
 from vmsbench.data.pairs import Dataset
 from vmsbench.errors import DataError
-
-from data_folders import map_of, write_pairs
 
 
 @pytest.fixture

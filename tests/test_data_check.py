@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+
+from tests.data_folders import write_list, write_pairs, write_vischema
 from vmsbench.data.check import check, lines, picture
 from vmsbench.data.pairs import Pairs
 from vmsbench.data.pictures import grid, render
 from vmsbench.errors import ConfigurationError, DataError
-
-from data_folders import write_list, write_pairs, write_vischema
 
 
 def test_a_good_dataset_is_counted_and_measured(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from tests.data_folders import image_of, map_of, write_list, write_pairs, write_vischema
 from vmsbench.data.folder import folder
 from vmsbench.data.pairs import Dataset, signed
 from vmsbench.data.splitting import carve, splits
 from vmsbench.data.vischema import vischema
 from vmsbench.errors import ConfigurationError, DataError
-
-from data_folders import image_of, map_of, write_list, write_pairs, write_vischema
 
 
 def names_of(dataset: Dataset) -> tuple[set[str], set[str], set[str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from vmsbench.data.reading import Unreadable, read, read_pair, read_pairs
 
 SIDE = 16

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
 from vmsbench.data import scenes
 from vmsbench.data.pairs import Dataset, signed
 from vmsbench.data.standin import standin, write_standin

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import DataError
 from vmsbench.metrics.baselines import (

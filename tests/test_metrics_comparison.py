@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy import stats
+
 from vmsbench.errors import UserError
 from vmsbench.metrics.comparison import (
     Interval,

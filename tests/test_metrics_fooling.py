@@ -7,6 +7,7 @@ half of the maps have no red. So the best sampler, the best mean and the best me
 import pytest
 import torch
 from torch import Tensor
+
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import UserError
 from vmsbench.metrics.baselines import PixelMedian, evaluate

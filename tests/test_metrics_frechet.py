@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import linalg
+
 from vmsbench.errors import UserError
 from vmsbench.metrics.frechet import distances, frechet_distance, kernel_distance
 from vmsbench.metrics.inception import NoWeights

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from vmsbench.errors import UserError
 from vmsbench.metrics import inception
 from vmsbench.metrics.frechet import distances, frechet_distance

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+
 from vmsbench.errors import UserError
 from vmsbench.metrics.scores import CONSTANT_TRUTH, Scores, lower_is_better, resize_by_area, score
 

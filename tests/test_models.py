@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.model import Model

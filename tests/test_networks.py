@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 from torch import nn
+
 from vmsbench.build import build
 from vmsbench.errors import ConfigurationError
 from vmsbench.networks.layers import depth, normalisation

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from vmsbench.errors import ConfigurationError
 from vmsbench.tuning.coordinate import CoordinateSearch
 from vmsbench.tuning.listed import GridSearch, RandomSearch

@@ -26,7 +26,6 @@ from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.data.pictures import grid, render
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
-
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
 from vmsbench.models.model import Model

@@ -119,7 +119,9 @@ def tune(
         finals = Finals(folder, sweep.winner.config, settings["finals"]["seeds"], watcher)
         done = driver(finals, Never())
         if finals.causes:
-            raise UserError(f"the winner could not be trained again: {'; '.join(finals.causes)}  (see {folder / 'final'})")
+            raise UserError(
+                f"the winner could not be trained again: {'; '.join(finals.causes)}  (see {folder / 'final'})"
+            )
         return Study(folder, finished=done)
 
 
