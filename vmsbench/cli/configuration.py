@@ -45,6 +45,7 @@ def compose(exp: str, overrides: list[str]) -> Config:
             groups.append(override)
         else:
             values[name] = override
+    check_choices(groups, exp)
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             base = hydra_compose("config", overrides=[f"exp={exp}", *groups])
@@ -55,7 +56,7 @@ def compose(exp: str, overrides: list[str]) -> Config:
             composed = hydra_compose("config", overrides=[f"exp={exp}", *groups, *values.values()])
             settings = cast(Config, OmegaConf.to_container(composed, resolve=True))
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigurationError(one_line(error, exp)) from error
+        raise ConfigurationError(one_line(error, overrides)) from error
     for name in values:
         fit(settings, plain_base, name)
     return settings
@@ -113,10 +114,33 @@ def fit(settings: Config, base: Config, name: str) -> None:
         raise ConfigurationError(f"{name}={value} does not fit: it is {kind[type(usual)]}, such as {usual}")
 
 
-def one_line(error: Exception, exp: str) -> str:
-    """What Hydra or OmegaConf says, without its paragraphs."""
-    reason = error.__cause__ or error
-    first = next((line.strip() for line in str(reason).splitlines() if line.strip()), type(error).__name__)
-    if "No match in the defaults list" in first:
-        return f"{first.split(chr(39))[1]} is no choice to make in --exp {exp}"
-    return first
+def one_line(error: Exception, overrides: list[str]) -> str:
+    """What Hydra or OmegaConf says, without its paragraphs, after the override that it speaks of."""
+    reason = str(error.__cause__ or error)
+    first = next((line.strip() for line in reason.splitlines() if line.strip()), type(error).__name__)
+    quoted = first.split("'")[1] if first.count("'") > 1 else ""
+    return first if quoted in overrides else f"{' '.join(overrides)}: {first}"
+
+
+def check_choices(groups: list[str], exp: str) -> None:
+    """Raises ConfigurationError for a choice that this experiment does not make, naming those of the same group."""
+    made = set(choices_made(exp))
+    for override in groups:
+        name, _, value = override.partition("=")
+        if name not in made:
+            group = name.partition("@")[0]
+            alike = sorted(choice for choice in made if choice.partition("@")[0] == group)
+            instead = f"; write {' or '.join(f'{choice}={value}' for choice in alike)}" if alike else ""
+            raise ConfigurationError(f"{name} is no choice to make in --exp {exp}{instead}")
+
+
+def choices_made(exp: str) -> list[str]:
+    """The groups that an experiment chooses from, as they are written on the command line."""
+    import yaml
+
+    made = []
+    for file in (conf_folder() / "config.yaml", conf_folder() / "exp" / f"{exp}.yaml"):
+        entries = yaml.safe_load(file.read_text()).get("defaults", [])
+        named = (next(iter(entry)) for entry in entries if isinstance(entry, dict))
+        made += [name.removeprefix("override ").removeprefix("/") for name in named]
+    return made

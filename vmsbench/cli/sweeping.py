@@ -43,6 +43,7 @@ def sweep(
     command: str,
     retry: bool,
     quiet: bool,
+    advise: bool = True,
 ) -> bool:
     """Search, finals and their mirror; True when all is done, False when it was interrupted. Prints what came out."""
     from vmsbench.tracking.background import Background
@@ -78,11 +79,10 @@ def sweep(
         print(f"stopped before the end; to continue:\n  {command}", flush=True)
         return False
     print("\n".join(outcome(folder)))
-    tracker_line = tracker_for(settings, runs).link()
-    print("next:")
-    print(f"  vmsbench report {name}" + (f" --runs {runs}" if runs != Path("runs") else ""))
-    if tracker_line:
-        print(f"  {tracker_line}")
+    if advise:
+        print("next:")
+        print(f"  vmsbench report {name}" + (f" --runs {runs}" if runs != Path("runs") else ""))
+        print(f"  {tracker_for(settings, runs).link()}")
     return True
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from vmsbench.build import build, describe
 from vmsbench.data.pairs import Dataset
+from vmsbench.data.splitting import splits
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.experiment import Config, check, identity, setting, with_settings
 from vmsbench.files import plain, read_json, save_json
@@ -76,14 +77,13 @@ def paths(config: Any, above: str = "") -> list[str]:
     return here + [path for name, value in config.items() for path in paths(value, f"{above}{name}.")]
 
 
-def check_all(settings: Config, config: Config, dataset: Dataset) -> None:
+def check_space(settings: Config, config: Config, channels: int, size: int, train: int) -> None:
     """Say what is wrong with the configuration or any option of the space before anything is trained."""
-    facts = (dataset.channels, dataset.size, len(dataset.train))
-    check(config, *facts)
+    check(config, channels, size, train)
     for coordinate in settings["space"]["coordinates"]:
         for option in coordinate["options"]:
             try:
-                check(with_settings(config, {coordinate["param"]: option}), *facts)
+                check(with_settings(config, {coordinate["param"]: option}), channels, size, train)
             except (UserError, TypeError, ValueError) as error:
                 named = f"{coordinate['param']}={describe(option)}"
                 raise ConfigurationError(f"space: {named} does not work: {error}") from error
@@ -102,7 +102,7 @@ def tune(
     """
     config, dataset = prepared(experiment_part(settings), runs)
     searcher = searcher_for(settings, config)
-    check_all(settings, config, dataset)
+    check_space(settings, config, dataset.channels, dataset.size, len(dataset.train))
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder):
         write_down(settings, config, dataset, folder, command)
@@ -137,16 +137,7 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         before = read_json(folder / "sweep.json")
         refuse_other(before, described, folder)
         return
-    save_json(
-        folder / "splits.json",
-        {
-            "train": dataset.train.names,
-            "validation": dataset.validation.names,
-            "test": dataset.test.names,
-            "seed": config["data"].get("split_seed", 0),
-            "digest": dataset.digest,
-        },
-    )
+    save_json(folder / "splits.json", splits(dataset) | {"seed": config["data"].get("split_seed")})
     facts = {
         "title": dataset.title,
         "digest": dataset.digest,

@@ -1,0 +1,282 @@
+"""Sweeps and finals without Ray: trials run one after the other in this process, and die in the middle of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import configuration
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.experiment import run, with_settings
+from vmsbench.files import append_line, read_json, read_lines
+from vmsbench.tuning.coordinate import CoordinateSearch
+from vmsbench.tuning.lock import owned
+from vmsbench.tuning.searcher import Coordinate
+from vmsbench.tuning.stopping import Asha, Never, PlainAsha, Stopping
+from vmsbench.tuning.study import Study, tune
+from vmsbench.tuning.sweep import Finals, Sweep
+from vmsbench.tuning.work import Outcome, Trial, Watcher, Work
+
+SPACE = [Coordinate("model.network.width", [2, 4, 6]), Coordinate("optimizers.network.lr", [0.003, 0.01])]
+START = {"model.network.width": 4, "optimizers.network.lr": 0.01}
+CONFIG = with_settings(configuration(), {"trainer.epochs": 2})
+
+
+class Killed(BaseException):
+    """kill -9, as far as a sweep can tell."""
+
+
+def in_turn(work: Work, before: Callable[[Trial], Any] = lambda trial: None) -> None:
+    while (trial := work.ask()) is not None:
+        before(trial)
+        try:
+            run(trial.config, trial.folder)
+        except UserError as error:
+            work.tell(trial, None, str(error))
+        else:
+            work.tell(trial, None, None)
+
+
+def sweep(folder: Path, config: dict[str, Any] = CONFIG, retry: bool = False) -> Sweep:
+    folder.mkdir(exist_ok=True)
+    return Sweep(folder, config, CoordinateSearch(SPACE, START), Watcher(), retry)
+
+
+def told(folder: Path, *kinds: str) -> list[dict[str, Any]]:
+    events = [event for event in read_lines(folder / "journal.jsonl") if event["event"] in kinds]
+    return [{name: value for name, value in event.items() if name not in ("time", "seconds")} for event in events]
+
+
+def test_a_sweep_settles_each_coordinate_and_names_its_winner(tmp_path: Path) -> None:
+    whole = sweep(tmp_path)
+    in_turn(whole)
+    assert whole.finished
+    assert [event["coordinate"] for event in told(tmp_path, "settled")] == [one.param for one in SPACE]
+    (winner,) = told(tmp_path, "winner")
+    scores = {event["trial"]: event["score"] for event in told(tmp_path, "finished")}
+    assert winner["score"] == min(scores.values()) == scores[winner["trial"]]
+    assert len(scores) == 4
+    assert all((tmp_path / "trials" / trial / "results.json").exists() for trial in scores)
+
+
+def test_a_sweep_killed_anywhere_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    in_turn(sweep(tmp_path / "whole"))
+    for trial in range(4):
+        folder = tmp_path / f"killed-{trial}"
+        seen: list[str] = []
+
+        def kill(trial_now: Trial, seen: list[str] = seen, at: int = trial) -> None:
+            seen.append(trial_now.id)
+            if len(seen) == at + 1:
+                raise Killed
+
+        with pytest.raises(Killed):
+            in_turn(sweep(folder), kill)
+        again: list[str] = []
+        in_turn(sweep(folder), lambda trial, again=again: again.append(trial.id))
+        assert set(seen[:-1]).isdisjoint(again), "a configuration was trained twice to its end"
+        for kinds in (["started"], ["settled"], ["winner"]):
+            assert told(folder, *kinds) == told(tmp_path / "whole", *kinds)
+
+
+def test_a_trial_that_ended_unseen_is_not_run_again(tmp_path: Path) -> None:
+    dying = sweep(tmp_path)
+    trial = dying.ask()
+    assert trial is not None
+    run(trial.config, trial.folder)
+    ran: list[str] = []
+    in_turn(sweep(tmp_path), lambda one: ran.append(one.id))
+    assert trial.id not in ran
+    assert [event["outcome"] for event in told(tmp_path, "finished")] == ["complete"] * 4
+
+
+def test_a_journal_cut_in_the_middle_of_a_line_is_continued(tmp_path: Path) -> None:
+    in_turn(sweep(tmp_path / "whole"))
+    in_turn(sweep(tmp_path / "cut"))
+    journal = tmp_path / "cut" / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-150])
+    in_turn(sweep(tmp_path / "cut"))
+    assert told(tmp_path / "cut", "winner") == told(tmp_path / "whole", "winner")
+
+
+def test_a_finished_sweep_runs_and_writes_nothing_more(tmp_path: Path) -> None:
+    in_turn(sweep(tmp_path))
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    again = sweep(tmp_path)
+    assert again.ask() is None
+    assert again.finished
+    assert (tmp_path / "journal.jsonl").read_bytes() == before
+
+
+def test_a_stopped_trial_cannot_win(tmp_path: Path) -> None:
+    stopping = sweep(tmp_path)
+    while (trial := stopping.ask()) is not None:
+        if trial.choice == START:
+            run(trial.config, trial.folder)
+            stopping.tell(trial, None, None)
+        else:
+            append_line_history(trial, 1e-9)
+            stopping.tell(trial, "ASHA at epoch 1", None)
+    assert told(tmp_path, "winner")[0]["choice"] == START
+    outcomes = {event["outcome"] for event in told(tmp_path, "finished")}
+    assert outcomes == {"complete", "stopped"}
+
+
+def append_line_history(trial: Trial, score: float) -> None:
+    trial.folder.mkdir(parents=True)
+    append_line(trial.folder / "history.jsonl", {"epoch": 1, "seconds": 1.0, "images": 1, "scores": {"crps": score}})
+
+
+def test_a_failed_trial_stays_failed_until_it_is_to_be_tried_again(tmp_path: Path) -> None:
+    broken = with_settings(CONFIG, {"trainer.batch_size": 999})
+    in_turn(sweep(tmp_path, broken))
+    assert {event["outcome"] for event in told(tmp_path, "finished")} == {"failed"}
+    assert sweep(tmp_path, broken).ask() is None
+    assert sweep(tmp_path, broken, retry=True).ask() is not None
+
+
+def test_finals_train_the_winner_again_from_other_seeds_and_score_the_test_pairs(tmp_path: Path) -> None:
+    whole = sweep(tmp_path)
+    in_turn(whole)
+    assert whole.winner is not None
+    finals = Finals(tmp_path, whole.winner.config, 2, Watcher())
+    in_turn(finals)
+    assert finals.finished
+    events = told(tmp_path, "final")
+    assert [event["seed"] for event in events] == [1000, 1001]
+    for event in events:
+        assert read_json(tmp_path / "final" / event["trial"] / "results.json")["test"] == event["scores"]
+    assert Finals(tmp_path, whole.winner.config, 2, Watcher()).finished
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    space = {"coordinates": [{"param": one.param, "options": list(one.options)} for one in SPACE]}
+    return {
+        **CONFIG,
+        "space": space,
+        "searcher": {"_target_": "vmsbench.tuning.coordinate.CoordinateSearch", "rounds": 1},
+        "scheduler": {"_target_": "vmsbench.tuning.stopping.Never"},
+        "finals": {"seeds": 1},
+    } | changes
+
+
+def study(tmp_path: Path, watcher: Watcher | None = None, **changes: Any) -> Study:
+    def driver(work: Work, stopping: Stopping) -> bool:
+        in_turn(work)
+        return work.finished
+
+    folder = tmp_path / "runs" / "mine"
+    return tune(settings(**changes), folder, tmp_path / "runs", watcher or Watcher(), driver, "vmsbench tune", False)
+
+
+def test_a_study_leaves_all_that_a_report_needs(tmp_path: Path) -> None:
+    done = study(tmp_path)
+    assert done.finished
+    described = read_json(done.folder / "sweep.json")
+    assert described["dataset"] == {
+        "title": "tiny squares",
+        "digest": "tiny",
+        "size": 32,
+        "coding": "rg",
+        "train": 24,
+        "validation": 8,
+        "test": 8,
+    }
+    assert set(read_json(done.folder / "baselines.json")["test"]) >= {"black", "pixel_mean", "pixel_median"}
+    assert len(read_json(done.folder / "splits.json")["validation"]) == 8
+    assert not (done.folder / "lock").exists()
+
+
+def test_at_most_twelve_files_are_left_by_a_trial(tmp_path: Path) -> None:
+    done = study(tmp_path)
+    for folder in [*(done.folder / "trials").iterdir(), *(done.folder / "final").iterdir()]:
+        assert len(list(folder.iterdir())) <= 12
+
+
+def test_a_sweep_of_the_same_name_with_other_settings_is_refused_naming_them(tmp_path: Path) -> None:
+    study(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"trainer.batch_size was 5, is 6; give the new one another --name"):
+        study(tmp_path, trainer=CONFIG["trainer"] | {"batch_size": 6})
+    with pytest.raises(ConfigurationError, match=r"searcher.rounds was 1, is 2"):
+        study(tmp_path, searcher={"_target_": "vmsbench.tuning.coordinate.CoordinateSearch", "rounds": 2})
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "said"),
+    [
+        ([{"param": "optimizers.network.lrr", "options": [1.0]}], "did you mean optimizers.network.lr"),
+        ([{"param": "model.network.width", "options": []}], "model.network.width has no options"),
+        ([{"param": "model.network.norm", "options": ["batch"]}], "model.network.norm is not a setting"),
+        ([{"param": "model.network.width", "options": [4, -1]}], "model.network.width=-1 does not work"),
+    ],
+)
+def test_an_impossible_space_is_refused_before_anything_is_trained(
+    coordinates: list[dict[str, Any]], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        study(tmp_path, space={"coordinates": coordinates})
+    assert not (tmp_path / "runs" / "mine").exists()
+
+
+def test_a_sweep_is_one_processs_at_a_time(tmp_path: Path) -> None:
+    with owned(tmp_path), pytest.raises(UserError, match="being worked on by process"), owned(tmp_path):
+        pass
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    import json
+    import socket
+    import subprocess
+
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (tmp_path / "lock").write_text(json.dumps({"host": socket.gethostname(), "pid": dead.pid}))
+    with owned(tmp_path):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] != dead.pid
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_of_another_host_is_not(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text('{"host": "elsewhere", "pid": 1}')
+    with pytest.raises(UserError, match="process 1 on elsewhere"), owned(tmp_path):
+        pass
+
+
+def test_asha_spares_what_is_as_good_as_the_incumbent_and_the_incumbent_itself() -> None:
+    rule, incumbent = Asha(margin=0.1), {1: 1.0, 2: 0.8, 3: 0.6, 4: 0.5}
+    assert rule.spares(incumbent, incumbent)
+    assert rule.spares({1: 1.05, 2: 0.85}, incumbent)
+    assert not rule.spares({1: 1.2, 2: 1.0}, incumbent)
+
+
+def test_asha_spares_where_the_incumbent_has_no_curve_yet() -> None:
+    assert Asha().spares({1: 9.0, 2: 9.0}, {1: 1.0})
+    assert not PlainAsha().spares({1: 9.0}, {})
+
+
+@pytest.mark.parametrize(("epochs", "grace"), [(100, 25), (12, 3), (2, 1)])
+def test_every_trial_has_its_grace(epochs: int, grace: int) -> None:
+    halving = Asha(grace=0.25).halving(epochs)
+    assert halving is not None
+    assert (halving.epochs, halving.grace) == (epochs, grace)
+    assert Never().halving(epochs) is None
+    assert Asha(grace=1.0).halving(epochs) is None
+
+
+def test_a_watcher_hears_of_every_trial_once(tmp_path: Path) -> None:
+    class Heard(Watcher):
+        def __init__(self) -> None:
+            self.starts: list[str] = []
+            self.ends: list[str] = []
+
+        def started(self, trial: Trial) -> None:
+            self.starts.append(trial.id)
+
+        def finished(self, trial: Trial, outcome: Outcome) -> None:
+            self.ends.append(trial.id)
+
+    heard = Heard()
+    study(tmp_path, heard)
+    assert heard.starts == heard.ends
+    assert len(set(heard.starts)) == 5
