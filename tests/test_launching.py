@@ -82,8 +82,7 @@ def batch(tmp_path: Path, script: Path, vmsbench: str, *arguments: str, state: s
         "SLURM_GPUS_ON_NODE": "2",
         "SLURM_CPUS_PER_TASK": "4",
     }
-    given = {f"SLURM_{name}": value for name, value in job.items()}
-    environment = os.environ | given | {"PATH": f"{tools}:{os.environ['PATH']}"}
+    environment = os.environ | job | {"PATH": f"{tools}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["bash", str(script), *arguments], env=environment, capture_output=True, text=True, timeout=60
     )

@@ -53,7 +53,6 @@ def content(runs: Path) -> dict[str, Any]:
     experiment = client.get_experiment_by_name("vmsbench")
     found = client.search_runs([experiment.experiment_id], max_results=1000)
     names = {one.info.run_id: one.info.run_name for one in found}
-    points = client.get_metric_history
     return {
         one.info.run_name: {
             "status": one.info.status,

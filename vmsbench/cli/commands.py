@@ -179,6 +179,7 @@ def main() -> None:
         if hasattr(error, "format_message"):
             print(f"error: {error.format_message()}", file=sys.stderr)
             sys.exit(2)
-        print(f"error: {type(error).__name__}: {error}  (traceback: {keep_traceback()})", file=sys.stderr)
+        first = next(iter(str(error).splitlines()), "")
+        print(f"error: {type(error).__name__}: {first}  (traceback: {keep_traceback()})", file=sys.stderr)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

@@ -45,9 +45,8 @@ def table(runs: Path) -> list[str]:
     for exp in OVERRIDES:
         finals = [event["scores"] for event in read_lines(runs / exp / "journal.jsonl") if event["event"] == "final"]
         if finals:
-            rows.append(
-                (exp, {name: sum(one[name] for one in finals) / len(finals) for name in ("l1", "l1_unit", "crps")})
-            )
+            mean = {name: sum(one[name] for one in finals) / len(finals) for name in ("l1", "l1_unit", "crps")}
+            rows.append((exp, mean))
     rows += list(read_json(runs / "unet" / "baselines.json")["test"].items())
     lines = ["scores on the test pairs      L1 [-1,1]   L1 [0,1]   CRPS [-1,1]"]
     for name, scores in sorted(rows, key=lambda row: row[1]["crps"]):

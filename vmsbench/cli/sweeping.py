@@ -54,7 +54,7 @@ def sweep(
 
     if not name or "/" in name or name.startswith("."):
         raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2")
-    runs = Path(runs_folder)
+    runs = Path(runs_folder).resolve()
     slots = slots_for(settings, cpus, gpus)
     at_once = slots.count
     folder = runs / name
@@ -81,7 +81,7 @@ def sweep(
     print("\n".join(outcome(folder)))
     if advise:
         print("next:")
-        print(f"  vmsbench report {name}" + (f" --runs {runs}" if runs != Path("runs") else ""))
+        print(f"  vmsbench report {name}" + (f" --runs {runs_folder}" if runs_folder != "runs" else ""))
         print(f"  {tracker_for(settings, runs).link()}")
     return True
 

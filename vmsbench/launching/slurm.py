@@ -75,7 +75,6 @@ class Slurm(Launcher):
         try:
             return Submitted(executor.submit(function, *arguments), self.logs)
         except submitit.core.utils.FailedJobError as error:
-            said = next(
-                (line for line in str(error).splitlines() if "error" in line.lower()), str(error).splitlines()[0]
-            )
+            lines = str(error).splitlines()
+            said = next((line for line in lines if "error:" in line.lower()), lines[0])
             raise UserError(f"Slurm did not take the job: {said.strip()}  (change it by launcher.*)") from error

@@ -5,6 +5,8 @@ Measured reasons for what looks odd: a function trainable with reused actors sta
 over work that is rebuilt from its own journal; `ray.init()` without an address may join a stranger's cluster.
 """
 
+import atexit
+import functools
 import gc
 import logging
 import os
@@ -28,6 +30,7 @@ os.environ.update(
     RAY_AUTH_MODE="token",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    TUNE_DISABLE_STRICT_METRIC_CHECKING="1",
 )
 
 import ray
@@ -65,14 +68,22 @@ class Slots:
         return fits
 
 
+@functools.cache
+def own_token() -> Path:
+    """A file, readable by its owner alone, with the secret of this process's clusters; Ray reads it once."""
+    private = Path(tempfile.mkdtemp(prefix="vmsbench-"))
+    atexit.register(shutil.rmtree, private, ignore_errors=True)
+    token = private / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    return token
+
+
 @contextmanager
 def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
     """A Ray of our own on this machine, that nobody else can use; gone after the block, with all it wrote."""
     private = Path(tempfile.mkdtemp(prefix="vmsbench-"))
-    token = private / "token"
-    token.write_text(secrets.token_hex(32))
-    token.chmod(0o600)
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(own_token())
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     ray.init(

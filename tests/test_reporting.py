@@ -1,0 +1,520 @@
+"""The report, made of small folders exactly as sweeps leave them."""
+
+import csv
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vmsbench.data.pairs import Dataset, Pairs
+from vmsbench.errors import UserError
+from vmsbench.reporting import labels, plots
+from vmsbench.reporting.collect import Final, Group, collect
+from vmsbench.reporting.document import compose
+from vmsbench.reporting.report import report
+from vmsbench.reporting.table import Cell, Column, Part, Table, to_csv, to_latex, to_markdown
+from vmsbench.reporting.verdict import Side, difference
+
+torch.set_num_threads(1)
+SIZE, EPOCHS = 24, 12
+FAULTS = {"unet": 0.75, "gan": 1.02, "diffusion": 0.9}
+
+
+def boxes(seed: int, count: int) -> Pairs:
+    """Images of three coloured boxes; the biggest is green in the map, now and then another is red."""
+    random = np.random.default_rng(seed)
+    images = np.full((count, 3, SIZE, SIZE), 40, np.uint8)
+    maps = np.zeros((count, 3, SIZE, SIZE), np.uint8)
+    for n in range(count):
+        for k in range(3):
+            (y, x), side = random.integers(0, SIZE - 8, 2), int(random.integers(4, 9))
+            images[n, :, y : y + side, x : x + side] = random.integers(60, 256, 3)[:, None, None]
+            if k < 2 and (k == 0 or random.random() < 0.4):
+                maps[n, 1 - k, y : y + side, x : x + side] = random.integers(90, 220)
+    names = tuple(f"sun_{seed}_{n:03d}.jpg" for n in range(count))
+    return Pairs(names, torch.from_numpy(images), torch.from_numpy(maps), tuple("ab"[n % 2] for n in range(count)))
+
+
+def tiny(digest: str = "d1a2b3c4d5e6f708") -> Dataset:
+    test = boxes(3, 20)
+    oracle = {"oracle_median": (test.maps.float() * 0.9).to(torch.uint8)}
+    return Dataset(boxes(1, 40), boxes(2, 8), test, "rg", digest, f"Boxes, {SIZE} px", oracle)
+
+
+def l1(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.abs(predicted.astype(float) - truth.astype(float)).mean(axis=(1, 2, 3)) * 2 / 255
+
+
+def score_set(value: float) -> dict:
+    return {"l1": value, "l1_unit": value / 2, "mse": value / 1.5, "mse_unit": value / 6, "crps": value * 0.95,
+            "crps_unit": value * 0.475, "cc_true": 1 - 4 * value, "cc_false": 0.5 - value, "cc_combined": 1 - 3 * value}  # fmt: skip
+
+
+def write(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def lines(path: Path, values: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(value) + "\n" for value in values))
+
+
+def history(exp: str, level: float, epochs: int) -> list[dict]:
+    found = []
+    for epoch in range(1, epochs + 1):
+        value = level * (1 + 2.5 * math.exp(-epoch / 2.5))
+        term = "network/loss" if exp == "diffusion" else "network/l1"
+        train, validation = ({term: value * f, "loss": value * f} for f in (1.2 - epoch / 40, 1.25))
+        found.append({"epoch": epoch, "seconds": 2.0 * epoch, "images": 40 * epoch, "train": train,
+                      "validation": validation, "scores": score_set(value) if epoch % 2 == 0 else None})  # fmt: skip
+    return found
+
+
+def sgd(rate: float) -> dict:
+    return {"_target_": "torch.optim.SGD", "_partial_": True, "lr": rate}
+
+
+def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6f708", name: str = "") -> Path:
+    """A finished sweep with complete, stopped and failed trials, `seeds` finals and baselines."""
+    folder, level, name = runs / (name or exp), 0.2 * FAULTS[exp], name or exp
+    config = {"exp": exp, "seed": 0, "metric": "l1", "data": {"_target_": f"{__name__}.tiny", "digest": digest},
+              "model": {"network": {"width": 32, "norm": "batch"}}, "optimizers": {"network": sgd(0.01)},
+              "trainer": {"epochs": EPOCHS}}  # fmt: skip
+    space = [{"param": "model.network.width", "options": [16, 32, 64]},
+             {"param": "optimizers.network", "options": [sgd(0.01), sgd(0.02), sgd(0.05)]}]  # fmt: skip
+    dataset = tiny(digest)
+    write(folder / "sweep.json", {
+        "name": name, "exp": exp, "created": "2025-03-01T12:00:00", "config": config, "space": space,
+        "command": f"vmsbench tune --exp {exp} data=folder data.root='my data'", "commit": "0123abc",
+        "searcher": {}, "scheduler": {}, "dataset": {"title": dataset.title, "digest": digest, "size": SIZE,
+                                                     "coding": "rg", "train": 40, "validation": 8, "test": 20}})  # fmt: skip
+    plan = [({}, None, "complete", 1.1), ({"model.network.width": 16}, "model.network.width", "stopped", 1.5),
+            ({"model.network.width": 64}, "model.network.width", "complete", 1.05),
+            ({"model.network.width": 64, "optimizers.network": sgd(0.02)}, "optimizers.network", "complete", 1.0),
+            ({"model.network.width": 64, "optimizers.network": sgd(0.05)}, "optimizers.network", "failed", 3.0)]  # fmt: skip
+    events, trials = [], []
+    for at, (choice, coordinate, outcome, factor) in enumerate(plan):
+        trial = f"{exp[0]}{at:011x}".replace("u", "0").replace("g", "1")
+        epochs = {"complete": EPOCHS, "stopped": 4, "failed": 2}[outcome]
+        trials.append((trial, level * factor if outcome == "complete" else None, outcome))
+        lines(folder / "trials" / trial / "history.jsonl", history(exp, level * factor, epochs))
+        write(folder / "trials" / trial / "config.json", config)
+        events.append({"event": "started", "time": 1.0, "trial": trial, "choice": choice, "coordinate": coordinate})
+        events.append({"event": "finished", "time": 2.0, "trial": trial, "outcome": outcome, "epoch": epochs,
+                       "score": level * factor if outcome != "failed" else None, "seconds": 2.0 * epochs,
+                       "cause": {"failed": "Diverged: the loss_D is 100% nan", "stopped": "ASHA: 3rd of 4"}.get(outcome)})  # fmt: skip
+
+    def tried(values: list, which: list[int]) -> list[dict]:
+        return [{"value": value, "score": trials[at][1], "trial": trials[at][0], "outcome": trials[at][2]}
+                for value, at in zip(values, which, strict=True)]  # fmt: skip
+
+    events.append({"event": "settled", "time": 3.0, "coordinate": "model.network.width", "value": 64,
+                   "score": trials[2][1], "tried": tried([32, 16, 64], [0, 1, 2])})  # fmt: skip
+    events.append({"event": "settled", "time": 4.0, "coordinate": "optimizers.network", "value": sgd(0.02),
+                   "score": trials[3][1], "tried": tried([sgd(0.01), sgd(0.02), sgd(0.05)], [2, 3, 4])})  # fmt: skip
+    events.append({"event": "winner", "time": 5.0, "trial": trials[3][0], "choice": plan[3][0], "score": trials[3][1]})
+    lines(folder / "journal.jsonl", events)
+    for seed in range(1000, 1000 + seeds):
+        make_final(folder / "final" / f"f{seed:011d}", config | {"seed": seed}, exp, dataset)
+    make_baselines(folder / "baselines.json", dataset)
+    return folder
+
+
+def make_final(folder: Path, config: dict, exp: str, dataset: Dataset) -> None:
+    random = np.random.default_rng(config["seed"])
+    truth, median = dataset.test.maps.numpy(), np.median(dataset.train.maps.numpy(), axis=0)
+    fault = FAULTS[exp] + 0.01 * random.standard_normal()
+    noise = 12 * random.random(truth[:, :2].shape)
+    predicted = np.clip(fault * median[:2] + (1 - fault) * truth[:, :2] + fault * noise, 0, 255).astype(np.uint8)
+    padded = np.pad(predicted, ((0, 0), (0, 1), (0, 0), (0, 0)))
+    errors = l1(padded, truth)
+    folder.mkdir(parents=True)
+    np.savez_compressed(folder / "predictions.npz", names=np.array(dataset.test.names), predictions=predicted)
+    with (folder / "scores.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, ["name", "l1", "l1_unit"])
+        table.writeheader()
+        for name, error in zip(dataset.test.names, errors, strict=True):
+            table.writerow({"name": name, "l1": error, "l1_unit": error / 2})
+    write(folder / "config.json", config)
+    write(folder / "results.json", {
+        "exp": exp, "epochs": EPOCHS, "seconds": 24.0, "parameters": 1234567, "images_seen": 480, "device": "cpu",
+        "seconds_per_image": 0.0123, "best_epoch": 11, "torch": "2.9.0", "digest_data": "d", "test": score_set(errors.mean()),
+        "fid": {"name": "FID-2048", "value": None, "floor": None, "n": 20, "reason": "no Inception weights at $TORCH_HOME"}})  # fmt: skip
+
+
+def make_baselines(path: Path, dataset: Dataset) -> None:
+    median = np.median(dataset.train.maps.numpy(), axis=0, keepdims=True)
+    predictors = {
+        "black": 0 * median,
+        "pixel_median": median,
+        "pixel_mean": dataset.train.maps.float().mean(0).numpy()[None],
+    }
+    write(path, {
+        split: {name: score_set(l1(map_, pairs.maps.numpy()).mean()) for name, map_ in predictors.items()}
+        | {"oracle_median": score_set(0.02)}
+        for split, pairs in (("validation", dataset.validation), ("test", dataset.test))})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(runs, the folder of a report over three sweeps)"""
+    base = tmp_path_factory.mktemp("study")
+    for exp in FAULTS:
+        make_sweep(base / "runs", exp)
+    return base / "runs", report(base / "runs", [], base / "reports" / "all").parent
+
+
+def rows(out: Path, table: str) -> dict[str, dict[str, str]]:
+    with (out / "tables" / f"{table}.csv").open(newline="") as file:
+        return {row[next(key for key in row if key != "part")]: row for row in csv.DictReader(file)}
+
+
+class Page(HTMLParser):
+    """Collects what a test asks of a page; refuses tags that do not close."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_the_scores_in_the_table_are_those_in_the_folders(study: tuple[Path, Path]) -> None:
+    runs, out = study
+    for label, exp in (("UNet", "unet"), ("GAN", "gan"), ("Diffusion", "diffusion")):
+        row = rows(out, "scores")[label]
+        found = [json.loads(path.read_text())["test"] for path in (runs / exp / "final").glob("*/results.json")]
+        assert row["seeds"] == "2"
+        for key in ("l1", "l1_unit", "mse", "mse_unit", "crps", "cc_true", "cc_false", "cc_combined"):
+            assert float(row[key]) == pytest.approx(np.mean([scores[key] for scores in found]))
+        assert float(row["l1_spread"]) == pytest.approx(np.std([scores["l1"] for scores in found], ddof=1))
+
+
+def test_baselines_and_oracle_stand_in_the_same_table_and_skill_is_against_the_pixel_median(study) -> None:
+    runs, out = study
+    table, baselines = rows(out, "scores"), json.loads((runs / "gan" / "baselines.json").read_text())["test"]
+    assert {"Black", "Pixel mean", "Pixel median", "Oracle median"} <= set(table)
+    assert float(table["Black"]["l1"]) == baselines["black"]["l1"]
+    assert float(table["Pixel median"]["skill"]) == 0
+    for row in table.values():
+        assert float(row["skill"]) == pytest.approx(100 * (1 - float(row["l1"]) / baselines["pixel_median"]["l1"]))
+
+
+def test_every_table_with_a_score_has_it_in_both_scales(study) -> None:
+    _, out = study
+    scored = [
+        path for path in (out / "tables").glob("*.csv") if "l1" in path.read_text() or "score" in path.read_text()
+    ]
+    assert len(scored) >= 5
+    for path in scored:
+        head = path.read_text().splitlines()[0].split(",")
+        for key in head:
+            if re.fullmatch(r"(.* )?(l1|mse|crps|score)", key):
+                assert f"{key}_unit" in head, path
+    for name in ("scores", "trials-unet", "categories"):
+        text = (out / "tables" / f"{name}.tex").read_text()
+        assert "[$-$1, 1]" in text
+        assert "[0, 1]" in text
+
+
+def test_every_score_table_says_whether_its_images_chose_or_report(study) -> None:
+    _, out = study
+    text = (out / "report.md").read_text()
+    assert "Test scores: 20 images that no choice was made on" in text
+    assert "Selection is never reporting" in text
+    assert text.count("scores on the tuning validation set, which chose; they are not results") == 3
+
+
+def test_the_verdict_says_which_families_are_no_better_than_a_constant_map(study) -> None:
+    _, out = study
+    text = (out / "report.md").read_text()
+    assert "UNet has the lowest L1" in text
+    assert "Better than a constant map: UNet and Diffusion; no better than a constant map: GAN." in text
+
+
+def test_a_difference_counts_beyond_two_paired_standard_errors() -> None:
+    random = np.random.default_rng(0)
+    easy = {str(n): value for n, value in enumerate(random.uniform(0.0, 0.3, 100))}
+    nearly = {name: value - 0.002 + 0.005 * random.standard_normal() for name, value in easy.items()}
+    paired = difference(
+        Side(float(np.mean(list(nearly.values()))), (), nearly), Side(float(np.mean(list(easy.values()))), (), easy)
+    )
+    apart = np.array(list(nearly.values())) - np.array(list(easy.values()))
+    assert paired is not None
+    assert paired.error == pytest.approx(apart.std(ddof=1) / 10)
+    assert paired.below
+    unpaired = difference(Side(0.128, (0.12, 0.136), {}), Side(0.1327, (), {}))
+    assert unpaired is not None
+    assert unpaired.error == pytest.approx(0.008)
+    assert not unpaired.below
+
+
+def test_one_seed_without_scores_per_image_is_judged_by_sign_and_says_so() -> None:
+    apart = difference(Side(0.12, (0.12,), {}), Side(0.13, (), {}))
+    assert apart is not None
+    assert apart.below
+    assert apart.basis == "without an estimate of its uncertainty"
+
+
+def test_the_page_parses_and_needs_nothing_from_outside(study) -> None:
+    _, out = study
+    text = (out / "index.html").read_text()
+    page = Page(text)
+    assert not page.all("script")
+    for _, attributes in page.tags:
+        for key in ("src", "href", "xlink:href"):
+            assert (attributes.get(key) or "#").startswith(("#", "data:")), attributes
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "@import" not in text
+    identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    for _, attributes in page.tags:
+        if (attributes.get("xlink:href") or "").startswith("#"):
+            assert (attributes["xlink:href"] or "")[1:] in identifiers
+
+
+def test_the_page_can_be_heard(study) -> None:
+    _, out = study
+    page = Page((out / "index.html").read_text())
+    assert all(image.get("alt") for image in page.all("img"))
+    assert all(drawing.get("aria-label") for drawing in page.all("svg"))
+    assert all(head.get("scope") for head in page.all("th"))
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert all(deeper - higher <= 1 for higher, deeper in zip(levels, levels[1:], strict=False))
+
+
+def test_every_figure_is_a_png_and_a_pdf(study) -> None:
+    _, out = study
+    stems = {"curves", "scores", "samples", "curves-unet", "walk-gan", "walk-diffusion"}
+    assert stems <= {path.stem for path in (out / "plots").glob("*.png")}
+    for path in (out / "plots").glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    for target in re.findall(r"\]\((plots/[^)]+)\)", (out / "report.md").read_text()):
+        assert (out / target).exists()
+
+
+def test_latex_escapes_underscores_and_percent_and_markdown_bars() -> None:
+    columns = (Column("a", "a_b & 5%", text=True), Column("b", "x^2 ±"))
+    row = (Cell("t_1", "t_1 #3|4"), Cell(1.5, "−1.5 ± 0.1"))
+    table = Table("t", "Share of {x_y} in %", columns, (Part("50% $", (row,)),))
+    text = to_latex(table)
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    assert r"a\_b \& 5\% & x\textasciicircum{}2 $\pm$ \\" in body
+    assert r"t\_1 \#3$|$4 & $-$1.5 $\pm$ 0.1 \\" in body
+    assert r"50\% \$" in body
+    assert not re.search(r"(?<!\\)[%_#]", body)
+    assert body.count("{") - body.count(r"\{") == body.count("}") - body.count(r"\}")
+    assert r"t_1 #3\|4" in to_markdown(table)
+    assert to_csv(table) == "part,a,b\n50% $,t_1,1.5\n"
+
+
+def test_latex_tables_need_booktabs_alone_and_their_rows_are_of_one_width(study) -> None:
+    _, out = study
+    for path in (out / "tables").glob("*.tex"):
+        text = path.read_text()
+        wide = len(re.search(r"\{@\{\}([lr]+)@\{\}\}", text)[1])  # type: ignore[index]
+        cells = [line for line in text.splitlines() if line.endswith(r" \\") and "multicolumn" not in line]
+        assert all(len(re.findall(r"(?<!\\)&", line)) == wide - 1 for line in cells), path
+        assert text.isascii(), path
+        assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
+
+
+def test_missing_parts_are_named_with_the_command_that_fills_them(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "gan", seeds=0)
+    (folder / "baselines.json").unlink()
+    text = report(tmp_path / "runs", ["gan"], tmp_path / "out").with_name("report.md").read_text()
+    command = "vmsbench tune --exp gan data=folder data.root='my data'"
+    assert f"`gan` has no test score: its winner was not trained again yet. Continue with: `{command}`" in text
+    assert "`gan` has no baselines on the test set" in text
+    assert "`vmsbench tune --exp unet data=folder 'data.root=my data'`" in text
+    assert "`vmsbench tune --exp diffusion data=folder" in text
+    assert "1 of 5 trials failed" in text
+
+
+def test_a_sweep_that_was_killed_early_is_reported_as_far_as_it_got(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet", seeds=1)
+    journal = (folder / "journal.jsonl").read_text().splitlines(keepends=True)
+    (folder / "journal.jsonl").write_text("".join(journal[:7]) + '{"event": "fini')
+    read = collect(tmp_path / "runs", ["unet"]).sweeps[0]
+    assert [trial.outcome for trial in read.trials] == ["complete", "stopped", "complete", "unfinished", "unfinished"]
+    assert [(step.coordinate, step.settled) for step in read.walk][-1] == ("optimizers.network", False)
+    text = report(tmp_path / "runs", [], tmp_path / "out").with_name("report.md").read_text()
+    assert "no winner yet: 0 of 2 coordinates are settled" in text
+
+
+def test_a_sweep_that_has_only_begun_is_reported(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet", seeds=0)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.name != "sweep.json":
+            path.rmdir() if path.is_dir() else path.unlink()
+    text = report(tmp_path / "runs", [], tmp_path / "out").with_name("report.md").read_text()
+    assert "`unet` has no trials yet" in text
+
+
+def test_nan_and_null_and_broken_files_do_not_break_the_report(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "diffusion")
+    trial = next((folder / "trials").iterdir())
+    (trial / "history.jsonl").write_text(
+        '{"epoch": 1, "train": {"loss": NaN}, "scores": {"l1": Infinity}}\n[1]\n\xff{"epo'
+    )
+    first, second = sorted((folder / "final").iterdir())
+    results = json.loads((first / "results.json").read_text())
+    results["test"]["cc_false"] = None
+    write(first / "results.json", results)
+    (second / "predictions.npz").write_bytes(b"cut")
+    (second / "scores.csv").write_text("name,l1\nsun_3_000.jpg,nan\n")
+    out = report(tmp_path / "runs", [], tmp_path / "out").parent
+    row = rows(out, "scores")["Diffusion"]
+    expected = json.loads((second / "results.json").read_text())["test"]["cc_false"]
+    assert float(row["cc_false"]) == pytest.approx(expected)
+    assert "nan" not in (out / "tables" / "scores.csv").read_text().lower()
+    Page((out / "index.html").read_text())
+
+
+def test_sweeps_on_different_data_are_never_in_one_table(tmp_path: Path) -> None:
+    make_sweep(tmp_path / "runs", "unet")
+    make_sweep(tmp_path / "runs", "gan", digest="0ther0ther0ther0")
+    out = report(tmp_path / "runs", ["gan", "unet"], tmp_path / "out").parent
+    text = (out / "report.md").read_text()
+    assert "their scores cannot be compared" in text
+    assert "UNet" in rows(out, "scores-1")
+    assert "GAN" not in rows(out, "scores-1")
+    assert "GAN" in rows(out, "scores-2")
+    assert not (out / "tables" / "scores.csv").exists()
+
+
+def test_two_sweeps_of_one_family_are_told_apart_by_name_and_colour(tmp_path: Path) -> None:
+    make_sweep(tmp_path / "runs", "gan")
+    make_sweep(tmp_path / "runs", "gan", name="gan_wide")
+    study = collect(tmp_path / "runs", [])
+    assert [study.groups[0].label(sweep) for sweep in study.sweeps] == ["GAN (gan)", "GAN (gan_wide)"]
+    assert len(set(plots.colors(study.sweeps).values())) == 2
+
+
+def test_data_that_cannot_be_loaded_any_more_leave_a_report_without_truth_that_says_so(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet")
+    for path in folder.glob("final/*/config.json"):
+        write(path, json.loads(path.read_text()) | {"data": {"_target_": "no.such.data"}})
+    out = report(tmp_path / "runs", [], tmp_path / "out").parent
+    text = (out / "report.md").read_text()
+    assert "Image and truth are missing: the data cannot be loaded any more (ConfigurationError" in text
+    assert (out / "plots" / "samples.png").exists()
+
+
+def test_data_that_have_changed_are_not_taken_for_the_truth(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet")
+    for path in folder.glob("final/*/config.json"):
+        write(path, json.loads(path.read_text()) | {"data": {"_target_": f"{__name__}.tiny", "digest": "new"}})
+    assert (
+        "the data have changed since"
+        in report(tmp_path / "runs", [], tmp_path / "out").with_name("report.md").read_text()
+    )
+
+
+def test_the_samples_are_the_best_median_and_worst_with_their_own_errors(study) -> None:
+    runs, _ = study
+    samples = next(block.samples for block in compose(collect(runs, [])).blocks if hasattr(block, "samples"))
+    assert samples.columns == ("Image", "Truth", "Pixel median", "Oracle median", "UNet", "GAN", "Diffusion")
+    assert [row.rank for row in samples.rows] == ["best"] * 3 + ["median"] * 2 + ["worst"] * 3
+    for row in samples.rows:
+        truth, predicted = (row.tiles[column].pixels.astype(float) for column in ("Truth", "GAN"))
+        assert row.tiles["GAN"].l1 == pytest.approx(np.abs(truth - predicted).mean() * 2 / 255)
+
+
+def test_an_unknown_sweep_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    make_sweep(tmp_path / "runs", "gan", seeds=0)
+    with pytest.raises(
+        UserError, match=r"no sweep called gna .*did you mean gan\?.*there are: gan.*vmsbench tune --exp"
+    ):
+        collect(tmp_path / "runs", ["gna"])
+    with pytest.raises(UserError, match="no sweep in .* vmsbench tune --exp unet"):
+        collect(tmp_path / "none", [])
+
+
+def test_a_report_replaces_a_report_but_never_lands_among_other_files(tmp_path: Path) -> None:
+    make_sweep(tmp_path / "runs", "gan", seeds=1)
+    make_sweep(tmp_path / "runs", "unet", seeds=1)
+    out = tmp_path / "out"
+    report(tmp_path / "runs", [], out)
+    assert (out / "plots" / "walk-gan.png").exists()
+    report(tmp_path / "runs", ["unet"], out)
+    assert not (out / "plots" / "walk-gan.png").exists()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "index.html").write_text("mine")
+    with pytest.raises(UserError, match="something else than a report"):
+        report(tmp_path / "runs", [], tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "index.html").read_text() == "mine"
+
+
+def test_a_crash_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_sweep(tmp_path / "runs", "gan", seeds=1)
+    page = report(tmp_path / "runs", [], tmp_path / "out")
+    before = {path: path.read_bytes() for path in page.parent.rglob("*") if path.is_file()}
+
+    def break_down(*_: object) -> str:
+        raise RuntimeError
+
+    monkeypatch.setattr("vmsbench.reporting.report.to_page", break_down)
+    with pytest.raises(RuntimeError):
+        report(tmp_path / "runs", [], tmp_path / "out")
+    assert {path: path.read_bytes() for path in page.parent.rglob("*") if path.is_file()} == before
+
+
+def test_parameters_and_options_have_the_shortest_clear_names() -> None:
+    names = labels.parameters(["model.network.width", "model.discriminator.width", "optimizers.network", "model.norm"])
+    assert list(names.values()) == ["network.width", "discriminator.width", "optimizers.network", "norm"]
+    assert labels.option(sgd(0.01)) == "SGD lr=0.01"
+    adam = {"_target_": "torch.optim.Adam", "lr": 0.001, "betas": [0.5, 0.999]}
+    assert labels.option(adam) == "Adam lr=0.001 betas=(0.5, 0.999)"
+    assert [labels.option(value) for value in (None, True, 3, 1e-4, "batch")] == ["none", "on", "3", "0.0001", "batch"]
+
+
+def test_fid_has_its_floor_and_its_number_where_it_is_there(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet", seeds=1)
+    path = next(folder.glob("final/*/results.json"))
+    fid = {"name": "FID-2048", "value": 12.5, "floor": 1.35, "n": 320, "reason": None}
+    write(path, json.loads(path.read_text()) | {"fid": fid})
+    out = report(tmp_path / "runs", [], tmp_path / "out").parent
+    row = rows(out, "scores")["UNet"]
+    assert (row["fid"], row["fid_floor"], row["fid_n"]) == ("12.5", "1.35", "320")
+    assert (
+        "FID-2048 of UNet is over 320 maps, real maps against real ones score 1.35" in (out / "report.md").read_text()
+    )
+
+
+def test_finals_without_results_are_unfinished_and_not_scored(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet", seeds=2)
+    sorted((folder / "final").iterdir())[1].joinpath("results.json").unlink()
+    study = collect(tmp_path / "runs", [])
+    sweep, group = study.sweeps[0], study.groups[0]
+    assert isinstance(group, Group)
+    assert all(isinstance(final, Final) for final in sweep.finals)
+    assert (len(sweep.finals), len(sweep.scored)) == (2, 1)
+    assert (
+        "1 of 2 finals are not done"
+        in report(tmp_path / "runs", [], tmp_path / "out").with_name("report.md").read_text()
+    )

@@ -1,0 +1,253 @@
+"""What the report says, in the order a reader asks; page.py and markdown.py say it in their forms.
+
+Texts hold `code` in back quotes and nothing else of markup.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vmsbench.reporting import labels, plots
+from vmsbench.reporting.collect import Group, Study, Sweep, number
+from vmsbench.reporting.missing import missing
+from vmsbench.reporting.plots import Figure
+from vmsbench.reporting.samples import Samples, Truth, gather, load_truth
+from vmsbench.reporting.table import Table
+from vmsbench.reporting.tables import (
+    baseline_disagreement,
+    category_table,
+    cost_table,
+    score_table,
+    search_table,
+    trial_table,
+    winner_table,
+)
+from vmsbench.reporting.verdict import Verdicts, judge
+
+
+@dataclass(frozen=True)
+class Heading:
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class Warning:
+    text: str
+
+
+@dataclass(frozen=True)
+class Items:
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    text: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table; `folded` ones open on request."""
+
+    table: Table
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """name is the file's stem under plots/; alt says in words what it shows; `aside` ones are only files."""
+
+    name: str
+    figure: Figure
+    alt: str
+    caption: str
+    narrow: bool = False
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The sample grid: the page draws it of single pictures, the files hold `picture`."""
+
+    samples: Samples
+    picture: Picture
+
+
+Block = Heading | Text | Warning | Items | Code | Shown | Picture | Gallery
+
+
+@dataclass(frozen=True)
+class Document:
+    title: str
+    subtitle: str
+    blocks: tuple[Block, ...]
+
+
+def compose(study: Study) -> Document:
+    """The whole report. Groups that do not share their data are told apart loudly and never meet in a table."""
+    several = len(study.groups) > 1
+    blocks: list[Block] = []
+    if several:
+        names = "; ".join(f"{labels.listing(f'`{s.name}`' for s in g.sweeps)}: {named(g)}" for g in study.groups)
+        blocks.append(
+            Warning(
+                "These sweeps do not share their data, size and coding, so their scores cannot be compared, and each "
+                f"has tables of its own. {names}."
+            )
+        )
+    for at, group in enumerate(study.groups, start=1):
+        if several:
+            blocks.append(Heading(2, f"Data {at}: {named(group)}"))
+        blocks += group_blocks(group, level=3 if several else 2, suffix=f"-{at}" if several else "")
+    blocks += [Heading(2, "What is missing"), *gaps(study)]
+    title = labels.listing(dict.fromkeys(sweep.family for sweep in study.sweeps))
+    data = "; ".join(named(group) for group in study.groups)
+    return Document(
+        f"Report: {title}", f"{data}. Sweeps {labels.listing(f'`{s.name}`' for s in study.sweeps)}.", tuple(blocks)
+    )
+
+
+def named(group: Group) -> str:
+    size = f"{group.data.size} px" if group.data.size else "unknown size"
+    title = group.data.title if size in group.data.title else f"{group.data.title}, {size}"
+    return f"{title}, maps as {group.data.coding}, digest `{group.data.digest[:12]}`"
+
+
+def gaps(study: Study) -> list[Block]:
+    texts = missing(study)
+    return [Items(tuple(texts))] if texts else [Text("Nothing: every sweep has its winner, finals and baselines.")]
+
+
+def group_blocks(group: Group, level: int, suffix: str) -> list[Block]:
+    truth = load_truth(group)
+    verdicts = judge(group, truth.blind)
+    blocks: list[Block] = [Heading(level, "Verdict"), Text(" ".join(verdicts.sentences), lead=True)]
+    blocks.append(Items(tuple(f"{label}: {sentence}" for label, sentence in verdicts.families.items())))
+    blocks += [Heading(level, "Scores"), *score_blocks(group, verdicts, truth, suffix)]
+    blocks += [Heading(level, "Training"), *curve_blocks(group, suffix)]
+    blocks += [Heading(level, "Samples"), *sample_blocks(group, truth, verdicts.best, suffix)]
+    blocks += [Heading(level, "Coordinate walk"), *walk_blocks(group, suffix)]
+    blocks += [Heading(level, "Configurations, and how to reproduce them"), *configurations(group, level + 1)]
+    return blocks
+
+
+def score_blocks(group: Group, verdicts: Verdicts, truth: Truth, suffix: str) -> list[Block]:
+    blocks: list[Block] = []
+    if baseline_disagreement(group):
+        blocks.append(
+            Warning("The sweeps hold different scores of the same pixel median: were they made by different versions?")
+        )
+    blocks.append(Shown(score_table(group, verdicts, f"scores{suffix}")))
+    blocks.append(
+        Picture(
+            f"scores{suffix}",
+            plots.scores(group),
+            "Test scores of each model beside the blind baselines; the numbers are in the table above.",
+            "Test scores. Filled dots are means over seeds, strokes single seeds; hollow dots never look at the image, "
+            "diamonds know how the data were made. The dotted line is the pixel median.",
+        )
+    )
+    blocks.append(Shown(cost_table(group, f"cost{suffix}")))
+    categories = category_table(group, truth.categories, f"categories{suffix}") if truth.categories else None
+    return [*blocks, Shown(categories)] if categories else blocks
+
+
+def curve_blocks(group: Group, suffix: str) -> list[Block]:
+    caption = (
+        "Above what was lowered, below the L1 of predictions on the tuning validation set, on one scale for all "
+        "models, left in [−1, 1], right in [0, 1]."
+    )
+    single = [
+        Picture(f"curves-{sweep.name}", plots.curves(group, [sweep]), curve_alt(group, sweep), "", narrow=True)
+        for sweep in group.sweeps
+    ]
+    together = Picture(
+        f"curves{suffix}", plots.curves(group, group.sweeps), "Training curves of all models.", caption, aside=True
+    )
+    return [*single, together, Text(caption)]
+
+
+def curve_alt(group: Group, sweep: Sweep) -> str:
+    best = sweep.best
+    levels = plots.series(best.history, "l1") if best else []
+    told = f"; the winner's validation L1 goes from {levels[0][1]:.4f} to {levels[-1][1]:.4f}" if levels else ""
+    return f"Training curves of {group.label(sweep)}: {len(sweep.trials)} trials{told}."
+
+
+def sample_blocks(group: Group, truth: Truth, best: Sweep | None, suffix: str) -> list[Block]:
+    samples = gather(group, truth, best)
+    blocks: list[Block] = [Warning(samples.reason)] if samples.reason else []
+    if not samples.rows:
+        return blocks
+    ranked = best and samples.rows[0].rank
+    choice = f"the best, median and worst by L1 of {group.label(best)}" if best and ranked else "the first"
+    caption = (
+        f"Test images, {choice}. Maps: green is what people truly remember, red what they falsely do. "
+        "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]."
+    )
+    alt = f"{len(samples.rows)} test images with {labels.listing(column.lower() for column in samples.columns)}."
+    return [*blocks, Gallery(samples, Picture(f"samples{suffix}", plots.sample_grid(samples), alt, caption))]
+
+
+def walk_blocks(group: Group, suffix: str) -> list[Block]:
+    blocks: list[Block] = []
+    shades = plots.colors(group.sweeps)
+    blind = group.baselines("validation").get("pixel_median", {}).get("l1")
+    for sweep in group.sweeps:
+        if any(step.tried for step in sweep.walk):
+            settled = sum(step.settled for step in sweep.walk)
+            blocks.append(
+                Picture(
+                    f"walk-{sweep.name}",
+                    plots.walk(sweep, shades[sweep.name], blind),
+                    f"Coordinate walk of {group.label(sweep)}: {settled} coordinates settled, in the trial table.",
+                    f"{group.label(sweep)}: one parameter at a time, from top to bottom, the others held at what had "
+                    "won. A cross was stopped early, an arrow lies beyond the edge.",
+                )
+            )
+    blocks.append(Shown(search_table(group, f"search{suffix}")))
+    return [*blocks, *(Shown(trial_table(sweep), folded=True) for sweep in group.sweeps if sweep.trials)]
+
+
+def configurations(group: Group, level: int) -> list[Block]:
+    blocks: list[Block] = []
+    for sweep in group.sweeps:
+        blocks.append(Heading(level, f"{sweep.family}: sweep {sweep.name}"))
+        if sweep.space or sweep.winner:
+            blocks.append(Shown(winner_table(sweep)))
+        if sweep.command:
+            blocks.append(Code(sweep.command))
+        blocks.append(Items(tuple(provenance(sweep))))
+    return blocks
+
+
+def provenance(sweep: Sweep) -> list[str]:
+    counts = (("train", sweep.data.train), ("validation", sweep.data.validation), ("test", sweep.data.test))
+    splits = ", ".join(f"{count} {split}" for split, count in counts if count is not None)
+    torch = ", ".join(dict.fromkeys(str(f.results["torch"]) for f in sweep.finals if f.results.get("torch")))
+    facts = {
+        "Commit": f"`{sweep.commit}`" if sweep.commit else "unknown",
+        "Data": f"{sweep.data.title}, digest `{sweep.data.digest}`" + (f" ({splits})" if splits else ""),
+        "Finals": labels.listing(
+            f"`{f.id}`" + (f" (seed {f.seed})" if f.seed is not None else "") for f in sweep.finals
+        ),
+        "Best epoch": labels.listing(
+            f"{whole:.0f} of {f.results.get('epochs', '?')}"
+            for f in sweep.scored
+            if (whole := number(f.results.get("best_epoch"))) is not None
+        ),
+        "PyTorch": torch,
+        "Begun": sweep.created,
+    }
+    return [f"{name}: {fact}" for name, fact in facts.items() if fact]
+
+
+def pictures(blocks: Sequence[Block]) -> list[Picture]:
+    found = [block.picture if isinstance(block, Gallery) else block for block in blocks]
+    return [block for block in found if isinstance(block, Picture)]

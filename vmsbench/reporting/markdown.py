@@ -1,0 +1,33 @@
+"""report.md: the document as Markdown, with links to the figures' files."""
+
+from typing import assert_never
+
+from vmsbench.reporting.document import Block, Code, Document, Gallery, Heading, Items, Picture, Shown, Text, Warning
+from vmsbench.reporting.table import to_markdown
+
+
+def to_report(document: Document) -> str:
+    parts = [f"# {document.title}", document.subtitle, *(block_text(block) for block in document.blocks)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def block_text(block: Block) -> str:
+    match block:
+        case Heading(level, text):
+            return f"{'#' * level} {text}"
+        case Text(text):
+            return text
+        case Warning(text):
+            return f"> **Careful:** {text}"
+        case Items(texts):
+            return "\n".join(f"- {text}" for text in texts)
+        case Code(text):
+            return f"    {text}"
+        case Shown(table):
+            return "\n\n".join([f"**{table.caption}**", to_markdown(table), *table.notes])
+        case Gallery(_, picture) | (Picture() as picture):
+            if picture.aside:
+                return ""
+            link = f"![{picture.alt}](plots/{picture.name}.png)"
+            return f"{link}\n\n*{picture.caption}*" if picture.caption else link
+    assert_never(block)

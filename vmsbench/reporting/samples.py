@@ -1,0 +1,178 @@
+"""The test images again: what was shown, what was true, what each model predicted, and the L1 of each.
+
+The data are rebuilt from the finals' own configuration. Where that fails, or gives other data, the pictures do
+without image and truth, and `Samples.reason` says why.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmsbench.build import build
+from vmsbench.data.pairs import Dataset
+from vmsbench.reporting.collect import Final, Group, Sweep
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture, S x S x 3 bytes, and its L1 in [-1, 1] to the truth where it is a prediction and that is known."""
+
+    pixels: Bytes
+    l1: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    rank: str
+    tiles: Mapping[str, Tile]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows of tiles under `columns`; `reason` says what is missing and why, and is empty where nothing is."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The group's data loaded again, or None and why; `blind` is the L1 of the pixel median on each test image."""
+
+    dataset: Dataset | None
+    reason: str = ""
+    median: Bytes | None = None
+    blind: Mapping[str, float] | None = None
+    categories: Mapping[str, str] | None = None
+
+
+def load_truth(group: Group) -> Truth:
+    """Build the group's data from the first configuration that has some; whatever goes wrong becomes the reason."""
+    configs = [final.config for sweep in group.sweeps for final in sweep.finals] + [s.config for s in group.sweeps]
+    data = next((config["data"] for config in configs if config.get("data")), None)
+    if data is None:
+        return Truth(None, "no configuration says which data it used")
+    try:
+        dataset: Any = build(data)
+        digest = dataset.digest
+    except Exception as error:
+        return Truth(None, f"the data cannot be loaded any more ({type(error).__name__}: {error})")
+    if digest != group.data.digest:
+        return Truth(
+            None, f"the data have changed since (digest {digest[:12]}, the sweeps saw {group.data.digest[:12]})"
+        )
+    maps, test = dataset.train.maps.cpu().numpy(), dataset.test
+    median = np.median(maps[:, : dataset.channels], axis=0).round().astype(np.uint8)
+    blind = {name: l1(median, truth) for name, truth in zip(test.names, test.maps.cpu().numpy(), strict=True)}
+    categories = dict(zip(test.names, test.categories, strict=True)) if test.categories else None
+    return Truth(dataset, "", median, blind, categories)
+
+
+def padded(pixels: Bytes, channels: int) -> Bytes:
+    """C x S x S bytes with as many channels as the file's maps: predictions of two have no blue."""
+    missing = channels - len(pixels)
+    return np.pad(pixels, ((0, missing), (0, 0), (0, 0))) if missing > 0 else pixels
+
+
+def l1(prediction: Bytes, truth: Bytes) -> float:
+    """Mean absolute error in [-1, 1] over all channels of the file."""
+    apart = np.abs(padded(prediction, len(truth)).astype(np.int16) - truth.astype(np.int16))
+    return float(apart.mean() * 2 / 255)
+
+
+def shown(pixels: Bytes) -> Bytes:
+    """C x S x S bytes as S x S x 3: two channels with blue = 0, one channel as grey."""
+    full = np.repeat(pixels, 3, axis=0) if len(pixels) == 1 else padded(pixels, 3)
+    return np.ascontiguousarray(full[:3].transpose(1, 2, 0))
+
+
+def predictions(sweep: Sweep) -> tuple[Final, dict[str, Bytes]] | None:
+    """The first final with a readable predictions.npz, and its first samples by image name."""
+    for final in sweep.scored:
+        try:
+            with np.load(final.folder / "predictions.npz") as file:
+                names, pixels = [str(name) for name in file["names"]], file["predictions"]
+        except Exception:
+            continue
+        if pixels.dtype == np.uint8 and pixels.ndim == 4 and len(names) == len(pixels):
+            return final, dict(zip(names, pixels, strict=True))
+    return None
+
+
+def gather(group: Group, truth: Truth, best: Sweep | None, count: int = 8) -> Samples:
+    """Pictures of `count` test images: the best, median and worst by L1 of the sweep `best`, else the first."""
+    found = {group.label(sweep): read for sweep in group.sweeps if (read := predictions(sweep))}
+    if not found:
+        return Samples((), (), "no final has left predictions.npz")
+    common = [name for name in next(iter(found.values()))[1] if all(name in images for _, images in found.values())]
+    errors: dict[str, float] = {}
+    if best and group.label(best) in found:
+        final, images = found[group.label(best)]
+        errors = {name: scores["l1"] for name, scores in final.per_image.items() if "l1" in scores and name in images}
+    dataset = truth.dataset
+    place = {name: at for at, name in enumerate(dataset.test.names)} if dataset else {}
+    rows = []
+    for name, rank in chosen(common, errors, count):
+        tiles: dict[str, Tile] = {}
+        real = None
+        if dataset and name in place:
+            at = place[name]
+            real = dataset.test.maps[at].cpu().numpy()
+            tiles["Image"] = Tile(shown(dataset.test.images[at].cpu().numpy()))
+            tiles["Truth"] = Tile(shown(real))
+            if truth.median is not None:
+                tiles["Pixel median"] = Tile(shown(truth.median), l1(truth.median, real))
+            if "oracle_median" in dataset.oracle:
+                oracle = dataset.oracle["oracle_median"][at].cpu().numpy()
+                tiles["Oracle median"] = Tile(shown(oracle), l1(oracle, real))
+        for label, (final, images) in found.items():
+            known = final.per_image.get(name, {}).get("l1")
+            tiles[label] = Tile(shown(images[name]), known if real is None else l1(images[name], real))
+        rows.append(Row(name, rank, tiles))
+    columns = tuple(dict.fromkeys(column for row in rows for column in row.tiles))
+    return Samples(columns, tuple(rows), f"Image and truth are missing: {truth.reason}." if not dataset else "")
+
+
+def chosen(names: Sequence[str], errors: Mapping[str, float], count: int) -> list[tuple[str, str]]:
+    """(name, rank): three best, two around the median and three worst of `count` = 8, or the first `count`."""
+    ranked = sorted((name for name in names if name in errors), key=lambda name: errors[name])
+    third = (count + 1) // 3
+    if len(ranked) < max(count, 1):
+        return [(name, "") for name in names[:count]]
+    middle = count - 2 * third
+    start = (len(ranked) - middle) // 2
+    return (
+        [(name, "best") for name in ranked[:third]]
+        + [(name, "median") for name in ranked[start : start + middle]]
+        + [(name, "worst") for name in ranked[-third:]]
+    )
+
+
+def by_category(sweep: Sweep, categories: Mapping[str, str]) -> dict[str, float]:
+    """Mean L1 in [-1, 1] of each category of the test set, over the finals' seeds."""
+    errors = per_image(sweep)
+    groups: dict[str, list[float]] = {}
+    for name, category in categories.items():
+        if name in errors:
+            groups.setdefault(category, []).append(errors[name])
+    return {category: fmean(values) for category, values in groups.items()}
+
+
+def per_image(sweep: Sweep) -> dict[str, float]:
+    """L1 in [-1, 1] of each test image, the mean over the finals' seeds; only images that every final scored."""
+    finals = [final.per_image for final in sweep.scored if final.per_image]
+    if not finals:
+        return {}
+    return {
+        name: fmean(scores[name]["l1"] for scores in finals)
+        for name in finals[0]
+        if all("l1" in scores.get(name, {}) for scores in finals)
+    }

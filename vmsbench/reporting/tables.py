@@ -1,0 +1,307 @@
+"""The report's tables: scores, cost, winners, trials, categories, the search.
+
+Every score says its scale and every caption says whether its images chose (tuning validation) or report (test).
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import fmean, stdev
+from typing import Any
+
+from vmsbench.reporting import labels
+from vmsbench.reporting.collect import Final, Group, Scores, Sweep, Trial, in_unit, mapping, number
+from vmsbench.reporting.samples import by_category
+from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
+from vmsbench.reporting.verdict import Verdicts
+
+SCORES = (
+    Column("l1", "L1 [−1, 1] ↓"),
+    Column("l1_unit", "L1 [0, 1] ↓"),
+    Column("skill", "Skill ↑"),
+    Column("mse", "MSE [−1, 1] ↓"),
+    Column("mse_unit", "MSE [0, 1] ↓", hidden=True),
+    Column("crps", "CRPS [−1, 1] ↓"),
+    Column("crps_unit", "CRPS [0, 1] ↓", hidden=True),
+    Column("cc_true", "CC true ↑"),
+    Column("cc_false", "CC false ↑"),
+    Column("cc_combined", "CC comb. ↑"),
+)
+DIGITS = {"l1": 4, "l1_unit": 4, "mse": 4, "mse_unit": 4, "crps": 4, "crps_unit": 4}
+
+
+def average(finals: Sequence[Final], key: str) -> tuple[float | None, float | None]:
+    """Mean and sample standard deviation over the finals that have the score; no deviation of one."""
+    values = [final.scores[key] for final in finals if key in final.scores]
+    return (fmean(values) if values else None), (stdev(values) if len(values) > 1 else None)
+
+
+def score_cells(scores: Scores, spreads: Scores, blind: float | None, skill_spread: float | None) -> list[Cell]:
+    cells = []
+    for column in SCORES:
+        if column.key == "skill":
+            skill = 100 * (1 - scores["l1"] / blind) if blind and "l1" in scores else None
+            cell = figure(skill, 1, skill_spread)
+            cells.append(Cell(cell.value, f"{cell.shown} %" if skill is not None else "–", cell.spread))
+        else:
+            cells.append(figure(scores.get(column.key), DIGITS.get(column.key, 3), spreads.get(column.key)))
+    return cells
+
+
+def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table:
+    """Families, blind baselines and the oracle on the test images."""
+    baselines = group.baselines("test")
+    blind = baselines.get("pixel_median", {}).get("l1")
+    families = []
+    for sweep in sorted(group.sweeps, key=lambda sweep: average(sweep.scored, "l1")[0] or float("inf")):
+        finals, label = sweep.scored, group.label(sweep)
+        pairs = {column.key: average(finals, column.key) for column in SCORES}
+        scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}
+        spreads = {key: spread for key, (_, spread) in pairs.items() if spread is not None}
+        apart = verdicts.against_blind.get(label)
+        skill_spread = 200 * apart.error / blind if apart and apart.error is not None and blind else None
+        row = [words(label), Cell(len(finals), str(len(finals)) if finals else "none yet")]
+        families.append((*row, *score_cells(scores, spreads, blind, skill_spread), *fid_cells(finals)))
+    parts = [Part("Models", tuple(families))]
+    for title, kept in (("Blind baselines", False), ("Oracle", True)):
+        rows = [
+            (words(labels.predictor(key)), Cell(), *score_cells(scores, {}, blind, None), Cell(), Cell(), Cell())
+            for key, scores in baselines.items()
+            if key.startswith("oracle") == kept
+        ]
+        if rows:
+            parts.append(Part(title, tuple(sorted(rows, key=lambda row: -(number(row[2].value) or 0)))))
+    columns = (
+        Column("predictor", "Predictor", text=True),
+        Column("seeds", "Seeds"),
+        *SCORES,
+        Column("fid", "FID ↓"),
+        Column("fid_floor", "FID floor", hidden=True),
+        Column("fid_n", "FID images", hidden=True),
+    )
+    return Table(name, score_caption(group), columns, tuple(parts), score_notes(group, blind))
+
+
+def data_words(group: Group) -> str:
+    coding = labels.CODINGS.get(group.data.coding, group.data.coding)
+    return f"{group.data.title}; {group.data.coding}: {coding}"
+
+
+def score_caption(group: Group) -> str:
+    images = f"{group.data.test} images" if group.data.test else "images"
+    return f"Test scores: {images} that no choice was made on ({data_words(group)})."
+
+
+def score_notes(group: Group, blind: float | None) -> tuple[str, ...]:
+    channels = 1 if group.data.coding == "grey" else 3
+    notes = [
+        f"L1, MSE and CRPS are means over all {channels} channels of the map files."
+        if channels > 1
+        else "L1, MSE and CRPS are of the one grey channel.",
+        "In [0, 1] L1 and CRPS are half, MSE a quarter of what they are in [−1, 1]. "
+        "Models: mean ± standard deviation over seeds, where there are several.",
+        "Skill = 1 − L1 / L1 of the pixel median, ± two standard errors of the paired difference; "
+        "at or below 0 a model is no better than a constant map."
+        if blind
+        else "Skill needs the pixel median's score, which is missing.",
+        "Selection is never reporting: what was tuned was judged on other images.",
+    ]
+    for sweep in group.sweeps:
+        fid = next((final.fid for final in sweep.scored if final.fid), {})
+        if fid and fid.get("value") is None:
+            notes.append(f"FID n/a for {group.label(sweep)}: {fid.get('reason') or 'no reason given'}.")
+        elif fid:
+            floor, images = number(fid.get("floor")), fid.get("n")
+            told = f", real maps against real ones score {floor:.2f} at that number" if floor is not None else ""
+            notes.append(f"{fid.get('name') or 'FID'} of {group.label(sweep)} is over {images} maps{told}.")
+    return tuple(dict.fromkeys(notes))
+
+
+def fid_cells(finals: Sequence[Final]) -> list[Cell]:
+    values = [value for final in finals if (value := number(final.fid.get("value"))) is not None]
+    if not values:
+        return [Cell(None, "n/a"), Cell(), Cell()]
+    fid = next(final.fid for final in finals if number(final.fid.get("value")) is not None)
+    spread = stdev(values) if len(values) > 1 else None
+    return [figure(fmean(values), 2, spread), figure(number(fid.get("floor")), 2), Cell(fid.get("n"))]
+
+
+def cost_table(group: Group, name: str = "cost") -> Table:
+    """What each family's finals cost, and whether that makes them comparable."""
+    keys = ("parameters", "images_seen", "epochs", "seconds", "seconds_per_image")
+    rows, means = [], {}
+    for sweep in group.sweeps:
+        results = [final.results for final in sweep.scored]
+        values = {key: [v for r in results if (v := number(r.get(key))) is not None] for key in keys}
+        mean = {key: fmean(found) for key, found in values.items() if found}
+        means[group.label(sweep)] = mean
+        device = next((str(r["device"]) for r in results if r.get("device")), "")
+        rows.append(
+            (
+                words(group.label(sweep)),
+                *(Cell(mean.get(key), labels.count(mean.get(key))) for key in keys[:3]),
+                Cell(mean.get("seconds"), labels.duration(mean.get("seconds"))),
+                figure(mean.get("seconds_per_image"), 4),
+                words(device),
+            )
+        )
+    columns = (
+        Column("model", "Model", text=True),
+        Column("parameters", "Parameters"),
+        Column("images_seen", "Images seen"),
+        Column("epochs", "Epochs"),
+        Column("seconds", "Training time"),
+        Column("seconds_per_image", "Inference, s per image"),
+        Column("device", "Device", text=True),
+    )
+    notes = ["Means over the finals; parameters are all that train, a GAN's discriminator included."]
+    for key, tolerance, what in (("parameters", 1.1, "parameters differ"), ("images_seen", 1.0, "images seen differ")):
+        found = [mean[key] for mean in means.values() if key in mean]
+        if len(found) > 1 and max(found) > tolerance * min(found):
+            extent = f"{max(found) / min(found):.1f} times" if min(found) else "greatly"
+            notes.append(f"Not alike: {what} between the models by up to {extent}.")
+    return Table(
+        name, f"Cost of the final trainings ({data_words(group)}).", columns, (Part("", tuple(rows)),), tuple(notes)
+    )
+
+
+def both_scales(metric: str, value: float | None) -> tuple[Cell, Cell]:
+    """A score in [-1, 1] and in [0, 1]; the second is a dash for scores without a scale, such as CC."""
+    return figure(value, 4), figure(in_unit(metric, value), 4)
+
+
+def tuning_columns(metric: str) -> tuple[Column, Column]:
+    name = labels.metric(metric)
+    if in_unit(metric, 1.0) is None:
+        return Column("score", f"Tuning {name}"), Column("score_unit", f"{name} [0, 1]", hidden=True)
+    return Column("score", f"Tuning {name} [−1, 1]"), Column("score_unit", f"Tuning {name} [0, 1]")
+
+
+def winner_table(sweep: Sweep) -> Table:
+    """The parameters that were searched: where each started, what won."""
+    params = [str(entry["param"]) for entry in sweep.space] or list(mapping(sweep.winner.get("choice")))
+    short, choice = labels.parameters(params), mapping(sweep.winner.get("choice"))
+    rows = tuple(
+        (words(short[param]), words(labels.option(at(sweep.config, param))), words(value_words(choice, param, sweep)))
+        for param in params
+    )
+    columns = (
+        Column("parameter", "Parameter", text=True),
+        Column("default", "Default", text=True),
+        Column("winner", "Winner", text=True),
+    )
+    score = number(sweep.winner.get("score"))
+    unit = in_unit(sweep.metric, score)
+    told = f"tuning {labels.metric(sweep.metric)} {score:.4f}" if score is not None else "no winner yet"
+    if unit is not None:
+        told += f" in [−1, 1], {unit:.4f} in [0, 1]"
+    caption = f"The winner of {sweep.name}: {told} (chosen on the tuning validation set; not a result)."
+    return Table(f"winner-{sweep.name}", caption, columns, (Part("", rows),))
+
+
+def value_words(choice: Mapping[str, Any], param: str, sweep: Sweep) -> str:
+    if not sweep.winner:
+        return "open"
+    return labels.option(choice[param] if param in choice else at(sweep.config, param))
+
+
+def at(config: Mapping[str, Any], param: str) -> Any:
+    """What stands at a dotted path of a configuration, or None."""
+    value: Any = config
+    for key in param.split("."):
+        value = mapping(value).get(key)
+    return value
+
+
+def trial_table(sweep: Sweep) -> Table:
+    """Every configuration that was tried, in order."""
+    short = labels.parameters(param for trial in sweep.trials for param in (*trial.choice, trial.coordinate) if param)
+    rows = tuple(trial_row(trial, sweep, short) for trial in sweep.trials)
+    columns = (
+        Column("trial", "Trial", text=True),
+        Column("coordinate", "Coordinate", text=True),
+        Column("choice", "Choice", text=True),
+        Column("outcome", "Outcome", text=True),
+        Column("epochs", "Epochs"),
+        *tuning_columns(sweep.metric),
+        Column("seconds", "Time"),
+        Column("cause", "Cause", text=True),
+    )
+    caption = f"Trials of {sweep.name}: scores on the tuning validation set, which chose; they are not results."
+    return Table(f"trials-{sweep.name}", caption, columns, (Part("", rows),))
+
+
+def trial_row(trial: Trial, sweep: Sweep, short: Mapping[str, str]) -> tuple[Cell, ...]:
+    choice = "; ".join(f"{short[param]}: {labels.option(value)}" for param, value in trial.choice.items())
+    outcome = "winner" if trial.id == sweep.winner.get("trial") else trial.outcome
+    return (
+        words(trial.id),
+        words(short.get(trial.coordinate, "start")),
+        words(choice or "defaults"),
+        words(outcome),
+        Cell(trial.epoch, str(trial.epoch)),
+        *both_scales(sweep.metric, trial.score),
+        Cell(trial.seconds, labels.duration(trial.seconds)),
+        words(trial.cause),
+    )
+
+
+def category_table(group: Group, categories: Mapping[str, str], name: str = "categories") -> Table | None:
+    """Test L1 per category in both scales; None where no final has scores per image."""
+    found = {group.label(sweep): by_category(sweep, categories) for sweep in group.sweeps}
+    found = {label: means for label, means in found.items() if means}
+    if not found:
+        return None
+    columns = [Column("category", "Category", text=True), Column("images", "Images")]
+    for label in found:
+        columns += [Column(f"{label} l1", f"{label} [−1, 1]"), Column(f"{label} l1_unit", f"{label} [0, 1]")]
+    counts = {category: list(categories.values()).count(category) for category in sorted(set(categories.values()))}
+    rows = tuple(
+        (
+            words(category),
+            Cell(count, str(count)),
+            *(c for m in found.values() for c in both_scales("l1", m.get(category))),
+        )
+        for category, count in counts.items()
+    )
+    return Table(name, f"Test L1 per category ({data_words(group)}).", tuple(columns), (Part("", rows),))
+
+
+def search_table(group: Group, name: str = "search") -> Table:
+    """How the searches went, and what stopping early saved."""
+    rows = []
+    for sweep in group.sweeps:
+        outcomes = [trial.outcome for trial in sweep.trials]
+        counts = [outcomes.count(kind) for kind in ("complete", "stopped", "failed", "unfinished")]
+        run = sum(trial.epoch for trial in sweep.trials)
+        whole = number(at(sweep.config, "trainer.epochs"))
+        saved = sum(max(0, int(whole) - t.epoch) for t in sweep.trials if t.outcome == "stopped") if whole else None
+        hours = sum(trial.seconds or 0 for trial in sweep.trials)
+        rows.append(
+            (
+                words(group.label(sweep)),
+                Cell(len(outcomes), str(len(outcomes))),
+                *(Cell(count, str(count)) for count in counts),
+                Cell(run, labels.count(run)),
+                Cell(saved, labels.count(saved)),
+                Cell(hours, labels.duration(hours)),
+            )
+        )
+    columns = (
+        Column("model", "Model", text=True),
+        Column("trials", "Trials"),
+        Column("complete", "Complete"),
+        Column("stopped", "Stopped early"),
+        Column("failed", "Failed"),
+        Column("unfinished", "Unfinished"),
+        Column("epochs", "Epochs run"),
+        Column("epochs_saved", "Epochs saved"),
+        Column("seconds", "Time in trials"),
+    )
+    return Table(name, "The searches, and what stopping early saved.", columns, (Part("", tuple(rows)),))
+
+
+def baseline_disagreement(group: Group) -> bool:
+    """Whether the sweeps of one group wrote different scores for the same pixel median of the same images."""
+    found = [s.baselines.get("test", {}).get("pixel_median", {}).get("l1") for s in group.sweeps]
+    known = sorted(value for value in found if value is not None)
+    return any(high - low > 1e-4 for low, high in pairwise(known))
