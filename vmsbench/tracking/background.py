@@ -1,0 +1,66 @@
+"""Keep a mirror fresh beside a running sweep, without ever standing in its way."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, final
+
+from vmsbench.tracking.tracker import Tracker
+
+Warn = Callable[[str], None]
+
+
+@final
+class Background:
+    """Calls `tracker.sync(sweep)` every `seconds` in a thread of its own, and a last time on `close`.
+
+    Nothing that goes wrong in the mirror reaches the sweep: the first failure, and the first after a success, is one
+    line through `warn` (called from the thread), and the next turn tries again. Use it as a context:
+
+        with Background(tracker, sweep, warn=print):
+            ...
+    """
+
+    def __init__(
+        self, tracker: Tracker, sweep: Path, seconds: float = 20.0, patience: float = 60.0, warn: Warn = print
+    ) -> None:
+        """`patience`: seconds that `close` waits for the last sync before it leaves it behind with a warning."""
+        self._tracker, self._sweep, self._seconds, self._patience, self._warn = tracker, sweep, seconds, patience, warn
+        self._closing = threading.Event()
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Sync once more, then end the thread. Closing twice is closing once."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._thread.join(self._patience)
+        if self._thread.is_alive():
+            self._warn(f"tracking: the mirror did not finish within {self._patience:g} s; the next sync goes on with it")
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._seconds):
+            self._sync()
+        self._sync()
+
+    def _sync(self) -> None:
+        try:
+            self._tracker.sync(self._sweep)
+        except Exception as error:
+            if not self._failing:
+                first_line = (str(error).strip() or repr(error)).splitlines()[0]
+                self._warn(f"tracking: {first_line} (training goes on; a later sync catches up)")
+            self._failing = True
+        else:
+            self._failing = False

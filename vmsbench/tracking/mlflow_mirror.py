@@ -1,0 +1,227 @@
+"""MLflow as a mirror of the sweeps' folders. It decides nothing: `record.py` says what a sweep's runs are.
+
+What was already pushed is noted in `mlflow.json` in the sweep's folder. The note may be lost: runs are found again by
+their tags, and pushing the same (key, time, step, value) twice changes nothing in MLflow. The store may be lost too:
+the next sync fills a new one from the folders.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from vmsbench.tracking.folder import read
+from vmsbench.tracking.record import Record, identity, records
+from vmsbench.tracking.tracker import Tracker, TrackingError
+
+QUIET_AND_QUICK = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default waits 247 s for a server that is down
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",  # seconds
+}
+LONGEST = 6000  # characters of a parameter; MLflow refuses more
+BATCH = 1000  # metrics of one call; MLflow refuses more
+PARAMS, TAGS = 100, 100  # likewise
+
+
+@final
+class MlflowTracker(Tracker):
+    """A parent run for a sweep, children for its trials and finals, in one experiment.
+
+    uri         where the runs go; else MLFLOW_TRACKING_URI; else sqlite, in mlflow.db beside the sweeps' folders
+    artifacts   where the files go: only asked when the experiment is made; else mlartifacts beside mlflow.db, and
+                wherever the server likes where `uri` names a server
+    experiment  the experiment's name in MLflow
+    """
+
+    def __init__(
+        self, uri: str | None = None, artifacts: str | Path | None = None, experiment: str = "vmsbench"
+    ) -> None:
+        self._uri, self._artifacts, self._experiment = uri, artifacts, experiment
+        self._runs = Path("runs")
+
+    def sync(self, sweep: Path) -> None:
+        sweep = Path(sweep).resolve()
+        self._runs = sweep.parent
+        found = read(sweep)
+        if not found.about and not found.journal:
+            return
+        address = self._address()
+        try:
+            with alone(self._runs):
+                ledger = Ledger.read(sweep / "mlflow.json", hashlib.sha256(address.encode()).hexdigest()[:16])
+                store = Store(address, self._experiment, self._artifact_location(address), identity(found))
+                store.mirror(records(read(sweep)), ledger)
+        except ImportError as error:
+            raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
+        except Exception as error:  # MLflow lets every library below it speak: requests, SQLAlchemy, the system
+            words = (str(error).strip() or repr(error)).splitlines()[0][:300]
+            raise TrackingError(f"MLflow at {masked(address)}: {masked(words)}") from error
+
+    def link(self) -> str:
+        address = self._address()
+        if address.startswith(("http://", "https://")):
+            return masked(address)
+        return f"mlflow ui --backend-store-uri {shlex.quote(masked(address))}"
+
+    def _address(self) -> str:
+        return self._uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._runs.resolve()}/mlflow.db"
+
+    def _artifact_location(self, address: str) -> str | None:
+        if self._artifacts is not None:
+            told = str(self._artifacts)
+            return told if "://" in told else Path(told).resolve().as_uri()
+        if address.startswith("sqlite:"):  # MLflow's own default is ./mlruns of whoever comes first
+            return (self._runs.resolve() / "mlartifacts").as_uri()
+        return None
+
+
+@dataclass
+class Ledger:
+    """What was pushed of one sweep to one store: by record, the run's id, the last epoch, and digests of the rest."""
+
+    path: Path
+    store: str
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path, store: str) -> "Ledger":
+        """The note left by the last sync; empty where it is lost, damaged or about another store."""
+        try:
+            noted = json.loads(path.read_text(encoding="utf-8"))
+            return cls(path, store, dict(noted["runs"]) if noted["store"] == store else {})
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls(path, store)
+
+    def write(self) -> None:
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        beside.write_text(json.dumps({"store": self.store, "runs": self.runs}, indent=1), encoding="utf-8")
+        os.replace(beside, self.path)
+
+
+class Store:
+    """One experiment of one MLflow store, as a place to put records."""
+
+    def __init__(self, address: str, experiment: str, artifacts: str | None, sweep: str) -> None:
+        for name, value in QUIET_AND_QUICK.items():
+            os.environ.setdefault(name, value)
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        from mlflow import MlflowClient  # here, because it takes seconds
+
+        self._client = MlflowClient(tracking_uri=address, registry_uri=address)
+        self._sweep = sweep
+        known = self._client.get_experiment_by_name(experiment)
+        if known is None:
+            self._experiment = self._client.create_experiment(experiment, artifact_location=artifacts)
+        else:
+            self._experiment = known.experiment_id
+            if known.lifecycle_stage == "deleted":
+                self._client.restore_experiment(known.experiment_id)
+
+    def mirror(self, all_records: Sequence[Record], ledger: Ledger) -> None:
+        """Push what `ledger` does not have yet; the first record is the parent of the others."""
+        if not self._alive(ledger.runs.get("sweep", {}).get("run")):
+            ledger.runs.clear()
+        parent = None
+        for record in all_records:
+            self._push(record, parent, ledger)
+            parent = parent or ledger.runs[record.key]["run"]
+
+    def _push(self, record: Record, parent: str | None, ledger: Ledger) -> None:
+        present = {path.name: signature(path) for path in record.files if path.is_file()}
+        state = hashlib.sha256(json.dumps([asdict(record), present], default=str).encode()).hexdigest()[:16]
+        noted = ledger.runs.get(record.key)
+        if noted and noted["state"] == state:
+            return
+        if noted is None or not self._alive(noted["run"]):
+            noted = ledger.runs[record.key] = {"run": self._find_or_create(record, parent), "epoch": 0, "files": {}}
+            noted["state"] = ""
+            ledger.write()
+        run = noted["run"]
+        self._log(run, record, noted["epoch"], parent)
+        for path in record.files:
+            if path.name in present and noted["files"].get(path.name) != present[path.name]:
+                self._client.log_artifact(run, str(path))
+        noted |= {"epoch": max((p.step for p in record.curve), default=0), "files": present, "state": state}
+        ledger.write()
+
+    def _log(self, run: str, record: Record, epoch: int, parent: str | None) -> None:
+        """Metrics after `epoch`, parameters that are not there yet, tags, and the truth about its end."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        there = self._client.get_run(run)
+        if record.status == "RUNNING" != there.info.status:
+            self._client.update_run(run, status="RUNNING")
+        new = [*(point for point in record.curve if point.step > epoch), *record.summary]
+        metrics = [Metric(clean(p.key), p.value, p.time, p.step) for p in new]
+        params = [Param(clean(k), v[:LONGEST]) for k, v in record.params.items() if clean(k) not in there.data.params]
+        wanted = self._tags(record, parent)
+        tags = [RunTag(k, v) for k, v in wanted.items() if there.data.tags.get(k, "") != v]
+        for start in range(0, len(params), PARAMS):
+            self._client.log_batch(run, params=params[start : start + PARAMS])
+        for start in range(0, max(len(metrics), 1), BATCH):
+            self._client.log_batch(run, metrics=metrics[start : start + BATCH], tags=tags[:TAGS] if start == 0 else ())
+        if record.status != "RUNNING" and (there.info.status, there.info.end_time) != (record.status, record.ended):
+            self._client.set_terminated(run, status=record.status, end_time=record.ended)
+
+    def _tags(self, record: Record, parent: str | None) -> dict[str, str]:
+        own = {"vmsbench.sweep": self._sweep, "vmsbench.key": record.key, "mlflow.runName": record.name}
+        return record.tags | own | ({"mlflow.parentRunId": parent} if parent else {})
+
+    def _find_or_create(self, record: Record, parent: str | None) -> str:
+        told = (("vmsbench.sweep", self._sweep), ("vmsbench.key", record.key))
+        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in told)
+        for run in self._client.search_runs([self._experiment], query, max_results=1):
+            return run.info.run_id
+        tags = {key: value for key, value in self._tags(record, parent).items() if value}
+        made = self._client.create_run(self._experiment, record.started, tags, record.name)
+        return made.info.run_id
+
+    def _alive(self, run: str | None) -> bool:
+        """Whether the store still has this run: a user may have deleted it, or the whole store."""
+        from mlflow import MlflowException
+
+        if run is None:
+            return False
+        try:
+            return self._client.get_run(run).info.lifecycle_stage == "active"
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+
+
+@contextlib.contextmanager
+def alone(runs: Path) -> Iterator[None]:
+    """One process at a time in these runs' mirror: two that make the same SQLite database at once break it."""
+    with open(runs / ".mlflow.lock", "w") as lock:
+        with contextlib.suppress(OSError):  # some shared file systems have no locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def signature(path: Path) -> list[int]:
+    seen = path.stat()
+    return [seen.st_size, seen.st_mtime_ns]
+
+
+def clean(name: str) -> str:
+    """A name that MLflow takes: letters, digits, and _ - . / : space."""
+    return re.sub(r"[^\w\-. /:]", "_", name)[:250]
+
+
+def masked(address: str) -> str:
+    """Without the password that an address may carry."""
+    return re.sub(r"//([^/@:\s]*):[^/@\s]*@", r"//\1:***@", address)
