@@ -73,7 +73,14 @@ def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials"
         fid = {"name": "FID-2048", "value": None, "floor": None, "n": 0, "reason": "no weights"}
         write(path / "results.json", {"epochs": 4, "seconds": 8.0, "parameters": 1234, "fid": fid})
     append(
-        sweep / "journal.jsonl", event="finished", time=at, trial=trial, outcome=outcome, score=0.1, epoch=4, cause=cause
+        sweep / "journal.jsonl",
+        event="finished",
+        time=at,
+        trial=trial,
+        outcome=outcome,
+        score=0.1,
+        epoch=4,
+        cause=cause,
     )
 
 
@@ -210,7 +217,9 @@ def test_the_status_of_runs_is_the_truth(tmp_path: Path) -> None:
 # Every tracker
 
 
-@pytest.mark.parametrize("option", sorted((Path(__file__).parents[1] / "conf" / "tracker").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "option", sorted((Path(__file__).parents[1] / "conf" / "tracker").glob("*.yaml")), ids=lambda p: p.stem
+)
 def test_every_tracker_syncs_as_often_as_one_likes(option: Path, tmp_path: Path) -> None:
     from omegaconf import OmegaConf
 
@@ -421,7 +430,9 @@ def test_a_mirror_that_fails_warns_once_until_it_works_again(tmp_path: Path) -> 
 def test_a_mirror_that_hangs_does_not_hold_the_sweep(tmp_path: Path) -> None:
     release = threading.Event()
     said: list[str] = []
-    background = Background(Spy(lambda count: release.wait() and None), tmp_path, 0.001, patience=0.05, warn=said.append)
+    background = Background(
+        Spy(lambda count: release.wait() and None), tmp_path, 0.001, patience=0.05, warn=said.append
+    )
     background.close()
     release.set()
     assert len(said) == 1

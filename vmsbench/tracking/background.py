@@ -47,7 +47,9 @@ class Background:
         self._closing.set()
         self._thread.join(self._patience)
         if self._thread.is_alive():
-            self._warn(f"tracking: the mirror did not finish within {self._patience:g} s; the next sync goes on with it")
+            self._warn(
+                f"tracking: the mirror did not finish within {self._patience:g} s; the next sync goes on with it"
+            )
 
     def _run(self) -> None:
         while not self._closing.wait(self._seconds):

@@ -124,7 +124,8 @@ class Store:
         self._sweep = sweep
         known = self._client.get_experiment_by_name(experiment)
         if known is None:
-            self._experiment = self._client.create_experiment(experiment, artifact_location=artifacts)
+            kind = {"mlflow.experimentKind": "custom_model_development"}  # else its pages open as for chat bots
+            self._experiment = self._client.create_experiment(experiment, artifacts, kind)
         else:
             self._experiment = known.experiment_id
             if known.lifecycle_stage == "deleted":
