@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from vmsbench.build import build
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launching.here import Here
@@ -51,7 +50,7 @@ def test_every_launcher_runs_a_partial(launcher: Launcher) -> None:
 def test_every_launcher_hands_back_the_error_with_its_words(launcher: Launcher) -> None:
     job = launcher.submit(int, "twelve")
     job.wait()
-    with pytest.raises(Exception, match="invalid literal for int.*'twelve'"):
+    with pytest.raises(Exception, match=r"invalid literal for int.*'twelve'"):
         job.result()
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from vmsbench.build import build
 from vmsbench.tracking.background import Background
 from vmsbench.tracking.folder import lines, milliseconds, read
@@ -354,9 +353,8 @@ def test_a_server_that_is_down_is_one_sentence(tmp_path: Path, monkeypatch: pyte
     tracker = MlflowTracker()
     with pytest.raises(TrackingError) as caught:
         tracker.sync(sweep)
-    assert "127.0.0.1" in str(caught.value)
-    assert "secret" not in str(caught.value) + tracker.link()
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == f"MLflow at http://me:***@127.0.0.1:{port}: the server does not answer"
+    assert "secret" not in tracker.link()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     tracker.sync(sweep)
     assert content(store(sweep))["sweep"]["status"] == "RUNNING"

@@ -70,9 +70,9 @@ class Slurm(Launcher):
         if memory is not None:
             self._parameters["mem_gb"] = memory
         if cluster == "slurm":
-            own = {"partition": partition, "account": account, "setup": list(setup) or None}
+            own: dict[str, Any] = {"partition": partition, "account": account, "setup": list(setup) or None}
             own |= {"signal_delay_s": NOTICE, "wckey": ""}  # submitit's own key is refused where keys are checked
-            own["additional_parameters"] = {"requeue": True} | dict(extra or {})
+            own["additional_parameters"] = {"requeue": True, **(extra or {})}
             self._parameters |= {f"slurm_{name}": value for name, value in own.items()}
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Job:

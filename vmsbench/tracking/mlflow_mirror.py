@@ -50,6 +50,7 @@ class MlflowTracker(Tracker):
     ) -> None:
         self._uri, self._artifacts, self._experiment = uri, artifacts, experiment
         self._runs = Path("runs")
+        self._page = ""
 
     def sync(self, sweep: Path) -> None:
         sweep = Path(sweep).resolve()
@@ -62,17 +63,22 @@ class MlflowTracker(Tracker):
             with alone(self._runs):
                 ledger = Ledger.read(sweep / "mlflow.json", hashlib.sha256(address.encode()).hexdigest()[:16])
                 store = Store(address, self._experiment, self._artifact_location(address), identity(found))
+                self._page = (
+                    f"/#/experiments/{store.experiment}/runs?workflowType=machine_learning"  # not the GenAI pages
+                )
                 store.mirror(records(read(sweep)), ledger)
         except ImportError as error:
             raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
         except Exception as error:  # MLflow lets every library below it speak: requests, SQLAlchemy, the system
             words = (str(error).strip() or repr(error)).splitlines()[0][:300]
+            if "HTTPConnectionPool" in words or "HTTPSConnectionPool" in words:
+                words = "the server does not answer"
             raise TrackingError(f"MLflow at {masked(address)}: {masked(words)}") from error
 
     def link(self) -> str:
         address = self._address()
         if address.startswith(("http://", "https://")):
-            return masked(address)
+            return masked(address).rstrip("/") + self._page
         return f"mlflow ui --backend-store-uri {shlex.quote(masked(address))}"
 
     def _address(self) -> str:
@@ -111,7 +117,7 @@ class Ledger:
 
 
 class Store:
-    """One experiment of one MLflow store, as a place to put records."""
+    """One experiment of one MLflow store, as a place to put records; `experiment` is its id."""
 
     def __init__(self, address: str, experiment: str, artifacts: str | None, sweep: str) -> None:
         for name, value in QUIET_AND_QUICK.items():
@@ -124,10 +130,9 @@ class Store:
         self._sweep = sweep
         known = self._client.get_experiment_by_name(experiment)
         if known is None:
-            kind = {"mlflow.experimentKind": "custom_model_development"}  # else its pages open as for chat bots
-            self._experiment = self._client.create_experiment(experiment, artifacts, kind)
+            self.experiment = self._client.create_experiment(experiment, artifacts)
         else:
-            self._experiment = known.experiment_id
+            self.experiment = known.experiment_id
             if known.lifecycle_stage == "deleted":
                 self._client.restore_experiment(known.experiment_id)
 
@@ -184,10 +189,10 @@ class Store:
     def _find_or_create(self, record: Record, parent: str | None) -> str:
         told = (("vmsbench.sweep", self._sweep), ("vmsbench.key", record.key))
         query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in told)
-        for run in self._client.search_runs([self._experiment], query, max_results=1):
+        for run in self._client.search_runs([self.experiment], query, max_results=1):
             return run.info.run_id
         tags = {key: value for key, value in self._tags(record, parent).items() if value}
-        made = self._client.create_run(self._experiment, record.started, tags, record.name)
+        made = self._client.create_run(self.experiment, record.started, tags, record.name)
         return made.info.run_id
 
     def _alive(self, run: str | None) -> bool:

@@ -65,7 +65,7 @@ def parent(sweep: Sweep) -> Record:
     about, winner = sweep.about, sweep.winner
     status: Status = "KILLED" if sweep.interrupted else "FINISHED" if sweep.finished else "RUNNING"
     choice = {f"winner.{key}": text(value) for key, value in winner.get("choice", {}).items()}
-    parts = {name: about[name] for name in ("searcher", "scheduler", "dataset") if name in about}
+    parts: dict[str, Any] = {name: about[name] for name in ("searcher", "scheduler", "dataset") if name in about}
     tags = {
         "kind": "sweep",
         "family": str(about.get("exp", "")),
