@@ -68,11 +68,8 @@ def test_a_mirror_that_hangs_does_not_hold_the_sweep(tmp_path: Path) -> None:
     def hang(count: int) -> None:
         release.wait()
 
-    spy = Spy(hang)
     said: list[str] = []
-    background = Background(
-        Spy(lambda count: (release.wait(), None)[1]), tmp_path, 0.001, patience=0.05, warn=said.append
-    )
+    background = Background(Spy(hang), tmp_path, 0.001, patience=0.05, warn=said.append)
     background.close()
     release.set()
     assert len(said) == 1
