@@ -1,14 +1,15 @@
 #!/bin/bash
+# Tune the diffusion model on one node of a Slurm cluster (several nodes: not yet). From the project's folder:
+#   sbatch --account=A --partition=P --gpus-per-node=4 slurm/sweep_diffusion.sh data=vischema data.root=/path/to/data
+# sbatch's own flags come before the script and win over the lines below; what follows it goes to `vmsbench tune`.
 #SBATCH --job-name=vmsbench-diffusion
 #SBATCH --nodes=1
-#SBATCH --cpus-per-task=8
-#SBATCH --gpus-per-node=1
-#SBATCH --time=08:00:00
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=4
+#SBATCH --time=04:00:00
 #SBATCH --signal=B:USR1@120
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.log
-# Tunes the diffusion experiment. What follows the script's name goes to vmsbench tune:
-#   sbatch -A account -p partition slurm/sweep_diffusion.sh data.root=/path/to/vischema_plus searcher.rounds=2
-. "${SLURM_SUBMIT_DIR:-.}/slurm/sweep.sh"
-sweep --exp diffusion "$@"
+
+exec bash "${SLURM_SUBMIT_DIR:-.}/slurm/sweep.sh" diffusion "$@"

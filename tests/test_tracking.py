@@ -1,182 +1,368 @@
-"""The mirror in MLflow: as the folders say, however often and from wherever it is made."""
+"""The mirror: real MLflow on SQLite, sweeps written by hand as the experiments write them."""
 
-import shutil
-import time
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from vmsbench.build import build
+from vmsbench.tracking.folder import lines, milliseconds, read
+from vmsbench.tracking.mlflow_mirror import MlflowTracker, masked
+from vmsbench.tracking.record import flat, records
+from vmsbench.tracking.tracker import Tracker, TrackingError
 
-from tests.test_sweep import CONFIG, settings
-from tests.tiny import configuration
-from vmsbench.experiment import run
-from vmsbench.files import append_line, read_json
-from vmsbench.tracking.background import Background
-from vmsbench.tracking.mlflow_mirror import MlflowTracker, flat
-from vmsbench.tracking.tracker import Tracker, Untracked
-from vmsbench.tuning.stopping import Stopping
-from vmsbench.tuning.study import tune
-from vmsbench.tuning.work import Watcher, Work
+START = 1_700_000_000.0  # seconds since 1970
+TRIALS = ("aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc")
+WIDTH = "model.network.width"
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished sweep of four trials and one final, and a trial that was stopped."""
-    runs = tmp_path_factory.mktemp("mirror") / "runs"
-
-    def driver(work: Work, stopping: Stopping) -> bool:
-        number = 0
-        while (trial := work.ask()) is not None:
-            run(trial.config, trial.folder)
-            stopped = number == 1 and trial.coordinate is not None
-            if stopped:
-                (trial.folder / "results.json").unlink()
-            work.tell(trial, "ASHA at epoch 2" if stopped else None, None)
-            number += 1
-        return work.finished
-
-    tune(settings(), runs / "mine", runs, Watcher(), driver, "vmsbench tune", False)
-    return runs
-
-
-@pytest.fixture
-def runs(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return Path(shutil.copytree(original, tmp_path / "runs"))
 
 
-def content(runs: Path) -> dict[str, Any]:
-    """All that MLflow holds, by the runs' names, without what MLflow makes up."""
-    from mlflow.tracking import MlflowClient
+def append(path: Path, **line: Any) -> None:
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
-    client = MlflowClient(tracking_uri=f"sqlite:///{runs / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("vmsbench")
-    found = client.search_runs([experiment.experiment_id], max_results=1000)
-    names = {one.info.run_id: one.info.run_name for one in found}
-    return {
-        one.info.run_name: {
-            "status": one.info.status,
-            "params": one.data.params,
-            "metrics": {
-                name: [
-                    (point.step, point.timestamp, point.value)
-                    for point in client.get_metric_history(one.info.run_id, name)
-                ]
-                for name in one.data.metrics
-            },
-            "parent": names.get(one.data.tags.get("mlflow.parentRunId")),
-            "tags": {name: value for name, value in one.data.tags.items() if not name.startswith("mlflow.")},
-            "artifacts": sorted(file.path for file in client.list_artifacts(one.info.run_id)),
+
+def write(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def train(folder: Path, epochs: range, begun: float) -> None:
+    """Append epochs as the trainer does."""
+    for epoch in epochs:
+        scores = {"scores": {"l1": 0.4 / epoch, "cc_true": None}} if epoch % 2 == 0 else {}
+        append(
+            folder / "history.jsonl",
+            epoch=epoch,
+            seconds=2.0,
+            time=begun + 2 * epoch,
+            images=100 * epoch,
+            train={"network/l1": 0.5 / epoch, "loss": 0.5 / epoch},
+            validation={"loss": 0.6 / epoch},
+            **scores,
+        )
+
+
+def begin(sweep: Path, trial: str, width: int, at: float, folder: str = "trials", seed: int = 0) -> Path:
+    path = sweep / folder / trial
+    network = {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": width}
+    model = {"_target_": "vmsbench.models.regression.Regression", "network": network, "long": "x" * 7000}
+    write(path / "config.json", {"exp": "unet", "seed": seed, "model": model, "data": {"root": None}})
+    (path / "samples.png").write_bytes(b"png")
+    append(sweep / "journal.jsonl", event="started", time=at, trial=trial, choice={WIDTH: width}, coordinate=WIDTH)
+    return path
+
+
+def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials", cause: str | None = None) -> None:
+    path = sweep / folder / trial
+    if outcome == "complete":
+        (path / "checkpoint.pt").write_bytes(b"weights")
+        fid = {"name": "FID-2048", "value": None, "floor": None, "n": 0, "reason": "no weights"}
+        write(path / "results.json", {"epochs": 4, "seconds": 8.0, "parameters": 1234, "fid": fid})
+    append(
+        sweep / "journal.jsonl",
+        event="finished",
+        time=at,
+        trial=trial,
+        outcome=outcome,
+        score=0.1,
+        epoch=4,
+        cause=cause,
+    )
+
+
+def begin_sweep(runs: Path, name: str = "unet") -> Path:
+    sweep = runs / name
+    dataset = {"title": "VISCHEMA PLUS, 64 px", "digest": "d1", "size": 64, "coding": "rg", "train": 9, "test": 3}
+    about = {"name": name, "exp": "unet", "created": "2023-11-14T22:13:20+00:00", "command": "vmsbench tune --exp unet"}
+    searcher = {"_target_": "vmsbench.tuning.coordinate.Coordinate", "rounds": 1}
+    write(sweep / "sweep.json", about | {"dataset": dataset, "searcher": searcher, "commit": "c0ffee"})
+    write(sweep / "splits.json", {"train": ["a"], "seed": 0})
+    write(sweep / "baselines.json", {"validation": {"black": {"l1": 0.3}, "pixel_median": {"l1": 0.2}}})
+    return sweep
+
+
+def half_a_sweep(runs: Path) -> Path:
+    """One trial complete, one stopped, one running at its second epoch."""
+    sweep = begin_sweep(runs)
+    for order, (trial, outcome) in enumerate(zip(TRIALS, ("complete", "stopped", None), strict=True)):
+        begun = START + 10 * order
+        folder = begin(sweep, trial, width=8 << order, at=begun)
+        train(folder, range(1, 5 if outcome == "complete" else 3), begun)
+        if outcome:
+            end(sweep, trial, outcome, begun + 9, cause="ASHA: rung 2" if outcome == "stopped" else None)
+    return sweep
+
+
+def finish(sweep: Path) -> None:
+    """The running trial goes on to fail; the winner is settled, trained again and tested."""
+    train(sweep / "trials" / TRIALS[2], range(3, 5), START + 20)
+    end(sweep, TRIALS[2], "failed", START + 40, cause="RuntimeError: CUDA out of memory")
+    journal = sweep / "journal.jsonl"
+    append(journal, event="settled", time=START + 41, coordinate=WIDTH, value=8, score=0.1, tried=[])
+    append(journal, event="winner", time=START + 42, trial=TRIALS[0], choice={WIDTH: 8}, score=0.1)
+    folder = begin(sweep, "ffffffffffff", width=8, at=START + 43, folder="final", seed=7)
+    train(folder, range(1, 5), START + 43)
+    end(sweep, "ffffffffffff", "complete", START + 60, folder="final")
+    append(journal, event="final", time=START + 61, trial="ffffffffffff", seed=7, scores={"l1": 0.12})
+
+
+def whole_sweep(runs: Path) -> Path:
+    sweep = half_a_sweep(runs)
+    finish(sweep)
+    return sweep
+
+
+def content(address: str, experiment: str = "vmsbench") -> dict[str, Any]:
+    """Everything that the store shows, by vmsbench.key, without ids."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=address)
+    known = client.get_experiment_by_name(experiment)
+    runs = client.search_runs([known.experiment_id]) if known else []
+    shown = {}
+    for run in runs:
+        key, run_id = run.data.tags["vmsbench.key"], run.info.run_id
+        assert key not in shown, f"two runs for {key}"
+        history = {
+            name: sorted((m.step, m.timestamp, m.value) for m in client.get_metric_history(run_id, name))
+            for name in run.data.metrics
         }
-        for one in found
+        nested = run.data.tags.get("mlflow.parentRunId")
+        shown[key] = {
+            "name": run.info.run_name,
+            "status": run.info.status,
+            "times": (run.info.start_time, run.info.end_time),
+            "params": run.data.params,
+            "tags": {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId" and v},
+            "parent": next((r.data.tags["vmsbench.key"] for r in runs if r.info.run_id == nested), None),
+            "metrics": history,
+            "files": sorted(f.path for f in client.list_artifacts(run_id)),
+        }
+    return shown
+
+
+def store(sweep: Path) -> str:
+    return f"sqlite:///{sweep.parent}/mlflow.db"
+
+
+# The records: plain data
+
+
+def test_a_cut_last_line_and_missing_files_are_tolerated(tmp_path: Path) -> None:
+    sweep = half_a_sweep(tmp_path)
+    with open(sweep / "trials" / TRIALS[2] / "history.jsonl", "a") as file:
+        file.write('{"epoch": 3, "sec')
+    (sweep / "baselines.json").unlink()
+    (sweep / "trials" / "eeeeeeeeeeee").mkdir()
+    running = read(sweep).experiments[2]
+    assert [line["epoch"] for line in running.history] == [1, 2]
+    assert [record.key for record in records(read(sweep))] == ["sweep", *(f"trials/{trial}" for trial in TRIALS)]
+
+
+def test_an_empty_folder_has_nothing_to_say(tmp_path: Path) -> None:
+    assert lines(tmp_path / "none.jsonl") == []
+    assert read(tmp_path).experiments == ()
+
+
+def test_settings_are_flat_and_a_class_is_its_name() -> None:
+    config = {"model": {"_target_": "a.b.UNet", "_partial_": True, "widths": [1, 2], "norm": None, "name": "x"}}
+    assert dict(flat(config)) == {"model": "UNet", "model.widths": "[1, 2]", "model.norm": "null", "model.name": "x"}
+
+
+def test_times_are_read_as_seconds_or_iso() -> None:
+    assert milliseconds(START) == milliseconds("2023-11-14T22:13:20+00:00") == 1_700_000_000_000
+    assert milliseconds(None) is milliseconds("yesterday") is None
+
+
+def test_epochs_without_a_time_get_one_that_never_changes(tmp_path: Path) -> None:
+    sweep = begin_sweep(tmp_path)
+    folder = begin(sweep, TRIALS[0], width=8, at=START)
+    for epoch in (1, 2):
+        append(folder / "history.jsonl", epoch=epoch, seconds=1.5, train={"loss": 1.0})
+    first = records(read(sweep))[1].curve
+    append(folder / "history.jsonl", epoch=3, seconds=1.5, train={"loss": 1.0})
+    assert records(read(sweep))[1].curve[:2] == first
+    assert [point.time - 1000 * START for point in first] == [1500, 3000]
+
+
+def test_the_status_of_runs_is_the_truth(tmp_path: Path) -> None:
+    sweep = half_a_sweep(tmp_path)
+
+    def statuses() -> list[str]:
+        return [record.status for record in records(read(sweep))]
+
+    assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
+    append(sweep / "journal.jsonl", event="interrupted", time=START + 25)
+    assert statuses() == ["KILLED", "FINISHED", "KILLED", "KILLED"]
+    append(sweep / "journal.jsonl", event="started", time=START + 30, trial=TRIALS[2], choice={}, coordinate=None)
+    assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
+    finish(sweep)
+    assert statuses() == ["FINISHED", "FINISHED", "KILLED", "FAILED", "FINISHED"]
+
+
+# Every tracker
+
+
+@pytest.mark.parametrize(
+    "option", sorted((Path(__file__).parents[1] / "conf" / "tracker").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_every_tracker_syncs_as_often_as_one_likes(option: Path, tmp_path: Path) -> None:
+    from omegaconf import OmegaConf
+
+    tracker = build(OmegaConf.to_container(OmegaConf.load(option)))
+    assert isinstance(tracker, Tracker)
+    sweep = half_a_sweep(tmp_path)
+    tracker.sync(sweep)
+    before = {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()}
+    tracker.sync(sweep)
+    tracker.sync(tmp_path / "not-there-yet")
+    assert isinstance(tracker.link(), str)
+    assert {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()} == before
+
+
+# MLflow
+
+
+def test_a_finished_sweep_as_mlflow_shows_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sweep = whole_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    assert capfd.readouterr() == ("", "")
+    shown = content(store(sweep))
+    parent, first, final = (shown[key] for key in ("sweep", f"trials/{TRIALS[0]}", "final/ffffffffffff"))
+    assert {key: run["status"] for key, run in shown.items()} == {
+        "sweep": "FINISHED",
+        f"trials/{TRIALS[0]}": "FINISHED",
+        f"trials/{TRIALS[1]}": "KILLED",
+        f"trials/{TRIALS[2]}": "FAILED",
+        "final/ffffffffffff": "FINISHED",
     }
+    assert {run["parent"] for key, run in shown.items() if key != "sweep"} == {"sweep"}
+    assert parent["name"] == "unet"
+    assert parent["params"] | {f"winner.{WIDTH}": "8", "searcher": "Coordinate"} == parent["params"]
+    assert parent["metrics"]["baselines/pixel_median/validation/l1"] == [(0, 1000 * START, 0.2)]
+    assert parent["metrics"]["test/l1"] == [(1, 1000 * (START + 61), 0.12)]
+    assert parent["files"] == ["baselines.json", "journal.jsonl", "splits.json", "sweep.json"]
+    assert first["params"] | {WIDTH: "8", "model.network": "UNet", "model.long": "x" * 6000} == first["params"]
+    assert first["metrics"]["train/loss"] == [(e, 1000 * (START + 2 * e), 0.5 / e) for e in range(1, 5)]
+    assert first["metrics"]["validation/l1"] == [(e, 1000 * (START + 2 * e), 0.4 / e) for e in (2, 4)]
+    assert first["files"] == ["checkpoint.pt", "config.json", "results.json", "samples.png"]
+    assert first["times"] == (1000 * START, 1000 * (START + 9))
+    assert first["tags"] | {"family": "unet", "coordinate": WIDTH, "status": "complete"} == first["tags"]
+    assert shown[f"trials/{TRIALS[1]}"]["tags"]["cause"] == "ASHA: rung 2"
+    assert shown[f"trials/{TRIALS[1]}"]["files"] == ["config.json", "samples.png"]
+    assert final["tags"]["kind"] == "final"
+    assert (tmp_path / "mlartifacts").is_dir()
+
+
+def test_a_sweep_mirrored_in_pieces_is_the_sweep_mirrored_at_once(tmp_path: Path) -> None:
+    pieces = half_a_sweep(tmp_path / "pieces")
+    MlflowTracker().sync(pieces)
+    append(pieces / "journal.jsonl", event="interrupted", time=START + 25)
+    MlflowTracker().sync(pieces)
+    assert content(store(pieces))["sweep"]["status"] == "KILLED"
+    finish(pieces)
+    MlflowTracker().sync(pieces)
+    once = f"sqlite:///{tmp_path}/once.db"
+    MlflowTracker(once, artifacts=tmp_path / "once").sync(pieces)
+    assert content(store(pieces)) == content(once)
+
+
+@pytest.mark.parametrize("loss", [None, "{", '{"store": 1}'], ids=["deleted", "cut", "foreign"])
+def test_a_lost_offset_file_doubles_nothing(loss: str | None, tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    before = content(store(sweep))
+    (sweep / "mlflow.json").unlink()
+    if loss is not None:
+        (sweep / "mlflow.json").write_text(loss)
+    MlflowTracker().sync(sweep)
+    assert content(store(sweep)) == before
+
+
+def test_a_run_deleted_by_its_user_comes_back_with_the_next_news(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    sweep = half_a_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    noted = json.loads((sweep / "mlflow.json").read_text())["runs"]
+    MlflowClient(tracking_uri=store(sweep)).delete_run(noted[f"trials/{TRIALS[2]}"]["run"])
+    finish(sweep)
+    MlflowTracker().sync(sweep)
+    assert content(store(sweep))[f"trials/{TRIALS[2]}"]["status"] == "FAILED"
+    MlflowClient(tracking_uri=store(sweep)).delete_run(noted["sweep"]["run"])
+    MlflowTracker().sync(sweep)
+    assert content(store(sweep))[f"trials/{TRIALS[2]}"]["parent"] == "sweep"
 
 
 @pytest.mark.slow
-def test_the_mirror_shows_what_the_folders_hold(runs: Path) -> None:
-    MlflowTracker(runs).sync(runs / "mine", over=True)
-    seen = content(runs)
-    parent = seen.pop("mine")
-    assert parent["status"] == "FINISHED"
-    assert {"sweep.json", "journal.jsonl", "splits.json"} <= set(parent["artifacts"])
-    assert len(seen) == 5
-    assert {one["parent"] for one in seen.values()} == {"mine"}
-    trials = {name: one for name, one in seen.items() if name != "seed 1000"}
-    assert sorted(one["tags"]["status"] for one in trials.values()) == ["complete"] * 3 + ["stopped"]
-    assert {one["tags"]["coordinate"] for one in trials.values()} == {"model.network.width", "optimizers.network.lr"}
-    for name, one in trials.items():
-        history = list(map(dict, read_history(runs / "mine" / "trials" / name)))
-        assert [step for step, _, _ in one["metrics"]["train/loss"]] == [record["epoch"] for record in history]
-        assert [value for *_, value in one["metrics"]["train/loss"]] == [record["train"]["loss"] for record in history]
-        assert one["metrics"]["validation/l1_unit"][0][2] == history[1]["scores"]["l1_unit"]
-        assert {"samples.png", "checkpoint.pt", "config.json"} <= set(one["artifacts"])
-        assert one["params"]["model.network.width"] in ("2", "4", "6")
-        assert one["params"]["model"] == "Regression"
-    results = read_json(next((runs / "mine" / "final").glob("*/results.json")))
-    assert seen["seed 1000"]["metrics"]["test_final/l1"][0][2] == results["test"]["l1"]
-
-
-def read_history(trial: Path) -> list[dict[str, Any]]:
-    from vmsbench.files import read_lines
-
-    return list(read_lines(trial / "history.jsonl"))
+def test_a_deleted_database_is_rebuilt_from_the_folders(tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    before = content(store(sweep))
+    (tmp_path / "mlflow.db").rename(tmp_path / "old.db")
+    in_another_process(f"MlflowTracker().sync(Path({str(sweep)!r}))")
+    (tmp_path / "mlflow.db").rename(tmp_path / "new.db")
+    assert content(f"sqlite:///{tmp_path}/new.db") == before
 
 
 @pytest.mark.slow
-def test_syncing_again_and_without_its_notes_changes_nothing(runs: Path) -> None:
-    MlflowTracker(runs).sync(runs / "mine", over=True)
-    first = content(runs)
-    MlflowTracker(runs).sync(runs / "mine", over=True)
-    assert content(runs) == first
-    (runs / "mine" / "mlflow.json").unlink()
-    MlflowTracker(runs).sync(runs / "mine", over=True)
-    assert content(runs) == first
+def test_several_sweeps_begin_on_a_new_database_at_once(tmp_path: Path) -> None:
+    sweeps = [begin_sweep(tmp_path, name) for name in ("unet", "gan", "diffusion")]
+    for sweep in sweeps:
+        begin(sweep, TRIALS[0], width=8, at=START)
+    at_once = [
+        threading.Thread(target=in_another_process, args=(f"MlflowTracker().sync(Path({str(sweep)!r}))",))
+        for sweep in sweeps
+    ]
+    for thread in at_once:
+        thread.start()
+    for thread in at_once:
+        thread.join()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=store(sweeps[0]))
+    experiment = client.get_experiment_by_name("vmsbench")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(r.info.run_name for r in runs if r.data.tags["kind"] == "sweep") == ["diffusion", "gan", "unet"]
+    assert len(runs) == 6
 
 
-@pytest.mark.slow
-def test_the_mirror_can_be_rebuilt_from_the_folders(runs: Path) -> None:
-    MlflowTracker(runs).sync(runs / "mine", over=True)
-    first = content(runs)
-    (runs / "mlflow.db").unlink()
-    MlflowTracker(runs).sync(runs / "mine", over=True)
-    assert content(runs) == first
+def in_another_process(code: str) -> None:
+    head = "from pathlib import Path; from vmsbench.tracking.mlflow_mirror import MlflowTracker; "
+    subprocess.run([sys.executable, "-c", head + code], check=True, cwd=Path(__file__).parents[1], env=os.environ)
 
 
-@pytest.mark.slow
-def test_a_running_trial_grows_and_an_interrupted_one_is_no_zombie(runs: Path) -> None:
-    sweep = runs / "mine"
-    for trial in (sweep / "trials").iterdir():
-        (trial / "results.json").unlink(missing_ok=True)
-    journal = (sweep / "journal.jsonl").read_text().splitlines(keepends=True)
-    (sweep / "journal.jsonl").write_text("".join(line for line in journal if '"started"' in line))
-    shutil.rmtree(sweep / "final")
-    tracker = MlflowTracker(runs)
+def test_a_server_that_is_down_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = half_a_sweep(tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
+    tracker = MlflowTracker()
+    with pytest.raises(TrackingError) as caught:
+        tracker.sync(sweep)
+    assert str(caught.value) == f"MLflow at http://me:***@127.0.0.1:{port}: the server does not answer"
+    assert "secret" not in tracker.link()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     tracker.sync(sweep)
-    assert {one["status"] for one in content(runs).values()} == {"RUNNING"}
-    trial = next((sweep / "trials").iterdir())
-    append_line(trial / "history.jsonl", {"epoch": 3, "time": time.time(), "seconds": 1.0, "train": {"loss": 0.5}})
-    tracker.sync(sweep)
-    assert [step for step, *_ in content(runs)[trial.name]["metrics"]["train/loss"]] == [1, 2, 3]
-    tracker.sync(sweep, over=True)
-    assert {one["status"] for one in content(runs).values()} == {"KILLED"}
-    tracker.sync(sweep)
-    assert {one["status"] for one in content(runs).values()} == {"RUNNING"}
+    assert content(store(sweep))["sweep"]["status"] == "RUNNING"
 
 
-def test_a_server_that_is_down_costs_one_warning(tmp_path: Path) -> None:
-    class Down(Tracker):
-        def sync(self, sweep: Path, over: bool = False) -> None:
-            raise ConnectionError("refused")
-
-        def link(self) -> str:
-            return ""
-
-    (tmp_path / "sweep.json").write_text("{}")
-    warnings: list[str] = []
-    background = Background(Down(), tmp_path, warnings.append, seconds=0.01)
-    time.sleep(0.1)
-    background.close()
-    (warning,) = warnings
-    assert "refused" in warning
-    assert "vmsbench sync" in warning
-
-
-def test_the_last_sync_sees_the_end(tmp_path: Path) -> None:
-    class Counted(Untracked):
-        calls: list[bool] = []  # noqa: RUF012
-
-        def sync(self, sweep: Path, over: bool = False) -> None:
-            self.calls.append(over)
-
-    (tmp_path / "sweep.json").write_text("{}")
-    Background(Counted(), tmp_path, print, seconds=100).close()
-    assert Counted.calls == [True]
-
-
-def test_settings_are_told_by_their_paths() -> None:
-    params = dict(flat(configuration()))
-    assert params["optimizers.network"] == "Adam"
-    assert params["optimizers.network.lr"] == "0.01"
-    assert params["trainer.epochs"] == "4"
-    assert not any("_target_" in name or "_partial_" in name for name in params)
-    assert CONFIG["trainer"]["epochs"] == 2
+def test_where_the_runs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert MlflowTracker().link() == f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert MlflowTracker().link() == "http://server:5000"
+    assert MlflowTracker("sqlite:////a b.db").link() == "mlflow ui --backend-store-uri 'sqlite:////a b.db'"
+    assert masked("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"

@@ -1,1 +1,1 @@
-"""Where work runs: here, or on a Slurm cluster through submitit."""
+"""Where work runs: here, or on a cluster."""

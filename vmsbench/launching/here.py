@@ -1,27 +1,39 @@
-"""The launcher that runs work in this process, at once."""
+"""Here and now: in this process."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 from vmsbench.launching.launcher import Job, Launcher
 
 
-class Done(Job):
+@final
+class Here(Launcher):
+    """Runs the function at once; `submit` returns when it has ended."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Job:
+        name = getattr(function, "__name__", type(function).__name__)
+        try:
+            return Ended(name, value=function(*arguments))
+        except Exception as error:
+            return Ended(name, error=error)
+
+
+@final
+class Ended(Job):
     """A job that is over."""
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def __init__(self, name: str, value: Any = None, error: Exception | None = None) -> None:
+        self._name, self._value, self._error = name, value, error
 
     @property
     def description(self) -> str:
-        return ""
+        how = "ran here" if self._error is None else f"failed here: {type(self._error).__name__}: {self._error}"
+        return f"{self._name} {how}"
+
+    def wait(self) -> None:
+        pass
 
     def result(self) -> Any:
-        return self.value
-
-
-class Here(Launcher):
-    """This process."""
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Job:
-        return Done(function(*arguments))
+        if self._error is not None:
+            raise self._error
+        return self._value

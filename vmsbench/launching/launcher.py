@@ -1,29 +1,44 @@
-"""What every launcher is: somebody who runs a function, here or elsewhere, now or later."""
+"""What a launcher promises: give it a function, get a job."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from vmsbench.errors import UserError
+
+
+class JobError(UserError):
+    """A job that ended without a result; its text ends with the function's own error."""
+
 
 class Job(ABC):
-    """Work that was handed over."""
+    """Work that was begun, or waits for its turn."""
 
     @property
     @abstractmethod
     def description(self) -> str:
-        """What the user needs to know of a job that runs elsewhere; empty for one that is over already."""
+        """One line for the user: what it is, where its log is, how to cancel it."""
+
+    @abstractmethod
+    def wait(self) -> None:
+        """Return when the job has ended, well or badly."""
 
     @abstractmethod
     def result(self) -> Any:
-        """What the function returned; waits for it. Raises what it raised."""
+        """What the function returned; waits for it.
+
+        Raises what the function raised where that is known as an object, else JobError with its words.
+        """
 
 
 class Launcher(ABC):
-    """A place to run functions."""
+    """Runs functions somewhere."""
 
     @abstractmethod
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Job:
-        """Hand over `function(*arguments)`; both must be importable and picklable by name.
+        """Run `function(*arguments)`, now or when there is room; errors of the function are the job's, not raised here.
 
-        Raises UserError where the place does not take it.
+        The function and its arguments can be pickled, and the function can be imported by its name. It may be begun
+        again from the start, with the same arguments, where its machine was taken away: running it again continues it.
+        Raises UserError where it cannot be submitted, with the reason and what would help; then nothing was submitted.
         """

@@ -1,1 +1,1 @@
-"""MLflow: a mirror of the folders, which can be rebuilt from them at any time."""
+"""Mirrors of the folders, for people who look at experiments elsewhere. The folders stay the truth."""

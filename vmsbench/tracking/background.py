@@ -1,42 +1,68 @@
-"""Mirroring beside the work: a thread that syncs now and then, and can fail without harm."""
+"""Keep a mirror fresh beside a running sweep, without ever standing in its way."""
 
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
+from typing import Self, final
 
 from vmsbench.tracking.tracker import Tracker
 
+Warn = Callable[[str], None]
 
+
+@final
 class Background:
-    """Syncs `sweep` every `seconds` until closed, and once more then.
+    """Calls `tracker.sync(sweep)` every `seconds` in a thread of its own, and a last time on `close`.
 
-    A tracker that fails costs the sweep nothing: `warn` hears of it once, and a later sync catches up.
+    Nothing that goes wrong in the mirror reaches the sweep: the first failure, and the first after a success, is one
+    line through `warn` (called from the thread), and the next turn tries again. Use it as a context:
+
+        with Background(tracker, sweep, warn=print):
+            ...
     """
 
-    def __init__(self, tracker: Tracker, sweep: Path, warn: Callable[[str], None], seconds: float = 10.0) -> None:
-        self.tracker, self.sweep, self.warn, self.seconds = tracker, sweep, warn, seconds
-        self.warned = False
-        self.closing = threading.Event()
-        self.thread = threading.Thread(target=self.work, name="mirror", daemon=True)
-        self.thread.start()
+    def __init__(
+        self, tracker: Tracker, sweep: Path, seconds: float = 20.0, patience: float = 60.0, warn: Warn = print
+    ) -> None:
+        """`patience`: seconds that `close` waits for the last sync before it leaves it behind with a warning."""
+        self._tracker, self._sweep, self._seconds, self._patience, self._warn = tracker, sweep, seconds, patience, warn
+        self._closing = threading.Event()
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._thread.start()
 
-    def work(self) -> None:
-        while not self.closing.wait(self.seconds):
-            self.sync()
+    def __enter__(self) -> Self:
+        return self
 
-    def sync(self, over: bool = False) -> None:
-        try:
-            if (self.sweep / "sweep.json").exists():
-                self.tracker.sync(self.sweep, over)
-        except Exception as error:  # whatever a tracker's server does must not stop the sweep
-            if not self.warned:
-                self.warned = True
-                reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-                self.warn(
-                    f"MLflow could not be reached ({reason}); the folders have it all: vmsbench sync brings it up"
-                )
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
-        self.closing.set()
-        self.thread.join()
-        self.sync(over=True)
+        """Sync once more, then end the thread. Closing twice is closing once."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._thread.join(self._patience)
+        if self._thread.is_alive():
+            self._warn(
+                f"tracking: the mirror did not finish within {self._patience:g} s; the next sync goes on with it"
+            )
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._seconds):
+            self._sync()
+        self._sync()
+
+    def _sync(self) -> None:
+        try:
+            self._tracker.sync(self._sweep)
+        except Exception as error:
+            if not self._failing:
+                first_line = (str(error).strip() or repr(error)).splitlines()[0]
+                self._warn(f"tracking: {first_line} (training goes on; a later sync catches up)")
+            self._failing = True
+        else:
+            self._failing = False

@@ -1,261 +1,233 @@
-"""MLflow as a mirror of sweeps: a parent run per sweep, a child per trial and final, rebuilt from the folders.
+"""MLflow as a mirror of the sweeps' folders. It decides nothing: `record.py` says what a sweep's runs are.
 
-What was copied is noted in the sweep's mlflow.json. Where that is lost, runs are found again by their tag, and writing
-the same metric at the same step and time again changes nothing: so nothing is lost or doubled.
+What was already pushed is noted in `mlflow.json` in the sweep's folder. The note may be lost: runs are found again by
+their tags, and pushing the same (key, time, step, value) twice changes nothing in MLflow. The store may be lost too:
+the next sync fills a new one from the folders.
 """
 
+import contextlib
+import fcntl
+import hashlib
+import json
 import logging
 import os
-import time
-from collections.abc import Iterator
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
-from vmsbench.files import read_json, read_lines, save_json
-from vmsbench.tracking.tracker import Tracker
+from vmsbench.tracking.folder import read
+from vmsbench.tracking.record import Record, identity, records
+from vmsbench.tracking.tracker import Tracker, TrackingError
 
-LONGEST_PARAM = 500
-METRICS_PER_CALL = 500
-ARTIFACTS = ("config.json", "results.json", "history.jsonl", "samples.png", "checkpoint.pt", "scores.csv", "log.txt")
-SWEEP_ARTIFACTS = ("sweep.json", "splits.json", "journal.jsonl", "baselines.json")
-KEY = "vmsbench.key"
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
-
-def flat(config: Any, above: str = "") -> Iterator[tuple[str, str]]:
-    """Each setting by its dotted path; `model._target_` is `model`, told by its class's name."""
-    if isinstance(config, dict):
-        for name, value in config.items():
-            if name == "_target_":
-                yield above.removesuffix("."), str(value).rpartition(".")[2]
-            elif name != "_partial_":
-                yield from flat(value, f"{above}{name}.")
-    else:
-        yield above.removesuffix("."), str(config)[:LONGEST_PARAM]
+QUIET_AND_QUICK = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default waits 247 s for a server that is down
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",  # seconds
+}
+LONGEST = 6000  # characters of a parameter; MLflow refuses more
+BATCH = 1000  # metrics of one call; MLflow refuses more
+PARAMS, TAGS = 100, 100  # likewise
 
 
-def numbers(record: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """The metrics in a line of a history: train/..., validation/... for losses and scores alike, and seconds."""
-    for group, prefix in (("train", "train"), ("validation", "validation"), ("scores", "validation")):
-        for name, value in (record.get(group) or {}).items():
-            if isinstance(value, int | float) and not name.endswith("_n") and name != "n":
-                yield f"{prefix}/{name}", float(value)
-    yield "seconds", float(record["seconds"])
-
-
+@final
 class MlflowTracker(Tracker):
-    """Mirrors to `uri`: by default $MLFLOW_TRACKING_URI, else an SQLite file in the runs folder."""
+    """A parent run for a sweep, children for its trials and finals, in one experiment.
 
-    def __init__(self, runs: Path, uri: str | None = None, experiment: str = "vmsbench") -> None:
-        self.runs = Path(runs).resolve()
-        self.own = f"sqlite:///{self.runs / 'mlflow.db'}"
-        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or self.own
-        self.experiment = experiment
-        self.client: Any = None
+    uri         where the runs go; else MLFLOW_TRACKING_URI; else sqlite, in mlflow.db beside the sweeps' folders
+    artifacts   where the files go: only asked when the experiment is made; else mlartifacts beside mlflow.db, and
+                wherever the server likes where `uri` names a server
+    experiment  the experiment's name in MLflow
+    """
+
+    def __init__(
+        self, uri: str | None = None, artifacts: str | Path | None = None, experiment: str = "vmsbench"
+    ) -> None:
+        self._uri, self._artifacts, self._experiment = uri, artifacts, experiment
+        self._runs = Path("runs")
+        self._page = ""
+
+    def sync(self, sweep: Path) -> None:
+        sweep = Path(sweep).resolve()
+        self._runs = sweep.parent
+        found = read(sweep)
+        if not found.about and not found.journal:
+            return
+        address = self._address()
+        try:
+            with alone(self._runs):
+                ledger = Ledger.read(sweep / "mlflow.json", hashlib.sha256(address.encode()).hexdigest()[:16])
+                store = Store(address, self._experiment, self._artifact_location(address), identity(found))
+                self._page = (
+                    f"/#/experiments/{store.experiment}/runs?workflowType=machine_learning"  # not the GenAI pages
+                )
+                store.mirror(records(read(sweep)), ledger)
+        except ImportError as error:
+            raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
+        except Exception as error:  # MLflow lets every library below it speak: requests, SQLAlchemy, the system
+            words = (str(error).strip() or repr(error)).splitlines()[0][:300]
+            if "HTTPConnectionPool" in words or "HTTPSConnectionPool" in words:
+                words = "the server does not answer"
+            raise TrackingError(f"MLflow at {masked(address)}: {masked(words)}") from error
 
     def link(self) -> str:
-        return f"mlflow ui --backend-store-uri {self.uri}" if self.uri == self.own else self.uri
+        address = self._address()
+        if address.startswith(("http://", "https://")):
+            return masked(address).rstrip("/") + self._page
+        return f"mlflow ui --backend-store-uri {shlex.quote(masked(address))}"
 
-    def connect(self) -> str:
-        """Open the client once; returns the experiment's id."""
-        if self.client is None:
-            for name in ("alembic", "mlflow"):
-                logging.getLogger(name).setLevel(logging.ERROR)
-            from mlflow.tracking import MlflowClient
+    def _address(self) -> str:
+        return self._uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._runs.resolve()}/mlflow.db"
 
-            self.client = MlflowClient(tracking_uri=self.uri)
-        found = self.client.get_experiment_by_name(self.experiment)
-        if found is not None:
-            return found.experiment_id
-        place = (self.runs / "mlartifacts").as_uri() if self.uri == self.own else None
-        return self.client.create_experiment(self.experiment, artifact_location=place)
+    def _artifact_location(self, address: str) -> str | None:
+        if self._artifacts is not None:
+            told = str(self._artifacts)
+            return told if "://" in told else Path(told).resolve().as_uri()
+        if address.startswith("sqlite:"):  # MLflow's own default is ./mlruns of whoever comes first
+            return (self._runs.resolve() / "mlartifacts").as_uri()
+        return None
 
-    def sync(self, sweep: Path, over: bool = False) -> None:
-        described = read_json(sweep / "sweep.json")
-        state = self.state(sweep)
-        key = f"{described['name']} {described['created']}"
-        events = list(read_lines(sweep / "journal.jsonl"))
-        started = {event["trial"]: event for event in events if event["event"] == "started"}
-        ended = {event["trial"]: event for event in events if event["event"] == "finished"}
-        ended |= {event["trial"]: {"outcome": "complete"} for event in events if event["event"] == "final"}
-        winner = next((event for event in reversed(events) if event["event"] == "winner"), None)
-        experiment = self.connect()
-        begun = min((event["time"] for event in events), default=time.time())
-        parent = self.run(experiment, state, "", key, f"{described['name']}", begun, {})
-        for kind in ("trials", "final"):
-            for folder in sorted((sweep / kind).glob("*/config.json"), key=lambda file: file.stat().st_mtime):
-                trial = folder.parent
-                begin = started.get(trial.name, {})
-                tags = {
-                    "mlflow.parentRunId": parent,
-                    "family": described["exp"],
-                    "kind": "final" if kind == "final" else "trial",
-                    "coordinate": begin.get("coordinate") or "",
-                }
-                self.mirror_trial(experiment, state, trial, key, tags, begin.get("time"), ended.get(trial.name), over)
-                save_json(sweep / "mlflow.json", state)
-        self.mirror_sweep(sweep, described, state, winner, over)
-        save_json(sweep / "mlflow.json", state)
 
-    def state(self, sweep: Path) -> dict[str, Any]:
-        """What was copied to this store before; nothing where it was another store or the note is lost."""
-        fresh = {"uri": self.uri, "runs": {}}
+@dataclass
+class Ledger:
+    """What was pushed of one sweep to one store: by record, the run's id, the last epoch, and digests of the rest."""
+
+    path: Path
+    store: str
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path, store: str) -> "Ledger":
+        """The note left by the last sync; empty where it is lost, damaged or about another store."""
         try:
-            state = read_json(sweep / "mlflow.json")
-        except (OSError, ValueError):
-            return fresh
-        if state.get("uri") != self.uri:
-            return fresh
-        self.connect()
-        known = next(iter(state["runs"].values()), None)
-        return state if known is None or self.exists(known["run"]) else fresh
+            noted = json.loads(path.read_text(encoding="utf-8"))
+            return cls(path, store, dict(noted["runs"]) if noted["store"] == store else {})
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls(path, store)
 
-    def exists(self, run: str) -> bool:
-        from mlflow.exceptions import MlflowException
+    def write(self) -> None:
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        beside.write_text(json.dumps({"store": self.store, "runs": self.runs}, indent=1), encoding="utf-8")
+        os.replace(beside, self.path)
 
-        try:
-            self.client.get_run(run)
-        except MlflowException:
-            return False
-        return True
 
-    def run(
-        self,
-        experiment: str,
-        state: dict[str, Any],
-        trial: str,
-        key: str,
-        name: str,
-        begun: float,
-        tags: dict[str, str],
-    ) -> str:
-        """The run of a trial (or, for "", of the sweep): known, found by its tag, or made."""
-        if trial not in state["runs"]:
-            mark = f"{key} {trial}".strip()
-            found = self.client.search_runs([experiment], f"tags.`{KEY}` = '{mark}'", max_results=1)
-            made = (
-                found[0]
-                if found
-                else self.client.create_run(
-                    experiment, start_time=int(begun * 1000), tags={KEY: mark, **tags}, run_name=name
-                )
-            )
-            state["runs"][trial] = {"run": made.info.run_id, "epochs": 0, "status": "RUNNING"}
-        return state["runs"][trial]["run"]
+class Store:
+    """One experiment of one MLflow store, as a place to put records; `experiment` is its id."""
 
-    def mirror_trial(
-        self,
-        experiment: str,
-        state: dict[str, Any],
-        trial: Path,
-        key: str,
-        tags: dict[str, str],
-        begun: float | None,
-        ended: dict[str, Any] | None,
-        over: bool,
-    ) -> None:
-        from mlflow.entities import Metric, Param
+    def __init__(self, address: str, experiment: str, artifacts: str | None, sweep: str) -> None:
+        for name, value in QUIET_AND_QUICK.items():
+            os.environ.setdefault(name, value)
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        from mlflow import MlflowClient  # here, because it takes seconds
 
-        history = list(read_lines(trial / "history.jsonl"))
-        config = read_json(trial / "config.json")
-        first = begun or (history[0]["time"] if history else (trial / "config.json").stat().st_mtime)
-        name = f"seed {config['seed']}" if tags["kind"] == "final" else trial.name
-        known = trial.name in state["runs"]
-        run = self.run(experiment, state, trial.name, key, name, first, tags)
-        note = state["runs"][trial.name]
-        if not known:
-            params = [Param(path, value) for path, value in flat(config)]
-            self.client.log_batch(run, params=params)
-        fresh = [record for record in history if record["epoch"] > note["epochs"]]
-        metrics = [
-            Metric(path, value, int(record["time"] * 1000), record["epoch"])
-            for record in fresh
-            for path, value in numbers(record)
-        ]
-        for start in range(0, len(metrics), METRICS_PER_CALL):
-            self.client.log_batch(run, metrics=metrics[start : start + METRICS_PER_CALL])
-        note["epochs"] = max((record["epoch"] for record in history), default=note["epochs"])
-        status = ended["outcome"] if ended else "interrupted" if over else "running"
-        if status != note["status"]:
-            self.end_trial(run, trial, status, ended, history)
-            note["status"] = status
+        self._client = MlflowClient(tracking_uri=address, registry_uri=address)
+        self._sweep = sweep
+        known = self._client.get_experiment_by_name(experiment)
+        if known is None:
+            self.experiment = self._client.create_experiment(experiment, artifacts)
+        else:
+            self.experiment = known.experiment_id
+            if known.lifecycle_stage == "deleted":
+                self._client.restore_experiment(known.experiment_id)
 
-    def end_trial(
-        self, run: str, trial: Path, status: str, ended: dict[str, Any] | None, history: list[dict[str, Any]]
-    ) -> None:
-        from mlflow.entities import Metric
+    def mirror(self, all_records: Sequence[Record], ledger: Ledger) -> None:
+        """Push what `ledger` does not have yet; the first record is the parent of the others."""
+        if not self._alive(ledger.runs.get("sweep", {}).get("run")):
+            ledger.runs.clear()
+        parent = None
+        for record in all_records:
+            self._push(record, parent, ledger)
+            parent = parent or ledger.runs[record.key]["run"]
 
-        self.client.set_tag(run, "status", status)
-        if status == "running":
-            self.client.update_run(run, status="RUNNING")
+    def _push(self, record: Record, parent: str | None, ledger: Ledger) -> None:
+        present = {path.name: signature(path) for path in record.files if path.is_file()}
+        state = hashlib.sha256(json.dumps([asdict(record), present], default=str).encode()).hexdigest()[:16]
+        noted = ledger.runs.get(record.key)
+        if noted and noted["state"] == state:
             return
-        if ended and ended.get("cause"):
-            self.client.set_tag(run, "cause", ended["cause"])
-        last = int(history[-1]["time"] * 1000) if history else int(time.time() * 1000)
-        if (trial / "results.json").exists():
-            results = read_json(trial / "results.json")
-            finals = [
-                Metric(f"{split}_final/{name}", float(value), last, results["epochs"])
-                for split in ("validation", "test")
-                for name, value in (results.get(split) or {}).items()
-                if isinstance(value, int | float) and not name.endswith("_n")
-            ]
-            self.client.log_batch(run, metrics=finals)
-        for name in ARTIFACTS:
-            if (trial / name).exists():
-                self.client.log_artifact(run, str(trial / name))
-        statuses = {"complete": "FINISHED", "stopped": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-        self.client.set_terminated(run, statuses[status], end_time=last)
+        if noted is None or not self._alive(noted["run"]):
+            noted = ledger.runs[record.key] = {"run": self._find_or_create(record, parent), "epoch": 0, "files": {}}
+            noted["state"] = ""
+            ledger.write()
+        run = noted["run"]
+        self._log(run, record, noted["epoch"], parent)
+        for path in record.files:
+            if path.name in present and noted["files"].get(path.name) != present[path.name]:
+                self._client.log_artifact(run, str(path))
+        noted |= {"epoch": max((p.step for p in record.curve), default=0), "files": present, "state": state}
+        ledger.write()
 
-    def mirror_sweep(
-        self, sweep: Path, described: dict[str, Any], state: dict[str, Any], winner: dict[str, Any] | None, over: bool
-    ) -> None:
-        """The parent's run: what was searched, the blind baselines, the winner."""
+    def _log(self, run: str, record: Record, epoch: int, parent: str | None) -> None:
+        """Metrics after `epoch`, parameters that are not there yet, tags, and the truth about its end."""
         from mlflow.entities import Metric, Param, RunTag
 
-        note = state["runs"][""]
-        run = note["run"]
-        if not note["epochs"]:
-            data = described["dataset"]
-            facts = {"exp": described["exp"], "data": data["title"], "data.digest": data["digest"]}
-            facts |= {f"data.{split}": str(data[split]) for split in ("train", "validation", "test")}
-            facts |= {"searcher": described["searcher"]["_target_"].rpartition(".")[2]}
-            facts |= {"scheduler": described["scheduler"]["_target_"].rpartition(".")[2]}
-            tags = {"family": described["exp"], "kind": "sweep", "commit": str(described["commit"])}
-            self.client.log_batch(
-                run,
-                params=[Param(name, value) for name, value in facts.items()],
-                tags=[RunTag(name, value) for name, value in tags.items()],
-            )
-            note["epochs"] = 1
-        finals = {"running", "interrupted", "RUNNING"}
-        unfinished = any(one["status"] in finals for trial, one in state["runs"].items() if trial)
-        done = winner is not None and (sweep / "baselines.json").exists() and not unfinished
-        status = "complete" if done else "interrupted" if over else "running"
-        if status == note["status"]:
-            return
-        note["status"] = status
-        self.client.set_tag(run, "status", status)
-        if status == "running":
-            self.client.update_run(run, status="RUNNING")
-            return
-        if winner is not None and done:
-            blind = read_json(sweep / "baselines.json")
-            stamp = int(winner["time"] * 1000)
-            metrics = [
-                Metric(f"{split}/{predictor}/{name}", float(value), stamp, 0)
-                for split, predictors in blind.items()
-                for predictor, scores in predictors.items()
-                for name, value in scores.items()
-                if name in ("l1", "l1_unit", "crps", "mse") and value is not None
-            ]
-            self.client.log_batch(run, metrics=[Metric("best", winner["score"], stamp, 0), *metrics])
-            for path, value in flat(winner["choice"]):
-                self.client.set_tag(run, f"winner.{path}", value)
-        for name in SWEEP_ARTIFACTS:
-            if (sweep / name).exists():
-                self.client.log_artifact(run, str(sweep / name))
-        self.client.set_terminated(run, "FINISHED" if done else "KILLED")
+        there = self._client.get_run(run)
+        if record.status == "RUNNING" != there.info.status:
+            self._client.update_run(run, status="RUNNING")
+        new = [*(point for point in record.curve if point.step > epoch), *record.summary]
+        metrics = [Metric(clean(p.key), p.value, p.time, p.step) for p in new]
+        params = [Param(clean(k), v[:LONGEST]) for k, v in record.params.items() if clean(k) not in there.data.params]
+        wanted = self._tags(record, parent)
+        tags = [RunTag(k, v) for k, v in wanted.items() if there.data.tags.get(k, "") != v]
+        for start in range(0, len(params), PARAMS):
+            self._client.log_batch(run, params=params[start : start + PARAMS])
+        for start in range(0, max(len(metrics), 1), BATCH):
+            self._client.log_batch(run, metrics=metrics[start : start + BATCH], tags=tags[:TAGS] if start == 0 else ())
+        if record.status != "RUNNING" and (there.info.status, there.info.end_time) != (record.status, record.ended):
+            self._client.set_terminated(run, status=record.status, end_time=record.ended)
+
+    def _tags(self, record: Record, parent: str | None) -> dict[str, str]:
+        own = {"vmsbench.sweep": self._sweep, "vmsbench.key": record.key, "mlflow.runName": record.name}
+        return record.tags | own | ({"mlflow.parentRunId": parent} if parent else {})
+
+    def _find_or_create(self, record: Record, parent: str | None) -> str:
+        told = (("vmsbench.sweep", self._sweep), ("vmsbench.key", record.key))
+        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in told)
+        for run in self._client.search_runs([self.experiment], query, max_results=1):
+            return run.info.run_id
+        tags = {key: value for key, value in self._tags(record, parent).items() if value}
+        made = self._client.create_run(self.experiment, record.started, tags, record.name)
+        return made.info.run_id
+
+    def _alive(self, run: str | None) -> bool:
+        """Whether the store still has this run: a user may have deleted it, or the whole store."""
+        from mlflow import MlflowException
+
+        if run is None:
+            return False
+        try:
+            return self._client.get_run(run).info.lifecycle_stage == "active"
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+
+
+@contextlib.contextmanager
+def alone(runs: Path) -> Iterator[None]:
+    """One process at a time in these runs' mirror: two that make the same SQLite database at once break it."""
+    with open(runs / ".mlflow.lock", "w") as lock:
+        with contextlib.suppress(OSError):  # some shared file systems have no locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def signature(path: Path) -> list[int]:
+    seen = path.stat()
+    return [seen.st_size, seen.st_mtime_ns]
+
+
+def clean(name: str) -> str:
+    """A name that MLflow takes: letters, digits, and _ - . / : space."""
+    return re.sub(r"[^\w\-. /:]", "_", name)[:250]
+
+
+def masked(address: str) -> str:
+    """Without the password that an address may carry."""
+    return re.sub(r"//([^/@:\s]*):[^/@\s]*@", r"//\1:***@", address)

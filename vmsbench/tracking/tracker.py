@@ -1,32 +1,38 @@
-"""What every tracker is: somebody who copies what is new in a sweep's folder to where people look at it."""
+"""What a mirror of a sweep promises, and the absence of one."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import final
+
+from vmsbench.errors import UserError
+
+
+class TrackingError(UserError):
+    """The mirror cannot be written now. The folders are whole: a later `sync` catches up."""
 
 
 class Tracker(ABC):
-    """A mirror of sweeps."""
+    """Shows a sweep's folder somewhere else. It only ever reads what the experiments wrote."""
 
     @abstractmethod
-    def sync(self, sweep: Path, over: bool = False) -> None:
-        """Mirror what is new in the sweep's folder.
+    def sync(self, sweep: Path) -> None:
+        """Mirror what is new in this sweep's folder.
 
-        May be called at any time and again, from one process at a time; what is there already is not doubled.
-        `over` says that nobody works on the sweep now: what is not finished in it was interrupted.
+        Idempotent, and complete after any interruption: may be called at any time, by any process, during the sweep or
+        years later. Calls for sweeps of one runs folder wait for each other. Raises TrackingError where the mirror
+        cannot be reached, after seconds and not minutes.
         """
 
     @abstractmethod
     def link(self) -> str:
-        """The command or address to look at the mirror; empty where there is none."""
+        """The exact command or address that shows what was mirrored; empty where there is nothing to show."""
 
 
+@final
 class Untracked(Tracker):
     """No mirror."""
 
-    def __init__(self, runs: Path | None = None) -> None:
-        pass
-
-    def sync(self, sweep: Path, over: bool = False) -> None:
+    def sync(self, sweep: Path) -> None:
         pass
 
     def link(self) -> str:
