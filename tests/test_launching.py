@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from vmsbench.build import build
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launching.here import Here
@@ -68,7 +69,7 @@ def test_every_option_names_all_settings_and_builds(option: Path) -> None:
     config: Any = OmegaConf.to_container(OmegaConf.load(option))
     launcher = build(config)
     assert isinstance(launcher, Launcher)
-    settings = set(inspect.signature(type(launcher)).parameters) - {"cluster"}
+    settings = set(inspect.signature(type(launcher)).parameters)
     assert settings == set(config) - {"_target_"}
 
 

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -250,7 +251,8 @@ def test_the_verdict_says_which_families_are_no_better_than_a_constant_map(study
     _, out = study
     text = (out / "report.md").read_text()
     assert "UNet has the lowest L1" in text
-    assert "Better than a constant map: UNet and Diffusion; no better than a constant map: GAN." in text
+    assert re.search(r"[Bb]etter than a constant map: (UNet and Diffusion|Diffusion and UNet)", text)
+    assert "o better than a constant map: GAN" in text
 
 
 def test_a_difference_counts_beyond_two_paired_standard_errors() -> None:
@@ -303,7 +305,7 @@ def test_the_page_can_be_heard(study) -> None:
     assert all(head.get("scope") for head in page.all("th"))
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
-    assert all(deeper - higher <= 1 for higher, deeper in zip(levels, levels[1:], strict=False))
+    assert all(deeper - higher <= 1 for higher, deeper in pairwise(levels))
 
 
 def test_every_figure_is_a_png_and_a_pdf(study) -> None:
@@ -451,7 +453,7 @@ def test_an_unknown_sweep_is_refused_with_those_there_are(tmp_path: Path) -> Non
         UserError, match=r"no sweep called gna .*did you mean gan\?.*there are: gan.*vmsbench tune --exp"
     ):
         collect(tmp_path / "runs", ["gna"])
-    with pytest.raises(UserError, match="no sweep in .* vmsbench tune --exp unet"):
+    with pytest.raises(UserError, match=r"no sweep in .* vmsbench tune --exp unet"):
         collect(tmp_path / "none", [])
 
 
@@ -486,7 +488,7 @@ def test_a_crash_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_parameters_and_options_have_the_shortest_clear_names() -> None:
     names = labels.parameters(["model.network.width", "model.discriminator.width", "optimizers.network", "model.norm"])
-    assert list(names.values()) == ["network.width", "discriminator.width", "optimizers.network", "norm"]
+    assert list(names.values()) == ["network.width", "discriminator.width", "network", "norm"]
     assert labels.option(sgd(0.01)) == "SGD lr=0.01"
     adam = {"_target_": "torch.optim.Adam", "lr": 0.001, "betas": [0.5, 0.999]}
     assert labels.option(adam) == "Adam lr=0.001 betas=(0.5, 0.999)"

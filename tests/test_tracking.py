@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from vmsbench.build import build
 from vmsbench.tracking.folder import lines, milliseconds, read
 from vmsbench.tracking.mlflow_mirror import MlflowTracker, masked

@@ -55,8 +55,9 @@ def tune(
     settings = compose(exp, with_epochs(overrides, epochs))
     command = f"vmsbench {shlex.join(sys.argv[1:])}"
     arguments = (settings, name or exp, str(writable(runs)), cpus, gpus, command, retry, quiet)
+    here = settings["launcher"]["_target_"] == "vmsbench.launching.here.Here"
     job = build(settings["launcher"]).submit(sweep, *arguments)
-    if job.description:
+    if not here:
         typer.echo(job.description)
     elif not job.result():
         raise typer.Exit(UNFINISHED)

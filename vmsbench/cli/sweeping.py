@@ -30,10 +30,6 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     return Slots(cpus or available, used, per_trial["cpus"], per_trial["gpus"] if on_gpu else 0)
 
 
-def tracker_for(settings: dict[str, Any], runs: Path) -> Any:
-    return build(settings["tracker"], runs=runs)
-
-
 def sweep(
     settings: dict[str, Any],
     name: str,
@@ -58,6 +54,7 @@ def sweep(
     slots = slots_for(settings, cpus, gpus)
     at_once = slots.count
     folder = runs / name
+    tracker = build(settings["tracker"])
     with contextlib.ExitStack() as stack:
         watcher = stack.enter_context(watching(name, quiet))
         started = False
@@ -68,7 +65,7 @@ def sweep(
                 return True
             if not started:
                 stack.enter_context(local_cluster(slots.cpus, slots.gpus))
-                stack.enter_context(contextlib.closing(Background(tracker_for(settings, runs), folder, warn=warn)))
+                stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
                 started = True
             return drive(work, stopping, slots, watcher, settings["metric"], settings["trainer"]["epochs"])
 
@@ -82,7 +79,7 @@ def sweep(
     if advise:
         print("next:")
         print(f"  vmsbench report {name}" + (f" --runs {runs_folder}" if runs_folder != "runs" else ""))
-        print(f"  {tracker_for(settings, runs).link()}")
+        print(f"  {tracker.link()}" if tracker.link() else "  vmsbench sync")
     return True
 
 
@@ -101,7 +98,8 @@ def outcome(folder: Path) -> list[str]:
         f"  tuning {metric} {winner['score']:.4f} on the validation pairs it was chosen by (trial {winner['trial']})",
     ]
     blind = read_json(folder / "baselines.json")["test"]["pixel_median"]
-    for final in (event for event in events if event["event"] == "final"):
+    finals = (event for event in events if event["event"] == "final")
+    for final in sorted(finals, key=lambda event: event["seed"]):
         scores = final["scores"]
         lines.append(
             f"  test, seed {final['seed']}: {metric} {scores[metric]:.4f}, L1 {scores['l1']:.4f} in [-1,1], "
@@ -124,7 +122,7 @@ def mirror(runs: Path, names: list[str]) -> None:
             raise UserError(f"no sweep {name} in {runs}  (there are: {', '.join(there) or 'none'})")
     if not there:
         raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
-    tracker = MlflowTracker(runs)
+    tracker = MlflowTracker()
     for name in names or there:
         tracker.sync(runs / name)
         print(f"{name}: mirrored")

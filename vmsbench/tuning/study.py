@@ -12,7 +12,7 @@ from vmsbench.data.pairs import Dataset
 from vmsbench.data.splitting import splits
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.experiment import Config, check, identity, setting, with_settings
-from vmsbench.files import plain, read_json, save_json
+from vmsbench.files import append_line, plain, read_json, save_json
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.tuning.lock import owned
 from vmsbench.tuning.searcher import Coordinate, Searcher, key
@@ -108,7 +108,7 @@ def tune(
         write_down(settings, config, dataset, folder, command)
         sweep = Sweep(folder, config, searcher, watcher, retry)
         if not driver(sweep, build(settings["scheduler"])):
-            return Study(folder, finished=False)
+            return interrupted(folder)
         if sweep.winner is None:
             causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.outcome == "failed"})
             logs = folder / "trials" / "*" / "log.txt"
@@ -122,7 +122,13 @@ def tune(
             raise UserError(
                 f"the winner could not be trained again: {'; '.join(finals.causes)}  (see {folder / 'final'})"
             )
-        return Study(folder, finished=done)
+        return Study(folder, finished=True) if done else interrupted(folder)
+
+
+def interrupted(folder: Path) -> Study:
+    """A study that somebody stopped; the journal says so, for those who read it meanwhile."""
+    append_line(folder / "journal.jsonl", {"event": "interrupted", "time": time.time()})
+    return Study(folder, finished=False)
 
 
 def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path, command: str) -> None:

@@ -1,0 +1,120 @@
+"""The house: imports point one way, each heavy library lives in one room, and the core runs on torch alone."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import configuration
+from vmsbench.files import read_json, save_json
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "vmsbench"
+FLOORS = [
+    {"errors", "files"},
+    {"build", "data", "networks"},
+    {"models"},
+    {"metrics"},
+    {"training"},
+    {"experiment"},
+    {"tracking", "tuning", "launching", "reporting"},
+    {"cli"},
+]
+ROOM_OF = {
+    "ray": "tuning",
+    "mlflow": "tracking",
+    "hydra": "cli",
+    "omegaconf": "cli",
+    "typer": "cli",
+    "rich": "cli",
+    "submitit": "launching",
+    "matplotlib": "reporting",
+    "pytorch_fid": "metrics",
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def floor(name: str) -> int:
+    return next(level for level, rooms in enumerate(FLOORS) if name in rooms)
+
+
+def named(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_imports_point_down_the_house(file: Path) -> None:
+    if room(file) == "__init__":
+        return
+    for name in imports(file):
+        parts = name.split(".")
+        if parts[0] == "vmsbench" and parts[1] != room(file):
+            assert floor(parts[1]) <= floor(room(file)), f"{file} imports {name} from above"
+            if floor(parts[1]) == floor(room(file)) > 1:
+                pytest.fail(f"{file} imports {name}, a room on its own floor")
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_each_heavy_library_lives_in_one_room(file: Path) -> None:
+    for name in imports(file):
+        library = name.partition(".")[0]
+        assert ROOM_OF.get(library, room(file)) == room(file), f"{file} imports {library}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_every_file_opens_by_saying_what_it_is_and_holds_one_idea(file: Path) -> None:
+    text = file.read_text()
+    assert ast.get_docstring(ast.parse(text)), f"{file} says nothing of itself"
+    assert len(text.splitlines()) <= 450
+    assert file.stem not in ("utils", "common", "helpers", "misc")
+
+
+def test_the_core_runs_where_only_torch_is_installed(tmp_path: Path) -> None:
+    """The other libraries are blocked in a process of its own, as on a bare GPU machine."""
+    save_json(tmp_path / "config.json", configuration(test=True))
+    blocked = sorted({*ROOM_OF, "scipy", "pandas", "yaml"})
+    program = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocked())
+sys.argv = ["experiment", {str(tmp_path / "config.json")!r}, {str(tmp_path / "out")!r}]
+import runpy
+runpy.run_module("vmsbench.experiment", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert read_json(tmp_path / "out" / "results.json")["test"]["n"] == 8
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; import vmsbench.cli.commands as c\n"
+        "try: c.app(['--help'], standalone_mode=False)\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    loaded = done.stdout.rpartition("LOADED")[2]
+    assert "typer" in loaded
+    for library in ("torch", "ray", "mlflow", "hydra", "submitit", "matplotlib", "numpy"):
+        assert f"'{library}'" not in loaded
