@@ -89,7 +89,7 @@ def test_every_file_opens_by_saying_what_it_is_and_holds_one_idea(file: Path) ->
 def test_the_core_runs_where_only_torch_is_installed(tmp_path: Path) -> None:
     """The other libraries are blocked in a process of its own, as on a bare GPU machine."""
     save_json(tmp_path / "config.json", configuration(test=True))
-    blocked = sorted({*ROOM_OF, "scipy", "pandas", "yaml"})
+    blocked = sorted({*ROOM_OF, "scipy", "yaml"})
     program = f"""
 import sys
 class Blocked:

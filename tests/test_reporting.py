@@ -17,6 +17,7 @@ from vmsbench.errors import UserError
 from vmsbench.reporting import labels, plots
 from vmsbench.reporting.collect import Final, Group, collect
 from vmsbench.reporting.document import compose
+from vmsbench.reporting.markdown import to_report
 from vmsbench.reporting.report import report
 from vmsbench.reporting.table import Cell, Column, Part, Table, to_csv, to_latex, to_markdown
 from vmsbench.reporting.verdict import Side, difference
@@ -33,7 +34,7 @@ def boxes(seed: int, count: int) -> Pairs:
     maps = np.zeros((count, 3, SIZE, SIZE), np.uint8)
     for n in range(count):
         for k in range(3):
-            (y, x), side = random.integers(0, SIZE - 8, 2), int(random.integers(4, 9))
+            (y, x), side = random.integers(0, SIZE - 14, 2), int(random.integers(8, 15))
             images[n, :, y : y + side, x : x + side] = random.integers(60, 256, 3)[:, None, None]
             if k < 2 and (k == 0 or random.random() < 0.4):
                 maps[n, 1 - k, y : y + side, x : x + side] = random.integers(90, 220)
@@ -52,8 +53,10 @@ def l1(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def score_set(value: float) -> dict:
-    return {"l1": value, "l1_unit": value / 2, "mse": value / 1.5, "mse_unit": value / 6, "crps": value * 0.95,
-            "crps_unit": value * 0.475, "cc_true": 1 - 4 * value, "cc_false": 0.5 - value, "cc_combined": 1 - 3 * value}  # fmt: skip
+    correlations = {"cc_true": 1 - 4 * value, "cc_false": 0.5 - value, "cc_combined": 1 - 3 * value}
+    errors = {"l1": value, "mse": value / 1.5, "crps": value * 0.95}
+    unit = {"l1_unit": value / 2, "mse_unit": value / 6, "crps_unit": value * 0.475}
+    return correlations | errors | unit
 
 
 def write(path: Path, value: object) -> None:
@@ -83,7 +86,7 @@ def sgd(rate: float) -> dict:
 
 def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6f708", name: str = "") -> Path:
     """A finished sweep with complete, stopped and failed trials, `seeds` finals and baselines."""
-    folder, level, name = runs / (name or exp), 0.2 * FAULTS[exp], name or exp
+    folder, level, name = runs / (name or exp), 0.17 * FAULTS[exp], name or exp
     config = {"exp": exp, "seed": 0, "metric": "l1", "data": {"_target_": f"{__name__}.tiny", "digest": digest},
               "model": {"network": {"width": 32, "norm": "batch"}}, "optimizers": {"network": sgd(0.01)},
               "trainer": {"epochs": EPOCHS}}  # fmt: skip
@@ -93,13 +96,16 @@ def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6
     write(folder / "sweep.json", {
         "name": name, "exp": exp, "created": "2025-03-01T12:00:00", "config": config, "space": space,
         "command": f"vmsbench tune --exp {exp} data=folder data.root='my data'", "commit": "0123abc",
-        "searcher": {}, "scheduler": {}, "dataset": {"title": dataset.title, "digest": digest, "size": SIZE,
-                                                     "coding": "rg", "train": 40, "validation": 8, "test": 20}})  # fmt: skip
+        "searcher": {}, "scheduler": {},
+        "dataset": {"title": dataset.title, "digest": digest, "size": SIZE, "coding": "rg",
+                    "train": 40, "validation": 8, "test": 20}})  # fmt: skip
     plan = [({}, None, "complete", 1.1), ({"model.network.width": 16}, "model.network.width", "stopped", 1.5),
             ({"model.network.width": 64}, "model.network.width", "complete", 1.05),
             ({"model.network.width": 64, "optimizers.network": sgd(0.02)}, "optimizers.network", "complete", 1.0),
-            ({"model.network.width": 64, "optimizers.network": sgd(0.05)}, "optimizers.network", "failed", 3.0)]  # fmt: skip
+            ({"model.network.width": 64, "optimizers.network": sgd(0.05)}, "optimizers.network", "failed", 3),
+    ]  # fmt: skip
     events, trials = [], []
+    causes = {"failed": "Diverged: the loss_D is 100% nan", "stopped": "ASHA: 3rd of 4"}
     for at, (choice, coordinate, outcome, factor) in enumerate(plan):
         trial = f"{exp[0]}{at:011x}".replace("u", "0").replace("g", "1")
         epochs = {"complete": EPOCHS, "stopped": 4, "failed": 2}[outcome]
@@ -109,7 +115,7 @@ def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6
         events.append({"event": "started", "time": 1.0, "trial": trial, "choice": choice, "coordinate": coordinate})
         events.append({"event": "finished", "time": 2.0, "trial": trial, "outcome": outcome, "epoch": epochs,
                        "score": level * factor if outcome != "failed" else None, "seconds": 2.0 * epochs,
-                       "cause": {"failed": "Diverged: the loss_D is 100% nan", "stopped": "ASHA: 3rd of 4"}.get(outcome)})  # fmt: skip
+                       "cause": causes.get(outcome)})  # fmt: skip
 
     def tried(values: list, which: list[int]) -> list[dict]:
         return [{"value": value, "score": trials[at][1], "trial": trials[at][0], "outcome": trials[at][2]}
@@ -131,7 +137,7 @@ def make_final(folder: Path, config: dict, exp: str, dataset: Dataset) -> None:
     random = np.random.default_rng(config["seed"])
     truth, median = dataset.test.maps.numpy(), np.median(dataset.train.maps.numpy(), axis=0)
     fault = FAULTS[exp] + 0.01 * random.standard_normal()
-    noise = 12 * random.random(truth[:, :2].shape)
+    noise = 4 * random.random(truth[:, :2].shape)
     predicted = np.clip(fault * median[:2] + (1 - fault) * truth[:, :2] + fault * noise, 0, 255).astype(np.uint8)
     padded = np.pad(predicted, ((0, 0), (0, 1), (0, 0), (0, 0)))
     errors = l1(padded, truth)
@@ -145,8 +151,10 @@ def make_final(folder: Path, config: dict, exp: str, dataset: Dataset) -> None:
     write(folder / "config.json", config)
     write(folder / "results.json", {
         "exp": exp, "epochs": EPOCHS, "seconds": 24.0, "parameters": 1234567, "images_seen": 480, "device": "cpu",
-        "seconds_per_image": 0.0123, "best_epoch": 11, "torch": "2.9.0", "digest_data": "d", "test": score_set(errors.mean()),
-        "fid": {"name": "FID-2048", "value": None, "floor": None, "n": 20, "reason": "no Inception weights at $TORCH_HOME"}})  # fmt: skip
+        "seconds_per_image": 0.0123, "digest_data": "d", "test": score_set(errors.mean()),
+        "best_epoch": 11, "torch": "2.9.0",
+        "fid": {"name": "FID-2048", "value": None, "floor": None, "n": 20, "reason": "no Inception weights"},
+    })  # fmt: skip
 
 
 def make_baselines(path: Path, dataset: Dataset) -> None:
@@ -169,6 +177,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for exp in FAULTS:
         make_sweep(base / "runs", exp)
     return base / "runs", report(base / "runs", [], base / "reports" / "all").parent
+
+
+def text_of(runs: Path) -> str:
+    """report.md of every sweep there is, without drawing a figure."""
+    return to_report(compose(collect(runs, [])))
 
 
 def rows(out: Path, table: str) -> dict[str, dict[str, str]]:
@@ -251,8 +264,7 @@ def test_the_verdict_says_which_families_are_no_better_than_a_constant_map(study
     _, out = study
     text = (out / "report.md").read_text()
     assert "UNet has the lowest L1" in text
-    assert re.search(r"[Bb]etter than a constant map: (UNet and Diffusion|Diffusion and UNet)", text)
-    assert "o better than a constant map: GAN" in text
+    assert "Better than a constant map: UNet and Diffusion; no better than a constant map: GAN." in text
 
 
 def test_a_difference_counts_beyond_two_paired_standard_errors() -> None:
@@ -348,7 +360,7 @@ def test_latex_tables_need_booktabs_alone_and_their_rows_are_of_one_width(study)
 def test_missing_parts_are_named_with_the_command_that_fills_them(tmp_path: Path) -> None:
     folder = make_sweep(tmp_path / "runs", "gan", seeds=0)
     (folder / "baselines.json").unlink()
-    text = report(tmp_path / "runs", ["gan"], tmp_path / "out").with_name("report.md").read_text()
+    text = text_of(tmp_path / "runs")
     command = "vmsbench tune --exp gan data=folder data.root='my data'"
     assert f"`gan` has no test score: its winner was not trained again yet. Continue with: `{command}`" in text
     assert "`gan` has no baselines on the test set" in text
@@ -364,7 +376,7 @@ def test_a_sweep_that_was_killed_early_is_reported_as_far_as_it_got(tmp_path: Pa
     read = collect(tmp_path / "runs", ["unet"]).sweeps[0]
     assert [trial.outcome for trial in read.trials] == ["complete", "stopped", "complete", "unfinished", "unfinished"]
     assert [(step.coordinate, step.settled) for step in read.walk][-1] == ("optimizers.network", False)
-    text = report(tmp_path / "runs", [], tmp_path / "out").with_name("report.md").read_text()
+    text = text_of(tmp_path / "runs")
     assert "no winner yet: 0 of 2 coordinates are settled" in text
 
 
@@ -373,7 +385,7 @@ def test_a_sweep_that_has_only_begun_is_reported(tmp_path: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.name != "sweep.json":
             path.rmdir() if path.is_dir() else path.unlink()
-    text = report(tmp_path / "runs", [], tmp_path / "out").with_name("report.md").read_text()
+    text = text_of(tmp_path / "runs")
     assert "`unet` has no trials yet" in text
 
 
@@ -431,10 +443,7 @@ def test_data_that_have_changed_are_not_taken_for_the_truth(tmp_path: Path) -> N
     folder = make_sweep(tmp_path / "runs", "unet")
     for path in folder.glob("final/*/config.json"):
         write(path, json.loads(path.read_text()) | {"data": {"_target_": f"{__name__}.tiny", "digest": "new"}})
-    assert (
-        "the data have changed since"
-        in report(tmp_path / "runs", [], tmp_path / "out").with_name("report.md").read_text()
-    )
+    assert "the data have changed since" in text_of(tmp_path / "runs")
 
 
 def test_the_samples_are_the_best_median_and_worst_with_their_own_errors(study) -> None:
@@ -488,7 +497,7 @@ def test_a_crash_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_parameters_and_options_have_the_shortest_clear_names() -> None:
     names = labels.parameters(["model.network.width", "model.discriminator.width", "optimizers.network", "model.norm"])
-    assert list(names.values()) == ["network.width", "discriminator.width", "network", "norm"]
+    assert list(names.values()) == ["network.width", "discriminator.width", "optimizers.network", "norm"]
     assert labels.option(sgd(0.01)) == "SGD lr=0.01"
     adam = {"_target_": "torch.optim.Adam", "lr": 0.001, "betas": [0.5, 0.999]}
     assert labels.option(adam) == "Adam lr=0.001 betas=(0.5, 0.999)"
@@ -516,7 +525,4 @@ def test_finals_without_results_are_unfinished_and_not_scored(tmp_path: Path) ->
     assert isinstance(group, Group)
     assert all(isinstance(final, Final) for final in sweep.finals)
     assert (len(sweep.finals), len(sweep.scored)) == (2, 1)
-    assert (
-        "1 of 2 finals are not done"
-        in report(tmp_path / "runs", [], tmp_path / "out").with_name("report.md").read_text()
-    )
+    assert "1 of 2 finals are not done" in text_of(tmp_path / "runs")

@@ -21,11 +21,14 @@ CODINGS = {
 
 
 def parameters(params: Iterable[str]) -> dict[str, str]:
-    """The shortest ending of each dotted name that no other one shares: model.network.width -> width."""
+    """The shortest ending of each dotted name that no other one shares: model.network.width -> width.
+
+    Optimisers are called by their players, which would say too little alone: optimizers.network stays whole.
+    """
     paths = {param: param.split(".") for param in dict.fromkeys(params)}
     short = {}
     for param, parts in paths.items():
-        for length in range(1, len(parts) + 1):
+        for length in range(2 if parts[0] == "optimizers" else 1, len(parts) + 1):
             ending = parts[-length:]
             if sum(other[-length:] == ending for other in paths.values()) == 1:
                 break

@@ -107,8 +107,7 @@ def escape_latex(text: str) -> str:
 def to_latex(table: Table) -> str:
     """A tabular to \\input inside a table environment; needs booktabs alone. The caption and notes end it."""
     columns = [table.columns[at] for at in table.shown]
-    comment = table.caption.replace("\n", " ").encode("ascii", "replace").decode()
-    lines = [f"% {comment}", "% needs \\usepackage{booktabs}"]
+    lines = [f"% {escape_latex(table.caption)}".replace("\n", " "), "% needs \\usepackage{booktabs}"]
     lines.append(rf"\begin{{tabular}}{{@{{}}{''.join('l' if column.text else 'r' for column in columns)}@{{}}}}")
     lines += [r"\toprule", " & ".join(escape_latex(column.heading) for column in columns) + r" \\"]
     for part in table.parts:
