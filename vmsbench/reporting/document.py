@@ -47,6 +47,13 @@ class Items:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """Terms, each with what there is to say of it."""
+
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Code:
     text: str
 
@@ -61,13 +68,16 @@ class Shown:
 
 @dataclass(frozen=True)
 class Picture:
-    """name is the file's stem under plots/; alt says in words what it shows; `aside` ones are only files."""
+    """name is the file's stem under plots/; alt says in words what it shows.
+
+    `beside` is how many like it fit side by side; `aside` ones are only files.
+    """
 
     name: str
     figure: Figure
     alt: str
     caption: str
-    narrow: bool = False
+    beside: int = 1
     aside: bool = False
 
 
@@ -79,7 +89,7 @@ class Gallery:
     picture: Picture
 
 
-Block = Heading | Text | Warning | Items | Code | Shown | Picture | Gallery
+Block = Heading | Text | Warning | Items | Facts | Code | Shown | Picture | Gallery
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,8 @@ def gaps(study: Study) -> list[Block]:
 def group_blocks(group: Group, level: int, suffix: str) -> list[Block]:
     truth = load_truth(group)
     verdicts = judge(group, truth.blind)
-    blocks: list[Block] = [Heading(level, "Verdict"), Text(" ".join(verdicts.sentences), lead=True)]
-    blocks.append(Items(tuple(f"{label}: {sentence}" for label, sentence in verdicts.families.items())))
+    blocks: list[Block] = [Heading(level, "Verdict"), *(Text(text, lead=True) for text in verdicts.sentences)]
+    blocks.append(Facts(tuple(verdicts.families.items())))
     blocks += [Heading(level, "Scores"), *score_blocks(group, verdicts, truth, suffix)]
     blocks += [Heading(level, "Training"), *curve_blocks(group, suffix)]
     blocks += [Heading(level, "Samples"), *sample_blocks(group, truth, verdicts.best, suffix)]
@@ -164,7 +174,7 @@ def curve_blocks(group: Group, suffix: str) -> list[Block]:
         "models, left in [−1, 1], right in [0, 1]."
     )
     single = [
-        Picture(f"curves-{sweep.name}", plots.curves(group, [sweep]), curve_alt(group, sweep), "", narrow=True)
+        Picture(f"curves-{sweep.name}", plots.curves(group, [sweep]), curve_alt(group, sweep), "", beside=3)
         for sweep in group.sweeps
     ]
     together = Picture(
@@ -205,12 +215,20 @@ def walk_blocks(group: Group, suffix: str) -> list[Block]:
             blocks.append(
                 Picture(
                     f"walk-{sweep.name}",
-                    plots.walk(sweep, shades[sweep.name], blind),
+                    plots.walk(sweep, group.label(sweep), shades[sweep.name], blind),
                     f"Coordinate walk of {group.label(sweep)}: {settled} coordinates settled, in the trial table.",
-                    f"{group.label(sweep)}: one parameter at a time, from top to bottom, the others held at what had "
-                    "won. A cross was stopped early, an arrow lies beyond the edge.",
+                    "",
+                    beside=2,
                 )
             )
+    blocks.append(
+        Text(
+            "From top to bottom, one parameter at a time, the others held at what had won before. A filled dot won, a "
+            "cross was stopped early, an arrow lies beyond the edge."
+            if blocks
+            else "No coordinate was tried yet."
+        )
+    )
     blocks.append(Shown(search_table(group, f"search{suffix}")))
     return [*blocks, *(Shown(trial_table(sweep), folded=True) for sweep in group.sweeps if sweep.trials)]
 
@@ -223,11 +241,11 @@ def configurations(group: Group, level: int) -> list[Block]:
             blocks.append(Shown(winner_table(sweep)))
         if sweep.command:
             blocks.append(Code(sweep.command))
-        blocks.append(Items(tuple(provenance(sweep))))
+        blocks.append(Facts(tuple(provenance(sweep))))
     return blocks
 
 
-def provenance(sweep: Sweep) -> list[str]:
+def provenance(sweep: Sweep) -> list[tuple[str, str]]:
     counts = (("train", sweep.data.train), ("validation", sweep.data.validation), ("test", sweep.data.test))
     splits = ", ".join(f"{count} {split}" for split, count in counts if count is not None)
     torch = ", ".join(dict.fromkeys(str(f.results["torch"]) for f in sweep.finals if f.results.get("torch")))
@@ -245,7 +263,7 @@ def provenance(sweep: Sweep) -> list[str]:
         "PyTorch": torch,
         "Begun": sweep.created,
     }
-    return [f"{name}: {fact}" for name, fact in facts.items() if fact]
+    return [(name, fact) for name, fact in facts.items() if fact]
 
 
 def pictures(blocks: Sequence[Block]) -> list[Picture]:

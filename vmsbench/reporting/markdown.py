@@ -2,7 +2,19 @@
 
 from typing import assert_never
 
-from vmsbench.reporting.document import Block, Code, Document, Gallery, Heading, Items, Picture, Shown, Text, Warning
+from vmsbench.reporting.document import (
+    Block,
+    Code,
+    Document,
+    Facts,
+    Gallery,
+    Heading,
+    Items,
+    Picture,
+    Shown,
+    Text,
+    Warning,
+)
 from vmsbench.reporting.table import to_markdown
 
 
@@ -21,6 +33,8 @@ def block_text(block: Block) -> str:
             return f"> **Careful:** {text}"
         case Items(texts):
             return "\n".join(f"- {text}" for text in texts)
+        case Facts(facts):
+            return "\n".join(f"- **{term}**: {fact}" for term, fact in facts)
         case Code(text):
             return f"    {text}"
         case Shown(table):

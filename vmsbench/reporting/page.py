@@ -12,10 +12,22 @@ from typing import assert_never
 
 from PIL import Image
 
-from vmsbench.reporting.document import Block, Code, Document, Gallery, Heading, Items, Picture, Shown, Text, Warning
+from vmsbench.reporting.document import (
+    Block,
+    Code,
+    Document,
+    Facts,
+    Gallery,
+    Heading,
+    Items,
+    Picture,
+    Shown,
+    Text,
+    Warning,
+)
 from vmsbench.reporting.plots import inline_svg
 from vmsbench.reporting.samples import Bytes, Row, Samples
-from vmsbench.reporting.table import Part, Table
+from vmsbench.reporting.table import Cell, Part, Table
 
 GENERATOR = "vmsbench report"
 
@@ -27,8 +39,8 @@ def to_page(document: Document) -> str:
     except PackageNotFoundError:
         release = ""
     blocks = [
-        figures(list(run)) if narrow else "\n".join(block_html(block) for block in run)
-        for narrow, run in groupby(document.blocks, key=lambda block: isinstance(block, Picture) and block.narrow)
+        figures(beside, list(run)) if beside > 1 else "\n".join(block_html(block) for block in run)
+        for beside, run in groupby(document.blocks, key=lambda block: block.beside if isinstance(block, Picture) else 1)
     ]
     contents = "".join(
         f'<li><a href="#{anchor(block.text)}">{marked(block.text)}</a></li>'
@@ -73,6 +85,9 @@ def block_html(block: Block) -> str:
             return f'<p class="warning" role="note"><strong>Careful:</strong> {marked(text)}</p>'
         case Items(texts):
             return f"<ul>{''.join(f'<li>{marked(text)}</li>' for text in texts)}</ul>"
+        case Facts(facts):
+            pairs = (f"<div><dt>{marked(term)}</dt><dd>{marked(fact)}</dd></div>" for term, fact in facts)
+            return f"<dl>{''.join(pairs)}</dl>"
         case Code(text):
             return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
         case Shown(table, folded):
@@ -89,12 +104,14 @@ def anchor(text: str) -> str:
 
 
 def marked(text: str) -> str:
-    """Escaped, with `back quotes` as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    """Escaped, with `back quotes` as code and the scales kept on one line."""
+    whole = escape(text).replace("[−1, 1]", "[−1,\u00a01]").replace("[0, 1]", "[0,\u00a01]")
+    whole = whole.replace(" ↓", "\u00a0↓").replace(" ↑", "\u00a0↑")
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", whole)
 
 
-def figures(run: Sequence[Block]) -> str:
-    return f'<div class="beside">{"".join(block_html(block) for block in run)}</div>'
+def figures(beside: int, run: Sequence[Block]) -> str:
+    return f'<div class="beside of{beside}">{"".join(block_html(block) for block in run)}</div>'
 
 
 def figure_html(picture: Picture) -> str:
@@ -118,7 +135,7 @@ def table_html(table: Table) -> str:
     notes = "".join(f"<p>{marked(note)}</p>" for note in table.notes)
     return (
         f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(table.caption, quote=True)}">'
-        f"<table><caption>{marked(table.caption)}</caption><thead><tr>{heads}</tr></thead>{parts}</table></div>"
+        f"<table><caption><span>{marked(table.caption)}</span></caption><thead><tr>{heads}</tr></thead>{parts}</table></div>"
         + (f'<div class="notes">{notes}</div>' if notes else "")
     )
 
@@ -132,11 +149,17 @@ def part_html(table: Table, part: Part) -> str:
     title = f'<tr class="part"><th scope="rowgroup" colspan="{len(table.shown)}">{marked(part.title)}</th></tr>'
     rows = "".join(
         f'<tr><th scope="row" class="text">{marked(row[first].shown)}</th>'
-        + "".join(f"<td{kind(table, at)}>{marked(row[at].shown)}</td>" for at in others)
+        + "".join(f"<td{kind(table, at)}>{cell_html(row[at])}</td>" for at in others)
         + "</tr>"
         for row in part.rows
     )
     return f"<tbody>{title if part.title else ''}{rows}</tbody>"
+
+
+def cell_html(cell: Cell) -> str:
+    """The printed cell, its spread set smaller."""
+    value, sign, spread = cell.shown.partition(" ± ") if cell.spread is not None else (cell.shown, "", "")
+    return marked(value) + (f"<small> ± {marked(spread)}</small>" if sign else "")
 
 
 def gallery_html(samples: Samples, picture: Picture) -> str:
@@ -144,7 +167,7 @@ def gallery_html(samples: Samples, picture: Picture) -> str:
     rows = "".join(row_html(row, samples.columns) for row in samples.rows)
     return (
         f'<div class="scroll" tabindex="0" role="group" aria-label="Samples"><table class="samples">'
-        f"<caption>{marked(picture.caption)}</caption>"
+        f"<caption><span>{marked(picture.caption)}</span></caption>"
         f'<thead><tr><th scope="col">Test image</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 

@@ -6,9 +6,10 @@ apart (Okabe and Ito 2008); every L1 axis shows both scales.
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from statistics import fmean
 from typing import Any
 
 import matplotlib
@@ -43,6 +44,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.unicode_minus": True,
     "text.color": INK,
+    "text.parse_math": False,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.major.width": 0.7,
@@ -80,13 +82,9 @@ def inline_svg(figure: Figure, name: str, alt: str) -> str:
     text = file.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
-    text = re.sub(
-        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg role="img" aria-label="{alt}" viewBox="\1">', text, count=1
-    )
-    prefix = re.sub(r"\W", "-", name)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
-    text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
-    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
+    box = re.search(r'viewBox="[^"]*"', text)
+    text = f'<svg role="img" aria-label="{alt}" {box.group() if box else ""}{text[text.index(">") :]}'
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{re.sub(r'[^A-Za-z0-9]', '-', name)}-", text)
     return re.sub("|".join(VARIABLES), lambda match: f"var({VARIABLES[match.group()]})", text)
 
 
@@ -104,7 +102,7 @@ def curves(group: Group, sweeps: Sequence[Sweep]) -> Figure:
     """A column per sweep: what was lowered above, the validation L1 of the samples below, one scale for all."""
     shades, columns = colors(group.sweeps), len(sweeps)
     with style():
-        figure = Figure(figsize=(3.7 * columns, 5.3), layout="constrained")
+        figure = Figure(figsize=(3.7 * columns, 5.6), layout="constrained")
         grid = figure.subplots(2, columns, squeeze=False, height_ratios=(1, 1))
         blind = group.baselines("validation").get("pixel_median", {}).get("l1")
         for at, sweep in enumerate(sweeps):
@@ -113,14 +111,18 @@ def curves(group: Group, sweeps: Sequence[Sweep]) -> Figure:
             validation_l1(grid[1][at], sweep, shades[sweep.name], blind)
         everything = [level for s in group.sweeps for trial in s.trials for _, level in series(trial.history, "l1")]
         everything += [blind] if blind is not None else []
+        last = max((len(trial.history) for s in group.sweeps for trial in s.trials), default=1)
+        for axes in grid.flat:
+            axes.set_xlim(1 - 0.04 * last, last * 1.04)
         for axes in grid[1]:
             scale(axes, everything)
             axes.set_xlabel("epoch")
             if everything:
                 second_scale(axes, "y")
         grid[0][0].set_ylabel("loss")
-        grid[1][0].set_ylabel("validation L1 of predictions, in [−1, 1]")
-        figure.legend(handles=legend(), loc="outside lower center", ncols=3, handlelength=2.2, columnspacing=1.6)
+        grid[1][0].set_ylabel("validation L1, in [−1, 1]")
+        ncols = 3 if columns > 1 else 2
+        figure.legend(handles=legend(), loc="outside lower center", ncols=ncols, handlelength=2, columnspacing=1.4)
     return figure
 
 
@@ -170,16 +172,19 @@ def validation_l1(axes: Axes, sweep: Sweep, color: str, blind: float | None) -> 
 def thin_and_bold(axes: Axes, sweep: Sweep, color: str, key: str, part: str) -> list[float]:
     """Draw every trial's series, the winner's bold, with a mark where one was stopped or failed; returns the levels."""
     drawn: list[float] = []
+    faint = max(0.12, min(0.4, 8 / max(1, len(sweep.trials))))
     for trial in sweep.trials:
         points = series(trial.history, key, part)
         if not points:
             continue
         epochs, levels = zip(*points, strict=True)
         best = trial is sweep.best
-        axes.plot(epochs, levels, color=color, lw=2 if best else 0.8, alpha=1 if best else 0.4, zorder=5 if best else 2)
+        axes.plot(
+            epochs, levels, color=color, lw=2 if best else 0.8, alpha=1 if best else faint, zorder=5 if best else 2
+        )
         mark = {"stopped": "x", "failed": "v"}.get(trial.outcome, "" if len(points) > 1 else ".")
         if mark:
-            axes.plot(epochs[-1], levels[-1], mark, color=color, ms=4, mew=1, alpha=0.8, zorder=6)
+            axes.plot(epochs[-1], levels[-1], mark, color=color, ms=4, mew=1, alpha=2 * faint, zorder=6)
         drawn += levels
     return drawn
 
@@ -200,7 +205,8 @@ def scale(axes: Axes, levels: Sequence[float]) -> None:
     if low > 0 and high > 4 * low:
         axes.set_yscale("log")
         axes.set_ylim(low / 1.12, high * 1.12)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 40 * low else (1,)))
+        steps = (1, 1.5, 2, 3, 5, 7) if high < 8 * low else (1, 2, 5) if high < 60 * low else (1,)
+        axes.yaxis.set_major_locator(LogLocator(subs=steps))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
@@ -235,7 +241,7 @@ def scores(group: Group) -> Figure:
     shades, baselines = colors(group.sweeps), group.baselines("test")
     scored = [sweep for sweep in group.sweeps if any("l1" in final.scores for final in sweep.scored)]
     found = {group.label(s): (s, [final.scores for final in s.scored]) for s in scored}
-    rows: list[str] = sorted(found, key=lambda label: -mean(found[label][1], "l1"))
+    rows: list[str] = sorted(found, key=lambda label: -fmean(s["l1"] for s in found[label][1] if "l1" in s))
     rows += sorted(
         (name for name in baselines if not name.startswith("oracle")), key=lambda n: -baselines[n].get("l1", 0)
     )
@@ -277,12 +283,7 @@ def scores(group: Group) -> Figure:
     return figure
 
 
-def mean(seeds: Sequence[Mapping[str, float]], key: str) -> float:
-    levels = [seed[key] for seed in seeds if key in seed]
-    return sum(levels) / len(levels)
-
-
-def walk(sweep: Sweep, color: str, blind: float | None) -> Figure:
+def walk(sweep: Sweep, title: str, color: str, blind: float | None) -> Figure:
     """Coordinates from top to bottom, their options as rows: score, what was kept, what was stopped or failed."""
     short = labels.parameters(step.coordinate for step in sweep.walk)
     height = sum(1.25 + max(1, len(step.tried)) for step in sweep.walk)
@@ -302,12 +303,12 @@ def walk(sweep: Sweep, color: str, blind: float | None) -> Figure:
         ticks: list[float] = []
         names: list[str] = []
         for step in sweep.walk:
-            title = short[step.coordinate] + ("" if step.settled else " (not settled yet)")
-            axes.text(-0.02, row, title, transform=axes.get_yaxis_transform(), ha="right", va="center", weight="bold")
-            axes.axhline(row + 0.5, color=HAIR, lw=0.6, xmin=-0.5, clip_on=False)
+            name = short[step.coordinate] + ("" if step.settled else " (open)")
+            axes.text(-0.02, row, name, transform=axes.get_yaxis_transform(), ha="right", va="center", weight="bold")
             row += 1
             row = draw_step(axes, step, row, color, (low, high), ticks, names)
             row += 0.25
+        axes.set_title(title)
         axes.set_yticks(ticks, names)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
@@ -331,7 +332,7 @@ def draw_step(
         names.append(labels.option(option.value))
         if option.score is not None:
             place = min(option.score, limits[1])
-            axes.plot([limits[0], place], [row, row], color=color if won else HAIR, lw=2 if won else 1, zorder=2)
+            axes.axhline(row, color=HAIR, lw=0.6, zorder=1)
             marker = "x" if option.outcome == "stopped" else ">" if option.score > limits[1] else "o"
             filled = color if won or marker == "x" else PAPER
             axes.plot(
@@ -372,7 +373,7 @@ def sample_grid(samples: Samples) -> Figure:
     """A row per test image, a column per predictor, the L1 in [-1, 1] under each prediction."""
     across, down = max(1, len(samples.columns)), max(1, len(samples.rows))
     with style():
-        figure = Figure(figsize=(0.45 + 1.12 * across, 0.35 + 1.3 * down))
+        figure = Figure(figsize=(0.45 + 1.12 * across, 0.55 + 1.3 * down))
         grid = figure.subplots(down, across, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
@@ -391,5 +392,8 @@ def sample_grid(samples: Samples) -> Figure:
         for axes, column in zip(grid[0], samples.columns, strict=False):
             axes.text(0.5, 1.05, column, transform=axes.transAxes, ha="center", va="bottom", weight="bold", fontsize=8)
         edge, top = 0.3 / figure.get_figwidth(), 0.3 / figure.get_figheight()
-        figure.subplots_adjust(edge, 0.2 / figure.get_figheight(), 0.99, 1 - top, wspace=0.06, hspace=0.2)
+        figure.text(
+            0.99, 0.02 / figure.get_figheight(), "below each prediction: L1 in [−1, 1]", ha="right", color=MUTED
+        )
+        figure.subplots_adjust(edge, 0.4 / figure.get_figheight(), 0.99, 1 - top, wspace=0.06, hspace=0.2)
     return figure

@@ -69,7 +69,7 @@ def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table
             if key.startswith("oracle") == kept
         ]
         if rows:
-            parts.append(Part(title, tuple(sorted(rows, key=lambda row: -(number(row[2].value) or 0)))))
+            parts.append(Part(title, tuple(sorted(rows, key=lambda row: number(row[2].value) or 0.0))))
     columns = (
         Column("predictor", "Predictor", text=True),
         Column("seeds", "Seeds"),
@@ -107,13 +107,18 @@ def score_notes(group: Group, blind: float | None) -> tuple[str, ...]:
     ]
     for sweep in group.sweeps:
         fid = next((final.fid for final in sweep.scored if final.fid), {})
-        if fid and fid.get("value") is None:
-            notes.append(f"FID n/a for {group.label(sweep)}: {fid.get('reason') or 'no reason given'}.")
-        elif fid:
+        if number(fid.get("value")) is not None:
             floor, images = number(fid.get("floor")), fid.get("n")
             told = f", real maps against real ones score {floor:.2f} at that number" if floor is not None else ""
             notes.append(f"{fid.get('name') or 'FID'} of {group.label(sweep)} is over {images} maps{told}.")
-    return tuple(dict.fromkeys(notes))
+    reasons: dict[str, list[str]] = {}
+    for sweep in group.sweeps:
+        for final in sweep.scored:
+            if number(final.fid.get("value")) is None:
+                reason = str(final.fid.get("reason") or "it was not looked for")
+                reasons.setdefault(reason, []).append(group.label(sweep))
+    notes += [f"FID n/a for {labels.listing(dict.fromkeys(who))}: {reason}." for reason, who in reasons.items()]
+    return tuple(notes)
 
 
 def fid_cells(finals: Sequence[Final]) -> list[Cell]:
