@@ -95,7 +95,7 @@ def outcome(folder: Path) -> list[str]:
     choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in winner["choice"].items())
     lines = [
         f"{folder.name}: the best configuration is {choice}",
-        f"  tuning {metric} {winner['score']:.4f} on the validation pairs it was chosen by (trial {winner['trial']})",
+        f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",
     ]
     blind = read_json(folder / "baselines.json")["test"]["pixel_median"]
     finals = (event for event in events if event["event"] == "final")
@@ -105,10 +105,7 @@ def outcome(folder: Path) -> list[str]:
             f"  test, seed {final['seed']}: {metric} {scores[metric]:.4f}, L1 {scores['l1']:.4f} in [-1,1], "
             f"{scores['l1_unit']:.4f} in [0,1]"
         )
-    lines.append(
-        f"  a map that never looks at the image (pixel median): L1 {blind['l1']:.4f} in [-1,1], "
-        f"{blind['l1_unit']:.4f} in [0,1]"
-    )
+    lines.append(f"  pixel median, blind to the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
     return lines
 
 
