@@ -81,6 +81,22 @@ def train(
 
 
 @app.command()
+def evaluate(
+    predictions: Annotated[str, typer.Argument(help="A folder of predicted maps, a .npz, or the word: baselines.")],
+    overrides: Overrides = None,
+    data: Annotated[Path | None, typer.Option(help="The folder of images and true maps.")] = None,
+    split: Annotated[str, typer.Option(help="Which pairs: test or validation.")] = "test",
+    name: Annotated[str | None, typer.Option(help="What to call them; the folder's name, unless told.")] = None,
+    runs: Runs = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Score anybody's predicted maps by the one metric function, beside the blind baselines."""
+    from vmsbench.cli.evaluating import evaluate as score
+
+    score(predictions, list(overrides or []), data, split, writable(runs), as_json, name)
+
+
+@app.command()
 def report(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Sweeps; all, unless told.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where it is written; reports/NAME, unless told.")] = None,

@@ -24,9 +24,10 @@ class Predictor(ABC):
 
     @abstractmethod
     def predict(self, pairs: Pairs) -> Tensor:
-        """Float in [0, 1], N x M x S x S, on the pairs' device; the same for the same names, in whatever batches.
+        """Float in [0, 1], N x M x S x S, or N x K x M x S x S for K samples; on the pairs' device.
 
-        The tensor may be a view of fewer maps: do not write into it. Raises DataError where it cannot predict them.
+        The same for the same names, in whatever batches. The tensor may be a view of fewer maps: do not write into it.
+        Raises DataError where it cannot predict them.
         """
 
 
@@ -99,21 +100,34 @@ class RandomTrain(Predictor):
         return int.from_bytes(digest[:8], "big") % len(self.maps)
 
 
-class Oracle(Predictor):
-    """The best possible predictions, known where the data's makers are: maps, uint8 N x M x S x S, by image name."""
+class Given(Predictor):
+    """Predictions made elsewhere, by image name: float in [0, 1], N x M x S x S, or N x K x M x S x S samples."""
+
+    source = "the predictions given"
 
     def __init__(self, names: Sequence[str], maps: Tensor) -> None:
         if len(names) != len(maps):
-            raise DataError(f"oracle: {len(maps)} maps for {len(names)} names")
+            raise DataError(f"{self.source}: {len(maps)} maps for {len(names)} names")
         self.maps = maps
         self.rows = {name: row for row, name in enumerate(names)}
 
     def predict(self, pairs: Pairs) -> Tensor:
         unknown = [name for name in pairs.names if name not in self.rows]
         if unknown:
-            raise DataError(f"oracle: no map for {unknown[0]} ({len(unknown)} of {len(pairs)} images are not in it)")
+            raise DataError(
+                f"{self.source}: no map for {unknown[0]} ({len(unknown)} of {len(pairs)} images are not in it)"
+            )
         rows = torch.tensor([self.rows[name] for name in pairs.names], dtype=torch.long, device=self.maps.device)
-        return unit(self.maps[rows]).to(pairs.maps.device)
+        return self.maps[rows].to(pairs.maps.device)
+
+
+class Oracle(Given):
+    """The best possible predictions, known where the data's makers are: maps, uint8 N x M x S x S, by image name."""
+
+    source = "oracle"
+
+    def __init__(self, names: Sequence[str], maps: Tensor) -> None:
+        super().__init__(names, unit(maps))
 
 
 def baselines(dataset: Dataset, seed: int = 0) -> dict[str, Predictor]:
