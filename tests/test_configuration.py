@@ -12,7 +12,7 @@ from vmsbench.experiment import check
 from vmsbench.tuning.study import check_space, experiment_part, searcher_for
 
 EXPERIMENTS = options("exp")
-GROUPS = ["network", "augmentation", "schedule", "searcher", "scheduler", "launcher", "tracker", "data"]
+GROUPS = ["network", "augment", "schedule", "searcher", "scheduler", "launcher", "tracker", "data"]
 CHOICES = [f"{group}={option}" for group in GROUPS for option in options(group)]
 CHOICES += [f"optimizer@optimizers.network={option}" for option in options("optimizer")]
 

@@ -112,7 +112,7 @@ def test_a_learner_beats_the_map_that_ignores_the_image(tmp_path: Path) -> None:
 
 def test_one_epoch_lowers_what_a_hand_written_loop_lowers(tmp_path: Path) -> None:
     """Regression with SGD, no augmentation: the loop's weights equal those of four lines of torch."""
-    config = configuration(augmentation={"_target_": "vmsbench.data.augmentation.NoAugmentation"})
+    config = configuration(augment={"_target_": "vmsbench.data.augmentation.NoAugmentation"})
     config["optimizers"] = {"network": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1}}
     config["model"]["network"] |= {"dropout": 0.0}
     config["trainer"] |= {"epochs": 1, "ema": 0.0, "clip": 0.0}

@@ -39,13 +39,15 @@ def configuration(**settings: Any) -> dict[str, Any]:
             "network": {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": 4, "dropout": 0.1},
         },
         "optimizers": {"network": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.01}},
-        "augmentation": {"_target_": "vmsbench.data.augmentation.Flip"},
+        "augment": {"_target_": "vmsbench.data.augmentation.Flip"},
         "trainer": {
             "schedule": {"_target_": "vmsbench.training.schedules.CosineDecay", "warmup": 0.1},
             "epochs": 4,
             "batch_size": 5,
             "ema": 0.99,
             "clip": 1.0,
+            "keep": "last",
+            "patience": 0,
         },
         "evaluation": {"every": 2, "images": None, "samples": 1, "final_samples": 1, "batch_size": 8},
     } | settings

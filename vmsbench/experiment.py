@@ -22,14 +22,15 @@ import numpy as np
 import torch
 
 from vmsbench.build import build
-from vmsbench.data.pairs import Dataset, Pairs
+from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.pictures import grid, render
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
+from vmsbench.metrics.scores import lower_is_better
 from vmsbench.models.model import Model
-from vmsbench.training.evaluation import Evaluation, evaluate, validation_losses
+from vmsbench.training.evaluation import Evaluation, evaluate, validation_losses, variety
 from vmsbench.training.training import Training
 
 Config = dict[str, Any]
@@ -37,6 +38,7 @@ Report = Callable[[dict[str, Any]], None]
 
 BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid.weights")
 SHOWN = 8
+COLLAPSED = 0.02
 SHOWN_SCORES = ("l1", "l1_unit", "mse", "crps", "cc_true", "cc_false", "cc_combined")
 
 
@@ -92,7 +94,7 @@ def check(config: Config, channels: int, size: int, train: int) -> None:
                     raise ConfigurationError(f"optimizers.{player}: {error}") from error
     trainer = dict(config["trainer"])
     build(trainer.pop("schedule"))
-    build(config["augmentation"])
+    build(config["augment"])
     unknown = set(config["optimizers"]) ^ set(model.players())
     if unknown:
         raise ConfigurationError(
@@ -156,15 +158,18 @@ class Experiment:
         self.train, self.validation = self.dataset.train.to(self.device), self.dataset.validation.to(self.device)
         channels = self.dataset.channels
         self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
-        self.model.prepare(self.train.maps[:, :channels].float() / 127.5 - 1)
+        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]))
         trainer = dict(config["trainer"])
         self.epochs = trainer["epochs"]
+        self.patience, self.keeps_best = trainer.pop("patience"), trainer.pop("keep") == "best"
+        self.best: dict[str, Any] = {}
+        self.kept: dict[str, Any] = {}
         self.training = Training(
             self.model,
             self.train,
             channels,
             optimizers={player: build(spec) for player, spec in config["optimizers"].items()},
-            augmentation=build(config["augmentation"]),
+            augmentation=build(config["augment"]),
             schedule=build(trainer.pop("schedule")),
             **trainer,
         )
@@ -174,14 +179,22 @@ class Experiment:
         for record in history:
             report(record)
         log(self.folder, f"{self.config['exp']} on {self.device}: epoch {len(history) + 1} to {self.epochs}")
-        for epoch in range(len(history) + 1, self.epochs + 1):
-            record = self.one_epoch(epoch, history[-1]["seconds"] if history else 0.0)
+        for caution in self.model.cautions():
+            log(self.folder, f"caution: {caution}")
+        while not self.trained(history):
+            record = self.one_epoch(len(history) + 1, history[-1]["seconds"] if history else 0.0)
             append_line(self.folder / "history.jsonl", record)
-            self.save(epoch)
+            self.save(record["epoch"])
+            for trouble in set(record["troubles"]) - set(history[-1]["troubles"] if history else ()):
+                log(self.folder, f"epoch {record['epoch']}: {trouble}")
             history.append(plain(record))
             report(history[-1])
+        if not self.kept:
+            epoch = self.best["epoch"] if self.keeps_best else len(history)
+            self.kept = {"epoch": epoch, "weights": self.weights()}
+            replace(self.folder / "checkpoint.pt", lambda file: torch.save(self.kept, file))
+        self.model.load_state_dict(self.kept["weights"])
         results = self.judge(history)
-        replace(self.folder / "checkpoint.pt", lambda file: torch.save({"weights": self.weights()}, file))
         save_json(self.folder / "results.json", results)
         log(self.folder, f"done: {json.dumps(plain(results['validation']))}")
         return plain(results)
@@ -194,27 +207,38 @@ class Experiment:
             return []
         state = torch.load(checkpoint, map_location=self.device, weights_only=True)
         if "weights" in state:
-            self.model.load_state_dict(state["weights"])
+            self.kept = state
             return list(read_lines(history_file))
         self.training.load_state_dict(state["training"])
+        self.best = state["best"]
         history = [record for record in read_lines(history_file) if record["epoch"] <= state["epoch"]]
         lines = "".join(json.dumps(record) + "\n" for record in history)
         replace(history_file, lambda file: file.write(lines.encode()))
         return history
 
     def save(self, epoch: int) -> None:
-        state = {"epoch": epoch, "training": self.training.state_dict()}
+        state = {"epoch": epoch, "training": self.training.state_dict(), "best": self.best}
         replace(self.folder / "checkpoint.pt", lambda file: torch.save(state, file))
 
+    def trained(self, history: list[dict[str, Any]]) -> bool:
+        """Whether all epochs are done, or the validation metric has not become better for `trainer.patience` epochs."""
+        waited = len(history) - self.best["epoch"] if self.best else 0
+        return bool(self.kept) or len(history) >= self.epochs or 0 < self.patience <= waited
+
     def weights(self) -> dict[str, torch.Tensor]:
+        """What predicts, on the CPU: the best epoch's weights where those are kept, else the last."""
+        if "weights" in self.best:
+            return self.best["weights"]
         with self.training.average.in_place():
-            return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+            return snapshot(self.model)
 
     def one_epoch(self, epoch: int, seconds_before: float) -> dict[str, Any]:
         """Train for an epoch and look at the validation pairs; returns the history's line."""
         start = time.perf_counter()
         evaluation = self.config["evaluation"]
-        record: dict[str, Any] = {"epoch": epoch, "time": time.time(), "train": self.training.epoch()}
+        losses = self.training.epoch()
+        record: dict[str, Any] = {"epoch": epoch, "time": time.time(), "train": losses}
+        record["observed"], record["troubles"] = self.model.observations(losses), self.model.troubles(losses)
         with self.training.average.in_place():
             record["validation"] = validation_losses(
                 self.model, self.validation, self.dataset.channels, evaluation["batch_size"]
@@ -224,10 +248,22 @@ class Experiment:
                 shown = self.validation.subset(range(count))
                 seen = evaluate(self.model, shown, evaluation["samples"], evaluation["batch_size"], quick=True)
                 record["scores"] = seen.scores
+                record["observed"]["variety"] = variety(seen.samples, shown.maps)
+                if record["observed"]["variety"] < COLLAPSED:
+                    record["troubles"].append("the model has collapsed: it gives nearly the same map for every image")
+                self.compare(epoch, seen)
                 self.draw(shown, seen)
         record["seconds"] = seconds_before + time.perf_counter() - start
         record["images"] = self.training.images_seen
         return record
+
+    def compare(self, epoch: int, seen: Evaluation) -> None:
+        """Remember the best epoch so far by the validation metric, and its weights where they are to be the result."""
+        score = seen.scores[self.config["metric"]]
+        if score is not None and (not self.best or better(self.config["metric"], score, self.best["score"])):
+            self.best = {"epoch": epoch, "score": score}
+            if self.keeps_best:
+                self.best["weights"] = snapshot(self.model)
 
     def draw(self, pairs: Pairs, seen: Evaluation) -> None:
         truths, guesses = render(pairs.maps[:SHOWN].cpu()), render(seen.samples[:SHOWN, 0])
@@ -239,30 +275,32 @@ class Experiment:
         """Score the trained model: the validation pairs always, the test pairs in a final alone."""
         evaluation, metric = self.config["evaluation"], self.config["metric"]
         samples, batch_size = evaluation["final_samples"], evaluation["batch_size"]
-        with self.training.average.in_place():
-            seen = evaluate(self.model, self.validation, samples, batch_size)
-            results = {
-                "exp": self.config["exp"],
-                "seed": self.config["seed"],
-                "epochs": len(history),
-                "seconds": history[-1]["seconds"],
-                "parameters": sum(p.numel() for player in self.model.players().values() for p in player.parameters()),
-                "parameters_network": sum(p.numel() for p in self.model.network.parameters()),
-                "images_seen": history[-1]["images"],
-                "seconds_per_image": seen.seconds_per_image,
-                "samples": samples,
-                "metric": metric,
-                "validation": seen.scores,
-                "device": str(self.device),
-                "digest_data": self.dataset.digest,
-                "torch": torch.__version__,
-            }
-            if self.config["test"]:
-                test = self.dataset.test.to(self.device)
-                judged = evaluate(self.model, test, samples, batch_size)
-                results["test"] = judged.scores
-                results["fid"] = self.frechet(test, judged)
-                self.keep(test, judged)
+        seen = evaluate(self.model, self.validation, samples, batch_size)
+        results = {
+            "exp": self.config["exp"],
+            "seed": self.config["seed"],
+            "epochs": len(history),
+            "epoch_kept": self.kept["epoch"],
+            "troubles": summary(history),
+            "cautions": self.model.cautions(),
+            "seconds": history[-1]["seconds"],
+            "parameters": sum(p.numel() for player in self.model.players().values() for p in player.parameters()),
+            "parameters_network": sum(p.numel() for p in self.model.network.parameters()),
+            "images_seen": history[-1]["images"],
+            "seconds_per_image": seen.seconds_per_image,
+            "samples": samples,
+            "metric": metric,
+            "validation": seen.scores,
+            "device": str(self.device),
+            "digest_data": self.dataset.digest,
+            "torch": torch.__version__,
+        }
+        if self.config["test"]:
+            test = self.dataset.test.to(self.device)
+            judged = evaluate(self.model, test, samples, batch_size)
+            results["test"] = judged.scores
+            results["fid"] = self.frechet(test, judged)
+            self.keep(test, judged)
         return results
 
     def frechet(self, test: Pairs, judged: Evaluation) -> dict[str, Any]:
@@ -284,6 +322,24 @@ class Experiment:
             table = csv.writer(file)
             table.writerow(["name", *columns])
             table.writerows(zip(test.names, *columns.values(), strict=True))
+
+
+def snapshot(model: Model) -> dict[str, torch.Tensor]:
+    """A copy of all weights, on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def better(metric: str, score: float, than: float) -> bool:
+    return score < than if lower_is_better(metric) else score > than
+
+
+def summary(history: list[dict[str, Any]]) -> list[str]:
+    """Each trouble met in training once, with the epochs: 'the model has collapsed: ... (epochs 3 to 9, 4 times)'."""
+    epochs: dict[str, list[int]] = {}
+    for record in history:
+        for trouble in record["troubles"]:
+            epochs.setdefault(trouble, []).append(record["epoch"])
+    return [f"{trouble} (epochs {seen[0]} to {seen[-1]}, {len(seen)} times)" for trouble, seen in epochs.items()]
 
 
 def main() -> None:

@@ -6,12 +6,14 @@ from torch's default generator of the tensor's device. Translation and cutout ar
 anywhere. Both let gradients through, so that they may stand in front of a discriminator.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from vmsbench.errors import ConfigurationError
 
@@ -90,6 +92,80 @@ class Compose(Augmentation):
         for step in self.steps:
             image, target = step(image, target)
         return image, target
+
+
+@dataclass(frozen=True)
+class Warp(Augmentation):
+    """Both turned, scaled and moved about their centre, bilinearly; what comes in is their mirror image.
+
+    degrees   largest turn to either side
+    scale     largest change of size: 1.2 is from 1/1.2 to 1.2, evenly on a logarithmic scale
+    shift     largest move, as a share of each side
+    """
+
+    degrees: float = 10.0
+    scale: float = 1.2
+    shift: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_share("Warp shift", self.shift)
+        if self.scale < 1:
+            raise ConfigurationError(f"Warp scale={self.scale}: at least 1, which is no change")
+
+    def __call__(self, image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        count = len(image)
+        angle, size, right, down = (2 * torch.rand(4, count, device=image.device) - 1).unbind()
+        angle, size = angle * math.radians(self.degrees), self.scale**size
+        cosine, sine = angle.cos() / size, angle.sin() / size
+        # Rows of the inverse map in [-1, 1] coordinates, whose full side is 2.
+        rows = [cosine, -sine, 2 * self.shift * right, sine, cosine, 2 * self.shift * down]
+        stack = torch.cat([image, target], dim=1)
+        points = functional.affine_grid(
+            torch.stack(rows, 1).reshape(count, 2, 3), list(stack.shape), align_corners=False
+        )
+        warped = functional.grid_sample(stack, points, padding_mode="reflection", align_corners=False).clamp(-1, 1)
+        return warped[:, : image.shape[1]], warped[:, image.shape[1] :]
+
+
+@dataclass(frozen=True)
+class Colour(Augmentation):
+    """The image alone: brightness, contrast and saturation changed, each by a factor in 1 +- strength."""
+
+    strength: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_share("Colour strength", self.strength)
+
+    def __call__(self, image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        draws = 1 + self.strength * (2 * torch.rand(3, len(image), 1, 1, 1, device=image.device) - 1)
+        brightness, contrast, saturation = draws.unbind()
+        changed = (image + 1) * brightness - 1
+        centre = changed.mean(dim=(1, 2, 3), keepdim=True)
+        changed = centre + contrast * (changed - centre)
+        grey = changed.mean(dim=1, keepdim=True)
+        return (grey + saturation * (changed - grey)).clamp(-1, 1), target
+
+
+@dataclass(frozen=True)
+class DiffAugment:
+    """Translation and cutout of what a discriminator sees, with these probabilities (Zhao et al. 2020).
+
+    It is image and map on top of each other, N x (3 + C) x H x W, changed together; what comes in is mid-grey in the
+    image and -1 (nobody) in the map. Real and made maps are to go through it alike; gradients pass.
+    """
+
+    translation: float = 0.0
+    cutout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_share("DiffAugment translation", self.translation)
+        check_share("DiffAugment cutout", self.cutout)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        fill = [0.0] * 3 + [-1.0] * (x.shape[1] - 3)
+        if self.translation:
+            x = translate(x, self.translation, fill=fill)
+        return cutout(x, self.cutout, fill=fill) if self.cutout else x
 
 
 def translate(x: Tensor, p: float = 0.9, ratio: float = 0.125, fill: Fill = 0.0) -> Tensor:

@@ -1,11 +1,11 @@
 """Conditional diffusion (Ho et al. 2020; Palette, Saharia et al. 2022): a network takes noise off, given the image.
 
-With gamma = gamma(t), signal = sqrt(gamma), spread = sqrt(1 - gamma), and maps standardised channel by channel:
+Maps are standardised channel by channel and scaled by b; then, with gamma = gamma_t, signal = sqrt(gamma),
+spread = sqrt(1 - gamma):
 
-    noisy    = signal * map + spread * noise
-    velocity = signal * noise - spread * map                                     (Salimans and Ho 2022)
-    map      = signal * noisy - spread * velocity
-    noise    = spread * noisy + signal * velocity
+    noisy = signal * clean + spread * noise                                             (Ho et al. 2020, equation 4)
+
+and the network sees noisy / sqrt(gamma b^2 + 1 - gamma), whose variance is 1 (Chen 2023, section 3.2).
 """
 
 from itertools import pairwise
@@ -17,16 +17,27 @@ from torch.nn import functional
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork, Model
 from vmsbench.models.noise import Schedule
+from vmsbench.models.prediction import Noise, Prediction, Velocity
+from vmsbench.models.target import Label, Target
+
+NOISE_ENOUGH = 1e-3
 
 
 class Diffusion(Model):
     """The thesis's third experiment.
 
-    network        takes image and noisy map on top of each other, and the time; gives the velocity
-    schedule       gamma(t)
-    times          T: training draws t from (1..T) / T
-    steps          of DDIM (Song et al. 2021, eta = 0) when maps are sampled; at most T
-    quick_steps    the same for a look during training
+    network        takes image and noisy map on top of each other, and the time t / T
+    schedule       gamma_t, the share of signal left at t = 0..T
+    prediction     what the network predicts: velocity, noise or the map
+    times          T; training draws t evenly from 1..T
+    scale          b: below 1 there is more noise at every t; it shifts log(signal^2 / spread^2) by 2 log b
+    steps          of sampling, at most T
+    eta            0: DDIM (Song et al. 2021), deterministic after the first noise; 1: DDPM's own posterior on the
+                   same steps, which with steps = T is the sampler of Ho et al. 2020
+    quick_steps    steps of DDIM for a look during training
+    forget         share of training images replaced by mid-grey, so that guidance has an unconditional answer
+    guidance       w of classifier-free guidance (Ho and Salimans 2022): unconditional + w (conditional -
+                   unconditional); 1 is off
     """
 
     def __init__(
@@ -35,58 +46,121 @@ class Diffusion(Model):
         channels: int,
         size: int,
         schedule: Schedule,
+        prediction: Prediction = Velocity(),
         times: int = 1000,
+        scale: float = 1.0,
         steps: int = 50,
+        eta: float = 0.0,
         quick_steps: int = 10,
+        forget: float = 0.0,
+        guidance: float = 1.0,
+        target: Target = Label(),
+        mirror: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(target, mirror)
         if not 1 <= steps <= times:
             raise ConfigurationError(f"model.steps={steps} must lie between 1 and model.times={times}; 50 works")
+        if not 0 <= eta <= 1:
+            raise ConfigurationError(f"model.eta={eta:g} must lie between 0 (DDIM) and 1 (DDPM)")
+        if scale <= 0:
+            raise ConfigurationError(f"model.scale={scale:g} must be above 0; 1 is no scaling")
+        if not 0 <= forget < 1:
+            raise ConfigurationError(
+                f"model.forget={forget:g} is a share of the images: from 0 up to, not including, 1"
+            )
+        if guidance != 1 and not forget:
+            raise ConfigurationError(
+                f"model.guidance={guidance:g} needs unconditional training; model.forget=0.1 works"
+            )
         self.network = network(3 + channels, channels, size, timed=True)
-        self.schedule = schedule
-        self.times, self.steps, self.quick_steps = times, steps, min(steps, quick_steps)
+        self.prediction, self.times, self.scale = prediction, times, scale
+        self.steps, self.eta, self.quick_steps = steps, eta, min(steps, quick_steps)
+        self.forget, self.guidance = forget, guidance
+        with torch.device("cpu"):
+            gammas = schedule.gammas(times)
+        self.noise_left = float(gammas[-1])
+        if self.noise_left == 0 and isinstance(prediction, Noise):
+            raise ConfigurationError(
+                "model.prediction=noise says nothing of the map at zero terminal SNR; prediction=velocity or map works"
+            )
+        self.gammas: Tensor
         self.mean: Tensor
         self.deviation: Tensor
+        self.register_buffer("gammas", gammas)
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("deviation", torch.ones(1, channels, 1, 1))
 
-    def prepare(self, target: Tensor) -> None:
-        self.mean.copy_(target.mean(dim=(0, 2, 3), keepdim=True))
-        self.deviation.copy_(target.std(dim=(0, 2, 3), keepdim=True).clamp(min=0.05))
+    def study(self, coded: Tensor) -> None:
+        self.mean.copy_(coded.mean(dim=(0, 2, 3), keepdim=True))
+        self.deviation.copy_(coded.std(dim=(0, 2, 3), keepdim=True).clamp(min=0.05))
 
-    def amounts(self, time: Tensor) -> tuple[Tensor, Tensor]:
-        """signal and spread at B times, B x 1 x 1 x 1 each."""
-        gamma = self.schedule.gamma(time)[:, None, None, None]
+    def cautions(self) -> list[str]:
+        if self.noise_left <= NOISE_ENOUGH:
+            return []
+        return [
+            f"at t = T = {self.times} the noisy maps still hold {self.noise_left:.2g} of the signal's variance "
+            f"(at most {NOISE_ENOUGH:g} is usual), but sampling starts from pure noise; scale the betas by 1000 / T "
+            "(model.schedule.rescale=true), or raise model.times"
+        ]
+
+    def amounts(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """signal and spread at B whole times 0..T, B x 1 x 1 x 1 each."""
+        gamma = self.gammas[t][:, None, None, None]
         return gamma.sqrt(), (1 - gamma).sqrt()
 
-    def losses(self, image: Tensor, target: Tensor) -> Losses:
-        clean = (target - self.mean) / self.deviation
-        draw = torch.randint(self.times, (len(image),), device=image.device)
-        time = (draw + 1) / self.times
-        signal, spread = self.amounts(time)
-        noise = torch.randn_like(clean)
-        noisy = signal * clean + spread * noise
-        velocity = signal * noise - spread * clean
-        guess = self.network(torch.cat([image, noisy], dim=1), time)
-        yield "network", {"velocity": functional.mse_loss(guess, velocity)}
+    def standard(self, coded: Tensor) -> Tensor:
+        """Maps with mean 0 and deviation b in each channel."""
+        return self.scale * (coded - self.mean) / self.deviation
 
-    def sample(self, image: Tensor, count: int = 1, quick: bool = False) -> Tensor:
-        """DDIM: from pure noise, `steps` times guess the map, clip it to what maps can be, and go to the next time."""
-        batch, _, height, width = image.shape
-        channels = self.mean.shape[1]
+    def denoise(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+        """The network's prediction for B images, noisy maps and whole times."""
+        signal, spread = self.amounts(t)
+        seen = noisy / (signal.square() * self.scale**2 + spread.square()).sqrt()
+        stack, time = torch.cat([image, seen], dim=1), t / self.times
+        return self.network(stack, time) if self.training else self.answer(stack, time)
+
+    def turns(self, image: Tensor, coded: Tensor) -> Losses:
+        clean = self.standard(coded)
+        t = 1 + torch.randint(self.times, (len(image),), device=image.device)
+        signal, spread = self.amounts(t)
+        noise = torch.randn_like(clean)
+        if self.forget and self.training:
+            image = torch.where(torch.rand(len(image), 1, 1, 1, device=image.device) < self.forget, 0.0, image)
+        guess = self.denoise(image, signal * clean + spread * noise, t)
+        goal = self.prediction.goal(clean, noise, signal, spread)
+        yield "network", {self.prediction.name: functional.mse_loss(guess, goal)}
+
+    def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
+        """From pure noise: guess the map, clip it to what maps can be, go to the next of the chosen times."""
         images = image.repeat_interleave(count, dim=0)
-        noisy = torch.randn(batch * count, channels, height, width, device=image.device)
-        low, high = (-1 - self.mean) / self.deviation, (1 - self.mean) / self.deviation
-        clean = noisy
-        steps = self.quick_steps if quick else self.steps
-        moments = torch.linspace(1, 0, steps + 1, device=image.device)
+        noisy = torch.randn(len(images), self.mean.shape[1], *image.shape[2:], device=image.device)
+        steps, eta = (self.quick_steps, 0.0) if quick else (self.steps, self.eta)
+        moments = torch.linspace(self.times, 0, steps + 1, device=image.device).round().long()
         for now, later in pairwise(moments):
-            time = now.expand(len(noisy))
-            signal, spread = self.amounts(time)
-            velocity = self.network(torch.cat([images, noisy], dim=1), time)
-            clean = (signal * noisy - spread * velocity).clamp(low, high)
-            noise = (noisy - signal * clean) / spread
-            signal, spread = self.amounts(later.expand(len(noisy)))
-            noisy = signal * clean + spread * noise
-        maps = (clean * self.deviation + self.mean).clamp(-1, 1)
-        return maps.reshape(batch, count, channels, height, width)
+            clean, noisy = self.step(images, noisy, now.expand(len(images)), later.expand(len(images)), eta)
+        maps = clean / self.scale * self.deviation + self.mean
+        return maps.unflatten(0, (len(image), count))
+
+    def step(self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float) -> tuple[Tensor, Tensor]:
+        """The clean map as guessed at the times `now`, and the noisy one at the times `later` (B each).
+
+        later = signal' clean + sqrt(spread'^2 - s^2) noise + s fresh,  s = eta spread'/spread sqrt(1 - gamma/gamma')
+        (Song et al. 2021, equations 12 and 16; ' is at `later`)
+        """
+        signal, spread = self.amounts(now)
+        clean = self.prediction.clean(self.guess(image, noisy, now), noisy, signal, spread)
+        clean = clean.clamp(self.standard(-torch.ones_like(self.mean)), self.standard(torch.ones_like(self.mean)))
+        noise = (noisy - signal * clean) / spread
+        signal_later, spread_later = self.amounts(later)
+        fresh = eta * spread_later / spread * (1 - (signal / signal_later).square()).clamp(min=0).sqrt()
+        kept = (spread_later.square() - fresh.square()).clamp(min=0).sqrt()
+        after = signal_later * clean + kept * noise
+        return clean, after + fresh * torch.randn_like(noisy) if eta else after
+
+    def guess(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+        """The network's prediction, with guidance where it is on."""
+        guess = self.denoise(image, noisy, t)
+        if self.guidance == 1:
+            return guess
+        free = self.denoise(torch.zeros_like(image), noisy, t)
+        return free + self.guidance * (guess - free)

@@ -1,10 +1,12 @@
 """What every model is: players that lower their losses in turn, and samples of the map an image may have."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from torch import Tensor, nn
+
+from vmsbench.models.target import Target
 
 Losses = Iterator[tuple[str, dict[str, Tensor]]]
 
@@ -19,28 +21,65 @@ class Model(nn.Module, ABC):
     """A model of maps given images, both in [-1, 1].
 
     network   the player that predicts, in every model; its weights may be averaged (EMA) for prediction
+    target    what is taught: the map, or its mean with the image
+    mirror    whether maps are predicted from the image and its mirror image, and averaged; doubles prediction's time
     """
 
     network: nn.Module
+
+    def __init__(self, target: Target, mirror: bool) -> None:
+        super().__init__()
+        self.target, self.mirror = target, mirror
 
     def players(self) -> dict[str, nn.Module]:
         """Who has weights to train, by name; each has an optimiser of its own."""
         return {"network": self.network}
 
-    def prepare(self, target: Tensor) -> None:
-        """Look once, before training, at the training maps (N x C x S x S)."""
+    def prepare(self, image: Tensor, label: Tensor) -> None:
+        """Look once, before training, at the training images (N x 3 x S x S) and maps (N x C x S x S)."""
+        self.study(self.target.code(image, label))
 
-    @abstractmethod
-    def losses(self, image: Tensor, target: Tensor) -> Losses:
+    def losses(self, image: Tensor, label: Tensor) -> Losses:
         """Yield (player, {term: loss}) for B x 3 x S x S images and B x C x S x S maps.
 
         Whoever asks updates that player with the sum of its terms before asking for the next; in validation nobody
         is updated. Random draws come from torch's default generator of the images' device.
         """
+        return self.turns(image, self.target.code(image, label))
 
-    @abstractmethod
     def sample(self, image: Tensor, count: int = 1, quick: bool = False) -> Tensor:
         """`count` maps drawn for each image: B x count x C x S x S in [-1, 1]. Deterministic models repeat theirs.
 
         `quick` samples may be worse and must be cheaper: they are for a look during training.
         """
+        coded = self.draw(image, count, quick)
+        images = image[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
+        return self.target.label(images, coded.flatten(0, 1)).unflatten(0, (-1, count))
+
+    def observations(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """What an epoch's mean losses (by `player/term`) tell besides, for the history."""
+        return {}
+
+    def troubles(self, losses: Mapping[str, float]) -> list[str]:
+        """What the same losses show to have gone wrong, in words."""
+        return []
+
+    def cautions(self) -> list[str]:
+        """What is unwise in the settings without being impossible, in words, each with a value that would do."""
+        return []
+
+    def study(self, coded: Tensor) -> None:
+        """Look once at what is to be taught, N x C x S x S."""
+
+    @abstractmethod
+    def turns(self, image: Tensor, coded: Tensor) -> Losses:
+        """The losses, as `losses` promises them, towards coded maps."""
+
+    @abstractmethod
+    def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
+        """Coded maps, B x count x C x S x S."""
+
+    def answer(self, stack: Tensor, *time: Tensor) -> Tensor:
+        """What the network predicts; with `mirror` the mean of what it says of the stack and of its mirror image."""
+        seen = self.network(stack, *time)
+        return (seen + self.network(stack.flip(-1), *time).flip(-1)) / 2 if self.mirror else seen

@@ -4,21 +4,27 @@ L_D = 1/2 (mean (D(image, fake) - 0)^2 + mean (D(image, real) - 1)^2)
 L_G = mean (D(image, G(image)) - 1)^2 + lambda_l1 mean |G(image) - real|
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
+from vmsbench.data.augmentation import DiffAugment
 from vmsbench.models.model import Losses, MakesNetwork, Model
+from vmsbench.models.target import Label, Target
+
+WON = 0.01
 
 
-class Pix2Pix(Model):
-    """The thesis's second experiment.
+class Adversarial(Model):
+    """What least-squares and Wasserstein GANs share: a generator with tanh, and a judge of image and map.
 
-    network         the generator; its output goes through tanh
+    network         the generator
     discriminator   makes the judge of image and map on top of each other, such as `partial(PatchDiscriminator, ...)`
-    lambda_l1       weight of the L1 term: 100 in the paper
-    spread          standard deviation of the first weights: 0.02 in the paper
+    lambda_l1       weight of the L1 term in the generator's loss
+    spread          standard deviation of the first weights: 0.02 in pix2pix
+    augmentation    of what the judge sees, real and fake alike (DiffAugment, Zhao et al. 2020)
     """
 
     def __init__(
@@ -29,39 +35,65 @@ class Pix2Pix(Model):
         size: int,
         lambda_l1: float = 100.0,
         spread: float = 0.02,
+        augmentation: DiffAugment = DiffAugment(),
+        target: Target = Label(),
+        mirror: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(target, mirror)
         self.network = network(3, channels, size)
         self.discriminator = discriminator(inputs=3 + channels, size=size)
-        self.lambda_l1 = lambda_l1
+        self.lambda_l1, self.augmentation = lambda_l1, augmentation
         for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.normal_(module.weight, 0.0, spread)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+            begin(module, spread)
 
     def players(self) -> dict[str, nn.Module]:
         return {"network": self.network, "discriminator": self.discriminator}
 
-    def judge(self, image: Tensor, candidate: Tensor) -> Tensor:
-        return self.discriminator(torch.cat([image, candidate], dim=1))
+    def generate(self, image: Tensor) -> Tensor:
+        return self.network(image).tanh()
 
-    def losses(self, image: Tensor, target: Tensor) -> Losses:
-        fake = self.network(image).tanh()
+    def judge(self, image: Tensor, candidate: Tensor) -> Tensor:
+        return self.discriminator(self.augmentation(torch.cat([image, candidate], dim=1)))
+
+    def l1(self, fake: Tensor, real: Tensor) -> Tensor:
+        return self.lambda_l1 * (fake - real).abs().mean()
+
+    def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
+        return self.answer(image).tanh()[:, None].expand(-1, count, -1, -1, -1)
+
+
+class Pix2Pix(Adversarial):
+    """The thesis's second experiment; lambda_l1 is 100 in the paper."""
+
+    def turns(self, image: Tensor, coded: Tensor) -> Losses:
+        fake = self.generate(image)
         yield (
             "discriminator",
             {
                 "fake": self.judge(image, fake.detach()).square().mean() / 2,
-                "real": (self.judge(image, target) - 1).square().mean() / 2,
+                "real": (self.judge(image, coded) - 1).square().mean() / 2,
             },
         )
         yield (
             "network",
-            {
-                "adversarial": (self.judge(image, fake) - 1).square().mean(),
-                "l1": self.lambda_l1 * (fake - target).abs().mean(),
-            },
+            {"adversarial": (self.judge(image, fake) - 1).square().mean(), "l1": self.l1(fake, coded)},
         )
 
-    def sample(self, image: Tensor, count: int = 1, quick: bool = False) -> Tensor:
-        return self.network(image).tanh()[:, None].expand(-1, count, -1, -1, -1)
+    def troubles(self, losses: Mapping[str, float]) -> list[str]:
+        """A judge that always answers 1/2 has 0.125 in either term; one that is never wrong has 0."""
+        if max(losses["discriminator/fake"], losses["discriminator/real"]) < WON:
+            return ["the discriminator has won: it tells every map from a true one"]
+        return []
+
+
+def begin(module: nn.Module, spread: float) -> None:
+    """pix2pix's first weights: convolutions N(0, spread), batch norms N(1, spread), no biases."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        normed = is_parametrized(module, "weight")
+        nn.init.normal_(module.parametrizations.weight.original if normed else module.weight, 0.0, spread)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, spread)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

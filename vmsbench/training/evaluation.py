@@ -77,3 +77,14 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
             scores.update(predicted, unit(pairs.maps[chosen]))
             drawn.append((predicted * 255).round().to(torch.uint8).cpu())
     return Evaluation(scores.result(), scores.per_image(), torch.cat(drawn), seconds / (len(pairs) * samples))
+
+
+def variety(samples: Tensor, maps: Tensor) -> float:
+    """How much predictions (uint8, N x K x C x S x S) differ from image to image, as a share of how much the true maps
+    (uint8, N x M x S x S) do: the standard deviation over the images, averaged over pixels and the C channels. 0 is the
+    same map for every image; 1, as different as the truth.
+    """
+    first, truth = samples[:, 0].float().cpu(), maps[:, : samples.shape[2]].float().cpu()
+    if len(first) < 2:
+        return 1.0
+    return float(first.std(dim=0).mean() / truth.std(dim=0).mean().clamp(min=1e-6))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vmsbench.data.pairs import Pairs, signed
 from vmsbench.errors import ConfigurationError
-from vmsbench.models.model import Model
+from vmsbench.models.model import Losses, Model
 from vmsbench.training.average import Average
 from vmsbench.training.schedules import RateSchedule
 
@@ -29,6 +29,7 @@ class Training:
     epochs         that the learning-rate schedule is stretched over
     ema            decay of the averaged weights of `model.network`; 0 for none
     clip           largest norm of a player's gradient; 0 for no limit
+    precision      float32, or bf16: networks run in bfloat16 where torch's autocast says that it does no harm
     Every random draw comes from torch's default generators. One batch shorter than `batch_size` is left out at the
     end of each epoch (other pictures each time), so that no batch norm sees a batch of one.
     """
@@ -45,6 +46,7 @@ class Training:
         batch_size: int,
         ema: float = 0.0,
         clip: float = 0.0,
+        precision: str = "float32",
     ) -> None:
         players = model.players()
         if set(optimizers) != set(players):
@@ -59,6 +61,7 @@ class Training:
         self.model, self.pairs, self.channels = model, pairs, channels
         self.augmentation, self.schedule = augmentation, schedule
         self.batch_size, self.clip = batch_size, clip
+        self.device, self.half = pairs.images.device, precision == "bf16"
         self.weights = {name: list(player.parameters()) for name, player in players.items()}
         self.optimizers = {name: optimizers[name](self.weights[name]) for name in players}
         self.rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
@@ -77,12 +80,12 @@ class Training:
         Raises Diverged where the loss is not finite. The device is waited for once, at the end.
         """
         self.model.train()
-        order = torch.randperm(len(self.pairs), device=self.pairs.images.device)
-        sums: dict[str, Tensor] = {}
+        order = torch.randperm(len(self.pairs), device=self.device)
+        seen: dict[str, list[Tensor]] = {}
         for index in range(self.steps_per_epoch):
             chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
-            self.one_step(*self.batch(chosen), sums)
-        means = {name: float(value) / self.steps_per_epoch for name, value in sums.items()}
+            self.one_step(*self.batch(chosen), seen)
+        means = {name: float(torch.stack(values).mean()) for name, values in seen.items()}
         means["loss"] = sum(means.values())
         if not math.isfinite(means["loss"]):
             raise Diverged(f"diverged: the training loss is {means['loss']} at step {self.step}; a lower lr may help")
@@ -93,9 +96,9 @@ class Training:
         target = signed(self.pairs.maps[chosen, : self.channels])
         return self.augmentation(image, target)
 
-    def one_step(self, image: Tensor, target: Tensor, sums: dict[str, Tensor]) -> None:
+    def one_step(self, image: Tensor, target: Tensor, seen: dict[str, list[Tensor]]) -> None:
         factor = self.schedule.factor(self.step / self.steps)
-        for player, terms in self.model.losses(image, target):
+        for player, terms in self.turns(image, target):
             optimizer, weights = self.optimizers[player], self.weights[player]
             for group, rate in zip(optimizer.param_groups, self.rates[player], strict=True):
                 group["lr"] = rate * factor
@@ -105,10 +108,19 @@ class Training:
                 nn.utils.clip_grad_norm_(weights, self.clip)
             optimizer.step()
             for term, value in terms.items():
-                name = f"{player}/{term}"
-                sums[name] = sums[name] + value.detach() if name in sums else value.detach()
+                seen.setdefault(f"{player}/{term}", []).append(value.detach())
         self.step += 1
         self.average.update()
+
+    def turns(self, image: Tensor, target: Tensor) -> Losses:
+        """The model's losses, each computed in the chosen precision; what is done with them is not."""
+        turns = self.model.losses(image, target)
+        while True:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+                turn = next(turns, None)
+            if turn is None:
+                return
+            yield turn
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the data: weights, optimisers, average, step, and the state of every random stream."""

@@ -25,7 +25,7 @@ Driver = Callable[[Work, Stopping], bool]
 
 EXPERIMENT = (
     *("exp", "seed", "device", "metric", "test", "fid"),
-    *("data", "model", "optimizers", "augmentation", "trainer", "evaluation"),
+    *("data", "model", "optimizers", "augment", "trainer", "evaluation"),
 )
 
 

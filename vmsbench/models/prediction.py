@@ -1,0 +1,61 @@
+"""What a denoiser predicts: the noise, the map, or the velocity between them; any one gives the others.
+
+With noisy = signal * clean + spread * noise and signal^2 + spread^2 = 1:
+
+    velocity = signal * noise - spread * clean                                   (Salimans and Ho 2022, appendix D)
+    clean    = signal * noisy - spread * velocity = (noisy - spread * noise) / signal
+"""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+
+class Prediction(ABC):
+    """One of the three, as the network's goal; all tensors broadcast together."""
+
+    name: str
+
+    @abstractmethod
+    def goal(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        """What the network is to give."""
+
+    @abstractmethod
+    def clean(self, guess: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        """The clean map that a guess amounts to."""
+
+
+class Velocity(Prediction):
+    """v-prediction: well defined at every noise level."""
+
+    name = "velocity"
+
+    def goal(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return signal * noise - spread * clean
+
+    def clean(self, guess: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return signal * noisy - spread * guess
+
+
+class Noise(Prediction):
+    """epsilon-prediction (Ho et al. 2020): says nothing of the map where no signal is left."""
+
+    name = "noise"
+
+    def goal(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return noise
+
+    def clean(self, guess: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return (noisy - spread * guess) / signal
+
+
+class Map(Prediction):
+    """x0-prediction: the clean map itself."""
+
+    name = "map"
+
+    def goal(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return clean
+
+    def clean(self, guess: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return guess

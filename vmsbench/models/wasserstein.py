@@ -1,0 +1,110 @@
+"""Wasserstein GANs: a critic whose difference between true and made maps estimates the distance of their laws.
+
+L_D = mean D(image, fake) - mean D(image, real)  [+ penalty E (|grad_x D(image, x)|_2 - 1)^2]
+L_G = - mean D(image, G(image)) + lambda_l1 mean |G(image) - real|
+
+The critic has to be 1-Lipschitz in the map: by clipping its weights (Arjovsky et al. 2017, algorithm 1) or by the
+gradient penalty on maps x drawn uniformly between a true and a made one (Gulrajani et al. 2017, equation 3).
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from vmsbench.data.augmentation import DiffAugment
+from vmsbench.errors import ConfigurationError
+from vmsbench.models.model import Losses, MakesNetwork
+from vmsbench.models.pix2pix import Adversarial
+from vmsbench.models.target import Label, Target
+
+
+class Wasserstein(Adversarial):
+    """The thesis's Wasserstein variant; the critic is the player `discriminator`, its value the mean of its patches.
+
+    critic_steps   batches on which the critic alone learns for each one on which the generator does: 5 in the papers
+    clip           largest absolute weight of the critic (0.01 in the paper); 0: no clipping
+    penalty        weight of the gradient penalty (10 in the paper); 0: none
+    One of `clip` and `penalty` must hold the critic; under a penalty it may have no batch norm, which ties the
+    gradients of a batch to each other.
+    """
+
+    def __init__(
+        self,
+        network: MakesNetwork,
+        discriminator: Callable[..., nn.Module],
+        channels: int,
+        size: int,
+        lambda_l1: float = 100.0,
+        spread: float = 0.02,
+        critic_steps: int = 5,
+        clip: float = 0.0,
+        penalty: float = 10.0,
+        augmentation: DiffAugment = DiffAugment(),
+        target: Target = Label(),
+        mirror: bool = False,
+    ) -> None:
+        super().__init__(
+            network,
+            discriminator,
+            channels,
+            size,
+            lambda_l1,
+            spread,
+            augmentation=augmentation,
+            target=target,
+            mirror=mirror,
+        )
+        if critic_steps < 1:
+            raise ConfigurationError(f"model.critic_steps={critic_steps}: at least 1; the papers have 5")
+        if (clip > 0) == (penalty > 0):
+            raise ConfigurationError(
+                f"model.clip={clip:g} and model.penalty={penalty:g}: one of them above 0; clip=0.01 or penalty=10 works"
+            )
+        if penalty and any(isinstance(module, nn.BatchNorm2d) for module in self.discriminator.modules()):
+            raise ConfigurationError(
+                "model.penalty and batch norm do not go together; model.discriminator.norm=instance works"
+            )
+        self.critic_steps, self.clip, self.penalty = critic_steps, clip, penalty
+        self.batches = 0
+
+    def turns(self, image: Tensor, coded: Tensor) -> Losses:
+        generates = not self.training or (self.batches + 1) % self.critic_steps == 0
+        with torch.set_grad_enabled(generates and torch.is_grad_enabled()):
+            fake = self.generate(image)
+        made = fake.detach()
+        terms = {"fake": self.judge(image, made).mean(), "real": -self.judge(image, coded).mean()}
+        if self.penalty:
+            terms["penalty"] = self.penalty * self.steepness(image, made, coded)
+        yield "discriminator", terms
+        if self.training:
+            self.batches += 1
+            if self.clip:
+                clamp(self.discriminator, self.clip)
+        if generates:
+            yield "network", {"adversarial": -self.judge(image, fake).mean(), "l1": self.l1(fake, coded)}
+
+    def steepness(self, image: Tensor, made: Tensor, real: Tensor) -> Tensor:
+        """E (|grad| - 1)^2 of the critic's value by the map, on random points between made and real maps."""
+        with torch.enable_grad():
+            share = torch.rand(len(image), 1, 1, 1, device=image.device)
+            between = (share * real + (1 - share) * made).requires_grad_()
+            value = self.judge(image, between).mean(dim=(1, 2, 3)).sum()
+            (gradient,) = torch.autograd.grad(value, between, create_graph=True)
+            return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+    def observations(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """The critic's estimate of the Wasserstein distance: mean D(real) - mean D(fake)."""
+        return {"wasserstein": -losses["discriminator/real"] - losses["discriminator/fake"]}
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.batches)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.batches = int(state)
+
+
+@torch.no_grad()
+def clamp(module: nn.Module, most: float) -> None:
+    for parameter in module.parameters():
+        parameter.clamp_(-most, most)
