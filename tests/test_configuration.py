@@ -1,43 +1,114 @@
 """conf/ and the overrides of the command line: every choice composes, every mistake gets one line."""
 
 import itertools
+import math
 from pathlib import Path
 
 import pytest
 
-from vmsbench.cli.configuration import compose, conf_folder, options
+from vmsbench.cli.configuration import choices_made, compose, conf_folder, options
 from vmsbench.data.pairs import CHANNELS
 from vmsbench.errors import ConfigurationError
-from vmsbench.experiment import check
+from vmsbench.experiment import check, setting
+from vmsbench.tuning.searcher import key
 from vmsbench.tuning.study import check_space, experiment_part, searcher_for
 
 EXPERIMENTS = options("exp")
-GROUPS = ["network", "augment", "schedule", "searcher", "scheduler", "launcher", "tracker", "data"]
-CHOICES = [f"{group}={option}" for group in GROUPS for option in options(group)]
-CHOICES += [f"optimizer@optimizers.network={option}" for option in options("optimizer")]
+CHOICES = [
+    (exp, f"{choice}={option}")
+    for exp in EXPERIMENTS
+    for choice in choices_made(exp)
+    if choice not in ("exp", "preset", "model") and not choice.startswith("optional")
+    for option in options(choice.partition("@")[0])
+]
 
 
-@pytest.mark.parametrize(("exp", "choice"), list(itertools.product(EXPERIMENTS, CHOICES)))
+@pytest.mark.parametrize(("exp", "choice"), sorted(set(CHOICES)))
 def test_every_choice_composes_and_builds_in_every_experiment(exp: str, choice: str) -> None:
-    settings = compose(exp, [choice, "model.network.width=8"])
+    settings = compose(exp, [choice])
     check(experiment_part(settings), channels=CHANNELS["rg"], size=64, train=100)
     assert settings["exp"] == exp
 
 
+@pytest.mark.parametrize("space", options("space"))
 @pytest.mark.parametrize("exp", EXPERIMENTS)
-def test_every_option_of_an_experiments_own_space_works(exp: str) -> None:
-    settings = compose(exp, [])
+def test_every_option_of_every_space_works(exp: str, space: str) -> None:
+    settings = compose(exp, [f"space={space}"])
     config = experiment_part(settings)
     searcher_for(settings, config)
     check_space(settings, config, channels=2, size=64, train=100)
 
 
-@pytest.mark.parametrize(("exp", "preset"), list(itertools.product(EXPERIMENTS, options("preset"))))
-def test_every_preset_walks_over_two_coordinates_in_every_experiment(exp: str, preset: str) -> None:
+@pytest.mark.parametrize(
+    ("exp", "preset"),
+    [
+        (exp, preset)
+        for exp, preset in itertools.product(EXPERIMENTS, options("preset"))
+        if f"exp: {exp}" in (text := (conf_folder() / "preset" / f"{preset}.yaml").read_text()) or "exp: " not in text
+    ],
+)
+def test_every_preset_works_in_every_experiment_that_it_is_for(exp: str, preset: str) -> None:
     settings = compose(exp, ["data=standin", f"preset={preset}"])
     config = experiment_part(settings)
     assert searcher_for(settings, config).budget >= 5
-    check_space(settings, config, channels=2, size=32, train=100)
+    check(config, channels=2, size=32, train=100)
+
+
+def test_the_thesis_has_14400_points_for_the_gan_and_betas_for_adam_alone() -> None:
+    space = compose("gan", ["space=seed_exhaustive"])["space"]["coordinates"]
+    assert math.prod(len(coordinate["options"]) for coordinate in space) == 14_400
+    for coordinate in space:
+        for option in coordinate["options"]:
+            if coordinate["param"].startswith("optimizers"):
+                assert ("betas" in option) == option["_target_"].endswith("Adam")
+
+
+def test_the_thesis_walk_starts_from_its_defaults_and_they_are_among_its_options() -> None:
+    settings = compose("gan", ["space=seed_coordinate"])
+    searcher = searcher_for(settings, experiment_part(settings))
+    assert searcher.budget == 1 + 2 * (2 + 4 + 15)
+    for coordinate in settings["space"]["coordinates"]:
+        start = setting(settings, coordinate["param"])
+        assert key(start) in {key(option) for option in coordinate["options"]}
+
+
+def test_the_thesis_augmentation_stands_before_the_gans_discriminator_and_on_the_pairs_of_the_others() -> None:
+    gan = compose("gan", ["augment=thesis"])
+    assert gan["augment"]["steps"] == []
+    assert (gan["model"]["augmentation"]["translation"], gan["model"]["augmentation"]["cutout"]) == (0.9, 0.9)
+    for exp in ("unet", "diffusion"):
+        assert [step["p"] for step in compose(exp, ["augment=thesis"])["augment"]["steps"]] == [0.9, 0.9]
+    assert compose("gan", ["augment=flip"])["model"]["augmentation"]["translation"] == 0
+
+
+def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
+    settings = compose("diffusion", ["noise=betas", "model.schedule.rescale=false", "model.times=250"])
+    (caution,) = check(experiment_part(settings), channels=2, size=64, train=100)
+    assert "T = 250" in caution
+
+
+@pytest.mark.parametrize(
+    ("exp", "overrides", "said"),
+    [
+        ("unet", ["network=residual", "model.network.width=20"], "norm=group needs .* width=16 works"),
+        ("unet", ["model.network.layers=7"], "64 px cannot be halved so often; layers=4 can"),
+        ("unet", ["network=residual", "model.network.multipliers=[1,1,1,1,1,1,1,1]"], "cannot be halved 7 times"),
+        ("unet", ["trainer.batch_size=101"], "trainer.batch_size=101 must lie between 1 and the 100 training pairs"),
+        ("diffusion", ["model.times=20"], "model.steps=50 must lie between 1 and model.times=20"),
+        ("diffusion", ["noise=zero_terminal", "prediction=noise"], "prediction=velocity or map works"),
+        ("gan", ["model=wasserstein"], "model.discriminator.norm=instance works"),
+        ("unet", ["metric=crsp"], "metric=crsp is none of .*did you mean crps"),
+        ("unet", ["metric=cc_true"], "metric=cc_true is none of l1, "),
+        ("unet", ["trainer.keep=bets"], "did you mean best"),
+        ("unet", ["trainer.precision=fp16"], "trainer.precision=fp16 is none of float32, bf16"),
+        ("unet", ["trainer.patience=-1"], "trainer.patience=-1: at least 0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_training_with_one_that_does(
+    exp: str, overrides: list[str], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        check(experiment_part(compose(exp, overrides)), channels=2, size=64, train=100)
 
 
 def test_the_thesis_defaults_are_the_defaults() -> None:
@@ -84,6 +155,13 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ("gan", "test=maybe", "test=maybe does not fit: it is true or false"),
         ("gan", "optimizers.network.betas=0.5", "it is a list"),
         ("gan", "model=5", "model=5 is not a choice"),
+        ("gan", "network=null", "network=null is not a choice"),
+        ("unet", "preset=wgan", "preset=wgan is for --exp gan, not unet"),
+        (
+            "unet",
+            "optimizer@optimizers.network=sgd optimizers.network.betas=[0.9,0.9]",
+            r"optimizers.network.betas is not a setting.*\(optimizers.network has: lr, momentum\)",
+        ),
         ("unet", "discriminator=patch", "discriminator is no choice to make in --exp unet"),
         ("unet", "optimizer=sgd", "optimizer@optimizers.network=sgd"),
         ("unet", "exp=gan", "choose the experiment by --exp gan"),
@@ -93,7 +171,7 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
 )
 def test_a_mistake_gets_one_line_that_names_what_would_have_worked(exp: str, override: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as caught:
-        compose(exp, [override] if override else [])
+        compose(exp, override.split())
     assert "\n" not in str(caught.value)
 
 

@@ -53,6 +53,60 @@ def test_an_interrupted_experiment_continues_where_it_stopped(model: str, tmp_pa
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_an_experiment_cut_between_its_weights_and_its_results_has_the_same_results(keep: str, tmp_path: Path) -> None:
+    """The final weights are on disk, results.json is not: judged again, nothing trained."""
+    config = with_settings(configuration(), {"trainer.keep": keep})
+    whole = run(config, tmp_path)
+    (tmp_path / "results.json").unlink()
+    seen: list[int] = []
+    assert timeless([run(config, tmp_path, lambda record: seen.append(record["epoch"]))]) == timeless([whole])
+    assert seen == [1, 2, 3, 4]
+
+
+def test_training_ends_when_validation_no_longer_improves_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    """A rate that soon throws the weights about: the best epoch lies behind, and its scores are the result's."""
+    config = with_settings(
+        configuration(),
+        {
+            "trainer.epochs": 40,
+            "trainer.keep": "best",
+            "trainer.patience": 3,
+            "evaluation.every": 1,
+            "trainer.ema": 0.0,
+        },
+    )
+    config["optimizers"]["network"]["lr"] = 0.1
+    for epoch in (2, 4):
+        with pytest.raises(Killed):
+            run(config, tmp_path, killed_after(epoch))
+    results = run(config, tmp_path)
+    scores = {record["epoch"]: record["scores"]["crps"] for record in read_lines(tmp_path / "history.jsonl")}
+    best = min(scores, key=lambda epoch: scores[epoch])
+    assert len(scores) == best + 3 < 40
+    assert results["epoch_kept"] == best
+    assert results["validation"]["crps"] == pytest.approx(scores[best], rel=1e-5)
+
+
+def test_bfloat16_trains_to_about_the_same_loss(tmp_path: Path) -> None:
+    losses = []
+    for precision in ("float32", "bf16"):
+        run(with_settings(configuration(), {"trainer.precision": precision}), tmp_path / precision)
+        losses.append(list(read_lines(tmp_path / precision / "history.jsonl"))[-1]["train"]["loss"])
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def test_a_collapsed_model_is_named_in_log_and_results(tmp_path: Path) -> None:
+    config = configuration()
+    config["optimizers"]["network"] = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.0}
+    config["model"] = {"_target_": "tests.tiny.Constant", "network": config["model"]["network"]}
+    (trouble,) = run(config, tmp_path)["troubles"]
+    assert "collapsed" in trouble
+    assert "epochs 2 to 4, 2 times" in trouble
+    assert "collapsed" in (tmp_path / "log.txt").read_text()
+
+
 def test_a_history_line_without_its_checkpoint_is_written_again(tmp_path: Path) -> None:
     config = configuration()
     with pytest.raises(Killed):

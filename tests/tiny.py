@@ -3,8 +3,10 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vmsbench.data.pairs import Dataset, Pairs
+from vmsbench.models.regression import Regression
 
 
 def pairs(count: int, size: int, seed: int) -> Pairs:
@@ -23,6 +25,13 @@ def dataset(size: int = 32, root: str | None = None, cache: str | None = None, d
     return Dataset(
         pairs(24, size, 1), pairs(8, size, 2), pairs(8, size, 3), coding="rg", digest="tiny", title="tiny squares"
     )
+
+
+class Constant(Regression):
+    """A model whose weights do not matter: the same map for every image."""
+
+    def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
+        return torch.zeros(len(image), count, 2, *image.shape[2:])
 
 
 def configuration(**settings: Any) -> dict[str, Any]:
@@ -46,6 +55,7 @@ def configuration(**settings: Any) -> dict[str, Any]:
             "batch_size": 5,
             "ema": 0.99,
             "clip": 1.0,
+            "precision": "float32",
             "keep": "last",
             "patience": 0,
         },
@@ -67,6 +77,34 @@ MODELS: dict[str, dict[str, Any]] = {
             "discriminator": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01},
         },
     },
+    "wgan": {
+        "exp": "gan",
+        "model": {
+            "_target_": "vmsbench.models.wasserstein.Wasserstein",
+            "network": {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": 4, "dropout": 0.2},
+            "discriminator": {
+                "_target_": "vmsbench.networks.patch.PatchDiscriminator",
+                "_partial_": True,
+                "width": 4,
+                "norm": "instance",
+                "spectral": True,
+            },
+            "critic_steps": 3,
+            "augmentation": {"_target_": "vmsbench.data.augmentation.DiffAugment", "translation": 0.9, "cutout": 0.9},
+            "target": {"_target_": "vmsbench.models.target.Sum"},
+        },
+        "optimizers": {
+            "network": {"_target_": "torch.optim.RMSprop", "_partial_": True, "lr": 0.001},
+            "discriminator": {"_target_": "torch.optim.Adadelta", "_partial_": True, "lr": 0.5},
+        },
+        "augment": {
+            "_target_": "vmsbench.data.augmentation.Compose",
+            "steps": [
+                {"_target_": "vmsbench.data.augmentation.Warp"},
+                {"_target_": "vmsbench.data.augmentation.Colour"},
+            ],
+        },
+    },
     "diffusion": {
         "exp": "diffusion",
         "model": {
@@ -81,6 +119,22 @@ MODELS: dict[str, dict[str, Any]] = {
             "schedule": {"_target_": "vmsbench.models.noise.Cosine"},
             "steps": 3,
             "quick_steps": 2,
+        },
+        "evaluation": {"every": 2, "images": 4, "samples": 2, "final_samples": 3, "batch_size": 8},
+    },
+    "ddpm": {
+        "exp": "diffusion",
+        "model": {
+            "_target_": "vmsbench.models.diffusion.Diffusion",
+            "network": {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": 4},
+            "schedule": {"_target_": "vmsbench.models.noise.Betas"},
+            "prediction": {"_target_": "vmsbench.models.prediction.Noise"},
+            "times": 20,
+            "steps": 5,
+            "eta": 1.0,
+            "forget": 0.2,
+            "guidance": 1.5,
+            "mirror": True,
         },
         "evaluation": {"every": 2, "images": 4, "samples": 2, "final_samples": 3, "batch_size": 8},
     },

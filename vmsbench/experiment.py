@@ -14,7 +14,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,11 @@ import torch
 from vmsbench.build import build
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.pictures import grid, render
-from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
-from vmsbench.metrics.scores import lower_is_better
+from vmsbench.metrics.scores import lower_is_better, score
 from vmsbench.models.model import Model
 from vmsbench.training.evaluation import Evaluation, evaluate, validation_losses, variety
 from vmsbench.training.training import Training
@@ -78,10 +78,10 @@ def identity(config: Config) -> str:
     return hashlib.sha256(json.dumps(plain(kept), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def check(config: Config, channels: int, size: int, train: int) -> None:
+def check(config: Config, channels: int, size: int, train: int) -> list[str]:
     """Build everything but the weights' memory, so that a wrong setting is said before any training starts.
 
-    Raises UserError in one line.
+    Returns what is possible but unwise, a sentence each. Raises UserError in one line.
     """
     with torch.device("meta"):
         model = build(config["model"], channels=channels, size=size)
@@ -105,8 +105,23 @@ def check(config: Config, channels: int, size: int, train: int) -> None:
         raise ConfigurationError(
             f"trainer.batch_size={trainer['batch_size']} must lie between 1 and the {train} training pairs"
         )
-    if trainer["epochs"] < 1:
-        raise ConfigurationError(f"trainer.epochs={trainer['epochs']}: at least 1")
+    for name, least in (("epochs", 1), ("patience", 0)):
+        if trainer[name] < least:
+            raise ConfigurationError(f"trainer.{name}={trainer[name]}: at least {least}")
+    check_among("trainer.keep", trainer["keep"], ("last", "best"))
+    check_among("trainer.precision", trainer["precision"], ("float32", "bf16"))
+    blank = torch.zeros(1, 1 if channels == 1 else 3, size, size)
+    lowered = [name for name in score(blank, blank, light=True) if lower_is_better(name) and name != "n"]
+    check_among("metric", config["metric"], lowered)
+    device = chosen_device(config["device"])
+    if trainer["precision"] == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ConfigurationError("trainer.precision=bf16: this GPU has no bfloat16; trainer.precision=float32 works")
+    return model.cautions()
+
+
+def check_among(name: str, value: str, valid: Sequence[str]) -> None:
+    if value not in valid:
+        raise ConfigurationError(f"{name}={value} is none of {', '.join(valid)}{did_you_mean(str(value), valid)}")
 
 
 def run(config: Config, folder: Path | str, report: Report = ignore) -> dict[str, Any]:
@@ -181,6 +196,8 @@ class Experiment:
         log(self.folder, f"{self.config['exp']} on {self.device}: epoch {len(history) + 1} to {self.epochs}")
         for caution in self.model.cautions():
             log(self.folder, f"caution: {caution}")
+        for fact, value in self.model.facts().items():
+            log(self.folder, f"{fact}: {value}")
         while not self.trained(history):
             record = self.one_epoch(len(history) + 1, history[-1]["seconds"] if history else 0.0)
             append_line(self.folder / "history.jsonl", record)
@@ -259,9 +276,9 @@ class Experiment:
 
     def compare(self, epoch: int, seen: Evaluation) -> None:
         """Remember the best epoch so far by the validation metric, and its weights where they are to be the result."""
-        score = seen.scores[self.config["metric"]]
-        if score is not None and (not self.best or better(self.config["metric"], score, self.best["score"])):
-            self.best = {"epoch": epoch, "score": score}
+        reached = seen.scores[self.config["metric"]]
+        if reached is not None and (not self.best or reached < self.best["score"]):
+            self.best = {"epoch": epoch, "score": reached}
             if self.keeps_best:
                 self.best["weights"] = snapshot(self.model)
 
@@ -283,6 +300,7 @@ class Experiment:
             "epoch_kept": self.kept["epoch"],
             "troubles": summary(history),
             "cautions": self.model.cautions(),
+            "facts": self.model.facts(),
             "seconds": history[-1]["seconds"],
             "parameters": sum(p.numel() for player in self.model.players().values() for p in player.parameters()),
             "parameters_network": sum(p.numel() for p in self.model.network.parameters()),
@@ -327,10 +345,6 @@ class Experiment:
 def snapshot(model: Model) -> dict[str, torch.Tensor]:
     """A copy of all weights, on the CPU."""
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-
-
-def better(metric: str, score: float, than: float) -> bool:
-    return score < than if lower_is_better(metric) else score > than
 
 
 def summary(history: list[dict[str, Any]]) -> list[str]:

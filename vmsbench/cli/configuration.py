@@ -46,20 +46,28 @@ def compose(exp: str, overrides: list[str]) -> Config:
         else:
             values[name] = override
     check_choices(groups, exp)
+    check_preset(groups, exp)
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             base = hydra_compose("config", overrides=[f"exp={exp}", *groups])
-            plain_base = cast(Config, OmegaConf.to_container(base, resolve=True))
+            plain_base = chosen_space(cast(Config, OmegaConf.to_container(base, resolve=True)))
             for name in values:
                 check_name(name, plain_base, exp)
             OverridesParser.create().parse_overrides(list(values.values()))
-            composed = hydra_compose("config", overrides=[f"exp={exp}", *groups, *values.values()])
-            settings = cast(Config, OmegaConf.to_container(composed, resolve=True))
+            composed = (
+                base if not values else hydra_compose("config", overrides=[f"exp={exp}", *groups, *values.values()])
+            )
+            settings = chosen_space(cast(Config, OmegaConf.to_container(composed, resolve=True)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(one_line(error, overrides)) from error
     for name in values:
         fit(settings, plain_base, name)
     return settings
+
+
+def chosen_space(settings: Config) -> Config:
+    """The settings with the space of their own experiment alone; a file in conf/space has one for each."""
+    return settings | {"space": {"coordinates": settings["space"]["coordinates"]}}
 
 
 def check_form(override: str, name: str) -> None:
@@ -71,7 +79,7 @@ def check_form(override: str, name: str) -> None:
 
 def check_option(shown: str, group: str, option: str) -> None:
     valid = options(group)
-    if option not in valid and option != "null":
+    if option not in valid:
         raise ConfigurationError(
             f"{shown}={option} is not a choice{did_you_mean(option, valid)}  ({group} has: {', '.join(valid)})"
         )
@@ -132,6 +140,16 @@ def check_choices(groups: list[str], exp: str) -> None:
             alike = sorted(choice for choice in made if choice.partition("@")[0] == group)
             instead = f"; write {' or '.join(f'{choice}={value}' for choice in alike)}" if alike else ""
             raise ConfigurationError(f"{name} is no choice to make in --exp {exp}{instead}")
+
+
+def check_preset(groups: list[str], exp: str) -> None:
+    """Raises ConfigurationError for a preset of another experiment: one whose file sets `exp`."""
+    import yaml
+
+    for preset in (override.removeprefix("preset=") for override in groups if override.startswith("preset=")):
+        meant = yaml.safe_load((conf_folder() / "preset" / f"{preset}.yaml").read_text()) or {}
+        if meant.get("exp", exp) != exp:
+            raise ConfigurationError(f"preset={preset} is for --exp {meant['exp']}, not {exp}")
 
 
 def choices_made(exp: str) -> list[str]:

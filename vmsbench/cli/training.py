@@ -7,12 +7,12 @@ from typing import Any
 
 from vmsbench.experiment import check, identity, run
 from vmsbench.metrics.baselines import score_baselines
-from vmsbench.tuning.study import experiment_part, prepared
+from vmsbench.tuning.study import experiment_part, prepared, warn_of
 
 
 def train_one(settings: dict[str, Any], runs: Path, quiet: bool) -> None:
     config, dataset = prepared(experiment_part(settings), runs)
-    check(config, dataset.channels, dataset.size, len(dataset.train))
+    warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))
     folder = runs / "single" / f"{config['exp']}-{identity(config)}"
     epochs = config["trainer"]["epochs"]
     if quiet:

@@ -68,6 +68,10 @@ class Model(nn.Module, ABC):
         """What is unwise in the settings without being impossible, in words, each with a value that would do."""
         return []
 
+    def facts(self) -> dict[str, int]:
+        """What follows from the settings and is worth knowing, for log and results."""
+        return {}
+
     def study(self, coded: Tensor) -> None:
         """Look once at what is to be taught, N x C x S x S."""
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from vmsbench.data.augmentation import DiffAugment
 from vmsbench.models.model import Losses, MakesNetwork, Model
@@ -48,6 +47,11 @@ class Adversarial(Model):
 
     def players(self) -> dict[str, nn.Module]:
         return {"network": self.network, "discriminator": self.discriminator}
+
+    def facts(self) -> dict[str, int]:
+        """The side in pixels of the square that one answer of the discriminator judges, where it tells."""
+        field = getattr(self.discriminator, "receptive_field", None)
+        return {} if field is None else {"discriminator_receptive_field": field}
 
     def generate(self, image: Tensor) -> Tensor:
         return self.network(image).tanh()
@@ -89,11 +93,11 @@ class Pix2Pix(Adversarial):
 def begin(module: nn.Module, spread: float) -> None:
     """pix2pix's first weights: convolutions N(0, spread), batch norms N(1, spread), no biases."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        normed = is_parametrized(module, "weight")
-        nn.init.normal_(module.parametrizations.weight.original if normed else module.weight, 0.0, spread)
+        for parameter in module.parameters():
+            if parameter.ndim == 4:
+                nn.init.normal_(parameter, 0.0, spread)
+            else:
+                nn.init.zeros_(parameter)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, spread)
-    else:
-        return
-    if module.bias is not None:
         nn.init.zeros_(module.bias)

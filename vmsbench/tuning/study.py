@@ -1,9 +1,11 @@
 """From settings to a finished sweep: the data, the checks, the search, the finals."""
 
+import logging
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +81,25 @@ def paths(config: Any, above: str = "") -> list[str]:
 
 def check_space(settings: Config, config: Config, channels: int, size: int, train: int) -> None:
     """Say what is wrong with the configuration or any option of the space before anything is trained."""
-    check(config, channels, size, train)
+    warn_of(check(config, channels, size, train))
     for coordinate in settings["space"]["coordinates"]:
         for option in coordinate["options"]:
             try:
-                check(with_settings(config, {coordinate["param"]: option}), channels, size, train)
+                warn_of(check(with_settings(config, {coordinate["param"]: option}), channels, size, train))
             except (UserError, TypeError, ValueError) as error:
                 named = f"{coordinate['param']}={describe(option)}"
                 raise ConfigurationError(f"space: {named} does not work: {error}") from error
+
+
+@cache
+def warn_once(caution: str) -> None:
+    logging.getLogger("vmsbench").warning("warning: %s", caution)
+
+
+def warn_of(cautions: Iterable[str]) -> None:
+    """Say on the log (standard error, unless somebody set up another) what is unwise, each thing once."""
+    for caution in cautions:
+        warn_once(caution)
 
 
 def tune(
