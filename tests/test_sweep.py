@@ -11,11 +11,12 @@ from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run, with_settings
 from vmsbench.files import append_line, read_json, read_lines
 from vmsbench.tuning.coordinate import CoordinateSearch
+from vmsbench.tuning.finals import Finals, contenders
 from vmsbench.tuning.lock import owned
 from vmsbench.tuning.searcher import Coordinate
 from vmsbench.tuning.stopping import Asha, Never, PlainAsha, Stopping
-from vmsbench.tuning.study import Study, tune
-from vmsbench.tuning.sweep import Finals, Sweep
+from vmsbench.tuning.study import Study, final, tune
+from vmsbench.tuning.sweep import Sweep
 from vmsbench.tuning.work import Outcome, Trial, Watcher, Work
 
 SPACE = [Coordinate("model.network.width", [2, 4, 6]), Coordinate("optimizers.network.lr", [0.003, 0.01])]
@@ -140,14 +141,14 @@ def test_finals_train_the_winner_again_from_other_seeds_and_score_the_test_pairs
     whole = sweep(tmp_path)
     in_turn(whole)
     assert whole.winner is not None
-    finals = Finals(tmp_path, whole.winner.config, 2, Watcher())
+    finals = Finals(tmp_path, contenders(tmp_path, CONFIG, 1), 2, Watcher())
     in_turn(finals)
     assert finals.finished
     events = told(tmp_path, "final")
     assert [event["seed"] for event in events] == [1000, 1001]
     for event in events:
         assert read_json(tmp_path / "final" / event["trial"] / "results.json")["test"] == event["scores"]
-    assert Finals(tmp_path, whole.winner.config, 2, Watcher()).finished
+    assert Finals(tmp_path, contenders(tmp_path, CONFIG, 1), 2, Watcher()).finished
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -157,17 +158,83 @@ def settings(**changes: Any) -> dict[str, Any]:
         "space": space,
         "searcher": {"_target_": "vmsbench.tuning.coordinate.CoordinateSearch", "rounds": 1},
         "scheduler": {"_target_": "vmsbench.tuning.stopping.Never"},
-        "finals": {"seeds": 1},
+        "finals": {"top": 1, "seeds": 1},
     } | changes
 
 
 def study(tmp_path: Path, watcher: Watcher | None = None, **changes: Any) -> Study:
-    def driver(work: Work, stopping: Stopping) -> bool:
-        in_turn(work)
-        return work.finished
-
     folder = tmp_path / "runs" / "mine"
     return tune(settings(**changes), folder, tmp_path / "runs", watcher or Watcher(), driver, "vmsbench tune", False)
+
+
+def driver(work: Work, stopping: Stopping) -> bool:
+    in_turn(work)
+    return work.finished
+
+
+def test_finals_take_the_winner_and_then_the_best_others_by_tuning_score(tmp_path: Path) -> None:
+    done = study(tmp_path)
+    trials = {e["trial"]: e["score"] for e in told(done.folder, "finished")}
+    best = contenders(done.folder, CONFIG, 3)
+    assert [one.trial for one in best] == sorted(trials, key=lambda trial: trials[trial])[:3]
+    assert [one.rank for one in best] == [1, 2, 3]
+    assert len(contenders(done.folder, CONFIG, 99)) == len(trials)
+
+
+def test_more_finals_add_to_those_there_are_and_read_the_test_pairs_once_each(tmp_path: Path) -> None:
+    done = study(tmp_path)
+    first = told(done.folder, "final")
+    assert [(event["rank"], event["seed"], event["test_reads"]) for event in first] == [(1, 1000, 1)]
+    more = final(done.folder, tmp_path / "runs", {}, 2, 2, Watcher(), driver)
+    assert more.finished
+    events = told(done.folder, "final")
+    assert events[0] == first[0]
+    assert [(event["rank"], event["seed"]) for event in events] == [(1, 1000), (2, 1000), (1, 1001), (2, 1001)]
+    for event in events:
+        folder = done.folder / "final" / event["trial"]
+        assert (
+            read_json(folder / "results.json")["test_reads"] == len(list(read_lines(folder / "test_reads.jsonl"))) == 1
+        )
+        assert (
+            read_json(folder / "config.json")["model"]
+            == read_json(done.folder / "trials" / event["of"] / "config.json")["model"]
+        )
+    final(done.folder, tmp_path / "runs", {}, 2, 2, Watcher(), driver)
+    assert told(done.folder, "final") == events
+
+
+def test_a_final_that_had_to_read_the_test_pairs_again_says_so(tmp_path: Path) -> None:
+    done = study(tmp_path)
+    (folder,) = (done.folder / "final").iterdir()
+    (folder / "results.json").unlink()
+    assert run(read_json(folder / "config.json"), folder)["test_reads"] == 2
+
+
+def test_no_trial_of_the_search_reads_the_test_pairs(tmp_path: Path) -> None:
+    done = study(tmp_path)
+    for trial in (done.folder / "trials").iterdir():
+        assert not (trial / "test_reads.jsonl").exists()
+        assert not {"test", "fid", "train"} & set(read_json(trial / "results.json"))
+
+
+def test_finals_of_an_unfinished_search_are_refused_with_the_command_that_finishes_it(tmp_path: Path) -> None:
+    done = study(tmp_path)
+    journal = [line for line in (done.folder / "journal.jsonl").read_text().splitlines() if "winner" not in line]
+    (done.folder / "journal.jsonl").write_text("\n".join(journal) + "\n")
+    with pytest.raises(UserError, match="has no winner yet; first finish its search: vmsbench tune"):
+        final(done.folder, tmp_path / "runs", {}, 3, 5, Watcher(), driver)
+    with pytest.raises(ConfigurationError, match="--top 0 --seeds 5: at least 1 of each"):
+        final(done.folder, tmp_path / "runs", {}, 0, 5, Watcher(), driver)
+
+
+def test_a_sweep_that_requires_fid_fails_before_any_training_where_its_weights_are_missing(tmp_path: Path) -> None:
+    missing = {"weights": str(tmp_path / "none.pth"), "required": True}
+    with pytest.raises(ConfigurationError, match=r"fid=required: no Inception weights at .*none.pth; download"):
+        study(tmp_path, fid=missing)
+    assert not (tmp_path / "runs" / "mine").exists()
+    done = study(tmp_path)
+    with pytest.raises(ConfigurationError, match="fid=required: no Inception weights"):
+        final(done.folder, tmp_path / "runs", {"fid": missing}, 3, 5, Watcher(), driver)
 
 
 def test_a_study_leaves_all_that_a_report_needs(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def configuration(**settings: Any) -> dict[str, Any]:
         "device": "cpu",
         "metric": "crps",
         "test": False,
-        "fid": {"weights": None},
+        "fid": {"weights": None, "required": False},
         "data": {"_target_": "tests.tiny.dataset", "root": None, "cache": None, "digest": "tiny"},
         "model": {
             "_target_": "vmsbench.models.regression.Regression",

@@ -26,8 +26,10 @@ from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.pictures import grid, render
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
+from vmsbench.metrics.baselines import PixelMedian
+from vmsbench.metrics.baselines import evaluate as predicted
 from vmsbench.metrics.frechet import distances
-from vmsbench.metrics.inception import find_weights
+from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
 from vmsbench.metrics.scores import lower_is_better, score
 from vmsbench.models.model import Model
 from vmsbench.training.evaluation import Evaluation, evaluate, validation_losses, variety
@@ -36,10 +38,10 @@ from vmsbench.training.training import Training
 Config = dict[str, Any]
 Report = Callable[[dict[str, Any]], None]
 
-BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid.weights")
+BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid")
 SHOWN = 8
 COLLAPSED = 0.02
-SHOWN_SCORES = ("l1", "l1_unit", "mse", "crps", "cc_true", "cc_false", "cc_combined")
+SHOWN_SCORES = ("l1", "l1_unit", "mse", "crps", "cc_true", "cc_false", "cc_combined", "cc_combined_20")
 
 
 def ignore(record: dict[str, Any]) -> None:
@@ -122,6 +124,24 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
 def check_among(name: str, value: str, valid: Sequence[str]) -> None:
     if value not in valid:
         raise ConfigurationError(f"{name}={value} is none of {', '.join(valid)}{did_you_mean(str(value), valid)}")
+
+
+def check_fid(config: Config) -> None:
+    """Refuse, before any training, what requires FID where that cannot be had. Raises ConfigurationError.
+
+    Weights that are not the official ones will do where their path was given: their distance is not called FID.
+    """
+    fid = config["fid"]
+    if not fid["required"]:
+        return
+    found = find_weights(fid["weights"])
+    if isinstance(found, NoWeights):
+        raise ConfigurationError(f"fid=required: {found.reason}")
+    if not found.official and not fid["weights"]:
+        raise ConfigurationError(
+            f"fid=required: {found.file} is not the official file (sha256 {found.sha256[:8]}..., not "
+            f"{OFFICIAL_SHA256[:8]}...); copy it again, or name it by fid.weights={found.file} to use it as it is"
+        )
 
 
 def run(config: Config, folder: Path | str, report: Report = ignore) -> dict[str, Any]:
@@ -314,12 +334,23 @@ class Experiment:
             "torch": torch.__version__,
         }
         if self.config["test"]:
-            test = self.dataset.test.to(self.device)
-            judged = evaluate(self.model, test, samples, batch_size)
-            results["test"] = judged.scores
-            results["fid"] = self.frechet(test, judged)
-            self.keep(test, judged)
+            results |= self.examine(samples, batch_size)
         return results
+
+    def examine(self, samples: int, batch_size: int) -> dict[str, Any]:
+        """What a final reports: scores on the test pairs, how often those were read, and what was learnt by heart."""
+        reads = self.folder / "test_reads.jsonl"
+        append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
+        learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
+        test = self.dataset.test.to(self.device)
+        judged = evaluate(self.model, test, samples, batch_size)
+        self.keep(test, judged)
+        return {
+            "test": judged.scores,
+            "test_reads": len(list(read_lines(reads))),
+            "train": evaluate(self.model, self.train.subset(learnt), samples, batch_size).scores,
+            "fid": self.frechet(test, judged),
+        }
 
     def frechet(self, test: Pairs, judged: Evaluation) -> dict[str, Any]:
         """The Frechet distances between true and predicted maps, or why there are none."""
@@ -329,12 +360,14 @@ class Experiment:
         return distances(test.maps, judged.samples[:, 0], reference, weights, self.device, cache=folder)
 
     def keep(self, test: Pairs, judged: Evaluation) -> None:
-        """predictions.npz and scores.csv: what the report draws, and compares image by image."""
+        """predictions.npz and scores.csv: what the report draws, and compares image by image with the pixel median."""
         kept: dict[str, Any] = {"names": np.array(test.names), "predictions": judged.samples[:, 0].numpy()}
         if judged.samples.shape[1] > 1:
             kept["median"] = judged.samples.float().quantile(0.5, dim=1).round().to(torch.uint8).numpy()
         replace(self.folder / "predictions.npz", lambda file: np.savez_compressed(file, **kept))
         columns = {name: judged.per_image[name].tolist() for name in SHOWN_SCORES if name in judged.per_image}
+        blind = predicted(PixelMedian(self.train), test, light=True).per_image()
+        columns |= {f"pixel_median_{name}": blind[name].tolist() for name in SHOWN_SCORES if name in blind}
         beside = self.folder / "scores.csv"
         with beside.open("w", newline="") as file:
             table = csv.writer(file)

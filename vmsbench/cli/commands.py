@@ -53,10 +53,45 @@ def tune(
     from vmsbench.cli.sweeping import sweep
 
     settings = compose(exp, with_epochs(overrides, epochs))
+    if settings["fid"]["required"]:
+        from vmsbench.experiment import check_fid
+
+        check_fid(settings)
     command = f"vmsbench {shlex.join(sys.argv[1:])}"
     arguments = (settings, name or exp, str(writable(runs)), cpus, gpus, command, retry, quiet)
     here = settings["launcher"]["_target_"] == "vmsbench.launching.here.Here"
     job = build(settings["launcher"]).submit(sweep, *arguments)
+    if not here:
+        typer.echo(job.description)
+    elif not job.result():
+        raise typer.Exit(UNFINISHED)
+
+
+@app.command()
+def final(
+    name: Annotated[str, typer.Argument(help="A sweep whose search is finished.")],
+    overrides: Overrides = None,
+    top: Annotated[int, typer.Option(help="How many of its best configurations.")] = 3,
+    seeds: Annotated[int, typer.Option(help="From how many fresh seeds each.")] = 5,
+    gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
+    cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
+    runs: Runs = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Train a sweep's best configurations again from fresh seeds, and score each once on the test pairs.
+
+    They learn from the training pairs; what is kept of a training is chosen on the tuning validation pairs, as in the
+    search. The same command continues what was interrupted; more seeds add to those there are.
+    """
+    from vmsbench.build import build
+    from vmsbench.cli.sweeping import final as train_again
+    from vmsbench.cli.sweeping import settings_of
+
+    settings, places = settings_of(name, writable(runs), list(overrides or []))
+    command = f"vmsbench {shlex.join(sys.argv[1:])}"
+    arguments = (settings, places, name, str(runs), cpus, gpus, top, seeds, command, quiet)
+    here = settings["launcher"]["_target_"] == "vmsbench.launching.here.Here"
+    job = build(settings["launcher"]).submit(train_again, *arguments)
     if not here:
         typer.echo(job.description)
     elif not job.result():

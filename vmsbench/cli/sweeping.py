@@ -3,13 +3,17 @@
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from vmsbench.build import build, describe, short
+from vmsbench.cli.configuration import compose
 from vmsbench.cli.progress import watching
-from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import read_json, read_lines
+
+PLACES = ("device", "fid", "launcher", "slots", "tracker")
 
 
 def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> Any:
@@ -42,18 +46,64 @@ def sweep(
     advise: bool = True,
 ) -> bool:
     """Search, finals and their mirror; True when all is done, False when it was interrupted. Prints what came out."""
-    from vmsbench.tracking.background import Background
-    from vmsbench.tuning.ray_driver import drive, local_cluster
-    from vmsbench.tuning.stopping import Stopping
-    from vmsbench.tuning.study import tune
-    from vmsbench.tuning.work import Work
+    from vmsbench.tuning.study import Driver, Study, tune
+    from vmsbench.tuning.work import Watcher
 
     if not name or "/" in name or name.startswith("."):
         raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2")
     runs = Path(runs_folder).resolve()
+
+    def go(watcher: Watcher, driver: Driver) -> Study:
+        return tune(settings, runs / name, runs, watcher, driver, command, retry)
+
+    return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet, advise)
+
+
+def final(
+    settings: dict[str, Any],
+    places: dict[str, Any],
+    name: str,
+    runs_folder: str,
+    cpus: int | None,
+    gpus: int | None,
+    top: int,
+    seeds: int,
+    command: str,
+    quiet: bool,
+) -> bool:
+    """The best configurations of a sweep from fresh seeds, on the test pairs; True and False as `sweep`."""
+    from vmsbench.tuning.study import Driver, Study
+    from vmsbench.tuning.study import final as train_again
+    from vmsbench.tuning.work import Watcher
+
+    runs = Path(runs_folder).resolve()
+
+    def go(watcher: Watcher, driver: Driver) -> Study:
+        return train_again(runs / name, runs, places, top, seeds, watcher, driver)
+
+    return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet)
+
+
+def carried_out(
+    go: Callable[..., Any],
+    settings: dict[str, Any],
+    name: str,
+    runs_folder: str,
+    cpus: int | None,
+    gpus: int | None,
+    command: str,
+    quiet: bool,
+    advise: bool = True,
+) -> bool:
+    """Call `go(watcher, driver)` with Ray, progress and MLflow around it, and print what came out."""
+    from vmsbench.tracking.background import Background
+    from vmsbench.tuning.ray_driver import drive, local_cluster
+    from vmsbench.tuning.stopping import Stopping
+    from vmsbench.tuning.work import Work
+
     slots = slots_for(settings, cpus, gpus)
     at_once = slots.count
-    folder = runs / name
+    folder = Path(runs_folder).resolve() / name
     tracker = build(settings["tracker"])
     with contextlib.ExitStack() as stack:
         watcher = stack.enter_context(watching(name, quiet))
@@ -71,7 +121,7 @@ def sweep(
 
         if not quiet:
             print(f"{name}: {at_once} trials at once on {slots.cpus} cores, {slots.gpus} GPUs", flush=True)
-        study = tune(settings, folder, runs, watcher, driver, command, retry)
+        study = go(watcher, driver)
     if not study.finished:
         print(f"stopped before the end; to continue:\n  {command}", flush=True)
         return False
@@ -81,6 +131,29 @@ def sweep(
         print(f"  vmsbench report {name}" + (f" --runs {runs_folder}" if runs_folder != "runs" else ""))
         print(f"  {tracker.link()}" if tracker.link() else "  vmsbench sync")
     return True
+
+
+def settings_of(name: str, runs: Path, overrides: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of a sweep that is there, with overrides that say where things are; and those, by dotted path.
+
+    Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
+    """
+    there = sorted(file.parent.name for file in runs.glob("*/sweep.json"))
+    if name not in there:
+        raise UserError(
+            f"no sweep {name} in {runs}{did_you_mean(name, there)}  (there are: {', '.join(there) or 'none'})"
+        )
+    about = read_json(runs / name / "sweep.json")
+    words = [override.partition("=")[0] for override in overrides]
+    for word in words:
+        if word.partition(".")[0] not in PLACES and word != "data.root":
+            raise ConfigurationError(
+                f"{word} is part of what {name} was tuned for; only data.root, {', '.join(PLACES)} can be told anew"
+            )
+    composed = compose(about["exp"], overrides)
+    given = {"data.root": composed["data"]["root"], "device": composed["device"], "fid": composed["fid"]}
+    told = {path: value for path, value in given.items() if any(word.startswith(path) for word in words)}
+    return composed | {"metric": about["config"]["metric"], "trainer": about["config"]["trainer"]}, told
 
 
 def warn(text: str) -> None:
@@ -98,12 +171,12 @@ def outcome(folder: Path) -> list[str]:
         f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",
     ]
     blind = read_json(folder / "baselines.json")["test"]["pixel_median"]
-    finals = (event for event in events if event["event"] == "final")
-    for final in sorted(finals, key=lambda event: event["seed"]):
+    finals = [event for event in events if event["event"] == "final"]
+    for final in sorted(finals, key=lambda event: (event["rank"], event["seed"])):
         scores = final["scores"]
         lines.append(
-            f"  test, seed {final['seed']}: {metric} {scores[metric]:.4f}, L1 {scores['l1']:.4f} in [-1,1], "
-            f"{scores['l1_unit']:.4f} in [0,1]"
+            f"  test, rank {final['rank']}, seed {final['seed']}: {metric} {scores[metric]:.4f}, L1 {scores['l1']:.4f} "
+            f"in [-1,1], {scores['l1_unit']:.4f} in [0,1]"
         )
     lines.append(f"  pixel median, blind to the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
     return lines

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError, did_you_mean
+from vmsbench.metrics.scores import lower_is_better
 
 Scores = Mapping[str, float]
 FAMILIES = {"unet": "UNet", "gan": "GAN", "diffusion": "Diffusion"}
@@ -49,18 +50,23 @@ class Trial:
 
 @dataclass(frozen=True)
 class Final:
-    """The winner trained again with a seed of its own and scored on the test set.
+    """A good configuration trained again with a seed of its own and scored on the test set.
 
+    of, rank    the trial it comes from, and its place by tuning score; "" and None where the journal does not say
     scores      on the test set; empty where the training is not done
+    tuning      on the tuning validation set
     per_image   {image name: {score: value}} of the test set, from scores.csv; empty where there is none
     """
 
     id: str
     folder: Path
+    of: str
+    rank: int | None
     seed: int | None
     config: Mapping[str, Any]
     results: Mapping[str, Any]
     scores: Scores
+    tuning: Scores
     per_image: Mapping[str, Scores]
 
     @property
@@ -129,9 +135,29 @@ class Sweep:
         return FAMILIES.get(self.exp, self.exp)
 
     @property
+    def contenders(self) -> Mapping[str, tuple[Final, ...]]:
+        """The finals that have test scores, by the trial they come from, the search's winner first."""
+        done = sorted((final for final in self.finals if final.scores), key=lambda final: final.rank or 0)
+        return {of: tuple(f for f in done if f.of == of) for of in dict.fromkeys(final.of for final in done)}
+
+    @property
     def scored(self) -> tuple[Final, ...]:
-        """The finals that have test scores."""
-        return tuple(final for final in self.finals if final.scores)
+        """The scored finals of the configuration that stands for the family.
+
+        Of those with the most seeds the one of the best mean tuning score over them; the test scores never choose.
+        """
+        seeds = max(map(len, self.contenders.values()), default=0)
+        full = [finals for finals in self.contenders.values() if len(finals) == seeds]
+        return min(full, key=self.tuning_mean, default=())
+
+    def tuning_mean(self, finals: tuple[Final, ...]) -> float:
+        """The mean tuning score over finals, low for good; infinite where one has none."""
+        values = [final.tuning.get(self.metric, math.inf) for final in finals]
+        return self.sign * sum(values) / len(values)
+
+    @property
+    def sign(self) -> int:
+        return 1 if lower_is_better(self.metric) else -1
 
     @property
     def best(self) -> Trial | None:
@@ -140,8 +166,7 @@ class Sweep:
             if trial.id == self.winner.get("trial"):
                 return trial
         done = [trial for trial in self.trials if trial.outcome == "complete" and trial.score is not None]
-        higher = self.metric.startswith(("cc", "sim"))
-        return min(done, key=lambda trial: (-1 if higher else 1) * (trial.score or 0.0), default=None)
+        return min(done, key=lambda trial: self.sign * (trial.score or 0.0), default=None)
 
 
 @dataclass(frozen=True)
@@ -307,10 +332,13 @@ def read_finals(folder: Path, events: list[dict[str, Any]]) -> tuple[Final, ...]
             Final(
                 id=name,
                 folder=folder / name,
+                of=str(event.get("of") or ""),
+                rank=whole(event.get("rank")),
                 seed=whole(event.get("seed", config.get("seed"))),
                 config=config,
                 results=results,
                 scores=numbers(results.get("test")) or numbers(event.get("scores")),
+                tuning=numbers(results.get("validation")),
                 per_image=read_scores(folder / name / "scores.csv"),
             )
         )

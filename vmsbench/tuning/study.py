@@ -13,13 +13,14 @@ from vmsbench.build import build, describe
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.splitting import splits
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
-from vmsbench.experiment import Config, check, identity, setting, with_settings
-from vmsbench.files import append_line, plain, read_json, save_json
+from vmsbench.experiment import Config, check, check_fid, identity, setting, with_settings
+from vmsbench.files import append_line, plain, read_json, read_lines, save_json
 from vmsbench.metrics.baselines import score_baselines
+from vmsbench.tuning.finals import Finals, contenders
 from vmsbench.tuning.lock import owned
 from vmsbench.tuning.searcher import Coordinate, Searcher, key
 from vmsbench.tuning.stopping import Never, Stopping
-from vmsbench.tuning.sweep import Finals, Sweep
+from vmsbench.tuning.sweep import Sweep
 from vmsbench.tuning.work import Watcher, Work
 
 Driver = Callable[[Work, Stopping], bool]
@@ -44,6 +45,8 @@ def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
     config = with_settings(config, {"data.cache": str(runs.resolve() / "cache")})
     if config["data"]["root"] is not None:
         config = with_settings(config, {"data.root": str(Path(config["data"]["root"]).expanduser().resolve())})
+    if config["fid"]["weights"] is not None:
+        config = with_settings(config, {"fid.weights": str(Path(config["fid"]["weights"]).expanduser().resolve())})
     dataset: Dataset = build(config["data"])
     return with_settings(config, {"data.digest": dataset.digest}), dataset
 
@@ -105,7 +108,7 @@ def warn_of(cautions: Iterable[str]) -> None:
 def tune(
     settings: Config, folder: Path, runs: Path, watcher: Watcher, driver: Driver, command: str, retry: bool
 ) -> Study:
-    """Search, then train the winner again from fresh seeds and score it on the test pairs; or continue doing so.
+    """Search, then train the best again from fresh seeds and score them on the test pairs; or continue doing so.
 
     settings  everything Hydra composed
     folder    runs/NAME
@@ -113,6 +116,7 @@ def tune(
     retry     try again what failed before
     Raises UserError where the settings cannot work, or the sweep of that name is another one or somebody else's.
     """
+    check_fid(settings)
     config, dataset = prepared(experiment_part(settings), runs)
     searcher = searcher_for(settings, config)
     check_space(settings, config, dataset.channels, dataset.size, len(dataset.train))
@@ -126,16 +130,40 @@ def tune(
             causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.outcome == "failed"})
             logs = folder / "trials" / "*" / "log.txt"
             raise UserError(f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs})")
-        if not (folder / "baselines.json").exists():
-            blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
-            save_json(folder / "baselines.json", blind)
-        finals = Finals(folder, sweep.winner.config, settings["finals"]["seeds"], watcher)
-        done = driver(finals, Never())
-        if finals.causes:
-            raise UserError(
-                f"the winner could not be trained again: {'; '.join(finals.causes)}  (see {folder / 'final'})"
-            )
-        return Study(folder, finished=True) if done else interrupted(folder)
+        return finals(folder, config, dataset, settings["finals"]["top"], settings["finals"]["seeds"], watcher, driver)
+
+
+def final(
+    folder: Path, runs: Path, places: dict[str, Any], top: int, seeds: int, watcher: Watcher, driver: Driver
+) -> Study:
+    """Train the `top` best configurations of a finished search again from `seeds` fresh seeds, and score each once.
+
+    places  settings that say where things are on this machine, by dotted path: data.root, device, fid
+    Raises UserError where the sweep has no winner yet, or its data have changed.
+    """
+    if min(top, seeds) < 1:
+        raise ConfigurationError(f"--top {top} --seeds {seeds}: at least 1 of each")
+    about = read_json(folder / "sweep.json")
+    config, dataset = prepared(with_settings(about["config"], places), runs)
+    check_fid(config)
+    if not any(event["event"] == "winner" for event in read_lines(folder / "journal.jsonl")):
+        raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
+    with owned(folder):
+        return finals(folder, config, dataset, top, seeds, watcher, driver)
+
+
+def finals(
+    folder: Path, config: Config, dataset: Dataset, top: int, seeds: int, watcher: Watcher, driver: Driver
+) -> Study:
+    """Score the baselines, and the best configurations from fresh seeds, on the test pairs."""
+    if not (folder / "baselines.json").exists():
+        blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
+        save_json(folder / "baselines.json", blind)
+    work = Finals(folder, contenders(folder, config, top), seeds, watcher)
+    done = driver(work, Never())
+    if work.causes:
+        raise UserError(f"not all could be trained again: {'; '.join(work.causes)}  (see {folder / 'final'})")
+    return Study(folder, finished=True) if done else interrupted(folder)
 
 
 def interrupted(folder: Path) -> Study:

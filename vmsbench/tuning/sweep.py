@@ -3,7 +3,7 @@
     runs/NAME/sweep.json          what is searched, and how
     runs/NAME/journal.jsonl       a line per event: started, finished, settled, winner, final
     runs/NAME/trials/ID/          an experiment each (vmsbench.experiment)
-    runs/NAME/final/ID/           the winner again, with fresh seeds, scored on the test set
+    runs/NAME/final/ID/           the best again, from fresh seeds, scored on the test set (vmsbench.tuning.finals)
 
 After a kill the same sweep is made again: its new searcher asks the same questions and is told, from the journal, what
 is known. So nothing is trained twice to its end, and the winner is the one an uninterrupted sweep finds.
@@ -19,8 +19,6 @@ from vmsbench.files import append_line, read_json, read_lines
 from vmsbench.tuning.searcher import Choice, Searcher, Settled, key
 from vmsbench.tuning.stopping import Curve
 from vmsbench.tuning.work import Outcome, Trial, Watcher, Work
-
-FINAL_SEED = 1000
 
 
 def curve(folder: Path, metric: str) -> dict[int, float]:
@@ -159,54 +157,3 @@ class Sweep(Work):
     def past(self) -> dict[str, Curve]:
         over = (name for name, outcome in self.known.items() if outcome.outcome != "failed")
         return {name: curve(self.folder / "trials" / name, self.metric) for name in over}
-
-
-class Finals(Work):
-    """The winner trained again from fresh seeds, FINAL_SEED onwards, each scored once on the test set."""
-
-    def __init__(self, folder: Path, winner: Config, seeds: int, watcher: Watcher) -> None:
-        self.folder, self.watcher = folder, watcher
-        self.metric: str = winner["metric"]
-        self.journal = folder / "journal.jsonl"
-        told = {event["trial"] for event in read_lines(self.journal) if event["event"] == "final"}
-        self.trials = [self.trial(winner, FINAL_SEED + seed) for seed in range(seeds)]
-        self.open = [trial for trial in self.trials if trial.id not in told]
-        self.waiting = {trial.id for trial in self.open}
-        self.causes: list[str] = []
-
-    def trial(self, winner: Config, seed: int) -> Trial:
-        config = with_settings(winner, {"seed": seed, "test": True})
-        name = identity(config)
-        return Trial(name, self.folder / "final" / name, config, {"seed": seed}, None)
-
-    def ask(self) -> Trial | None:
-        if not self.open:
-            return None
-        trial = self.open.pop(0)
-        self.watcher.started(trial)
-        return trial
-
-    def tell(self, trial: Trial, stopped: str | None, failed: str | None) -> None:
-        outcome = outcome_of(trial, self.metric, stopped, failed)
-        if outcome.outcome == "complete":
-            scores = read_json(trial.folder / "results.json")["test"]
-            event = {"event": "final", "time": time.time(), "trial": trial.id, "seed": trial.config["seed"]}
-            append_line(self.journal, event | {"scores": scores})
-        else:
-            self.causes.append(f"seed {trial.config['seed']}: {outcome.cause}")
-        self.waiting.discard(trial.id)
-        self.watcher.finished(trial, outcome)
-
-    @property
-    def finished(self) -> bool:
-        return not self.waiting
-
-    @property
-    def budget(self) -> int:
-        return max(1, len(self.trials))
-
-    def reference(self) -> Curve:
-        return {}
-
-    def past(self) -> dict[str, Curve]:
-        return {}

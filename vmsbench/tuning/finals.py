@@ -1,0 +1,106 @@
+"""Finals: the best configurations of a sweep trained again from fresh seeds, each scored once on the test set.
+
+They learn from the training pairs alone, and what is kept of a training is chosen on the tuning validation pairs, as
+in the search. Training on both would leave nothing to stop by, and would use a number of epochs that was found for
+fewer images. A seed's score does not choose: which configuration stands for its family is decided by the mean tuning
+score over the fresh seeds, and the test scores report it.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsbench.experiment import Config, identity, with_settings
+from vmsbench.files import append_line, read_json, read_lines
+from vmsbench.tuning.searcher import key
+from vmsbench.tuning.stopping import Curve
+from vmsbench.tuning.sweep import outcome_of
+from vmsbench.tuning.work import Trial, Watcher, Work
+
+FINAL_SEED = 1000
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A configuration that a search found good: the trial it comes from, and its place by tuning score, 1 the best."""
+
+    trial: str
+    rank: int
+    config: Config
+
+
+def contenders(folder: Path, config: Config, top: int) -> list[Contender]:
+    """The winner of the sweep in `folder`, then its other complete trials by tuning score; `top` of them at most.
+
+    config  what the sweep's choices are applied to
+    """
+    choices: dict[str, dict[str, Any]] = {}
+    scores: dict[str, float] = {}
+    winner = ""
+    for event in read_lines(folder / "journal.jsonl"):
+        if event["event"] == "started":
+            choices[event["trial"]] = event["choice"]
+        elif event["event"] == "finished" and event["outcome"] == "complete":
+            scores[event["trial"]] = event["score"]
+        elif event["event"] == "winner":
+            winner = event["trial"]
+            choices[winner] = event["choice"]
+    ranked = sorted((t for t in scores if t in choices), key=lambda t: (t != winner, scores[t]))
+    different = {key(choices[trial]): trial for trial in reversed(ranked)}
+    best = [trial for trial in ranked if different[key(choices[trial])] == trial][:top]
+    return [Contender(t, rank, with_settings(config, choices[t])) for rank, t in enumerate(best, start=1)]
+
+
+class Finals(Work):
+    """Each contender with the seeds FINAL_SEED onwards; what is done is done, and only the rest is run."""
+
+    def __init__(self, folder: Path, contenders: list[Contender], seeds: int, watcher: Watcher) -> None:
+        self.folder, self.watcher = folder, watcher
+        self.journal = folder / "journal.jsonl"
+        told = {event["trial"] for event in read_lines(self.journal) if event["event"] == "final"}
+        self.of: dict[str, Contender] = {}
+        self.trials = [self.trial(one, FINAL_SEED + seed) for seed in range(seeds) for one in contenders]
+        self.open = [trial for trial in self.trials if trial.id not in told]
+        self.waiting = {trial.id for trial in self.open}
+        self.causes: list[str] = []
+
+    def trial(self, contender: Contender, seed: int) -> Trial:
+        config = with_settings(contender.config, {"seed": seed, "test": True})
+        name = identity(config)
+        self.of[name] = contender
+        return Trial(name, self.folder / "final" / name, config, {"rank": contender.rank, "seed": seed}, None)
+
+    def ask(self) -> Trial | None:
+        if not self.open:
+            return None
+        trial = self.open.pop(0)
+        self.watcher.started(trial)
+        return trial
+
+    def tell(self, trial: Trial, stopped: str | None, failed: str | None) -> None:
+        outcome = outcome_of(trial, trial.config["metric"], stopped, failed)
+        contender = self.of[trial.id]
+        if outcome.outcome == "complete":
+            results = read_json(trial.folder / "results.json")
+            event = {"event": "final", "time": time.time(), "trial": trial.id, "seed": trial.config["seed"]}
+            event |= {"of": contender.trial, "rank": contender.rank, "test_reads": results["test_reads"]}
+            append_line(self.journal, event | {"scores": results["test"]})
+        else:
+            self.causes.append(f"rank {contender.rank}, seed {trial.config['seed']}: {outcome.cause}")
+        self.waiting.discard(trial.id)
+        self.watcher.finished(trial, outcome)
+
+    @property
+    def finished(self) -> bool:
+        return not self.waiting
+
+    @property
+    def budget(self) -> int:
+        return max(1, len(self.trials))
+
+    def reference(self) -> Curve:
+        return {}
+
+    def past(self) -> dict[str, Curve]:
+        return {}
