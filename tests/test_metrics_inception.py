@@ -4,6 +4,7 @@ The random network is saved in the official file's format. It is a stand-in for 
 here, and must never be called FID.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,10 @@ import pytest
 import torch
 from PIL import Image
 
-from vmsbench.errors import UserError
+from tests.tiny import configuration, dataset
+from vmsbench.cli.weights import check_weights
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.experiment import check_fid, run, with_settings
 from vmsbench.metrics import inception
 from vmsbench.metrics.frechet import distances, frechet_distance
 from vmsbench.metrics.inception import OFFICIAL_FILE, NoWeights, Weights, features, find_weights
@@ -77,6 +81,43 @@ def test_missing_weights_say_where_they_belong_and_how_to_carry_them(tmp_path, m
         assert isinstance(found, NoWeights)
         for word in (str(tmp_path), "download", OFFICIAL_FILE, "95,628,359 bytes", "fid.weights=PATH"):
             assert word in found.reason
+
+
+def test_the_check_of_weights_says_what_is_there_and_each_step_to_have_them(home, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert not check_weights(None, as_json=False)
+    told = capsys.readouterr().out
+    for word in ("missing", str(tmp_path / "torch"), inception.URL, "sha256sum -c", "rsync", "TORCH_HOME="):
+        assert word in told
+    monkeypatch.setenv("TORCH_HOME", str(home))
+    assert not check_weights(None, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert found["name"].startswith("Frechet (weights ")
+    assert found["looked"][found["file"]]
+    assert not found["official"]
+
+
+def test_fid_required_takes_other_weights_only_where_they_are_named(home, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(home))
+    with pytest.raises(ConfigurationError, match="is not the official file"):
+        check_fid({"fid": {"weights": None, "required": True}})
+    check_fid({"fid": {"weights": str(home / "hub" / "checkpoints" / OFFICIAL_FILE), "required": True}})
+    check_fid({"fid": {"weights": str(home / "none"), "required": False}})
+
+
+@pytest.mark.slow
+def test_a_finals_distance_is_that_of_pytorch_fids_command_on_the_maps_it_left(home, weights, tmp_path):
+    config = configuration(test=True, fid={"weights": str(weights.file), "required": True})
+    fid = run(with_settings(config, {"trainer.epochs": 1}), tmp_path / "final")["fid"]
+    with np.load(tmp_path / "final" / "predictions.npz") as left:
+        predicted = torch.from_numpy(left["predictions"])
+    padded = torch.cat([predicted, torch.zeros_like(predicted[:, :1])], dim=1)
+    folders = [saved(tmp_path / "a", dataset().test.maps), saved(tmp_path / "b", padded)]
+    assert fid["value"] == pytest.approx(commanded(home, folders, 2048), rel=1e-3)
+    assert fid["fid_64"] == pytest.approx(commanded(home, folders, 64), rel=1e-3)
+    assert (fid["name"], fid["n"]) == (weights.name(), 8)
+    assert fid["floor"] > 0
 
 
 def test_a_file_cut_short_or_of_another_kind_is_no_weights(home, tmp_path):

@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at data, or make a stand-in.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+weights_app = typer.Typer(help="What FID needs.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(weights_app, name="weights")
 
 UNFINISHED = 75
 
@@ -165,6 +167,18 @@ def demo(
 
     if not run_demo(writable(runs), out):
         raise typer.Exit(UNFINISHED)
+
+
+@weights_app.command("check")
+def weights_check(
+    path: Annotated[Path | None, typer.Argument(help="The file; looked for in $TORCH_HOME, unless told.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+) -> None:
+    """Whether FID's Inception weights are there and the official ones, and how to carry them to a cluster."""
+    from vmsbench.cli.weights import check_weights
+
+    if not check_weights(path, as_json):
+        raise typer.Exit(1)
 
 
 @data_app.command("check")

@@ -8,7 +8,7 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,9 +54,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class NoWeights:
-    """There are no weights to be used; `reason` says why and what to do."""
+    """There are no weights to be used; `reason` says why and what to do. `missing`: there is no file at all."""
 
     reason: str
+    missing: bool = False
 
 
 def find_weights(path: str | Path | None = None) -> Weights | NoWeights:
@@ -67,13 +68,14 @@ def find_weights(path: str | Path | None = None) -> Weights | NoWeights:
     """
     if find_spec("pytorch_fid") is None or find_spec("torchvision") is None:
         return NoWeights("pytorch-fid or its torchvision is not installed: pip install pytorch-fid")
-    places = [Path(path).expanduser()] if path else list(_places())
-    file = next((place for place in places if place.is_file()), None)
+    looked = places(path)
+    file = next((place for place in looked if place.is_file()), None)
     if file is None:
         return NoWeights(
-            f"no Inception weights at {' or '.join(map(str, places))}; download {URL} ({OFFICIAL_BYTES:,} bytes, "
+            f"no Inception weights at {' or '.join(map(str, looked))}; download {URL} ({OFFICIAL_BYTES:,} bytes, "
             f"sha256 {OFFICIAL_SHA256[:8]}...) where there is a network and copy it there by scp or rsync, or give "
-            "fid.weights=PATH"
+            "fid.weights=PATH (vmsbench weights check tells each step)",
+            missing=True,
         )
     try:
         weights = Weights(file.resolve(), _sha256(file))
@@ -123,10 +125,12 @@ def features(
     return found
 
 
-def _places() -> Iterator[Path]:
-    if home := os.environ.get("TORCH_HOME"):
-        yield Path(home).expanduser() / "hub" / "checkpoints" / OFFICIAL_FILE
-    yield Path.home() / ".cache" / "torch" / "hub" / "checkpoints" / OFFICIAL_FILE
+def places(path: str | Path | None = None) -> list[Path]:
+    """Where the weights are looked for, in order: `path` alone where it is given."""
+    if path:
+        return [Path(path).expanduser()]
+    homes = [Path(home).expanduser()] if (home := os.environ.get("TORCH_HOME")) else []
+    return [home / "hub" / "checkpoints" / OFFICIAL_FILE for home in (*homes, Path.home() / ".cache" / "torch")]
 
 
 def _sha256(file: Path) -> str:
@@ -146,6 +150,7 @@ def _network(weights: Weights, dimensions: Sequence[int]) -> torch.nn.Module:
             network: torch.nn.Module = inception.InceptionV3(blocks)
     except (UnpicklingError, RuntimeError, EOFError, TypeError, AttributeError, KeyError, ValueError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
+        first = "torch.save did not write it" if isinstance(error, UnpicklingError) else first
         size = weights.file.stat().st_size
         raise UserError(
             f"{weights.file} holds no Inception weights in pytorch-fid's format ({size:,} bytes; the official file has "
