@@ -19,7 +19,7 @@ from vmsbench.reporting.document import compose
 from vmsbench.reporting.markdown import to_report
 from vmsbench.reporting.report import report
 from vmsbench.reporting.table import Cell, Column, Part, Table, to_csv, to_latex, to_markdown
-from vmsbench.reporting.verdict import Side, difference
+from vmsbench.reporting.verdict import judge
 
 torch.set_num_threads(1)
 
@@ -117,32 +117,127 @@ def test_every_score_table_says_whether_its_images_chose_or_report(study) -> Non
 def test_the_verdict_says_which_families_are_no_better_than_a_constant_map(study) -> None:
     _, out = study
     text = (out / "report.md").read_text()
-    assert "UNet has the lowest L1" in text
+    assert "UNet has the lowest CRPS" in text
     assert "Better than a constant map: UNet and Diffusion; no better than a constant map: GAN." in text
 
 
-def test_a_difference_counts_beyond_two_paired_standard_errors() -> None:
-    random = np.random.default_rng(0)
-    easy = {str(n): value for n, value in enumerate(random.uniform(0.0, 0.3, 100))}
-    nearly = {name: value - 0.002 + 0.005 * random.standard_normal() for name, value in easy.items()}
-    paired = difference(
-        Side(float(np.mean(list(nearly.values()))), (), nearly), Side(float(np.mean(list(easy.values()))), (), easy)
+def group_of(runs: Path) -> Group:
+    return collect(runs, []).groups[0]
+
+
+def test_skill_has_its_interval_and_the_difference_of_each_two_families_its_corrected_p(study) -> None:
+    _, out = study
+    row = rows(out, "scores")["UNet"]
+    assert float(row["skill_low"]) < float(row["skill"]) < float(row["skill_high"])
+    assert (row["verdict"], rows(out, "scores")["GAN"]["verdict"]) == ("ok", "no skill")
+    found = rows(out, "differences")
+    assert set(found) == {"UNet − GAN", "UNet − Diffusion", "GAN − Diffusion"}
+    unet, gan = (float(rows(out, "scores")[name]["crps"]) for name in ("UNet", "GAN"))
+    assert float(found["UNet − GAN"]["crps"]) == pytest.approx(unet - gan)
+    assert found["UNet − GAN"]["verdict"] == "UNet is better"
+    assert float(found["UNet − GAN"]["p"]) < 0.001
+
+
+def test_between_models_that_are_the_same_but_for_their_seeds_no_difference_is_shown_and_nothing_is_bold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAULTS, "gan", FAULTS["unet"])
+    monkeypatch.setitem(FAULTS, "diffusion", FAULTS["unet"])
+    for exp in FAULTS:
+        make_sweep(tmp_path / "runs", exp, seeds=3)
+    verdicts = judge(group_of(tmp_path / "runs"))
+    assert {one.verdict for one in verdicts.comparisons} == {"no difference shown"}
+    assert not verdicts.bold
+    assert verdicts.sentences[2].startswith("No difference shown between UNet and GAN, UNet and Diffusion and GAN and")
+    assert "| **" not in text_of(tmp_path / "runs")
+
+
+def test_what_is_bold_is_better_than_the_next_and_than_a_constant_map(study, tmp_path: Path) -> None:
+    runs, out = study
+    assert judge(group_of(runs)).bold == {
+        ("UNet", key) for key in ("l1", "l1_unit", "mse", "mse_unit", "crps", "crps_unit")
+    }
+    assert "<strong>0.0" in (out / "index.html").read_text()
+    assert r"\textbf{0.0" in (out / "tables" / "scores.tex").read_text()
+    for path in [*make_sweep(tmp_path / "runs", "unet").glob("final/*/scores.csv"),
+                 *make_sweep(tmp_path / "runs", "gan").glob("final/*/scores.csv")]:  # fmt: skip
+        lines = list(csv.DictReader(path.open(newline="")))
+        with path.open("w", newline="") as file:
+            table = csv.DictWriter(file, list(lines[0]))
+            table.writeheader()
+            table.writerows(line | {"pixel_median_crps": line["crps"]} for line in lines)
+    verdicts = judge(group_of(tmp_path / "runs"))
+    assert verdicts.standings["UNet"].word == "no skill"
+    assert not verdicts.bold
+
+
+def test_overfit_and_underfit_are_told_by_the_errors_on_training_images(tmp_path: Path) -> None:
+    for name, learnt in (("heart", 0.01), ("poor", 0.5)):
+        for path in make_sweep(tmp_path / name, "unet").glob("final/*/results.json"):
+            results = json.loads(path.read_text())
+            write(path, results | {"train": {"crps": learnt}, "validation": {"crps": 0.08}})
+    words = [judge(group_of(tmp_path / name)).standings["UNet"].word for name in ("heart", "poor")]
+    assert words == ["overfit", "underfit"]
+
+
+def test_one_family_without_scores_per_image_is_not_judged_and_says_so(tmp_path: Path) -> None:
+    for path in make_sweep(tmp_path / "runs", "unet", seeds=1).glob("final/*/scores.csv"):
+        path.unlink()
+    verdicts = judge(group_of(tmp_path / "runs"))
+    assert verdicts.standings["UNet"].word == ""
+    assert verdicts.sentences[1] == "Whether any model beats a constant map cannot be said without scores per image."
+    assert "scores per image are missing" in verdicts.families["UNet"]
+
+
+def several(folder: Path) -> None:
+    """The sweep's finals are of two configurations: the search's winner, and one that tunes better from fresh seeds."""
+    with (folder / "journal.jsonl").open("a") as file:
+        for at, path in enumerate(sorted((folder / "final").iterdir())):
+            of, rank = [("000000000003", 1), ("000000000002", 2)][at % 2]
+            results = json.loads((path / "results.json").read_text())
+            write(path / "results.json", results | {"validation": {"l1": 0.2 - 0.05 * rank}})
+            event = {"event": "final", "trial": path.name, "seed": 1000 + at // 2, "of": of, "rank": rank}
+            file.write(json.dumps(event | {"scores": results["test"]}) + "\n")
+
+
+def test_which_configuration_stands_for_a_family_is_chosen_by_tuning_scores_over_fresh_seeds(tmp_path: Path) -> None:
+    several(make_sweep(tmp_path / "runs", "unet", seeds=4))
+    sweep = group_of(tmp_path / "runs").sweeps[0]
+    assert [len(finals) for finals in sweep.contenders.values()] == [2, 2]
+    assert {final.rank for final in sweep.scored} == {2}
+    for path in [final.folder / "results.json" for final in sweep.finals]:
+        results = json.loads(path.read_text())
+        write(
+            path,
+            results
+            | {"test": dict.fromkeys(results["test"], 10.0) if results["validation"]["l1"] < 0.12 else results["test"]},
+        )
+    assert {final.rank for final in group_of(tmp_path / "runs").sweeps[0].scored} == {2}, "the test scores chose"
+    out = report(tmp_path / "runs", [], tmp_path / "out").parent
+    table = rows(out, "finals-unet")
+    assert list(table) == ["rank 1", "rank 2 (stands for the family)"]
+    assert float(table["rank 1"]["score"]) == pytest.approx(0.15)
+    assert rows(out, "final-differences-unet")["rank 1 − rank 2"]["verdict"] in (
+        "no difference shown",
+        "rank 1 is better",
     )
-    apart = np.array(list(nearly.values())) - np.array(list(easy.values()))
-    assert paired is not None
-    assert paired.error == pytest.approx(apart.std(ddof=1) / 10)
-    assert paired.below
-    unpaired = difference(Side(0.128, (0.12, 0.136), {}), Side(0.1327, (), {}))
-    assert unpaired is not None
-    assert unpaired.error == pytest.approx(0.008)
-    assert not unpaired.below
 
 
-def test_one_seed_without_scores_per_image_is_judged_by_sign_and_says_so() -> None:
-    apart = difference(Side(0.12, (0.12,), {}), Side(0.13, (), {}))
-    assert apart is not None
-    assert apart.below
-    assert apart.basis == "without an estimate of its uncertainty"
+def test_every_image_is_in_a_table_and_each_model_shows_its_best_median_and_worst(study) -> None:
+    runs, out = study
+    table = rows(out, "images")
+    assert len(table) == 20
+    final = list(group_of(runs).sweeps[0].scored)
+    assert float(table["sun_3_004.jpg"]["UNet l1"]) == pytest.approx(
+        np.mean([f.per_image["sun_3_004.jpg"]["l1"] for f in final])
+    )
+    assert float(table["sun_3_004.jpg"]["Pixel median l1"]) == pytest.approx(
+        final[0].per_image["sun_3_004.jpg"]["pixel_median_l1"]
+    )
+    assert "`tables/images.csv`" in (out / "report.md").read_text()
+    for exp in FAULTS:
+        assert (out / "plots" / f"samples-{exp}.png").exists()
+    assert "Pixel median l1" in (out / "tables" / "categories.csv").read_text()
 
 
 def test_the_page_parses_and_needs_nothing_from_outside(study) -> None:
@@ -176,7 +271,7 @@ def test_the_page_can_be_heard(study) -> None:
 
 def test_every_figure_is_a_png_and_a_pdf(study) -> None:
     _, out = study
-    stems = {"curves", "scores", "samples", "curves-unet", "walk-gan", "walk-diffusion"}
+    stems = {"curves", "scores", "samples-gan", "curves-unet", "walk-gan", "walk-diffusion"}
     assert stems <= {path.stem for path in (out / "plots").glob("*.png")}
     for path in (out / "plots").glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -290,7 +385,7 @@ def test_data_that_cannot_be_loaded_any_more_leave_a_report_without_truth_that_s
     out = report(tmp_path / "runs", [], tmp_path / "out").parent
     text = (out / "report.md").read_text()
     assert "Image and truth are missing: the data cannot be loaded any more (ConfigurationError" in text
-    assert (out / "plots" / "samples.png").exists()
+    assert (out / "plots" / "samples-unet.png").exists()
 
 
 def test_data_that_have_changed_are_not_taken_for_the_truth(tmp_path: Path) -> None:
@@ -304,7 +399,7 @@ def test_the_samples_are_the_best_median_and_worst_with_their_own_errors(study) 
     runs, _ = study
     samples = next(block.samples for block in compose(collect(runs, [])).blocks if hasattr(block, "samples"))
     assert samples.columns == ("Image", "Truth", "Pixel median", "Oracle median", "UNet", "GAN", "Diffusion")
-    assert [row.rank for row in samples.rows] == ["best"] * 3 + ["median"] * 2 + ["worst"] * 3
+    assert [row.rank for row in samples.rows] == ["best"] * 2 + ["median"] * 2 + ["worst"] * 2
     for row in samples.rows:
         truth, predicted = (row.tiles[column].pixels.astype(float) for column in ("Truth", "GAN"))
         assert row.tiles["GAN"].l1 == pytest.approx(np.abs(truth - predicted).mean() * 2 / 255)
@@ -358,17 +453,35 @@ def test_parameters_and_options_have_the_shortest_clear_names() -> None:
     assert [labels.option(value) for value in (None, True, 3, 1e-4, "batch")] == ["none", "on", "3", "0.0001", "batch"]
 
 
-def test_fid_has_its_floor_and_its_number_where_it_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "heading", "said"),
+    [
+        ("FID-2048", "FID-2048 ↓", "real against real is what other true maps score"),
+        ("Frechet (weights abc123)", "Frechet (weights abc123) ↓", "Not FID: the weights are not Inception's official"),
+    ],
+)
+def test_distances_have_their_floor_their_number_and_their_name(name, heading, said, tmp_path: Path) -> None:
     folder = make_sweep(tmp_path / "runs", "unet", seeds=1)
     path = next(folder.glob("final/*/results.json"))
-    fid = {"name": "FID-2048", "value": 12.5, "floor": 1.35, "n": 320, "reason": None}
+    fid = {"name": name, "value": 12.5, "floor": 1.35, "n": 320, "reason": None, "kid": 0.02, "kid_error": 0.001}
     write(path, json.loads(path.read_text()) | {"fid": fid})
     out = report(tmp_path / "runs", [], tmp_path / "out").parent
-    row = rows(out, "scores")["UNet"]
-    assert (row["fid"], row["fid_floor"], row["fid_n"]) == ("12.5", "1.35", "320")
-    assert (
-        "FID-2048 of UNet is over 320 maps, real maps against real ones score 1.35" in (out / "report.md").read_text()
-    )
+    row = rows(out, "distances")["UNet"]
+    assert [row[key] for key in ("fid", "fid_floor", "n", "kid", "kid_error")] == [
+        "12.5",
+        "1.35",
+        "320",
+        "0.02",
+        "0.001",
+    ]
+    text = (out / "report.md").read_text()
+    assert f"| {heading} |" in text
+    assert said in text
+    assert name.startswith("FID") or "FID-" not in text
+
+
+def test_without_weights_the_report_says_na_and_why(study) -> None:
+    assert "FID n/a for UNet, GAN and Diffusion: no Inception weights." in (study[1] / "report.md").read_text()
 
 
 def test_finals_without_results_are_unfinished_and_not_scored(tmp_path: Path) -> None:

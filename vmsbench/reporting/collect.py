@@ -55,6 +55,7 @@ class Final:
     of, rank    the trial it comes from, and its place by tuning score; "" and None where the journal does not say
     scores      on the test set; empty where the training is not done
     tuning      on the tuning validation set
+    learnt      on training images
     per_image   {image name: {score: value}} of the test set, from scores.csv; empty where there is none
     """
 
@@ -67,6 +68,7 @@ class Final:
     results: Mapping[str, Any]
     scores: Scores
     tuning: Scores
+    learnt: Scores
     per_image: Mapping[str, Scores]
 
     @property
@@ -339,6 +341,7 @@ def read_finals(folder: Path, events: list[dict[str, Any]]) -> tuple[Final, ...]
                 results=results,
                 scores=numbers(results.get("test")) or numbers(event.get("scores")),
                 tuning=numbers(results.get("validation")),
+                learnt=numbers(results.get("train")),
                 per_image=read_scores(folder / name / "scores.csv"),
             )
         )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from vmsbench.reporting import labels, plots
 from vmsbench.reporting.collect import Group, Study, Sweep, number
+from vmsbench.reporting.differences import comparison_table, contender_table
+from vmsbench.reporting.distances import distance_table
 from vmsbench.reporting.missing import missing
 from vmsbench.reporting.plots import Figure
 from vmsbench.reporting.samples import Samples, Truth, gather, load_truth
@@ -16,6 +18,7 @@ from vmsbench.reporting.tables import (
     baseline_disagreement,
     category_table,
     cost_table,
+    image_table,
     score_table,
     search_table,
     trial_table,
@@ -60,10 +63,11 @@ class Code:
 
 @dataclass(frozen=True)
 class Shown:
-    """A table; `folded` ones open on request."""
+    """A table; `folded` ones open on request, `aside` ones are only files."""
 
     table: Table
     folded: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,12 +140,12 @@ def gaps(study: Study) -> list[Block]:
 
 def group_blocks(group: Group, level: int, suffix: str) -> list[Block]:
     truth = load_truth(group)
-    verdicts = judge(group, truth.blind)
+    verdicts = judge(group)
     blocks: list[Block] = [Heading(level, "Verdict"), *(Text(text, lead=True) for text in verdicts.sentences)]
     blocks.append(Facts(tuple(verdicts.families.items())))
     blocks += [Heading(level, "Scores"), *score_blocks(group, verdicts, truth, suffix)]
     blocks += [Heading(level, "Training"), *curve_blocks(group, suffix)]
-    blocks += [Heading(level, "Samples"), *sample_blocks(group, truth, verdicts.best, suffix)]
+    blocks += [Heading(level, "Samples"), *sample_blocks(group, truth)]
     blocks += [Heading(level, "Coordinate walk"), *walk_blocks(group, suffix)]
     blocks += [Heading(level, "Configurations, and how to reproduce them"), *configurations(group, level + 1)]
     return blocks
@@ -163,9 +167,17 @@ def score_blocks(group: Group, verdicts: Verdicts, truth: Truth, suffix: str) ->
             "diamonds know how the data were made. The dotted line is the pixel median.",
         )
     )
+    if verdicts.comparisons:
+        caption = "The families on the same test images, two by two."
+        blocks.append(Shown(comparison_table(verdicts.comparisons, caption, f"differences{suffix}")))
+    distances = distance_table(group, f"distances{suffix}")
+    blocks += [Shown(distances)] if distances.parts[0].rows else [Text(note) for note in distances.notes]
     blocks.append(Shown(cost_table(group, f"cost{suffix}")))
-    categories = category_table(group, truth.categories, f"categories{suffix}") if truth.categories else None
-    return [*blocks, Shown(categories)] if categories else blocks
+    categories = truth.categories or {}
+    table = category_table(group, categories, f"categories{suffix}") if categories else None
+    blocks += [Shown(table)] if table else []
+    images = image_table(group, categories, f"images{suffix}")
+    return [*blocks, Shown(images, aside=True), Text(f"Per image: `tables/{images.name}.csv`.")] if images else blocks
 
 
 def curve_blocks(group: Group, suffix: str) -> list[Block]:
@@ -190,19 +202,26 @@ def curve_alt(group: Group, sweep: Sweep) -> str:
     return f"Training curves of {group.label(sweep)}: {len(sweep.trials)} trials{told}."
 
 
-def sample_blocks(group: Group, truth: Truth, best: Sweep | None, suffix: str) -> list[Block]:
-    samples = gather(group, truth, best)
-    blocks: list[Block] = [Warning(samples.reason)] if samples.reason else []
-    if not samples.rows:
-        return blocks
-    ranked = best and samples.rows[0].rank
-    choice = f"the best, median and worst by L1 of {group.label(best)}" if best and ranked else "the first"
-    caption = (
-        f"Test images, {choice}. Maps: green is what people truly remember, red what they falsely do. "
-        "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]."
-    )
-    alt = f"{len(samples.rows)} test images with {labels.listing(column.lower() for column in samples.columns)}."
-    return [*blocks, Gallery(samples, Picture(f"samples{suffix}", plots.sample_grid(samples), alt, caption))]
+def sample_blocks(group: Group, truth: Truth) -> list[Block]:
+    """For each model the test images on which it did best, middling and worst, with what the others made of them."""
+    blocks: list[Block] = []
+    for sweep in group.sweeps:
+        samples = gather(group, truth, sweep)
+        if samples.reason and Warning(samples.reason) not in blocks:
+            blocks.append(Warning(samples.reason))
+        if not samples.rows:
+            continue
+        choice = f"the best, median and worst by L1 of {group.label(sweep)}" if samples.rows[0].rank else "the first"
+        caption = (
+            f"Test images, {choice}. Maps: green is what people truly remember, red what they falsely do. "
+            "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]."
+        )
+        alt = f"{len(samples.rows)} test images, {choice}, with {labels.listing(c.lower() for c in samples.columns)}."
+        picture = Picture(f"samples-{sweep.name}", plots.sample_grid(samples), alt, caption)
+        blocks.append(Gallery(samples, picture))
+        if not samples.rows[0].rank:
+            break
+    return blocks
 
 
 def walk_blocks(group: Group, suffix: str) -> list[Block]:
@@ -239,6 +258,10 @@ def configurations(group: Group, level: int) -> list[Block]:
         blocks.append(Heading(level, f"{sweep.family}: sweep {sweep.name}"))
         if sweep.space or sweep.winner:
             blocks.append(Shown(winner_table(sweep)))
+        if again := contender_table(sweep):
+            blocks.append(Shown(again[0]))
+            caption = f"The best configurations of {sweep.name} on the same test images, two by two."
+            blocks.append(Shown(comparison_table(again[1], caption, f"final-differences-{sweep.name}")))
         if sweep.command:
             blocks.append(Code(sweep.command))
         blocks.append(Facts(tuple(provenance(sweep))))
@@ -255,10 +278,10 @@ def provenance(sweep: Sweep) -> list[tuple[str, str]]:
         "Finals": labels.listing(
             f"`{f.id}`" + (f" (seed {f.seed})" if f.seed is not None else "") for f in sweep.finals
         ),
-        "Best epoch": labels.listing(
+        "Epoch kept": labels.listing(
             f"{whole:.0f} of {f.results.get('epochs', '?')}"
             for f in sweep.scored
-            if (whole := number(f.results.get("best_epoch"))) is not None
+            if (whole := number(f.results.get("epoch_kept"))) is not None
         ),
         "PyTorch": torch,
         "Begun": sweep.created,

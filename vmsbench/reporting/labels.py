@@ -79,6 +79,10 @@ def count(value: float | None) -> str:
     return "–" if value is None else f"{round(value):,}".replace(",", "\u2009")
 
 
+def times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def listing(words: Iterable[str]) -> str:
     """a, b and c"""
     items = list(words)

@@ -37,8 +37,8 @@ def block_text(block: Block) -> str:
             return "\n".join(f"- **{term}**: {fact}" for term, fact in facts)
         case Code(text):
             return f"    {text}"
-        case Shown(table):
-            return "\n\n".join([f"**{table.caption}**", to_markdown(table), *table.notes])
+        case Shown(table, _, aside):
+            return "" if aside else "\n\n".join([f"**{table.caption}**", to_markdown(table), *table.notes])
         case Gallery(_, picture) | (Picture() as picture):
             if picture.aside:
                 return ""

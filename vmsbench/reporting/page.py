@@ -90,7 +90,9 @@ def block_html(block: Block) -> str:
             return f"<dl>{''.join(pairs)}</dl>"
         case Code(text):
             return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
-        case Shown(table, folded):
+        case Shown(table, folded, aside):
+            if aside:
+                return ""
             return folded_html(table) if folded else table_html(table)
         case Gallery(samples, picture):
             return gallery_html(samples, picture)
@@ -159,7 +161,8 @@ def part_html(table: Table, part: Part) -> str:
 def cell_html(cell: Cell) -> str:
     """The printed cell, its spread set smaller."""
     value, sign, spread = cell.shown.partition(" ± ") if cell.spread is not None else (cell.shown, "", "")
-    return marked(value) + (f"<small> ± {marked(spread)}</small>" if sign else "")
+    text = f"<strong>{marked(value)}</strong>" if cell.strong else marked(value)
+    return text + (f"<small> ± {marked(spread)}</small>" if sign else "")
 
 
 def gallery_html(samples: Samples, picture: Picture) -> str:

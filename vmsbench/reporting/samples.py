@@ -45,12 +45,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Truth:
-    """The group's data loaded again, or None and why; `blind` is the L1 of the pixel median on each test image."""
+    """The group's data loaded again, or None and why."""
 
     dataset: Dataset | None
     reason: str = ""
     median: Bytes | None = None
-    blind: Mapping[str, float] | None = None
     categories: Mapping[str, str] | None = None
 
 
@@ -71,9 +70,8 @@ def load_truth(group: Group) -> Truth:
         )
     maps, test = dataset.train.maps.cpu().numpy(), dataset.test
     median = np.median(maps[:, : dataset.channels], axis=0).round().astype(np.uint8)
-    blind = {name: l1(median, truth) for name, truth in zip(test.names, test.maps.cpu().numpy(), strict=True)}
     categories = dict(zip(test.names, test.categories, strict=True)) if test.categories else None
-    return Truth(dataset, "", median, blind, categories)
+    return Truth(dataset, "", median, categories)
 
 
 def padded(pixels: Bytes, channels: int) -> Bytes:
@@ -107,7 +105,7 @@ def predictions(sweep: Sweep) -> tuple[Final, dict[str, Bytes]] | None:
     return None
 
 
-def gather(group: Group, truth: Truth, best: Sweep | None, count: int = 8) -> Samples:
+def gather(group: Group, truth: Truth, best: Sweep | None, count: int = 6) -> Samples:
     """Pictures of `count` test images: the best, median and worst by L1 of the sweep `best`, else the first."""
     found = {group.label(sweep): read for sweep in group.sweeps if (read := predictions(sweep))}
     if not found:
@@ -142,7 +140,7 @@ def gather(group: Group, truth: Truth, best: Sweep | None, count: int = 8) -> Sa
 
 
 def chosen(names: Sequence[str], errors: Mapping[str, float], count: int) -> list[tuple[str, str]]:
-    """(name, rank): three best, two around the median and three worst of `count` = 8, or the first `count`."""
+    """(name, rank): two best, two around the median and two worst of `count` = 6, or the first `count`."""
     ranked = sorted((name for name in names if name in errors), key=lambda name: errors[name])
     third = (count + 1) // 3
     if len(ranked) < max(count, 1):
@@ -156,9 +154,9 @@ def chosen(names: Sequence[str], errors: Mapping[str, float], count: int) -> lis
     )
 
 
-def by_category(sweep: Sweep, categories: Mapping[str, str]) -> dict[str, float]:
-    """Mean L1 in [-1, 1] of each category of the test set, over the finals' seeds."""
-    errors = per_image(sweep)
+def by_category(sweep: Sweep, categories: Mapping[str, str], key: str = "l1") -> dict[str, float]:
+    """The mean of a score over each category of the test set, over the finals' seeds."""
+    errors = per_image(sweep, key)
     groups: dict[str, list[float]] = {}
     for name, category in categories.items():
         if name in errors:
@@ -166,13 +164,13 @@ def by_category(sweep: Sweep, categories: Mapping[str, str]) -> dict[str, float]
     return {category: fmean(values) for category, values in groups.items()}
 
 
-def per_image(sweep: Sweep) -> dict[str, float]:
-    """L1 in [-1, 1] of each test image, the mean over the finals' seeds; only images that every final scored."""
+def per_image(sweep: Sweep, key: str = "l1") -> dict[str, float]:
+    """A score of each test image, the mean over the finals' seeds; only images that every final scored."""
     finals = [final.per_image for final in sweep.scored if final.per_image]
     if not finals:
         return {}
     return {
-        name: fmean(scores[name]["l1"] for scores in finals)
+        name: fmean(scores[name][key] for scores in finals)
         for name in finals[0]
-        if all("l1" in scores.get(name, {}) for scores in finals)
+        if all(key in scores.get(name, {}) for scores in finals)
     }

@@ -19,11 +19,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """The value with all its digits, its spread where it has one, and what is printed."""
+    """The value with all its digits, its spread where it has one, and what is printed; strong where it leads."""
 
     value: Raw = None
     shown: str = "–"
     spread: float | None = None
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ LATEX = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
+    "Δ": r"$\Delta$",
     "−": r"$-$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
@@ -104,6 +106,11 @@ def escape_latex(text: str) -> str:
     return "".join(LATEX.get(character, character) for character in text)
 
 
+def latex_cell(cell: Cell) -> str:
+    text = escape_latex(cell.shown)
+    return rf"\textbf{{{text}}}" if cell.strong else text
+
+
 def to_latex(table: Table) -> str:
     """A tabular to \\input inside a table environment; needs booktabs alone. The caption and notes end it."""
     columns = [table.columns[at] for at in table.shown]
@@ -115,7 +122,7 @@ def to_latex(table: Table) -> str:
         if part.title:
             lines.append(rf"\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\emph{{{escape_latex(part.title)}}}}} \\")
         for row in part.rows:
-            lines.append(" & ".join(escape_latex(row[at].shown) for at in table.shown) + r" \\")
+            lines.append(" & ".join(latex_cell(row[at]) for at in table.shown) + r" \\")
     lines.append(r"\bottomrule")
     for note in (table.caption, *table.notes):
         lines.append(
@@ -135,8 +142,13 @@ def to_markdown(table: Table) -> str:
     for part in table.parts:
         if part.title:
             lines.append(f"| *{escape_pipe(part.title)}* |" + " |" * (len(columns) - 1))
-        lines += ["| " + " | ".join(escape_pipe(row[at].shown) for at in table.shown) + " |" for row in part.rows]
+        lines += ["| " + " | ".join(markdown_cell(row[at]) for at in table.shown) + " |" for row in part.rows]
     return "\n".join(lines)
+
+
+def markdown_cell(cell: Cell) -> str:
+    text = escape_pipe(cell.shown)
+    return f"**{text}**" if cell.strong else text
 
 
 def escape_pipe(text: str) -> str:

@@ -3,28 +3,39 @@
 Every score says its scale and every caption says whether its images chose (tuning validation) or report (test).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
+from vmsbench.metrics.comparison import Interval
 from vmsbench.reporting import labels
 from vmsbench.reporting.collect import Final, Group, Scores, Sweep, Trial, in_unit, mapping, number
-from vmsbench.reporting.samples import by_category
+from vmsbench.reporting.samples import by_category, per_image
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
-from vmsbench.reporting.verdict import Verdicts
+from vmsbench.reporting.verdict import Verdicts, percent
 
 SCORES = (
     Column("l1", "L1 [−1, 1] ↓"),
     Column("l1_unit", "L1 [0, 1] ↓"),
-    Column("skill", "Skill ↑"),
-    Column("mse", "MSE [−1, 1] ↓"),
-    Column("mse_unit", "MSE [0, 1] ↓", hidden=True),
     Column("crps", "CRPS [−1, 1] ↓"),
     Column("crps_unit", "CRPS [0, 1] ↓", hidden=True),
+    Column("mse", "MSE [−1, 1] ↓"),
+    Column("mse_unit", "MSE [0, 1] ↓", hidden=True),
     Column("cc_true", "CC true ↑"),
     Column("cc_false", "CC false ↑"),
     Column("cc_combined", "CC comb. ↑"),
+    *(
+        Column(key, key, hidden=True)
+        for key in ("l1_rg", "l1_rg_unit", "mse_rg", "mse_rg_unit", "l1_red", "l1_green", "l1_blue")
+    ),
+    *(Column(key, key, hidden=True) for key in ("cc_combined_20", "sim_combined", "kld_combined")),
+)
+SKILL = (
+    Column("skill", "Skill, % ↑"),
+    Column("skill_low", "Skill, low", hidden=True),
+    Column("skill_high", "Skill, high", hidden=True),
 )
 DIGITS = {"l1": 4, "l1_unit": 4, "mse": 4, "mse_unit": 4, "crps": 4, "crps_unit": 4}
 
@@ -35,48 +46,58 @@ def average(finals: Sequence[Final], key: str) -> tuple[float | None, float | No
     return (fmean(values) if values else None), (stdev(values) if len(values) > 1 else None)
 
 
-def score_cells(scores: Scores, spreads: Scores, blind: float | None, skill_spread: float | None) -> list[Cell]:
+def score_cells(scores: Scores, spreads: Scores, strong: Collection[str] = ()) -> list[Cell]:
     cells = []
-    for column in SCORES:
-        if column.key == "skill":
-            skill = 100 * (1 - scores["l1"] / blind) if blind and "l1" in scores else None
-            cell = figure(skill, 1, skill_spread)
-            cells.append(Cell(cell.value, f"{cell.shown} %" if skill is not None else "–", cell.spread))
-        else:
-            cells.append(figure(scores.get(column.key), DIGITS.get(column.key, 3), spreads.get(column.key)))
+    for key in (column.key for column in SCORES):
+        cell = figure(scores.get(key), DIGITS.get(key, 3), spreads.get(key))
+        cells.append(replace(cell, strong=key in strong))
     return cells
 
 
+def skill_cells(interval: Interval | None, scores: Scores, blind: float | None) -> list[Cell]:
+    """The skill, with its interval where that is known."""
+    if interval is not None:
+        low, high = 100 * interval.low, 100 * interval.high
+        return [Cell(100 * interval.value, percent(interval).replace(" %", "")), Cell(low), Cell(high)]
+    return [figure(100 * (1 - scores["crps"] / blind) if blind and "crps" in scores else None, 1), Cell(), Cell()]
+
+
 def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table:
-    """Families, blind baselines and the oracle on the test images."""
+    """Families, models from elsewhere, blind baselines and the oracle on the test images."""
     baselines = group.baselines("test")
-    blind = baselines.get("pixel_median", {}).get("l1")
+    blind = baselines.get("pixel_median", {}).get("crps")
     families = []
-    for sweep in sorted(group.sweeps, key=lambda sweep: average(sweep.scored, "l1")[0] or float("inf")):
+    for sweep in sorted(group.sweeps, key=lambda sweep: average(sweep.scored, "crps")[0] or float("inf")):
         finals, label = sweep.scored, group.label(sweep)
         pairs = {column.key: average(finals, column.key) for column in SCORES}
         scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}
         spreads = {key: spread for key, (_, spread) in pairs.items() if spread is not None}
-        apart = verdicts.against_blind.get(label)
-        skill_spread = 200 * apart.error / blind if apart and apart.error is not None and blind else None
-        row = [words(label), Cell(len(finals), str(len(finals)) if finals else "none yet")]
-        families.append((*row, *score_cells(scores, spreads, blind, skill_spread), *fid_cells(finals)))
+        standing = verdicts.standings.get(label)
+        strong = {key for bold, key in verdicts.bold if bold == label}
+        families.append(
+            (
+                words(label),
+                Cell(len(finals), str(len(finals)) if finals else "none yet"),
+                *score_cells(scores, spreads, strong),
+                *skill_cells(standing.skill if standing else None, scores, blind),
+                words(standing.word if standing else ""),
+            )
+        )
     parts = [Part("Models", tuple(families))]
     for title, kept in (("Blind baselines", False), ("Oracle", True)):
         rows = [
-            (words(labels.predictor(key)), Cell(), *score_cells(scores, {}, blind, None), Cell(), Cell(), Cell())
-            for key, scores in baselines.items()
+            (words(labels.predictor(key)), Cell(), *score_cells(scores, {}), *skill_cells(None, scores, blind), Cell())
+            for key, scores in sorted(baselines.items(), key=lambda item: item[1].get("crps", 0.0))
             if key.startswith("oracle") == kept
         ]
         if rows:
-            parts.append(Part(title, tuple(sorted(rows, key=lambda row: number(row[2].value) or 0.0))))
+            parts.append(Part(title, tuple(rows)))
     columns = (
         Column("predictor", "Predictor", text=True),
         Column("seeds", "Seeds"),
         *SCORES,
-        Column("fid", "FID ↓"),
-        Column("fid_floor", "FID floor", hidden=True),
-        Column("fid_n", "FID images", hidden=True),
+        *SKILL,
+        Column("verdict", "Verdict", text=True),
     )
     return Table(name, score_caption(group), columns, tuple(parts), score_notes(group, blind))
 
@@ -99,35 +120,17 @@ def score_notes(group: Group, blind: float | None) -> tuple[str, ...]:
         else "L1, MSE and CRPS are of the one grey channel.",
         "In [0, 1] L1 and CRPS are half, MSE a quarter of what they are in [−1, 1]. "
         "Models: mean ± standard deviation over seeds, where there are several.",
-        "Skill = 1 − L1 / L1 of the pixel median, ± two standard errors of the paired difference; "
-        "at or below 0 a model is no better than a constant map."
+        "Skill = 1 − CRPS / CRPS of the pixel median, with its 95 % interval over images and seeds; where that touches "
+        "0 a model has no skill: it is no better than a constant map."
         if blind
         else "Skill needs the pixel median's score, which is missing.",
+        "Bold: better than the next model by more than chance (its interval excludes 0). "
         "Selection is never reporting: what was tuned was judged on other images.",
     ]
-    for sweep in group.sweeps:
-        fid = next((final.fid for final in sweep.scored if final.fid), {})
-        if number(fid.get("value")) is not None:
-            floor, images = number(fid.get("floor")), fid.get("n")
-            told = f", real maps against real ones score {floor:.2f} at that number" if floor is not None else ""
-            notes.append(f"{fid.get('name') or 'FID'} of {group.label(sweep)} is over {images} maps{told}.")
-    reasons: dict[str, list[str]] = {}
-    for sweep in group.sweeps:
-        for final in sweep.scored:
-            if number(final.fid.get("value")) is None:
-                reason = str(final.fid.get("reason") or "it was not looked for")
-                reasons.setdefault(reason, []).append(group.label(sweep))
-    notes += [f"FID n/a for {labels.listing(dict.fromkeys(who))}: {reason}." for reason, who in reasons.items()]
+    read = [int(reads) for s in group.sweeps for f in s.finals if (reads := number(f.results.get("test_reads")))]
+    if read:
+        notes.append(f"The test images were read {labels.times(sum(read))}, by {len(read)} final trainings alone.")
     return tuple(notes)
-
-
-def fid_cells(finals: Sequence[Final]) -> list[Cell]:
-    values = [value for final in finals if (value := number(final.fid.get("value"))) is not None]
-    if not values:
-        return [Cell(None, "n/a"), Cell(), Cell()]
-    fid = next(final.fid for final in finals if number(final.fid.get("value")) is not None)
-    spread = stdev(values) if len(values) > 1 else None
-    return [figure(fmean(values), 2, spread), figure(number(fid.get("floor")), 2), Cell(fid.get("n"))]
 
 
 def cost_table(group: Group, name: str = "cost") -> Table:
@@ -251,8 +254,9 @@ def trial_row(trial: Trial, sweep: Sweep, short: Mapping[str, str]) -> tuple[Cel
 
 
 def category_table(group: Group, categories: Mapping[str, str], name: str = "categories") -> Table | None:
-    """Test L1 per category in both scales; None where no final has scores per image."""
+    """Test L1 per category in both scales, beside the pixel median's; None where no final has scores per image."""
     found = {group.label(sweep): by_category(sweep, categories) for sweep in group.sweeps}
+    found["Pixel median"] = next((m for s in group.sweeps if (m := by_category(s, categories, "pixel_median_l1"))), {})
     found = {label: means for label, means in found.items() if means}
     if not found:
         return None
@@ -269,6 +273,27 @@ def category_table(group: Group, categories: Mapping[str, str], name: str = "cat
         for category, count in counts.items()
     )
     return Table(name, f"Test L1 per category ({data_words(group)}).", tuple(columns), (Part("", rows),))
+
+
+def image_table(group: Group, categories: Mapping[str, str], name: str = "images") -> Table | None:
+    """Test L1 of every image in both scales, the mean over seeds; None where no final has scores per image."""
+    found = {group.label(sweep): per_image(sweep) for sweep in group.sweeps}
+    found["Pixel median"] = next((m for sweep in group.sweeps if (m := per_image(sweep, "pixel_median_l1"))), {})
+    found = {label: errors for label, errors in found.items() if errors}
+    if not found:
+        return None
+    columns = [Column("image", "Image", text=True), Column("category", "Category", text=True)]
+    for label in found:
+        columns += [Column(f"{label} l1", f"{label} [−1, 1]"), Column(f"{label} l1_unit", f"{label} [0, 1]")]
+    rows = tuple(
+        (
+            words(image),
+            words(categories.get(image)),
+            *(c for m in found.values() for c in both_scales("l1", m.get(image))),
+        )
+        for image in next(iter(found.values()))
+    )
+    return Table(name, f"Test L1 per image ({data_words(group)}).", tuple(columns), (Part("", rows),))
 
 
 def search_table(group: Group, name: str = "search") -> Table:

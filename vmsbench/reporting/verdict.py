@@ -1,162 +1,223 @@
-"""The verdict, by rule from the numbers.
+"""Verdicts in words, by the rules of vmsbench.metrics.comparison, from what the finals left.
 
-A family is better than a constant map where its mean test L1 lies below the pixel median's by more than two standard
-errors. The error is of the paired difference over the test images, with the spread over seeds added in square; where
-no score per image is there it is of the seeds alone, and with one seed there is none and the sign decides.
+All is judged by CRPS on the test images: the L1 of a model with one answer, and fair to one that samples. Intervals are
+bootstrapped over images crossed with seeds. Which configuration stands for a family was decided by tuning scores.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vmsbench.metrics.comparison import (
+    CONFIDENCE,
+    Comparison,
+    Interval,
+    compare,
+    difference_interval,
+    mean_interval,
+    permutation_test,
+    skill,
+    verdict,
+)
+from vmsbench.metrics.scores import lower_is_better
 from vmsbench.reporting import labels
-from vmsbench.reporting.collect import Group, Sweep
-from vmsbench.reporting.samples import per_image
+from vmsbench.reporting.collect import Final, Group, Sweep
+
+METRIC = "crps"
+BLIND = f"pixel_median_{METRIC}"
+BOLD = ("l1", "mse", "crps", "cc_true", "cc_false", "cc_combined")
+MEANING = {
+    "no skill": "no better than a constant map",
+    "underfit": "hardly better than a constant map even on the images it learned from",
+    "overfit": "much better on the images it learned from than on others",
+    "ok": "better than a constant map, on new images too",
+}
+Errors = NDArray[np.float64]
+
+
+def images_of(finals: Sequence[Final], keys: Sequence[str]) -> list[str]:
+    """The images for which every final has every one of the scores."""
+    first = finals[0].per_image if finals else {}
+    return [n for n in first if all(key in final.per_image.get(n, {}) for final in finals for key in keys)]
+
+
+def matrix(finals: Sequence[Final], key: str, images: Sequence[str]) -> Errors:
+    """A score of each seed and image, S x N."""
+    return np.array([[final.per_image[name][key] for name in images] for final in finals], dtype=np.float64)
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A mean difference of L1 in [-1, 1], its standard error, and what that error is made of."""
+class Standing:
+    """Where a family stands: its mean CRPS, and what the finals' scores per image say of it where they are there.
 
+    train, validation   the mean CRPS on images it learned from, and on the tuning validation images
+    word                no skill, underfit, overfit or ok; empty where that cannot be judged
+    """
+
+    label: str
+    seeds: int
     mean: float
-    error: float | None
-    basis: str
-
-    @property
-    def below(self) -> bool:
-        """Whether the first is lower than the second beyond the uncertainty."""
-        return self.mean < -2 * (self.error or 0.0)
-
-    @property
-    def text(self) -> str:
-        around = "" if self.error is None else f" ± {2 * self.error:.4f}"
-        return f"{signed(self.mean)}{around}"
+    error: Interval | None
+    skill: Interval | None
+    train: float | None
+    validation: float | None
+    word: str
 
 
-def signed(value: float) -> str:
-    return f"{value:+.4f}".replace("-", "−")
-
-
-def difference(ours: "Side", theirs: "Side") -> Difference | None:
-    """Ours minus theirs, by the rule above; None where either has no mean."""
-    if ours.mean is None or theirs.mean is None:
+def stand(label: str, finals: Sequence[Final], blind_validation: float | None) -> Standing | None:
+    """None where no final has a score. `blind_validation`: the pixel median's CRPS on the tuning validation images."""
+    values = [final.scores[METRIC] for final in finals if METRIC in final.scores]
+    if not values:
         return None
-    mean = ours.mean - theirs.mean
-    seeds = sum(stdev(side.seeds) ** 2 / len(side.seeds) for side in (ours, theirs) if len(side.seeds) > 1)
-    common = [name for name in ours.images if name in theirs.images]
-    if len(common) > 1:
-        apart = [ours.images[name] - theirs.images[name] for name in common]
-        error = math.sqrt(stdev(apart) ** 2 / len(apart) + seeds)
-        return Difference(mean, error, f"paired over {len(common)} test images")
-    if seeds > 0:
-        return Difference(mean, math.sqrt(seeds), "over seeds only")
-    return Difference(mean, None, "without an estimate of its uncertainty")
+    images = images_of(finals, [METRIC, BLIND])
+    error = gained = None
+    if len(images) > 1:
+        errors, blind = matrix(finals, METRIC, images), matrix(finals[:1], BLIND, images)
+        error = mean_interval(errors)
+        gained = skill(errors, blind) if blind.mean() > 0 else None
+    train, validation = (mean_of([getattr(final, split) for final in finals]) for split in ("learnt", "tuning"))
+    known = train if blind_validation else None
+    word = verdict(gained, blind_validation or 0.0, validation, known) if gained else ""
+    return Standing(label, len(values), fmean(values), error, gained, train, validation, word)
 
 
-@dataclass(frozen=True)
-class Side:
-    """What a comparison needs of a predictor: its mean L1 over seeds, each seed's, and each image's."""
-
-    mean: float | None
-    seeds: tuple[float, ...]
-    images: Mapping[str, float]
-
-
-def side(sweep: Sweep) -> Side:
-    seeds = tuple(final.scores["l1"] for final in sweep.scored if "l1" in final.scores)
-    return Side(fmean(seeds) if seeds else None, seeds, per_image(sweep))
+def mean_of(scores: Sequence[Mapping[str, float]]) -> float | None:
+    values = [one[METRIC] for one in scores if METRIC in one]
+    return fmean(values) if values else None
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """sentences: three for the top of the page; families: one each, {label: sentence}; best: lowest test L1."""
+    """What can be said of a group.
+
+    sentences    for the top of the page
+    standings    of the families that have test scores, the lowest CRPS first
+    comparisons  of each two families on the images that both were scored on, with Holm's correction
+    bold         (label, score) where a family is better than the next by more than chance, and than a constant map
+    """
 
     sentences: tuple[str, ...]
     families: Mapping[str, str]
-    against_blind: Mapping[str, Difference]
-    best: Sweep | None
+    standings: Mapping[str, Standing]
+    comparisons: tuple[Comparison, ...]
+    bold: frozenset[tuple[str, str]]
 
 
-def judge(group: Group, blind_images: Mapping[str, float] | None) -> Verdicts:
-    """Sentences about the group's test scores; `blind_images` is the pixel median's L1 per test image, where known."""
-    blind = Side(group.baselines("test").get("pixel_median", {}).get("l1"), (), blind_images or {})
-    sides = {group.label(sweep): side(sweep) for sweep in group.sweeps}
-    ranked = sorted((s.mean, label) for label, s in sides.items() if s.mean is not None)
-    against = {label: apart for _, label in ranked if (apart := difference(sides[label], blind))}
-    families = {label: family_sentence(s, against.get(label), blind.mean) for label, s in sides.items()}
-    if not ranked:
+def judge(group: Group) -> Verdicts:
+    blind = group.baselines("test").get("pixel_median", {}).get(METRIC)
+    blind_validation = group.baselines("validation").get("pixel_median", {}).get(METRIC)
+    found = {group.label(s): stand(group.label(s), s.scored, blind_validation) for s in group.sweeps}
+    families = {label: family_sentence(standing) for label, standing in found.items()}
+    standings = dict(sorted(((k, s) for k, s in found.items() if s), key=lambda item: item[1].mean))
+    if not standings:
         nothing = "No winner has been scored on the test set yet: the tuning scores below choose, they do not report."
-        return Verdicts((nothing,), families, against, None)
-    best = ranked[0][1]
-    return Verdicts(
-        (
-            first_sentence(group, ranked[0], blind.mean),
-            constant_sentence(against),
-            lead_sentence(group, ranked, sides),
-        ),
-        families,
-        against,
-        next(sweep for sweep in group.sweeps if group.label(sweep) == best),
+        return Verdicts((nothing,), families, standings, (), frozenset())
+    comparisons = compared({group.label(s): s.scored for s in group.sweeps if group.label(s) in standings})
+    sentences = (
+        first_sentence(group, next(iter(standings.values())), blind),
+        skill_sentence(standings),
+        lead_sentence(list(standings), comparisons),
     )
+    return Verdicts(sentences, families, standings, comparisons, bold(group.sweeps, group.label, standings))
+
+
+def compared(finals: Mapping[str, Sequence[Final]]) -> tuple[Comparison, ...]:
+    """Each two of the given, by CRPS on the images that all were scored on; none where there are no such images."""
+    images = images_of([final for one in finals.values() for final in one], [METRIC])
+    if len(finals) < 2 or len(images) < 2:
+        return ()
+    return tuple(compare({label: matrix(one, METRIC, images) for label, one in finals.items()}))
+
+
+def bold(
+    sweeps: Sequence[Sweep], label: Callable[[Sweep], str], standings: Mapping[str, Standing]
+) -> frozenset[tuple[str, str]]:
+    """Where the best family's difference from the next is shown; never for a family without skill."""
+    finals = {label(sweep): sweep.scored for sweep in sweeps if label(sweep) in standings}
+    marked = set()
+    for key in BOLD:
+        images = images_of([final for one in finals.values() for final in one], [key])
+        if len(finals) < 2 or len(images) < 2:
+            continue
+        sign = 1 if lower_is_better(key) else -1
+        errors = {name: sign * matrix(one, key, images) for name, one in finals.items()}
+        best, following = sorted(errors, key=lambda name: errors[name].mean())[:2]
+        apart = difference_interval(errors[best], errors[following])
+        shown = apart.high < 0 and permutation_test(errors[best], errors[following]) < 1 - CONFIDENCE
+        if shown and standings[best].word not in ("", "no skill"):
+            marked |= {(best, key), (best, f"{key}_unit")}
+    return frozenset(marked)
 
 
 def both(value: float) -> str:
     return f"{value:.4f} in [−1, 1] ({value / 2:.4f} in [0, 1])"
 
 
-def first_sentence(group: Group, best: tuple[float, str], blind: float | None) -> str:
+def percent(interval: Interval) -> str:
+    """4.1 % [1.2, 7.0]"""
+    value, low, high = (f"{100 * part:.1f}".replace("-", "−") for part in (interval.value, interval.low, interval.high))
+    return f"{value} % [{low}, {high}]"
+
+
+def signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def first_sentence(group: Group, best: Standing, blind: float | None) -> str:
     images = f"{group.data.test} test images" if group.data.test else "the test images"
     against = (
         f"; the pixel median, one constant map that never looks at an image, has {both(blind)}."
         if blind is not None
         else "; the blind baselines are missing, so nothing says whether that is good."
     )
-    return f"On {images} of {group.data.title}, {best[1]} has the lowest L1, {both(best[0])}{against}"
+    return f"On {images} of {group.data.title}, {best.label} has the lowest CRPS, {both(best.mean)}{against}"
 
 
-def constant_sentence(against: Mapping[str, Difference]) -> str:
-    if not against:
-        return "Whether any model beats a constant map cannot be said without the pixel median's score."
-    better = [label for label, apart in against.items() if apart.below]
-    others = [label for label in against if label not in better]
-    parts = []
-    if better:
-        parts.append(f"better than a constant map: {labels.listing(better)}")
-    if others:
-        parts.append(f"no better than a constant map: {labels.listing(others)}")
+def skill_sentence(standings: Mapping[str, Standing]) -> str:
+    judged = [standing for standing in standings.values() if standing.word]
+    if not judged:
+        return "Whether any model beats a constant map cannot be said without scores per image."
+    better = [standing.label for standing in judged if standing.word != "no skill"]
+    others = [standing.label for standing in judged if standing.word == "no skill"]
+    parts = [f"better than a constant map: {labels.listing(better)}"] if better else []
+    parts += [f"no better than a constant map: {labels.listing(others)}"] if others else []
+    parts += [f"{word}: {labels.listing(s.label for s in judged if s.word == word)}"
+              for word in ("underfit", "overfit") if any(s.word == word for s in judged)]  # fmt: skip
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 
 
-def lead_sentence(group: Group, ranked: list[tuple[float, str]], sides: Mapping[str, Side]) -> str:
+def lead_sentence(ranked: Sequence[str], comparisons: Sequence[Comparison]) -> str:
+    """What the paired tests say of the families."""
     if len(ranked) == 1:
-        return f"{ranked[0][1]} is the only family with test scores, so there is nothing to rank it against."
-    best, second = ranked[0][1], ranked[1][1]
-    apart = difference(sides[best], sides[second])
-    assert apart is not None
-    told = f"{best} leads {second} by {abs(apart.mean):.4f}"
-    if apart.error is None:
-        text = f"{told}, {apart.basis}"
-    else:
-        relation = "beyond" if apart.below else "within"
-        text = f"{told} ± {2 * apart.error:.4f} in [−1, 1] ({apart.basis}), {relation} the uncertainty"
-    means = {
-        group.label(sweep): [f.scores["crps"] for f in sweep.scored if "crps" in f.scores] for sweep in group.sweeps
-    }
-    crps = sorted((fmean(values), label) for label, values in means.items() if values)
-    if len(crps) > 1:
-        order = ", ".join(f"{label} {value:.4f}" for value, label in crps)
-        text += f"; by CRPS, which is fair to models that sample, the order is {order}"
-    return f"{text}."
+        return f"{ranked[0]} is the only family with test scores, so there is nothing to rank it against."
+    if not comparisons:
+        return "The families cannot be compared image by image: their scores per image are missing."
+    shown = [
+        f"{one.verdict.removesuffix(' is better')} is better than {other(one)}" for one in comparisons if one.shown
+    ]
+    open_ = [f"{one.first} and {one.second}" for one in comparisons if not one.shown]
+    parts = [labels.listing(shown)] if shown else []
+    parts += [f"no difference shown between {labels.listing(open_)}"] if open_ else []
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
 
 
-def family_sentence(ours: Side, apart: Difference | None, blind: float | None) -> str:
-    if ours.mean is None:
+def other(comparison: Comparison) -> str:
+    return comparison.second if comparison.difference.value < 0 else comparison.first
+
+
+def family_sentence(standing: Standing | None) -> str:
+    if standing is None:
         return "no test score yet."
-    seeds = f"{len(ours.seeds)} seed{'s' if len(ours.seeds) > 1 else ''}"
-    text = f"test L1 {both(ours.mean)} over {seeds}"
-    if apart is None or not blind:
-        return f"{text}; not compared with a constant map, whose score is missing."
-    word = "better than a constant map" if apart.below else "no better than a constant map"
-    return f"{text}; {apart.text} against the pixel median ({apart.basis}): {word}."
+    seeds = f"{standing.seeds} seed{'s' if standing.seeds > 1 else ''}"
+    text = f"test CRPS {both(standing.mean)} over {seeds}"
+    if standing.skill is None or not standing.word:
+        return f"{text}; not compared with a constant map: scores per image are missing."
+    text = f"{standing.word}: {MEANING[standing.word]}; {text}, skill {percent(standing.skill)}"
+    if standing.train is not None and standing.validation is not None:
+        text += f"; CRPS {standing.train:.4f} on training images, {standing.validation:.4f} on tuning validation images"
+    return f"{text}."

@@ -1,0 +1,63 @@
+"""The table of distances between sets of maps: FID, or Frechet distances by other weights, and KID."""
+
+from statistics import fmean, stdev
+
+from vmsbench.reporting import labels
+from vmsbench.reporting.collect import Group, number
+from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
+from vmsbench.reporting.tables import data_words
+
+ABOUT = (
+    "Of the set of maps, one per test image, not of each map against its own truth. Frechet distances are too large "
+    "at few maps; real against real is what other true maps score at the same number, the best a model can hope for."
+)
+DISTANCES = (
+    ("value", 2),
+    ("floor", 2),
+    ("fid_64", 2),
+    ("fid_64_floor", 2),
+    ("kid", 4),
+    ("kid_error", 4),
+    ("kid_floor", 4),
+)
+
+
+def distance_table(group: Group, name: str = "distances") -> Table:
+    """How far the set of predicted maps is from the set of true ones, in Inception's features; no row where n/a."""
+    rows: list[tuple[Cell, ...]] = []
+    reasons: dict[str, list[str]] = {}
+    called: dict[str, None] = {}
+    for sweep in group.sweeps:
+        fids = [final.fid for final in sweep.scored if final.fid]
+        values = {key: [v for fid in fids if (v := number(fid.get(key))) is not None] for key, _ in DISTANCES}
+        if not values["value"]:
+            reason = next((str(fid["reason"]) for fid in fids if fid.get("reason")), "it was not looked for")
+            if sweep.scored:
+                reasons.setdefault(reason, []).append(group.label(sweep))
+            continue
+        called |= {str(fid.get("name") or "Frechet"): None for fid in fids}
+        cells = []
+        for key, digits in DISTANCES:
+            several = len(values[key]) > 1 and "floor" not in key
+            mean = fmean(values[key]) if values[key] else None
+            cells.append(figure(mean, digits, stdev(values[key]) if several else None))
+        rows.append((words(group.label(sweep)), Cell(fids[0].get("n"), str(fids[0].get("n"))), *cells))
+    title = labels.listing(called) or "FID-2048"
+    small = "FID-64" if title.startswith("FID") else title.replace("Frechet", "Frechet-64")
+    columns = (
+        Column("model", "Model", text=True),
+        Column("n", "Maps"),
+        Column("fid", f"{title} ↓"),
+        Column("fid_floor", "real against real"),
+        Column("fid_64", f"{small} ↓"),
+        Column("fid_64_floor", "real against real"),
+        Column("kid", "KID ↓"),
+        Column("kid_error", "KID's standard error"),
+        Column("kid_floor", "real against real"),
+    )
+    notes = [f"FID n/a for {labels.listing(dict.fromkeys(who))}: {reason}." for reason, who in reasons.items()]
+    if called and not title.startswith("FID"):
+        notes.insert(0, "Not FID: the weights are not Inception's official ones. Compare only with the same file's.")
+    notes += [ABOUT] if rows else []
+    caption = f"Distances in Inception features ({data_words(group)})."
+    return Table(name, caption, columns, (Part("", tuple(rows)),), tuple(notes))
