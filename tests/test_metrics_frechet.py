@@ -114,6 +114,6 @@ def test_without_weights_there_is_a_reason_and_no_figure():
     maps = torch.rand(4, 3, 16, 16)
     result = distances(maps, maps, maps, NoWeights("no weights at /nowhere"))
     assert (result["name"], result["n"], result["reason"]) == ("FID-2048", 4, "no weights at /nowhere")
-    assert all(result[key] is None for key in ("value", "floor", "kid", "kid_error", "fid_64", "weights"))
+    assert all(result[key] is None for key in ("value", "floor", "kid", "kid_error", "value_64", "weights"))
     with pytest.raises(UserError, match="3 of them for 4 true maps"):
         distances(maps, maps[:3], maps, NoWeights(""))

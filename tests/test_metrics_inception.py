@@ -115,7 +115,7 @@ def test_a_finals_distance_is_that_of_pytorch_fids_command_on_the_maps_it_left(h
     padded = torch.cat([predicted, torch.zeros_like(predicted[:, :1])], dim=1)
     folders = [saved(tmp_path / "a", dataset().test.maps), saved(tmp_path / "b", padded)]
     assert fid["value"] == pytest.approx(commanded(home, folders, 2048), rel=1e-3)
-    assert fid["fid_64"] == pytest.approx(commanded(home, folders, 64), rel=1e-3)
+    assert fid["value_64"] == pytest.approx(commanded(home, folders, 64), rel=1e-3)
     assert (fid["name"], fid["n"]) == (weights.name(), 8)
     assert fid["floor"] > 0
 
@@ -183,7 +183,7 @@ def test_the_whole_path_gives_value_floor_and_kid(weights, tmp_path):
     assert result["weights"] == {"file": str(weights.file), "sha256": weights.sha256}
     assert (result["n"], result["reason"]) == (8, None)
     assert result["value"] > result["floor"] > 0
-    assert result["fid_64"] > result["fid_64_floor"] > 0
+    assert result["value_64"] > result["floor_64"] > 0
     assert result["kid"] > result["kid_error"] > 0
     itself = distances(truth, truth, reference[:5], weights, cache=tmp_path)
     assert itself["value"] == pytest.approx(0, abs=1e-6 * result["value"])

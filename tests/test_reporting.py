@@ -467,7 +467,7 @@ def test_distances_have_their_floor_their_number_and_their_name(name, heading, s
     write(path, json.loads(path.read_text()) | {"fid": fid})
     out = report(tmp_path / "runs", [], tmp_path / "out").parent
     row = rows(out, "distances")["UNet"]
-    assert [row[key] for key in ("fid", "fid_floor", "n", "kid", "kid_error")] == [
+    assert [row[key] for key in ("value", "floor", "n", "kid", "kid_error")] == [
         "12.5",
         "1.35",
         "320",

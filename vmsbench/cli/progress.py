@@ -88,7 +88,7 @@ class Lines(Counting):
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         super().finished(trial, outcome)
-        score = f"{trial.config['metric']} {number(outcome.score)}  " if outcome.score is not None else ""
+        score = f"tuning {trial.config['metric']} {number(outcome.score)}  " if outcome.score is not None else ""
         cause = f"  ({outcome.cause})" if outcome.cause else ""
         end = f"{score}epoch {outcome.epoch}, {outcome.seconds:.0f} s{cause}"
         self.say(f"{trial.id} {outcome.outcome:<9} {described(trial)}  {end}")
@@ -96,12 +96,12 @@ class Lines(Counting):
     def settled(self, settled: Settled) -> None:
         super().settled(settled)
         others = ", ".join(f"{describe(t.value)}: {number(t.score)}" for t in settled.tried)
-        self.say(f"settled {short(settled.coordinate)} = {describe(settled.value)}  ({others})")
+        self.say(f"settled {short(settled.coordinate)} = {describe(settled.value)}  (tuning scores {others})")
 
     def tick(self) -> None:
         if time.monotonic() - self.spoke > HEARTBEAT:
             at = ", ".join(f"{s.trial.id} epoch {s.epoch}" for s in self.running.values())
-            self.say(f"running {at or 'nothing yet'}; {self.counts()}; best {number(self.best)}")
+            self.say(f"running {at or 'nothing yet'}; {self.counts()}; best tuning score {number(self.best)}")
 
 
 class LiveTable(Counting):
@@ -137,7 +137,7 @@ class LiveTable(Counting):
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
         table = Table(
             title=f"{self.name}  {minutes}:{seconds:02d}",
-            caption=f"{self.counts()}; best {number(self.best)}",
+            caption=f"{self.counts()}; best tuning score {number(self.best)}",
             title_justify="left",
             caption_justify="left",
             expand=False,
@@ -145,7 +145,7 @@ class LiveTable(Counting):
         table.add_column("trial", no_wrap=True)
         table.add_column("tries", overflow="ellipsis", max_width=34, no_wrap=True)
         table.add_column("epoch", justify="right", no_wrap=True)
-        table.add_column("score", justify="right", no_wrap=True)
+        table.add_column("tuning score", justify="right", no_wrap=True)
         for standing in self.running.values():
             epochs = standing.trial.config["trainer"]["epochs"]
             place = (standing.trial.id, described(standing.trial), f"{standing.epoch}/{epochs}", number(standing.score))

@@ -81,13 +81,13 @@ def distances(
     cache           a folder where the features of the truth and the reference are kept for the next model
 
     Returns name ("FID-2048" or "Frechet (weights abc123)"), value, floor, n, reason (why a figure is missing, or None),
-    kid, kid_error, kid_floor, fid_64, fid_64_floor, and weights: {file, sha256} or None. Floors are None where there
+    kid, kid_error, kid_floor, value_64, floor_64, and weights: {file, sha256} or None. Floors are None where there
     are fewer than N reference maps. Without weights, or with fewer than 3 maps, every figure is None.
     """
     n = len(predicted_maps)
     if len(truth_maps) != n:
         raise UserError(f"predictions: {n} of them for {len(truth_maps)} true maps")
-    figures = ("value", "floor", "kid", "kid_error", "kid_floor", "fid_64", "fid_64_floor")
+    figures = ("value", "floor", "kid", "kid_error", "kid_floor", "value_64", "floor_64")
     result: dict[str, Any] = {"name": "FID-2048", "n": n, "reason": None, "weights": None} | dict.fromkeys(figures)
     if isinstance(weights, NoWeights):
         return result | {"reason": weights.reason}
@@ -99,7 +99,7 @@ def distances(
     kid, kid_error = kernel_distance(truth[2048], predicted[2048])
     result |= {
         "value": frechet_distance(truth[2048], predicted[2048]),
-        "fid_64": frechet_distance(truth[64], predicted[64]),
+        "value_64": frechet_distance(truth[64], predicted[64]),
         "kid": kid,
         "kid_error": kid_error,
     }
@@ -109,6 +109,6 @@ def distances(
     reference = features(reference_maps[drawn.to(reference_maps.device)], weights, device=device, cache=cache)
     return result | {
         "floor": frechet_distance(truth[2048], reference[2048]),
-        "fid_64_floor": frechet_distance(truth[64], reference[64]),
+        "floor_64": frechet_distance(truth[64], reference[64]),
         "kid_floor": kernel_distance(truth[2048], reference[2048])[0],
     }

@@ -93,9 +93,11 @@ def walk(sweep: Sweep) -> Iterator[Point]:
     """The sweep's own metrics: the score as coordinates are settled, the winner's, the finals', the baselines'."""
     settled = [e for e in sweep.journal if e.get("event") == "settled"]
     for step, event in enumerate(settled, start=1):
-        yield from points("search", {"score": event.get("score")}, milliseconds(event.get("time")), step)
+        yield from points("search", {"tuning_score": event.get("score")}, milliseconds(event.get("time")), step)
     if sweep.winner:
-        yield from points("winner", {"score": sweep.winner.get("score")}, milliseconds(sweep.winner.get("time")), 0)
+        yield from points(
+            "winner", {"tuning_score": sweep.winner.get("score")}, milliseconds(sweep.winner.get("time")), 0
+        )
     finals = [e for e in sweep.journal if e.get("event") == "final"]
     for step, event in enumerate(finals, start=1):
         yield from points("test", event.get("scores", {}), milliseconds(event.get("time")), step)
@@ -162,7 +164,8 @@ def closing(experiment: Experiment) -> Iterator[Point]:
     step = int(results.get("epochs") or 0)
     yield from points("test", results.get("test") or {}, time, step)
     fid = results.get("fid") or {}
-    yield from points("test", {"fid": fid.get("value"), "fid_floor": fid.get("floor")}, time, step)
+    called = "fid" if str(fid.get("name")).startswith("FID") else "frechet_other_weights"
+    yield from points("test", {called: fid.get("value"), f"{called}_floor": fid.get("floor")}, time, step)
     costs = ("seconds", "parameters", "parameters_network", "images_seen", "seconds_per_image")
     yield from points("cost", {name: results.get(name) for name in costs}, time, step)
 
