@@ -11,7 +11,7 @@ from vmsbench.data.pairs import CHANNELS
 from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import check, setting
 from vmsbench.tuning.searcher import key
-from vmsbench.tuning.study import check_space, experiment_part, searcher_for
+from vmsbench.tuning.study import check_space, experiment_part, searcher_for, space_of
 
 EXPERIMENTS = options("exp")
 CHOICES = [
@@ -34,9 +34,9 @@ def test_every_choice_composes_and_builds_in_every_experiment(exp: str, choice: 
 @pytest.mark.parametrize("exp", EXPERIMENTS)
 def test_every_option_of_every_space_works(exp: str, space: str) -> None:
     settings = compose(exp, [f"space={space}"])
-    config = experiment_part(settings)
-    searcher_for(settings, config)
-    check_space(settings, config, channels=2, size=64, train=100)
+    varied = space_of(settings["space"]["coordinates"], experiment_part(settings))
+    searcher_for(settings, varied)
+    check_space(varied, channels=2, size=64, train=100)
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_every_option_of_every_space_works(exp: str, space: str) -> None:
 )
 def test_every_preset_works_in_every_experiment_that_it_is_for(exp: str, preset: str) -> None:
     settings = compose(exp, ["data=standin", f"preset={preset}"])
-    config = experiment_part(settings)
-    assert searcher_for(settings, config).budget >= 5
-    check(config, channels=2, size=32, train=100)
+    space = space_of(settings["space"]["coordinates"], experiment_part(settings))
+    assert searcher_for(settings, space).budget >= 5
+    check(space.base, channels=2, size=32, train=100)
 
 
 def test_the_thesis_has_14400_points_for_the_gan_and_betas_for_adam_alone() -> None:
@@ -65,7 +65,7 @@ def test_the_thesis_has_14400_points_for_the_gan_and_betas_for_adam_alone() -> N
 
 def test_the_thesis_walk_starts_from_its_defaults_and_they_are_among_its_options() -> None:
     settings = compose("gan", ["space=seed_coordinate"])
-    searcher = searcher_for(settings, experiment_part(settings))
+    searcher = searcher_for(settings, space_of(settings["space"]["coordinates"], experiment_part(settings)))
     assert searcher.budget == 1 + 2 * (2 + 4 + 15)
     for coordinate in settings["space"]["coordinates"]:
         start = setting(settings, coordinate["param"])

@@ -12,14 +12,22 @@ from hypothesis import strategies as st
 from vmsbench.errors import ConfigurationError
 from vmsbench.tuning.coordinate import CoordinateSearch
 from vmsbench.tuning.listed import GridSearch, RandomSearch
-from vmsbench.tuning.searcher import Choice, Coordinate, Searcher, key
+from vmsbench.tuning.repeats import Repeated
+from vmsbench.tuning.searcher import Choice, Searcher, key
+from vmsbench.tuning.space import Coordinate, Space, at, holds, put
 
-SPACE = [Coordinate("width", [8, 16, 32]), Coordinate("norm", ["batch", "instance"]), Coordinate("lr", [0.1, 0.2, 0.4])]
+COORDINATES = [
+    Coordinate("width", [8, 16, 32]),
+    Coordinate("norm", ["batch", "instance"]),
+    Coordinate("lr", [0.1, 0.2, 0.4]),
+]
 START: Choice = {"width": 16, "norm": "batch", "lr": 0.1}
+SPACE = Space(COORDINATES, START)
 SEARCHERS: dict[str, Callable[[], Searcher]] = {
-    "coordinate": lambda: CoordinateSearch(SPACE, START, rounds=2),
-    "grid": lambda: GridSearch(SPACE, START),
-    "random": lambda: RandomSearch(SPACE, START, trials=7),
+    "coordinate": lambda: CoordinateSearch(SPACE, rounds=2),
+    "grid": lambda: GridSearch(SPACE),
+    "random": lambda: RandomSearch(SPACE, trials=7),
+    "repeated": lambda: Repeated(CoordinateSearch(SPACE, rounds=2), repeats=3, seed=0),
 }
 
 
@@ -90,51 +98,125 @@ def test_a_dead_search_is_rebuilt_by_telling_what_is_known(make: Callable[[], Se
         assert sorted([*known, *map(key, rest)]) == sorted(map(key, order))
 
 
-def by_hand(space: list[Coordinate], start: Choice, scored: Callable[[Choice], float | None], rounds: int) -> Choice:
-    """The search as one would write it down on paper."""
-    best = dict(start)
+def by_hand(space: Space, scored: Callable[[Choice], float | None], rounds: int) -> tuple[Choice, list[str]]:
+    """The search as one would write it down on paper, over whole settings; and all that it scores, in order."""
+    best, seen = dict(space.base), []
+
+    def look(settings: Choice) -> float | None:
+        seen.append(key(settings))
+        return scored(settings)
+
     for _ in range(rounds):
         before = dict(best)
         for coordinate in space:
-            winner, least = best[coordinate.param], scored(best)
+            if not holds(best, coordinate.when):
+                continue
+            winner, least = best, look(best)
             for option in coordinate.options:
-                reached = scored(best | {coordinate.param: option})
+                if not holds(best, coordinate.only.get(key(option), {})):
+                    continue
+                moved = without_ghosts(space, put(best, coordinate.param, option))
+                reached = look(moved)
                 if reached is not None and (least is None or reached < least):
-                    winner, least = option, reached
-            best[coordinate.param] = winner
+                    winner, least = moved, reached
+            best = winner
         if best == before:
             break
-    return best
+    return best, list(dict.fromkeys(seen))
+
+
+def exists(settings: Choice, coordinate: Coordinate, option: Any) -> bool:
+    return holds(settings, coordinate.when) and holds(settings, coordinate.only.get(key(option), {}))
+
+
+def without_ghosts(space: Space, settings: Choice) -> Choice:
+    """Parameters that do not exist under these settings are what they were at the start."""
+    for coordinate in space:
+        if not exists(settings, coordinate, settings[coordinate.param]):
+            settings = put(settings, coordinate.param, space.base[coordinate.param])
+    return settings
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[list[Coordinate], Choice, dict[str, float | None], int]:
+def tables(draw: st.DrawFn) -> tuple[Space, dict[str, float | None], int]:
+    """A space with conditions on earlier coordinates and on options, and a score for each of its points."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-    space = [Coordinate(f"p{i}", list(range(size))) for i, size in enumerate(sizes)]
-    start = {one.param: draw(st.sampled_from(one.options)) for one in space}
-    names = [one.param for one in space]
-    points = [key(dict(zip(names, p, strict=True))) for p in itertools.product(*(one.options for one in space))]
-    values = st.one_of(st.none(), st.integers(0, 4).map(float))
-    table = dict(zip(points, draw(st.lists(values, min_size=len(points), max_size=len(points))), strict=True))
-    return space, start, table, draw(st.integers(1, 3))
+    coordinates: list[Coordinate] = []
+    for index, size in enumerate(sizes):
+        when, only = draw(conditions(coordinates)), {}
+        for option in range(1, size):
+            if draw(st.booleans()) and (rule := draw(conditions(coordinates))):
+                only[key(option)] = rule
+        coordinates.append(Coordinate(f"p{index}", list(range(size)), when, only))
+    base = {one.param: draw(st.sampled_from([0, *([one.options[-1]] if not one.only else [])])) for one in coordinates}
+    points = itertools.product(*(one.options for one in coordinates))
+    random = draw(st.randoms(use_true_random=False))
+    values = random.choices([None, 0.0, 1.0, 2.0, 3.0, 4.0], k=256)
+    names = [key({one.param: value for one, value in zip(coordinates, point, strict=True)}) for point in points]
+    return Space(coordinates, base), dict(zip(names, values, strict=False)), draw(st.integers(1, 3))
+
+
+@st.composite
+def conditions(draw: st.DrawFn, earlier: list[Coordinate]) -> dict[str, Any]:
+    if not earlier or draw(st.booleans()):
+        return {}
+    one = draw(st.sampled_from(earlier))
+    return {one.param: draw(st.one_of(st.sampled_from(one.options), st.just(list(one.options)[:2])))}
 
 
 @given(tables())
-@settings(max_examples=200, deadline=None)
-def test_the_coordinate_search_finds_what_a_plain_loop_finds(world: tuple[Any, ...]) -> None:
-    space, start, table, rounds = world
-    searcher = CoordinateSearch(space, start, rounds)
-    play(searcher, lambda choice: table[key(choice)])
-    assert searcher.incumbent == by_hand(space, start, lambda choice: table[key(choice)], rounds)
+@settings(max_examples=150, deadline=None)
+def test_the_coordinate_search_scores_exactly_what_a_plain_loop_scores_and_finds_the_same(world: Any) -> None:
+    space, table, rounds = world
+    searcher = CoordinateSearch(space, rounds)
+    asked = play(searcher, lambda choice: table[key(space.config(choice))])
+    best, seen = by_hand(space, lambda settings: table[key(settings)], rounds)
+    assert space.config(searcher.incumbent) == best
+    assert [key(space.config(choice)) for choice in asked] == seen
+
+
+@given(tables(), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_speculation_changes_what_is_asked_but_not_what_is_found(world: Any, random: Any) -> None:
+    space, table, rounds = world
+    plain, hasty = CoordinateSearch(space, rounds), CoordinateSearch(space, rounds, speculate=True)
+    play(plain, lambda choice: table[key(space.config(choice))])
+    running: list[Choice] = []
+    asked: list[str] = []
+    while not hasty.finished:
+        while len(running) < 4 and (choice := hasty.ask()) is not None:
+            running.append(choice)
+            asked.append(key(choice))
+        done = running.pop(random.randrange(len(running)))
+        hasty.tell(done, table[key(space.config(done))])
+    assert hasty.incumbent == plain.incumbent
+    assert hasty.settled == plain.settled
+    assert len(set(asked)) == len(asked) <= hasty.budget
+
+
+@given(tables())
+@settings(max_examples=100, deadline=None)
+def test_the_grid_is_every_configuration_that_exists_once(world: Any) -> None:
+    space = world[0]
+    values = (one.options for one in space)
+    every = (dict(zip([one.param for one in space], point, strict=True)) for point in itertools.product(*values))
+    free = []
+    for point in every:
+        there = ([option for option in one.options if exists(point, one, option)] for one in space)
+        allowed = (options or [space.base[one.param]] for one, options in zip(space, there, strict=True))
+        if all(point[one.param] in options for one, options in zip(space, allowed, strict=True)):
+            free.append(key(point))
+    asked = [key(space.config(choice)) for choice in play(GridSearch(space), lambda choice: 1.0)]
+    assert sorted(asked) == sorted(free)
 
 
 def test_a_start_outside_the_options_is_tried_first() -> None:
-    searcher = CoordinateSearch([Coordinate("width", [8, 16])], {"width": 99})
+    searcher = CoordinateSearch(Space([Coordinate("width", [8, 16])], {"width": 99}))
     assert searcher.ask() == {"width": 99}
 
 
 def test_a_settled_coordinate_names_every_option_with_its_score() -> None:
-    searcher = CoordinateSearch(SPACE[:1], {"width": 16})
+    searcher = CoordinateSearch(Space(COORDINATES[:1], {"width": 16}))
     for choice in iter(searcher.ask, None):
         searcher.tell(choice, None if choice["width"] == 32 else float(choice["width"]))
     (settled,) = searcher.settled
@@ -144,13 +226,92 @@ def test_a_settled_coordinate_names_every_option_with_its_score() -> None:
 
 def test_options_may_be_whole_objects() -> None:
     options = [{"_target_": "torch.optim.SGD", "lr": 0.1}, {"_target_": "torch.optim.Adam", "lr": 0.001}]
-    searcher = CoordinateSearch([Coordinate("optimizer", options)], {"optimizer": options[1]})
+    searcher = CoordinateSearch(Space([Coordinate("optimizer", options)], {"optimizer": options[1]}))
     play(searcher, lambda choice: choice["optimizer"]["lr"])
     assert searcher.incumbent == {"optimizer": options[1]}
 
 
+ADAM = {"_target_": "torch.optim.Adam", "lr": 0.001, "betas": [0.9, 0.999]}
+SGD = {"_target_": "torch.optim.SGD", "lr": 0.01}
+OPTIMISERS = [
+    {"param": "optimizer", "options": [SGD, ADAM]},
+    {
+        "param": "optimizer.betas",
+        "when": {"optimizer._target_": "torch.optim.Adam"},
+        "options": [[0.9, 0.999], [0.5, 0.999]],
+    },
+    {"param": "optimizer.lr", "options": [0.5]},
+]
+
+
+def test_a_part_exists_under_its_object_alone_and_is_forgotten_with_it() -> None:
+    space = Space([Coordinate.read(entry) for entry in OPTIMISERS], {"optimizer": ADAM})
+    betas = space.coordinates[1]
+    under_adam = space.moved(space.start, betas, [0.5, 0.999])
+    assert space.config(under_adam)["optimizer"] == ADAM | {"betas": [0.5, 0.999]}
+    under_sgd = space.moved(under_adam, space.coordinates[0], SGD)
+    assert space.config(under_sgd)["optimizer"] == SGD
+    assert space.options(betas, under_sgd) == []
+    assert space.moved(under_sgd, space.coordinates[0], ADAM) == space.start
+    assert space.moved(under_adam, betas, [0.9, 0.999]) == space.start, "two words for one configuration"
+
+
+def test_a_walk_over_optimisers_varies_betas_only_under_adam() -> None:
+    def wins(name: str) -> list[dict[str, Any]]:
+        space = Space([Coordinate.read(entry) for entry in OPTIMISERS], {"optimizer": ADAM})
+        searcher = CoordinateSearch(space)
+        asked = play(searcher, lambda choice: float(name not in space.config(choice)["optimizer"]["_target_"]))
+        return [space.config(choice)["optimizer"] for choice in asked]
+
+    assert wins("SGD") == [ADAM, SGD, SGD | {"lr": 0.5}]
+    assert wins("Adam") == [ADAM, SGD, ADAM | {"betas": [0.5, 0.999]}, ADAM | {"lr": 0.5}]
+
+
+def test_an_option_may_set_several_parameters_at_once() -> None:
+    entry = {
+        "param": "size",
+        "options": [{"set": {"net.width": 8, "batch": 32}}, {"set": {"net.width": 64, "batch": 4}}],
+    }
+    space = Space([Coordinate.read(entry)], {"net": {"width": 64, "batch": 0}, "batch": 4})
+    assert space.start == {"size": {"net.width": 64, "batch": 4}}
+    asked = play(CoordinateSearch(space), lambda choice: 1.0)
+    assert [space.config(choice) for choice in asked] == [
+        {"net": {"width": 64, "batch": 0}, "batch": 4},
+        {"net": {"width": 8, "batch": 0}, "batch": 32},
+    ]
+    assert at(space.base, "net.width") == 64, "the start itself was changed"
+
+
+def test_the_score_of_repeats_is_their_mean_and_one_that_fails_cannot_win() -> None:
+    scores = {8: [1.0, 5.0], 16: [4.0, 4.0], 32: [2.0, None]}
+    searcher = Repeated(CoordinateSearch(Space(COORDINATES[:1], {"width": 16})), repeats=2, seed=7)
+    asked = play(searcher, lambda choice: scores[choice["width"]][choice.get("seed", 7) - 7])
+    assert [choice.get("seed") for choice in asked] == [None, None, None, 8, 8, 8]
+    assert searcher.incumbent == {"width": 8}
+    assert [tried.score for tried in searcher.settled[0].tried] == [3.0, 4.0, None]
+
+
+def test_repeats_of_what_has_failed_are_spared() -> None:
+    searcher = Repeated(CoordinateSearch(Space(COORDINATES[:1], {"width": 16})), repeats=3, seed=0)
+    asked = 0
+    while not searcher.finished:
+        choice = searcher.ask()
+        assert choice is not None
+        asked += 1
+        searcher.tell(choice, None if choice["width"] == 8 else 1.0)
+    assert asked == 7
+
+
+def test_a_random_search_draws_every_point_alike() -> None:
+    space = Space([Coordinate("a", [0, 1]), Coordinate("b", [0, 1, 2], when={"a": 1})], {"a": 0, "b": 0})
+    drawn = [key(play(RandomSearch(space, trials=1, seed=seed), lambda choice: 1.0)[0]) for seed in range(800)]
+    counts = [drawn.count(one) for one in sorted(set(drawn))]
+    assert space.count() == len(counts) == 4
+    assert all(150 < count < 250 for count in counts), counts
+
+
 def test_the_grid_is_every_combination_once() -> None:
-    asked = play(GridSearch(SPACE, START))
+    asked = play(GridSearch(SPACE))
     assert len({json.dumps(choice) for choice in asked}) == 18
 
 
@@ -159,9 +320,29 @@ def test_the_grid_is_every_combination_once() -> None:
     [
         (lambda: Coordinate("width", []), "width has no options"),
         (lambda: Coordinate("width", [8, 8]), "width has an option twice"),
-        (lambda: CoordinateSearch(SPACE, START, rounds=0), "searcher.rounds=0"),
-        (lambda: CoordinateSearch([], {}), "no coordinates"),
-        (lambda: RandomSearch(SPACE, START, trials=19), "searcher.trials=19 must lie between 1 and the space's 18"),
+        (lambda: CoordinateSearch(SPACE, rounds=0), "searcher.rounds=0"),
+        (lambda: Space([], {}), "no coordinates"),
+        (lambda: Repeated(CoordinateSearch(SPACE), 0, 0), "searcher.repeats=0"),
+        (lambda: Space([Coordinate("widht", [8])], START), "widht is not a setting of .*; did you mean width"),
+        (lambda: Space([COORDINATES[0], COORDINATES[0]], START), "width is there twice"),
+        (
+            lambda: Space([Coordinate("lr", [1], when={"width": 8}), COORDINATES[0]], START),
+            "width must stand before lr, which depends on it",
+        ),
+        (
+            lambda: Space([Coordinate("a.b", [1]), Coordinate("a", [{"b": 2}])], {"a": {"b": 0}}),
+            "a must stand before a.b, which depends on it",
+        ),
+        (lambda: Coordinate.read({"param": "width"}), "a coordinate is"),
+        (lambda: Coordinate.read({"param": "width", "options": 8}), "width has options 8; they are a list"),
+        (lambda: Coordinate.read({"param": "x", "options": [1, {"set": {"width": 8}}]}), "give it to all or none"),
+        (
+            lambda: Space([*COORDINATES, Coordinate("x.y", [1], when={"width": 99})], START | {"x": {"y": 0}}).example(
+                Coordinate("x.y", [1], when={"width": 99}), 1
+            ),
+            "x.y=1 never exists: .*width=99.* never holds",
+        ),
+        (lambda: RandomSearch(SPACE, trials=19), "searcher.trials=19 must lie between 1 and the space's 18"),
     ],
 )
 def test_impossible_searches_are_refused_by_name(make: Callable[[], Any], named: str) -> None:

@@ -13,7 +13,7 @@ from vmsbench.files import append_line, read_json, read_lines
 from vmsbench.tuning.coordinate import CoordinateSearch
 from vmsbench.tuning.finals import Finals, contenders
 from vmsbench.tuning.lock import owned
-from vmsbench.tuning.searcher import Coordinate
+from vmsbench.tuning.space import Coordinate, Space
 from vmsbench.tuning.stopping import Asha, Never, PlainAsha, Stopping
 from vmsbench.tuning.study import Study, final, tune
 from vmsbench.tuning.sweep import Sweep
@@ -41,7 +41,8 @@ def in_turn(work: Work, before: Callable[[Trial], Any] = lambda trial: None) -> 
 
 def sweep(folder: Path, config: dict[str, Any] = CONFIG, retry: bool = False) -> Sweep:
     folder.mkdir(exist_ok=True)
-    return Sweep(folder, config, CoordinateSearch(SPACE, START), Watcher(), retry)
+    space = Space(SPACE, config)
+    return Sweep(folder, space, CoordinateSearch(space), Watcher(), retry)
 
 
 def told(folder: Path, *kinds: str) -> list[dict[str, Any]]:
@@ -141,14 +142,14 @@ def test_finals_train_the_winner_again_from_other_seeds_and_score_the_test_pairs
     whole = sweep(tmp_path)
     in_turn(whole)
     assert whole.winner is not None
-    finals = Finals(tmp_path, contenders(tmp_path, CONFIG, 1), 2, Watcher())
+    finals = Finals(tmp_path, contenders(tmp_path, Space(SPACE, CONFIG), 1), 2, Watcher())
     in_turn(finals)
     assert finals.finished
     events = told(tmp_path, "final")
     assert [event["seed"] for event in events] == [1000, 1001]
     for event in events:
         assert read_json(tmp_path / "final" / event["trial"] / "results.json")["test"] == event["scores"]
-    assert Finals(tmp_path, contenders(tmp_path, CONFIG, 1), 2, Watcher()).finished
+    assert Finals(tmp_path, contenders(tmp_path, Space(SPACE, CONFIG), 1), 2, Watcher()).finished
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -159,6 +160,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "searcher": {"_target_": "vmsbench.tuning.coordinate.CoordinateSearch", "rounds": 1},
         "scheduler": {"_target_": "vmsbench.tuning.stopping.Never"},
         "finals": {"top": 1, "seeds": 1},
+        "max_trials": 100,
     } | changes
 
 
@@ -175,10 +177,10 @@ def driver(work: Work, stopping: Stopping) -> bool:
 def test_finals_take_the_winner_and_then_the_best_others_by_tuning_score(tmp_path: Path) -> None:
     done = study(tmp_path)
     trials = {e["trial"]: e["score"] for e in told(done.folder, "finished")}
-    best = contenders(done.folder, CONFIG, 3)
+    best = contenders(done.folder, Space(SPACE, CONFIG), 3)
     assert [one.trial for one in best] == sorted(trials, key=lambda trial: trials[trial])[:3]
     assert [one.rank for one in best] == [1, 2, 3]
-    assert len(contenders(done.folder, CONFIG, 99)) == len(trials)
+    assert len(contenders(done.folder, Space(SPACE, CONFIG), 99)) == len(trials)
 
 
 def test_more_finals_add_to_those_there_are_and_read_the_test_pairs_once_each(tmp_path: Path) -> None:

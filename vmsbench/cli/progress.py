@@ -16,8 +16,9 @@ HEARTBEAT = 60.0
 
 def described(trial: Trial) -> str:
     """What tells a trial from the others: the parameter it was made for, or its seed."""
-    if trial.coordinate is not None:
-        return f"{short(trial.coordinate)}={describe(trial.choice[trial.coordinate])}"
+    if trial.coordinate in trial.choice:
+        seed = f", seed={trial.choice['seed']}" if "seed" in trial.choice else ""
+        return f"{short(trial.coordinate)}={describe(trial.choice[trial.coordinate])}{seed}"
     return ", ".join(f"{short(param)}={describe(value)}" for param, value in trial.choice.items())
 
 

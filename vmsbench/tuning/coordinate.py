@@ -3,47 +3,62 @@
 from collections.abc import Sequence
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.tuning.searcher import Choice, Coordinate, Searcher, Settled, Tried, key
+from vmsbench.tuning.searcher import Choice, Searcher, Settled, Tried, key
+from vmsbench.tuning.space import Coordinate, Space
 
 
 class CoordinateSearch(Searcher):
     """Vary one parameter, keep the best, go on to the next; again from the first in the next round.
 
-    The start's own value is tried first where it is no option. What was scored is never asked again. Ties go to the
-    incumbent, then to the order of options; where all options fail, the incumbent stays. The search ends after
-    `rounds`, or after one that changed nothing.
+    The start's own value is tried first where it is no option. What was scored is never asked again. A coordinate that
+    does not exist under the incumbent is left out. Ties go to the incumbent, then to the order of options; where all
+    options fail, the incumbent stays. The search ends after `rounds`, or after one that changed nothing.
+
+    speculate   while scores are awaited, ask for the next coordinate's options under the best option so far. What is
+                found does not change; time is saved where slots are idle, for trials that may turn out to be useless.
     """
 
-    def __init__(self, coordinates: Sequence[Coordinate], start: Choice, rounds: int = 1) -> None:
+    def __init__(self, space: Space, rounds: int = 1, speculate: bool = False) -> None:
         if rounds < 1:
             raise ConfigurationError(f"searcher.rounds={rounds}: at least 1")
-        if not coordinates:
-            raise ConfigurationError("space: no coordinates; a search needs a parameter to vary")
-        self.coordinates, self.rounds = coordinates, rounds
+        self.space, self.rounds, self.speculate = space, rounds, speculate
         self.settled: list[Settled] = []
         self.scores: dict[str, float | None] = {}
-        self.asked: set[str] = set()
-        self.best = dict(start)
+        self.asked: dict[str, str] = {}
+        self.best = dict(space.start)
         self.position = 0
         self.changed = False
-        self.candidates = self.candidates_here()
+        self.candidates: list[Choice] = []
+        self.go_on()
 
     def ask(self) -> Choice | None:
-        for choice in self.candidates:
-            if key(choice) not in self.asked:
-                self.asked.add(key(choice))
+        if self.finished:
+            return None
+        choice = self.new(self.candidates, self.here)
+        if choice is None and self.speculate and self.position + 1 < self.end:
+            following = self.space.coordinates[(self.position + 1) % len(self.space.coordinates)]
+            choice = self.new(self.options_of(following, self.leader().choice), following)
+        return choice
+
+    def new(self, candidates: Sequence[Choice], coordinate: Coordinate) -> Choice | None:
+        for choice in candidates:
+            if key(choice) not in self.asked and key(choice) not in self.scores:
+                self.asked[key(choice)] = coordinate.param
                 return choice
         return None
 
     def tell(self, choice: Choice, score: float | None) -> None:
-        self.asked.add(key(choice))
         self.scores[key(choice)] = score
         while not self.finished and all(key(candidate) in self.scores for candidate in self.candidates):
             self.settle()
 
     @property
+    def end(self) -> int:
+        return self.rounds * len(self.space.coordinates)
+
+    @property
     def finished(self) -> bool:
-        return self.position >= self.rounds * len(self.coordinates)
+        return self.position >= self.end
 
     @property
     def incumbent(self) -> Choice:
@@ -51,38 +66,56 @@ class CoordinateSearch(Searcher):
 
     @property
     def budget(self) -> int:
-        first = 1 + sum(len(coordinate.options) for coordinate in self.coordinates)
-        return first + (self.rounds - 1) * (first - 1)
+        counts = [len(coordinate.options) for coordinate in self.space]
+        ahead = sum((count + 1) * counts[(i + 1) % len(counts)] for i, count in enumerate(counts))
+        return 1 + self.rounds * (sum(counts) + (ahead if self.speculate else 0))
 
-    @property
-    def next_coordinate(self) -> str | None:
-        return None if self.finished else self.here.param
+    def coordinate(self, choice: Choice) -> str | None:
+        return self.asked.get(key(choice))
 
     @property
     def here(self) -> Coordinate:
-        return self.coordinates[self.position % len(self.coordinates)]
+        return self.space.coordinates[self.position % len(self.space.coordinates)]
 
-    def candidates_here(self) -> list[Choice]:
-        """The incumbent, then each other option of the parameter that is due."""
-        param = self.here.param
-        others = [option for option in self.here.options if key(option) != key(self.best[param])]
-        return [dict(self.best)] + [self.best | {param: option} for option in others]
+    def options_of(self, coordinate: Coordinate, best: Choice) -> list[Choice]:
+        """The incumbent, then each choice that differs from it in a coordinate."""
+        there = self.space.options(coordinate, best)
+        others = {key(moved): moved for moved in (self.space.moved(best, coordinate, option) for option in there)}
+        return list(({key(best): best} | others).values()) if there else []
+
+    def tried(self) -> list[Tried]:
+        here = self.here
+        return [Tried(self.space.value(here, one), self.scores.get(key(one)), one) for one in self.candidates]
+
+    def leader(self) -> Tried:
+        """The best of those candidates that are scored; the incumbent where none is."""
+        tried = self.tried()
+        ranked = [option for option in tried if option.score is not None]
+        return min(ranked, key=lambda option: float(option.score or 0), default=tried[0])
 
     def settle(self) -> None:
         """All options of this parameter are scored: keep the best and go on."""
-        param = self.here.param
-        tried = [Tried(choice[param], self.scores[key(choice)], choice) for choice in self.candidates]
-        ranked = [option for option in tried if option.score is not None]
-        winner = min(ranked, key=lambda option: float(option.score or 0), default=tried[0])
-        self.changed = self.changed or winner is not tried[0]
-        self.best[param] = winner.value
+        winner, tried = self.leader(), self.tried()
+        self.changed = self.changed or key(winner.choice) != key(self.best)
+        self.best = dict(winner.choice)
         order = [key(option) for option in self.here.options]
         shown = sorted(tried, key=lambda option: order.index(key(option.value)) if key(option.value) in order else -1)
-        self.settled.append(Settled(param, winner.value, winner.score, tuple(shown)))
+        self.settled.append(Settled(self.here.param, winner.value, winner.score, tuple(shown)))
+        self.pass_by()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """On to the next coordinate that exists under the incumbent."""
+        while not self.finished:
+            self.candidates = self.options_of(self.here, self.best)
+            if self.candidates:
+                return
+            self.pass_by()
+
+    def pass_by(self) -> None:
+        """The coordinate is over; so is the search after a round that changed nothing."""
         self.position += 1
-        if self.position % len(self.coordinates) == 0:
+        if self.position % len(self.space.coordinates) == 0:
             if not self.changed:
-                self.position = self.rounds * len(self.coordinates)
+                self.position = self.end
             self.changed = False
-        if not self.finished:
-            self.candidates = self.candidates_here()

@@ -9,11 +9,13 @@ score over the fresh seeds, and the test scores report it.
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from vmsbench.experiment import Config, identity, with_settings
 from vmsbench.files import append_line, read_json, read_lines
-from vmsbench.tuning.searcher import key
+from vmsbench.tuning.searcher import Choice, key
+from vmsbench.tuning.space import Space
 from vmsbench.tuning.stopping import Curve
 from vmsbench.tuning.sweep import outcome_of
 from vmsbench.tuning.work import Trial, Watcher, Work
@@ -30,26 +32,35 @@ class Contender:
     config: Config
 
 
-def contenders(folder: Path, config: Config, top: int) -> list[Contender]:
-    """The winner of the sweep in `folder`, then its other complete trials by tuning score; `top` of them at most.
+def contenders(folder: Path, space: Space, top: int) -> list[Contender]:
+    """The winner of the sweep in `folder`, then its other complete choices by tuning score; `top` of them at most.
 
-    config  what the sweep's choices are applied to
+    The score of a choice that was repeated is the mean over its seeds, where all of them are complete.
     """
     choices: dict[str, dict[str, Any]] = {}
-    scores: dict[str, float] = {}
+    scores: dict[str, float | None] = {}
     winner = ""
     for event in read_lines(folder / "journal.jsonl"):
-        if event["event"] == "started":
+        if event["event"] in ("started", "winner"):
             choices[event["trial"]] = event["choice"]
-        elif event["event"] == "finished" and event["outcome"] == "complete":
-            scores[event["trial"]] = event["score"]
+        if event["event"] == "finished":
+            scores[event["trial"]] = event["score"] if event["outcome"] == "complete" else None
         elif event["event"] == "winner":
             winner = event["trial"]
-            choices[winner] = event["choice"]
-    ranked = sorted((t for t in scores if t in choices), key=lambda t: (t != winner, scores[t]))
-    different = {key(choices[trial]): trial for trial in reversed(ranked)}
-    best = [trial for trial in ranked if different[key(choices[trial])] == trial][:top]
-    return [Contender(t, rank, with_settings(config, choices[t])) for rank, t in enumerate(best, start=1)]
+    runs: dict[str, dict[str, float | None]] = {}
+    for trial in choices.keys() & scores.keys():
+        runs.setdefault(key(without_seed(choices[trial])), {})[trial] = scores[trial]
+    means = {}
+    for repeats in runs.values():
+        values = [score for score in repeats.values() if score is not None]
+        if len(values) == len(repeats):
+            means[min(repeats, key=lambda trial: (trial != winner, "seed" in choices[trial]))] = fmean(values)
+    best = sorted(means, key=lambda trial: (trial != winner, means[trial]))[:top]
+    return [Contender(t, rank, space.config(without_seed(choices[t]))) for rank, t in enumerate(best, start=1)]
+
+
+def without_seed(choice: Choice) -> Choice:
+    return {param: value for param, value in choice.items() if param != "seed"}
 
 
 class Finals(Work):

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vmsbench.errors import ConfigurationError
-
 Choice = dict[str, Any]
 """A value for each parameter of the space, by its dotted path in the configuration."""
 
@@ -15,20 +13,6 @@ Choice = dict[str, Any]
 def key(value: Any) -> str:
     """Equal text for equal choices or options."""
     return json.dumps(value, sort_keys=True)
-
-
-@dataclass(frozen=True)
-class Coordinate:
-    """One parameter and the options it has, in order. Raises ConfigurationError where there are none, or one twice."""
-
-    param: str
-    options: Sequence[Any]
-
-    def __post_init__(self) -> None:
-        if not self.options:
-            raise ConfigurationError(f"space: {self.param} has no options; give it at least one")
-        if len({key(option) for option in self.options}) < len(self.options):
-            raise ConfigurationError(f"space: {self.param} has an option twice: {list(self.options)}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +38,7 @@ class Searcher(ABC):
     """Asks and is told; lower scores are better; knows nothing of Ray, folders or time.
 
     The same answers, in whatever order, lead to the same questions: so a search that died is rebuilt by telling a new
-    searcher what is known.
+    searcher what is known. Where that cannot be, a searcher takes what was known from `remember`.
     """
 
     settled: Sequence[Settled] = ()
@@ -82,7 +66,16 @@ class Searcher(ABC):
     def budget(self) -> int:
         """How many choices can be asked at most."""
 
-    @property
-    def next_coordinate(self) -> str | None:
-        """The parameter being settled now, for people; None where the search has no such order."""
+    def runs(self, choice: Choice) -> list[Choice]:
+        """All that is asked to score a choice: itself, and its repeats where there are any."""
+        return [choice]
+
+    def coordinate(self, choice: Choice) -> str | None:
+        """The parameter that a choice was asked for, for people; None where the search has no such order."""
         return None
+
+    def remember(self, choice: Choice, score: float | None, over: bool) -> None:  # noqa: B027
+        """A choice that was asked before this start, in the order it was, and its score where it is over.
+
+        For searchers whose questions depend on the order of the answers; the others ask the same again.
+        """

@@ -3,7 +3,7 @@
 import logging
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,13 +12,15 @@ from typing import Any
 from vmsbench.build import build, describe
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.splitting import splits
-from vmsbench.errors import ConfigurationError, UserError, did_you_mean
-from vmsbench.experiment import Config, check, check_fid, identity, setting, with_settings
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.experiment import Config, check, check_fid, identity, with_settings
 from vmsbench.files import append_line, plain, read_json, read_lines, save_json
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.tuning.finals import Finals, contenders
 from vmsbench.tuning.lock import owned
-from vmsbench.tuning.searcher import Coordinate, Searcher, key
+from vmsbench.tuning.repeats import Repeated
+from vmsbench.tuning.searcher import Choice, Searcher, key
+from vmsbench.tuning.space import Coordinate, Space
 from vmsbench.tuning.stopping import Never, Stopping
 from vmsbench.tuning.sweep import Sweep
 from vmsbench.tuning.work import Watcher, Work
@@ -59,39 +61,47 @@ class Study:
     finished: bool
 
 
-def searcher_for(settings: Config, config: Config) -> Searcher:
-    """The searcher over the space, started from the configuration's own values."""
-    coordinates = [Coordinate(one["param"], one["options"]) for one in settings["space"]["coordinates"]]
-    for coordinate in coordinates:
-        try:
-            setting(config, coordinate.param)
-        except (KeyError, TypeError):
-            raise ConfigurationError(
-                f"space: {coordinate.param} is not a setting of --exp {config['exp']}"
-                f"{did_you_mean(coordinate.param, paths(config))}"
-            ) from None
-    start = {coordinate.param: setting(config, coordinate.param) for coordinate in coordinates}
-    return build(settings["searcher"], coordinates=coordinates, start=start)
+def space_of(coordinates: list[Any], config: Config) -> Space:
+    """The space that conf/space writes down, around a configuration."""
+    return Space([Coordinate.read(entry) for entry in coordinates], config)
 
 
-def paths(config: Any, above: str = "") -> list[str]:
-    """Every dotted path of a configuration."""
-    if not isinstance(config, dict):
-        return []
-    here = [f"{above}{name}" for name in config]
-    return here + [path for name, value in config.items() for path in paths(value, f"{above}{name}.")]
+def searcher_for(settings: Config, space: Space) -> Searcher:
+    """The searcher over the space. Raises ConfigurationError where it may ask for more than max_trials."""
+    spec = dict(settings["searcher"])
+    repeats = spec.pop("repeats", 1)
+    searcher: Searcher = build(spec, space=space)
+    if repeats != 1:
+        searcher = Repeated(searcher, repeats, space.base["seed"])
+    if searcher.budget > settings["max_trials"]:
+        raise ConfigurationError(
+            f"this search may take {searcher.budget} trials, more than max_trials={settings['max_trials']}; "
+            f"searcher=coordinate or random takes fewer, max_trials={searcher.budget} allows it"
+        )
+    return searcher
 
 
-def check_space(settings: Config, config: Config, channels: int, size: int, train: int) -> None:
+def check_space(space: Space, channels: int, size: int, train: int) -> None:
     """Say what is wrong with the configuration or any option of the space before anything is trained."""
-    warn_of(check(config, channels, size, train))
-    for coordinate in settings["space"]["coordinates"]:
-        for option in coordinate["options"]:
-            try:
-                warn_of(check(with_settings(config, {coordinate["param"]: option}), channels, size, train))
-            except (UserError, TypeError, ValueError) as error:
-                named = f"{coordinate['param']}={describe(option)}"
-                raise ConfigurationError(f"space: {named} does not work: {error}") from error
+    warn_of(check(space.base, channels, size, train))
+    for coordinate in space:
+        for option in coordinate.options:
+            for choice in [space.example(coordinate, option), *contexts(space, coordinate, option)]:
+                try:
+                    warn_of(check(space.config(choice), channels, size, train))
+                except (UserError, TypeError, ValueError) as error:
+                    near = (one.param for one in (*space.above[coordinate.param], coordinate))
+                    told = ", ".join(f"{param}={describe(choice[param])}" for param in near if param in choice)
+                    raise ConfigurationError(f"space: {told} does not work: {error}") from error
+
+
+def contexts(space: Space, coordinate: Coordinate, option: Any) -> Iterator[Choice]:
+    """An option within each object that it may become a part of."""
+    for outer in space.above[coordinate.param]:
+        for around in outer.options:
+            choice = space.moved(space.start, outer, around)
+            if key(option) in map(key, space.options(coordinate, choice)):
+                yield space.moved(choice, coordinate, option)
 
 
 @cache
@@ -118,19 +128,20 @@ def tune(
     """
     check_fid(settings)
     config, dataset = prepared(experiment_part(settings), runs)
-    searcher = searcher_for(settings, config)
-    check_space(settings, config, dataset.channels, dataset.size, len(dataset.train))
+    space = space_of(settings["space"]["coordinates"], config)
+    searcher = searcher_for(settings, space)
+    check_space(space, dataset.channels, dataset.size, len(dataset.train))
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder):
         write_down(settings, config, dataset, folder, command)
-        sweep = Sweep(folder, config, searcher, watcher, retry)
+        sweep = Sweep(folder, space, searcher, watcher, retry)
         if not driver(sweep, build(settings["scheduler"])):
             return interrupted(folder)
         if sweep.winner is None:
             causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.outcome == "failed"})
             logs = folder / "trials" / "*" / "log.txt"
             raise UserError(f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs})")
-        return finals(folder, config, dataset, settings["finals"]["top"], settings["finals"]["seeds"], watcher, driver)
+        return finals(folder, space, dataset, settings["finals"]["top"], settings["finals"]["seeds"], watcher, driver)
 
 
 def final(
@@ -149,17 +160,17 @@ def final(
     if not any(event["event"] == "winner" for event in read_lines(folder / "journal.jsonl")):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
     with owned(folder):
-        return finals(folder, config, dataset, top, seeds, watcher, driver)
+        return finals(folder, space_of(about["space"], config), dataset, top, seeds, watcher, driver)
 
 
 def finals(
-    folder: Path, config: Config, dataset: Dataset, top: int, seeds: int, watcher: Watcher, driver: Driver
+    folder: Path, space: Space, dataset: Dataset, top: int, seeds: int, watcher: Watcher, driver: Driver
 ) -> Study:
     """Score the baselines, and the best configurations from fresh seeds, on the test pairs."""
     if not (folder / "baselines.json").exists():
         blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
         save_json(folder / "baselines.json", blind)
-    work = Finals(folder, contenders(folder, config, top), seeds, watcher)
+    work = Finals(folder, contenders(folder, space, top), seeds, watcher)
     done = driver(work, Never())
     if work.causes:
         raise UserError(f"not all could be trained again: {'; '.join(work.causes)}  (see {folder / 'final'})")

@@ -12,11 +12,13 @@ is known. So nothing is trained twice to its end, and the winner is the one an u
 import time
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from vmsbench.experiment import Config, identity, with_settings
 from vmsbench.files import append_line, read_json, read_lines
 from vmsbench.tuning.searcher import Choice, Searcher, Settled, key
+from vmsbench.tuning.space import Space
 from vmsbench.tuning.stopping import Curve
 from vmsbench.tuning.work import Outcome, Trial, Watcher, Work
 
@@ -46,14 +48,14 @@ def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: str | Non
 class Sweep(Work):
     """The search proper.
 
-    config    the configuration that choices are applied to
+    space     the configuration, and what of it is varied
     searcher  a new one; what the journal knows is told to it as it asks
     retry     whether trials that failed before are tried again
     """
 
-    def __init__(self, folder: Path, config: Config, searcher: Searcher, watcher: Watcher, retry: bool = False) -> None:
-        self.folder, self.config, self.searcher, self.watcher = folder, config, searcher, watcher
-        self.metric: str = config["metric"]
+    def __init__(self, folder: Path, space: Space, searcher: Searcher, watcher: Watcher, retry: bool = False) -> None:
+        self.folder, self.space, self.searcher, self.watcher = folder, space, searcher, watcher
+        self.metric: str = space.base["metric"]
         self.journal = folder / "journal.jsonl"
         self.known: dict[str, Outcome] = {}
         self.started: set[str] = set()
@@ -76,9 +78,9 @@ class Sweep(Work):
             self.won = event["trial"]
 
     def trial(self, choice: Choice) -> Trial:
-        config = with_settings(self.config, choice)
+        config = self.space.config(choice)
         name = identity(config)
-        return Trial(name, self.folder / "trials" / name, config, choice, self.searcher.next_coordinate)
+        return Trial(name, self.folder / "trials" / name, config, choice, self.searcher.coordinate(choice))
 
     def ask(self) -> Trial | None:
         while (choice := self.searcher.ask()) is not None:
@@ -113,7 +115,9 @@ class Sweep(Work):
             self.write_settled(settled)
         if self.finished and self.won is None and self.winner is not None:
             self.won = self.winner.id
-            self.write("winner", trial=self.won, choice=self.winner.choice, score=self.known[self.won].score)
+            runs = [self.known[self.trial(run).id].score for run in self.searcher.runs(self.winner.choice)]
+            score = fmean(score for score in runs if score is not None)
+            self.write("winner", trial=self.won, choice=self.winner.choice, score=score)
 
     def write_settled(self, settled: Settled) -> None:
         tried = []
