@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from vmsbench.experiment import Config, identity, with_settings
+from vmsbench.experiment import identity
 from vmsbench.files import append_line, read_json, read_lines
 from vmsbench.tuning.searcher import Choice, Searcher, Settled, key
 from vmsbench.tuning.space import Space
