@@ -9,11 +9,18 @@ import torch
 from PIL import Image
 
 from tests.data_folders import write_pairs, write_vischema
-from vmsbench.cli.evaluating import evaluate
-from vmsbench.data.pairs import Pairs, unit
+from tests.sweep_maker import make_sweep, tiny
+from vmsbench.cli.evaluating import about, evaluate, standings, store
+from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import UserError
+from vmsbench.files import read_json
+from vmsbench.metrics.baselines import Given, PixelMedian
 from vmsbench.metrics.predictions import read_predictions
 from vmsbench.metrics.scores import score
+from vmsbench.reporting.collect import collect
+from vmsbench.reporting.document import compose
+from vmsbench.reporting.markdown import to_report
+from vmsbench.reporting.verdict import judge
 
 SIZE = 24
 NAMES = [f"pic{i:02d}.jpg" for i in range(4)]
@@ -175,6 +182,32 @@ def test_a_folder_of_maps_stands_beside_the_baselines_scored_by_the_same_functio
     alone = answer(capsys, "baselines", [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
     assert list(alone["predictors"]) == ["black", "pixel_mean", "pixel_median", "random_train"]
     assert alone["predictors"]["pixel_median"] == median
+
+
+def test_named_predictions_enter_the_report_as_somebody_elses(tmp_path: Path, capsys) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet")
+    data = tiny()
+    np.savez(tmp_path / "theirs.npz", names=np.array(data.test.names), predictions=data.test.maps.numpy() // 2)
+    config = read_json(folder / "sweep.json")["config"]
+    maps, _ = read_predictions(tmp_path / "theirs.npz", data.test)
+    scores = answer_of(maps, data)
+    for _ in range(2):
+        store(tmp_path / "runs" / "outside" / "theirs", scores, maps, data, tmp_path / "theirs.npz")
+    assert config["data"]["digest"] == data.digest
+    group = collect(tmp_path / "runs", []).groups[0]
+    assert set(group.models) == {"UNet", "theirs (outside)"}
+    standing = judge(group).standings["theirs (outside)"]
+    assert standing.mean == pytest.approx(score(maps, unit(data.test.maps))["crps"])
+    assert standing.word in ("ok", "no skill")
+    text = to_report(compose(collect(tmp_path / "runs", [])))
+    assert "| *Models from elsewhere* |" in text
+    assert "its maps were scored on the test images twice" in text
+
+
+def answer_of(maps: torch.Tensor, data: Dataset) -> dict:
+    predictors = standings({"theirs": Given(data.test.names, maps), "pixel_median": PixelMedian(data.train)}, data.test)
+    predictors["theirs"]["fid"] = None
+    return {"data": about(data, data.test, "test"), "predictors": predictors}
 
 
 def test_shuffled_predictions_have_no_skill(tmp_path: Path, capsys) -> None:

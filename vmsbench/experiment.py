@@ -8,7 +8,6 @@ more than torch, numpy, pillow and torchvision, so that it runs on bare machines
 """
 
 import copy
-import csv
 import hashlib
 import json
 import sys
@@ -26,13 +25,11 @@ from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.pictures import grid, render
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
-from vmsbench.metrics.baselines import PixelMedian
-from vmsbench.metrics.baselines import evaluate as predicted
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
 from vmsbench.metrics.scores import lower_is_better, score
 from vmsbench.models.model import Model
-from vmsbench.training.evaluation import Evaluation, evaluate, validation_losses, variety
+from vmsbench.training.evaluation import Evaluation, evaluate, keep, validation_losses, variety
 from vmsbench.training.training import Training
 
 Config = dict[str, Any]
@@ -41,7 +38,6 @@ Report = Callable[[dict[str, Any]], None]
 BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid")
 SHOWN = 8
 COLLAPSED = 0.02
-SHOWN_SCORES = ("l1", "l1_unit", "mse", "crps", "cc_true", "cc_false", "cc_combined", "cc_combined_20")
 
 
 def ignore(record: dict[str, Any]) -> None:
@@ -344,7 +340,7 @@ class Experiment:
         learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
         test = self.dataset.test.to(self.device)
         judged = evaluate(self.model, test, samples, batch_size)
-        self.keep(test, judged)
+        keep(self.folder, test, self.train, judged.samples, judged.per_image)
         return {
             "test": judged.scores,
             "test_reads": len(list(read_lines(reads))),
@@ -358,21 +354,6 @@ class Experiment:
         reference, cache = self.train.maps, self.config["data"]["cache"]
         folder = Path(cache) if cache else None
         return distances(test.maps, judged.samples[:, 0], reference, weights, self.device, cache=folder)
-
-    def keep(self, test: Pairs, judged: Evaluation) -> None:
-        """predictions.npz and scores.csv: what the report draws, and compares image by image with the pixel median."""
-        kept: dict[str, Any] = {"names": np.array(test.names), "predictions": judged.samples[:, 0].numpy()}
-        if judged.samples.shape[1] > 1:
-            kept["median"] = judged.samples.float().quantile(0.5, dim=1).round().to(torch.uint8).numpy()
-        replace(self.folder / "predictions.npz", lambda file: np.savez_compressed(file, **kept))
-        columns = {name: judged.per_image[name].tolist() for name in SHOWN_SCORES if name in judged.per_image}
-        blind = predicted(PixelMedian(self.train), test, light=True).per_image()
-        columns |= {f"pixel_median_{name}": blind[name].tolist() for name in SHOWN_SCORES if name in blind}
-        beside = self.folder / "scores.csv"
-        with beside.open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["name", *columns])
-            table.writerows(zip(test.names, *columns.values(), strict=True))
 
 
 def snapshot(model: Model) -> dict[str, torch.Tensor]:

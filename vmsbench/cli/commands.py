@@ -123,7 +123,7 @@ def evaluate(
     overrides: Overrides = None,
     data: Annotated[Path | None, typer.Option(help="The folder of images and true maps.")] = None,
     split: Annotated[str, typer.Option(help="Which pairs: test or validation.")] = "test",
-    name: Annotated[str | None, typer.Option(help="What to call them; the folder's name, unless told.")] = None,
+    name: Annotated[str | None, typer.Option(help="Keep their test scores for the report, by this name.")] = None,
     runs: Runs = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:

@@ -2,21 +2,25 @@
 
 import json
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from vmsbench.cli.configuration import compose
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
-from vmsbench.files import plain
+from vmsbench.files import append_line, plain, read_lines, save_json
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.comparison import skill, verdict
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
 from vmsbench.metrics.predictions import read_predictions
+from vmsbench.training.evaluation import keep
 from vmsbench.tuning.study import experiment_part, prepared
 
 BASELINES = "baselines"
@@ -27,7 +31,12 @@ Answer = dict[str, Any]
 def evaluate(
     predictions: str, overrides: list[str], data: Path | None, split: str, runs: Path, as_json: bool, name: str | None
 ) -> None:
-    """Score `predictions` (a path, or the word baselines) beside the blind baselines, and print the table."""
+    """Score `predictions` (a path, or the word baselines) beside the blind baselines, and print the table.
+
+    With a name their test scores are kept under runs/outside/, where the report finds them.
+    """
+    if name is not None and (not name or "/" in name or name.startswith(".")):
+        raise UserError(f"--name {name}: it is a folder's name, such as deepgaze")
     if split not in ("test", "validation"):
         raise UserError(f"--split {split}: test or validation")
     config, dataset = prepared(experiment_part(settings_for(data, overrides)), runs)
@@ -49,6 +58,8 @@ def evaluate(
     }
     for known in given:
         answer["predictors"][known]["fid"] = frechet(given[known], pairs, dataset, config)
+        if name is not None and split == "test":
+            store(runs / "outside" / name, answer, maps, dataset, Path(predictions))
     if as_json:
         print(json.dumps(plain(answer), indent=2))
     else:
@@ -107,6 +118,27 @@ def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[s
     first = maps[:, 0] if maps.ndim == 5 else maps
     weights, cache = find_weights(config["fid"]["weights"]), Path(config["data"]["cache"])
     return distances(pairs.maps, first, dataset.train.maps, weights, cache=cache)
+
+
+def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: Path) -> None:
+    """Keep outside predictions as a final keeps its own, so that the report has them in its tables."""
+    folder.mkdir(parents=True, exist_ok=True)
+    append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
+    samples = maps if maps.ndim == 5 else maps[:, None]
+    keep(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
+    mine = answer["predictors"][folder.name]
+    results = {
+        "exp": "outside",
+        "source": str(source.resolve()),
+        "samples": samples.shape[1],
+        "dataset": answer["data"],
+    }
+    reads = len(list(read_lines(folder / "test_reads.jsonl")))
+    save_json(folder / "results.json", results | {"test": mine["scores"], "fid": mine["fid"], "test_reads": reads})
+
+
+def per_image(maps: Tensor, pairs: Pairs) -> dict[str, Tensor]:
+    return score(Given(pairs.names, maps), pairs, light=True).per_image()
 
 
 def lines(answer: Answer) -> list[str]:

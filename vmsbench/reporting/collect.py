@@ -173,10 +173,23 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Group:
-    """Sweeps on the same data, size and coding: these, and only these, may share a table."""
+    """Sweeps on the same data, size and coding: these, and only these, may share a table.
+
+    outside     somebody else's predictions for the same test images, scored by `vmsbench evaluate`
+    """
 
     data: Data
     sweeps: tuple[Sweep, ...]
+    outside: tuple[Final, ...] = ()
+
+    @property
+    def models(self) -> Mapping[str, tuple[Final, ...]]:
+        """What is compared, by label: each sweep's scored finals, and each outside model's one."""
+        found = {self.label(sweep): sweep.scored for sweep in self.sweeps if sweep.scored}
+        return found | {self.outside_label(one): (one,) for one in self.outside}
+
+    def outside_label(self, one: Final) -> str:
+        return f"{one.id} (outside)"
 
     def baselines(self, split: str) -> Mapping[str, Scores]:
         """{predictor: {score: value}} of the first sweep that has them for `split`."""
@@ -217,7 +230,12 @@ def collect(runs: Path, names: list[str]) -> Study:
     )
     keys = dict.fromkeys(sweep.data.key for sweep in sweeps)
     alike = [tuple(sweep for sweep in sweeps if sweep.data.key == key) for key in keys]
-    return Study(runs, tuple(sweeps), tuple(Group(members[0].data, members) for members in alike))
+    outside = [(read_data(mapping(one.results.get("dataset"))), one) for one in read_finals(runs / "outside", [])]
+    groups = (
+        Group(some[0].data, some, tuple(one for data, one in outside if one.scores and data.key == some[0].data.key))
+        for some in alike
+    )
+    return Study(runs, tuple(sweeps), tuple(groups))
 
 
 def read_sweep(folder: Path) -> Sweep:

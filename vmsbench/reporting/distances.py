@@ -27,13 +27,12 @@ def distance_table(group: Group, name: str = "distances") -> Table:
     rows: list[tuple[Cell, ...]] = []
     reasons: dict[str, list[str]] = {}
     called: dict[str, None] = {}
-    for sweep in group.sweeps:
-        fids = [final.fid for final in sweep.scored if final.fid]
+    for label, finals in group.models.items():
+        fids = [final.fid for final in finals if final.fid]
         values = {key: [v for fid in fids if (v := number(fid.get(key))) is not None] for key, _ in DISTANCES}
         if not values["value"]:
             reason = next((str(fid["reason"]) for fid in fids if fid.get("reason")), "it was not looked for")
-            if sweep.scored:
-                reasons.setdefault(reason, []).append(group.label(sweep))
+            reasons.setdefault(reason, []).append(label)
             continue
         called |= {str(fid.get("name") or "Frechet"): None for fid in fids}
         cells = []
@@ -41,7 +40,7 @@ def distance_table(group: Group, name: str = "distances") -> Table:
             several = len(values[key]) > 1 and "floor" not in key
             mean = fmean(values[key]) if values[key] else None
             cells.append(figure(mean, digits, stdev(values[key]) if several else None))
-        rows.append((words(group.label(sweep)), Cell(fids[0].get("n"), str(fids[0].get("n"))), *cells))
+        rows.append((words(label), Cell(fids[0].get("n"), str(fids[0].get("n"))), *cells))
     title = labels.listing(called) or "FID-2048"
     small = "FID-64" if title.startswith("FID") else title.replace("Frechet", "Frechet-64")
     columns = (

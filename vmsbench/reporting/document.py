@@ -205,19 +205,21 @@ def curve_alt(group: Group, sweep: Sweep) -> str:
 def sample_blocks(group: Group, truth: Truth) -> list[Block]:
     """For each model the test images on which it did best, middling and worst, with what the others made of them."""
     blocks: list[Block] = []
-    for sweep in group.sweeps:
-        samples = gather(group, truth, sweep)
+    files = {group.label(sweep): sweep.name for sweep in group.sweeps}
+    files |= {group.outside_label(one): f"outside-{one.id}" for one in group.outside}
+    for model in group.models:
+        samples = gather(group, truth, model)
         if samples.reason and Warning(samples.reason) not in blocks:
             blocks.append(Warning(samples.reason))
         if not samples.rows:
             continue
-        choice = f"the best, median and worst by L1 of {group.label(sweep)}" if samples.rows[0].rank else "the first"
+        choice = f"the best, median and worst by L1 of {model}" if samples.rows[0].rank else "the first"
         caption = (
             f"Test images, {choice}. Maps: green is what people truly remember, red what they falsely do. "
             "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]."
         )
         alt = f"{len(samples.rows)} test images, {choice}, with {labels.listing(c.lower() for c in samples.columns)}."
-        picture = Picture(f"samples-{sweep.name}", plots.sample_grid(samples), alt, caption)
+        picture = Picture(f"samples-{files[model]}", plots.sample_grid(samples), alt, caption)
         blocks.append(Gallery(samples, picture))
         if not samples.rows[0].rank:
             break

@@ -46,8 +46,7 @@ def final_gaps(sweep: Sweep) -> list[str]:
         texts.append(
             f"`{sweep.name}` has no test score: its winner was not trained again yet. Continue with: {again(sweep)}"
         )
-    elif sweep.winner and len(sweep.scored) < len(sweep.finals):
-        count = len(sweep.finals) - len(sweep.scored)
+    elif sweep.winner and (count := sum(not final.scores for final in sweep.finals)):
         texts.append(
             f"`{sweep.name}`: {count} of {len(sweep.finals)} finals are not done. Continue with: {again(sweep)}"
         )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vmsbench.build import build
 from vmsbench.data.pairs import Dataset
-from vmsbench.reporting.collect import Final, Group, Sweep
+from vmsbench.reporting.collect import Final, Group
 
 Bytes = NDArray[np.uint8]
 
@@ -92,9 +92,9 @@ def shown(pixels: Bytes) -> Bytes:
     return np.ascontiguousarray(full[:3].transpose(1, 2, 0))
 
 
-def predictions(sweep: Sweep) -> tuple[Final, dict[str, Bytes]] | None:
-    """The first final with a readable predictions.npz, and its first samples by image name."""
-    for final in sweep.scored:
+def predictions(finals: Sequence[Final]) -> tuple[Final, dict[str, Bytes]] | None:
+    """The first of the finals with a readable predictions.npz, and its first samples by image name."""
+    for final in finals:
         try:
             with np.load(final.folder / "predictions.npz") as file:
                 names, pixels = [str(name) for name in file["names"]], file["predictions"]
@@ -105,15 +105,15 @@ def predictions(sweep: Sweep) -> tuple[Final, dict[str, Bytes]] | None:
     return None
 
 
-def gather(group: Group, truth: Truth, best: Sweep | None, count: int = 6) -> Samples:
-    """Pictures of `count` test images: the best, median and worst by L1 of the sweep `best`, else the first."""
-    found = {group.label(sweep): read for sweep in group.sweeps if (read := predictions(sweep))}
+def gather(group: Group, truth: Truth, model: str, count: int = 6) -> Samples:
+    """Pictures of `count` test images: the best, median and worst by L1 of the model labelled so, else the first."""
+    found = {label: read for label, finals in group.models.items() if (read := predictions(finals))}
     if not found:
         return Samples((), (), "no final has left predictions.npz")
     common = [name for name in next(iter(found.values()))[1] if all(name in images for _, images in found.values())]
     errors: dict[str, float] = {}
-    if best and group.label(best) in found:
-        final, images = found[group.label(best)]
+    if model in found:
+        final, images = found[model]
         errors = {name: scores["l1"] for name, scores in final.per_image.items() if "l1" in scores and name in images}
     dataset = truth.dataset
     place = {name: at for at, name in enumerate(dataset.test.names)} if dataset else {}
@@ -154,9 +154,9 @@ def chosen(names: Sequence[str], errors: Mapping[str, float], count: int) -> lis
     )
 
 
-def by_category(sweep: Sweep, categories: Mapping[str, str], key: str = "l1") -> dict[str, float]:
+def by_category(finals: Sequence[Final], categories: Mapping[str, str], key: str = "l1") -> dict[str, float]:
     """The mean of a score over each category of the test set, over the finals' seeds."""
-    errors = per_image(sweep, key)
+    errors = per_image(finals, key)
     groups: dict[str, list[float]] = {}
     for name, category in categories.items():
         if name in errors:
@@ -164,13 +164,13 @@ def by_category(sweep: Sweep, categories: Mapping[str, str], key: str = "l1") ->
     return {category: fmean(values) for category, values in groups.items()}
 
 
-def per_image(sweep: Sweep, key: str = "l1") -> dict[str, float]:
+def per_image(finals: Sequence[Final], key: str = "l1") -> dict[str, float]:
     """A score of each test image, the mean over the finals' seeds; only images that every final scored."""
-    finals = [final.per_image for final in sweep.scored if final.per_image]
-    if not finals:
+    known = [final.per_image for final in finals if final.per_image]
+    if not known:
         return {}
     return {
-        name: fmean(scores[name][key] for scores in finals)
-        for name in finals[0]
-        if all(key in scores.get(name, {}) for scores in finals)
+        name: fmean(scores[name][key] for scores in known)
+        for name in known[0]
+        if all(key in scores.get(name, {}) for scores in known)
     }

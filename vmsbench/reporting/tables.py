@@ -66,32 +66,35 @@ def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table
     """Families, models from elsewhere, blind baselines and the oracle on the test images."""
     baselines = group.baselines("test")
     blind = baselines.get("pixel_median", {}).get("crps")
-    families = []
-    for sweep in sorted(group.sweeps, key=lambda sweep: average(sweep.scored, "crps")[0] or float("inf")):
-        finals, label = sweep.scored, group.label(sweep)
+    rows: dict[bool, list[tuple[Cell, ...]]] = {True: [], False: []}
+    outside = {group.outside_label(one) for one in group.outside}
+    for label, finals in sorted(group.models.items(), key=lambda item: average(item[1], "crps")[0] or float("inf")):
         pairs = {column.key: average(finals, column.key) for column in SCORES}
         scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}
         spreads = {key: spread for key, (_, spread) in pairs.items() if spread is not None}
         standing = verdicts.standings.get(label)
-        strong = {key for bold, key in verdicts.bold if bold == label}
-        families.append(
+        rows[label in outside].append(
             (
                 words(label),
-                Cell(len(finals), str(len(finals)) if finals else "none yet"),
-                *score_cells(scores, spreads, strong),
+                Cell() if label in outside else Cell(len(finals), str(len(finals))),
+                *score_cells(scores, spreads, {key for bold, key in verdicts.bold if bold == label}),
                 *skill_cells(standing.skill if standing else None, scores, blind),
                 words(standing.word if standing else ""),
             )
         )
-    parts = [Part("Models", tuple(families))]
+    nothing = (*score_cells({}, {}), *skill_cells(None, {}, None), Cell())
+    none_yet = [group.label(sweep) for sweep in group.sweeps if not sweep.scored]
+    rows[False] += [(words(label), Cell(0, "none yet"), *nothing) for label in none_yet]
+    parts = [Part("Models", tuple(rows[False]))]
+    parts += [Part("Models from elsewhere", tuple(rows[True]))] if rows[True] else []
     for title, kept in (("Blind baselines", False), ("Oracle", True)):
-        rows = [
+        known = [
             (words(labels.predictor(key)), Cell(), *score_cells(scores, {}), *skill_cells(None, scores, blind), Cell())
             for key, scores in sorted(baselines.items(), key=lambda item: item[1].get("crps", 0.0))
             if key.startswith("oracle") == kept
         ]
-        if rows:
-            parts.append(Part(title, tuple(rows)))
+        if known:
+            parts.append(Part(title, tuple(known)))
     columns = (
         Column("predictor", "Predictor", text=True),
         Column("seeds", "Seeds"),
@@ -128,6 +131,11 @@ def score_notes(group: Group, blind: float | None) -> tuple[str, ...]:
         "Selection is never reporting: what was tuned was judged on other images.",
     ]
     read = [int(reads) for s in group.sweeps for f in s.finals if (reads := number(f.results.get("test_reads")))]
+    notes += [
+        f"{one.id} is somebody else's: its maps were scored on the test images "
+        f"{labels.times(int(number(one.results.get('test_reads')) or 1))}, how it was made is not known here."
+        for one in group.outside
+    ]
     if read:
         notes.append(f"The test images were read {labels.times(sum(read))}, by {len(read)} final trainings alone.")
     return tuple(notes)
@@ -255,8 +263,10 @@ def trial_row(trial: Trial, sweep: Sweep, short: Mapping[str, str]) -> tuple[Cel
 
 def category_table(group: Group, categories: Mapping[str, str], name: str = "categories") -> Table | None:
     """Test L1 per category in both scales, beside the pixel median's; None where no final has scores per image."""
-    found = {group.label(sweep): by_category(sweep, categories) for sweep in group.sweeps}
-    found["Pixel median"] = next((m for s in group.sweeps if (m := by_category(s, categories, "pixel_median_l1"))), {})
+    found = {label: by_category(finals, categories) for label, finals in group.models.items()}
+    found["Pixel median"] = next(
+        (means for finals in group.models.values() if (means := by_category(finals, categories, "pixel_median_l1"))), {}
+    )
     found = {label: means for label, means in found.items() if means}
     if not found:
         return None
@@ -277,8 +287,10 @@ def category_table(group: Group, categories: Mapping[str, str], name: str = "cat
 
 def image_table(group: Group, categories: Mapping[str, str], name: str = "images") -> Table | None:
     """Test L1 of every image in both scales, the mean over seeds; None where no final has scores per image."""
-    found = {group.label(sweep): per_image(sweep) for sweep in group.sweeps}
-    found["Pixel median"] = next((m for sweep in group.sweeps if (m := per_image(sweep, "pixel_median_l1"))), {})
+    found = {label: per_image(finals) for label, finals in group.models.items()}
+    found["Pixel median"] = next(
+        (errors for finals in group.models.values() if (errors := per_image(finals, "pixel_median_l1"))), {}
+    )
     found = {label: errors for label, errors in found.items() if errors}
     if not found:
         return None

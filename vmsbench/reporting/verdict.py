@@ -4,7 +4,7 @@ All is judged by CRPS on the test images: the L1 of a model with one answer, and
 bootstrapped over images crossed with seeds. Which configuration stands for a family was decided by tuning scores.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -24,7 +24,7 @@ from vmsbench.metrics.comparison import (
 )
 from vmsbench.metrics.scores import lower_is_better
 from vmsbench.reporting import labels
-from vmsbench.reporting.collect import Final, Group, Sweep
+from vmsbench.reporting.collect import Final, Group
 
 METRIC = "crps"
 BLIND = f"pixel_median_{METRIC}"
@@ -109,19 +109,20 @@ class Verdicts:
 def judge(group: Group) -> Verdicts:
     blind = group.baselines("test").get("pixel_median", {}).get(METRIC)
     blind_validation = group.baselines("validation").get("pixel_median", {}).get(METRIC)
-    found = {group.label(s): stand(group.label(s), s.scored, blind_validation) for s in group.sweeps}
+    untested = {group.label(s): None for s in group.sweeps if not s.scored}
+    found = untested | {label: stand(label, finals, blind_validation) for label, finals in group.models.items()}
     families = {label: family_sentence(standing) for label, standing in found.items()}
     standings = dict(sorted(((k, s) for k, s in found.items() if s), key=lambda item: item[1].mean))
     if not standings:
         nothing = "No winner has been scored on the test set yet: the tuning scores below choose, they do not report."
         return Verdicts((nothing,), families, standings, (), frozenset())
-    comparisons = compared({group.label(s): s.scored for s in group.sweeps if group.label(s) in standings})
+    comparisons = compared({label: finals for label, finals in group.models.items() if label in standings})
     sentences = (
         first_sentence(group, next(iter(standings.values())), blind),
         skill_sentence(standings),
         lead_sentence(list(standings), comparisons),
     )
-    return Verdicts(sentences, families, standings, comparisons, bold(group.sweeps, group.label, standings))
+    return Verdicts(sentences, families, standings, comparisons, bold(group.models, standings))
 
 
 def compared(finals: Mapping[str, Sequence[Final]]) -> tuple[Comparison, ...]:
@@ -132,11 +133,9 @@ def compared(finals: Mapping[str, Sequence[Final]]) -> tuple[Comparison, ...]:
     return tuple(compare({label: matrix(one, METRIC, images) for label, one in finals.items()}))
 
 
-def bold(
-    sweeps: Sequence[Sweep], label: Callable[[Sweep], str], standings: Mapping[str, Standing]
-) -> frozenset[tuple[str, str]]:
+def bold(models: Mapping[str, Sequence[Final]], standings: Mapping[str, Standing]) -> frozenset[tuple[str, str]]:
     """Where the best family's difference from the next is shown; never for a family without skill."""
-    finals = {label(sweep): sweep.scored for sweep in sweeps if label(sweep) in standings}
+    finals = {label: one for label, one in models.items() if label in standings}
     marked = set()
     for key in BOLD:
         images = images_of([final for one in finals.values() for final in one], [key])
