@@ -197,3 +197,43 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], said: str, 
     assert len(done.stderr.splitlines()) == 1
     assert re.search(said, done.stderr)
     assert json.dumps(done.stdout).count("Traceback") == 0
+
+
+@pytest.mark.slow
+def test_finals_killed_with_9_are_finished_by_the_same_command_and_none_is_trained_twice(tmp_path: Path) -> None:
+    done = vmsbench("tune", "--exp", "unet", "--cpus", "2", *SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    folder = tmp_path / "runs" / "unet"
+    arguments = ["final", "unet", "tracker=none", "--top", "2", "--seeds", "2", "--cpus", "1"]
+    process = started(arguments, tmp_path)
+    wait_for(lambda: len(events(folder, "final")) >= 2, process, tmp_path)
+    kill_everything(process)
+    before = {event["trial"]: event["scores"] for event in events(folder, "final")}
+    last = vmsbench(*arguments, cwd=tmp_path)
+    assert last.returncode == 0, last.stderr + last.stdout
+    finals = events(folder, "final")
+    assert sorted((event["rank"], event["seed"]) for event in finals) == [(1, 1000), (1, 1001), (2, 1000), (2, 1001)]
+    assert before.items() <= {event["trial"]: event["scores"] for event in finals}.items()
+    for event in finals:
+        results = read_json(folder / "final" / event["trial"] / "results.json")
+        assert event["test_reads"] == results["test_reads"] == len(read_lines_of_reads(folder, event))
+    assert "test, rank 2, seed 1001" in last.stdout
+
+
+def read_lines_of_reads(folder: Path, event: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(read_lines(folder / "final" / event["trial"] / "test_reads.jsonl"))
+
+
+@pytest.mark.slow
+def test_scores_of_baselines_need_no_training_and_are_json_on_demand(tmp_path: Path) -> None:
+    done = vmsbench("evaluate", "baselines", "data=standin", "data.count=60", "data.size=32", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["predictors"]
+    assert (
+        found["oracle_median"]["scores"]["l1"]
+        < found["pixel_median"]["scores"]["l1"]
+        < found["pixel_mean"]["scores"]["l1"]
+    )
+    missing = vmsbench("evaluate", "nowhere", "data=standin", "data.count=60", "data.size=32", cwd=tmp_path)
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("error: no predictions at nowhere: give a folder of maps")

@@ -132,16 +132,22 @@ def read(root: Path, listing: str) -> Pairs:
 def test_the_baselines_of_vischema_plus_are_the_known_ones():
     """On the 320 official images black .1491, mean .1602, median .1327, category .1303, random .199.
 
-    Half of those images are in the copy that development uses, so the tolerance is the standard error of the
-    difference: sd .089 / sqrt(320), less for the blind predictors, which share their errors.
+    The copy that development uses has half of those images, and was saved as JPEG once more: blue, .002 in the release,
+    is .005 there. So red and green are held against the known figures, with the release's blue in place of the copy's;
+    over the copy's own three channels the median is .1338. The tolerance is less than the standard error of half the
+    images, .005, for all share those images.
     """
     root = vischema()
     train, test = read(root, "viscplus_train.csv"), read(root, "viscplus_val.csv")
     table = score_baselines(Dataset(train, test, test, "rg", "0", "VISCHEMA PLUS, 64 px"), "test")
     known = {"black": 0.1491, "pixel_mean": 0.1602, "pixel_median": 0.1327, "category_median": 0.1303}
-    for name, value in known.items():
-        assert table[name]["l1"] == pytest.approx(value, abs=0.005)
-    assert table["random_train"]["l1"] == pytest.approx(0.199, abs=0.01)
+    for name, value in (known | {"random_train": 0.199}).items():
+        scores = table[name]
+        assert (scores["l1_red"] + scores["l1_green"] + 0.002) / 3 == pytest.approx(value, abs=0.003), name
+        assert scores["l1"] == pytest.approx((scores["l1_red"] + scores["l1_green"] + scores["l1_blue"]) / 3, abs=1e-6)
+    black = [table["black"][f"l1_{channel}"] for channel in ("red", "green", "blue")]
+    assert black[:2] == pytest.approx([0.1436, 0.3025], abs=0.01)
+    assert 0.002 < black[2] < 0.008
     assert table["pixel_mean"]["cc_true"] == pytest.approx(0.492, abs=0.02)
     assert table["pixel_median"]["cc_true"] == pytest.approx(0.467, abs=0.02)
     assert 0.6 * len(test) < table["black"]["cc_false_n"] < 0.75 * len(test)
