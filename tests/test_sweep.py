@@ -1,5 +1,10 @@
 """Sweeps and finals without Ray: trials run one after the other in this process, and die in the middle of it."""
 
+import json
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +17,11 @@ from vmsbench.experiment import run, with_settings
 from vmsbench.files import append_line, read_json, read_lines
 from vmsbench.tuning.coordinate import CoordinateSearch
 from vmsbench.tuning.finals import Finals, contenders
-from vmsbench.tuning.lock import owned
+from vmsbench.tuning.interruption import SIGNALS, deferred, stoppable
+from vmsbench.tuning.lock import SILENCE, oneself, owned
 from vmsbench.tuning.space import Coordinate, Space
 from vmsbench.tuning.stopping import Asha, Never, PlainAsha, Stopping
-from vmsbench.tuning.study import Study, final, tune
+from vmsbench.tuning.study import final, tune
 from vmsbench.tuning.sweep import Sweep
 from vmsbench.tuning.work import Outcome, Trial, Watcher, Work
 
@@ -164,9 +170,11 @@ def settings(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def study(tmp_path: Path, watcher: Watcher | None = None, **changes: Any) -> Study:
+def study(tmp_path: Path, watcher: Watcher | None = None, **changes: Any) -> Path:
+    """The folder of a whole study."""
     folder = tmp_path / "runs" / "mine"
-    return tune(settings(**changes), folder, tmp_path / "runs", watcher or Watcher(), driver, "vmsbench tune", False)
+    tune(settings(**changes), folder, tmp_path / "runs", watcher or Watcher(), driver, "vmsbench tune", False)
+    return folder
 
 
 def driver(work: Work, stopping: Stopping) -> bool:
@@ -176,57 +184,56 @@ def driver(work: Work, stopping: Stopping) -> bool:
 
 def test_finals_take_the_winner_and_then_the_best_others_by_tuning_score(tmp_path: Path) -> None:
     done = study(tmp_path)
-    trials = {e["trial"]: e["score"] for e in told(done.folder, "finished")}
-    best = contenders(done.folder, Space(SPACE, CONFIG), 3)
+    trials = {e["trial"]: e["score"] for e in told(done, "finished")}
+    best = contenders(done, Space(SPACE, CONFIG), 3)
     assert [one.trial for one in best] == sorted(trials, key=lambda trial: trials[trial])[:3]
     assert [one.rank for one in best] == [1, 2, 3]
-    assert len(contenders(done.folder, Space(SPACE, CONFIG), 99)) == len(trials)
+    assert len(contenders(done, Space(SPACE, CONFIG), 99)) == len(trials)
 
 
 def test_more_finals_add_to_those_there_are_and_read_the_test_pairs_once_each(tmp_path: Path) -> None:
     done = study(tmp_path)
-    first = told(done.folder, "final")
+    first = told(done, "final")
     assert [(event["rank"], event["seed"], event["test_reads"]) for event in first] == [(1, 1000, 1)]
-    more = final(done.folder, tmp_path / "runs", {}, 2, 2, Watcher(), driver)
-    assert more.finished
-    events = told(done.folder, "final")
+    final(done, tmp_path / "runs", {}, 2, 2, Watcher(), driver)
+    events = told(done, "final")
     assert events[0] == first[0]
     assert [(event["rank"], event["seed"]) for event in events] == [(1, 1000), (2, 1000), (1, 1001), (2, 1001)]
     for event in events:
-        folder = done.folder / "final" / event["trial"]
+        folder = done / "final" / event["trial"]
         assert (
             read_json(folder / "results.json")["test_reads"] == len(list(read_lines(folder / "test_reads.jsonl"))) == 1
         )
         assert (
             read_json(folder / "config.json")["model"]
-            == read_json(done.folder / "trials" / event["of"] / "config.json")["model"]
+            == read_json(done / "trials" / event["of"] / "config.json")["model"]
         )
-    final(done.folder, tmp_path / "runs", {}, 2, 2, Watcher(), driver)
-    assert told(done.folder, "final") == events
+    final(done, tmp_path / "runs", {}, 2, 2, Watcher(), driver)
+    assert told(done, "final") == events
 
 
 def test_a_final_that_had_to_read_the_test_pairs_again_says_so(tmp_path: Path) -> None:
     done = study(tmp_path)
-    (folder,) = (done.folder / "final").iterdir()
+    (folder,) = (done / "final").iterdir()
     (folder / "results.json").unlink()
     assert run(read_json(folder / "config.json"), folder)["test_reads"] == 2
 
 
 def test_no_trial_of_the_search_reads_the_test_pairs(tmp_path: Path) -> None:
     done = study(tmp_path)
-    for trial in (done.folder / "trials").iterdir():
+    for trial in (done / "trials").iterdir():
         assert not (trial / "test_reads.jsonl").exists()
         assert not {"test", "fid", "train"} & set(read_json(trial / "results.json"))
 
 
 def test_finals_of_an_unfinished_search_are_refused_with_the_command_that_finishes_it(tmp_path: Path) -> None:
     done = study(tmp_path)
-    journal = [line for line in (done.folder / "journal.jsonl").read_text().splitlines() if "winner" not in line]
-    (done.folder / "journal.jsonl").write_text("\n".join(journal) + "\n")
+    journal = [line for line in (done / "journal.jsonl").read_text().splitlines() if "winner" not in line]
+    (done / "journal.jsonl").write_text("\n".join(journal) + "\n")
     with pytest.raises(UserError, match="has no winner yet; first finish its search: vmsbench tune"):
-        final(done.folder, tmp_path / "runs", {}, 3, 5, Watcher(), driver)
+        final(done, tmp_path / "runs", {}, 3, 5, Watcher(), driver)
     with pytest.raises(ConfigurationError, match="--top 0 --seeds 5: at least 1 of each"):
-        final(done.folder, tmp_path / "runs", {}, 0, 5, Watcher(), driver)
+        final(done, tmp_path / "runs", {}, 0, 5, Watcher(), driver)
 
 
 def test_a_sweep_that_requires_fid_fails_before_any_training_where_its_weights_are_missing(tmp_path: Path) -> None:
@@ -236,13 +243,12 @@ def test_a_sweep_that_requires_fid_fails_before_any_training_where_its_weights_a
     assert not (tmp_path / "runs" / "mine").exists()
     done = study(tmp_path)
     with pytest.raises(ConfigurationError, match="fid=required: no Inception weights"):
-        final(done.folder, tmp_path / "runs", {"fid": missing}, 3, 5, Watcher(), driver)
+        final(done, tmp_path / "runs", {"fid": missing}, 3, 5, Watcher(), driver)
 
 
 def test_a_study_leaves_all_that_a_report_needs(tmp_path: Path) -> None:
     done = study(tmp_path)
-    assert done.finished
-    described = read_json(done.folder / "sweep.json")
+    described = read_json(done / "sweep.json")
     assert described["dataset"] == {
         "title": "tiny squares",
         "digest": "tiny",
@@ -252,14 +258,14 @@ def test_a_study_leaves_all_that_a_report_needs(tmp_path: Path) -> None:
         "validation": 8,
         "test": 8,
     }
-    assert set(read_json(done.folder / "baselines.json")["test"]) >= {"black", "pixel_mean", "pixel_median"}
-    assert len(read_json(done.folder / "splits.json")["validation"]) == 8
-    assert not (done.folder / "lock").exists()
+    assert set(read_json(done / "baselines.json")["test"]) >= {"black", "pixel_mean", "pixel_median"}
+    assert len(read_json(done / "splits.json")["validation"]) == 8
+    assert not (done / "lock").exists()
 
 
 def test_at_most_twelve_files_are_left_by_a_trial(tmp_path: Path) -> None:
     done = study(tmp_path)
-    for folder in [*(done.folder / "trials").iterdir(), *(done.folder / "final").iterdir()]:
+    for folder in [*(done / "trials").iterdir(), *(done / "final").iterdir()]:
         assert len(list(folder.iterdir())) <= 12
 
 
@@ -293,23 +299,95 @@ def test_a_sweep_is_one_processs_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
-    import json
-    import socket
-    import subprocess
+def lock_of(folder: Path, **changes: Any) -> Path:
+    """A lock as another process would leave it."""
+    lock = folder / "lock"
+    lock.write_text(json.dumps(oneself() | changes))
+    return lock
 
+
+def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    (tmp_path / "lock").write_text(json.dumps({"host": socket.gethostname(), "pid": dead.pid}))
+    lock = lock_of(tmp_path, pid=dead.pid)
     with owned(tmp_path):
-        assert json.loads((tmp_path / "lock").read_text())["pid"] != dead.pid
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_lock_of_another_host_is_not(tmp_path: Path) -> None:
-    (tmp_path / "lock").write_text('{"host": "elsewhere", "pid": 1}')
-    with pytest.raises(UserError, match="process 1 on elsewhere"), owned(tmp_path):
+def test_a_process_that_has_the_number_of_a_dead_one_is_not_its_owner(tmp_path: Path) -> None:
+    lock_of(tmp_path, begun="another boot 17")
+    with owned(tmp_path):
         pass
+
+
+def test_the_lock_of_another_host_is_taken_over_when_it_is_silent_and_not_before(tmp_path: Path) -> None:
+    lock = lock_of(tmp_path, host="elsewhere", pid=1)
+    with (
+        pytest.raises(UserError, match=r"process 1 on elsewhere; where that process is gone, wait 120 s"),
+        owned(tmp_path),
+    ):
+        pass
+    long_ago = time.time() - SILENCE - 5
+    os.utime(lock, (long_ago, long_ago))
+    with owned(tmp_path):
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
+
+
+def test_an_owner_touches_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmsbench.tuning.lock.BEAT", 0.01)
+    with owned(tmp_path):
+        os.utime(tmp_path / "lock", (0, 0))
+        deadline = time.monotonic() + 30
+        while (tmp_path / "lock").stat().st_mtime == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (tmp_path / "lock").stat().st_mtime > 0
+
+
+def test_a_job_that_slurm_starts_again_on_another_node_goes_on_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock_of(tmp_path, host="node1", pid=1, job="77")
+    monkeypatch.setenv("SLURM_JOB_ID", "78")
+    with pytest.raises(UserError, match="on node1"), owned(tmp_path):
+        pass
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    with owned(tmp_path):
+        pass
+
+
+def test_a_study_that_is_interrupted_says_so_in_its_journal_and_that_it_was_continued(tmp_path: Path) -> None:
+    def cut(work: Work, stopping: Stopping) -> bool:
+        trial = work.ask()
+        assert trial is not None
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "runs" / "mine"
+    with pytest.raises(KeyboardInterrupt):
+        tune(settings(), folder, tmp_path / "runs", Watcher(), cut, "vmsbench tune", False)
+    assert not (folder / "lock").exists()
+    study(tmp_path)
+    events = [event["event"] for event in read_lines(folder / "journal.jsonl")]
+    assert events[:3] == ["started", "interrupted", "continued"]
+    assert events.count("winner") == 1
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_each_signal_that_asks_to_stop_is_an_interruption_and_handlers_are_given_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stoppable(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
+def test_processes_started_while_signals_are_deferred_never_see_them() -> None:
+    with deferred(SIGNALS):
+        child = subprocess.Popen(["sleep", "30"])
+    child.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.3)
+    child.kill()
+    child.wait()
 
 
 def test_asha_spares_what_is_as_good_as_the_incumbent_and_the_incumbent_itself() -> None:

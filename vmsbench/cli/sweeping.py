@@ -25,9 +25,13 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     there = torch.cuda.device_count()
     if gpus is not None and gpus > there:
         raise ConfigurationError(f"--gpus {gpus}: torch sees {there} here; --gpus {there} works")
-    if cpus is not None and cpus < 1:
-        raise ConfigurationError(f"--cpus {cpus}: at least 1")
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for name, count, least in (("cpus", cpus, 1), ("gpus", gpus, 0)):
+        if count is not None and count < least:
+            raise ConfigurationError(f"--{name} {count}: at least {least}")
+    for name, share in settings["slots"].items():
+        if share <= 0:
+            raise ConfigurationError(f"slots.{name}={share:g}: above 0; slots.{name}=1 works")
     used = there if gpus is None else gpus
     per_trial = settings["slots"]
     on_gpu = used > 0 and settings["device"] != "cpu"
@@ -46,15 +50,15 @@ def sweep(
     advise: bool = True,
 ) -> bool:
     """Search, finals and their mirror; True when all is done, False when it was interrupted. Prints what came out."""
-    from vmsbench.tuning.study import Driver, Study, tune
+    from vmsbench.tuning.study import Driver, tune
     from vmsbench.tuning.work import Watcher
 
     if not name or "/" in name or name.startswith("."):
         raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2")
     runs = Path(runs_folder).resolve()
 
-    def go(watcher: Watcher, driver: Driver) -> Study:
-        return tune(settings, runs / name, runs, watcher, driver, command, retry)
+    def go(watcher: Watcher, driver: Driver) -> None:
+        tune(settings, runs / name, runs, watcher, driver, command, retry)
 
     return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet, advise)
 
@@ -72,20 +76,20 @@ def final(
     quiet: bool,
 ) -> bool:
     """The best configurations of a sweep from fresh seeds, on the test pairs; True and False as `sweep`."""
-    from vmsbench.tuning.study import Driver, Study
+    from vmsbench.tuning.study import Driver
     from vmsbench.tuning.study import final as train_again
     from vmsbench.tuning.work import Watcher
 
     runs = Path(runs_folder).resolve()
 
-    def go(watcher: Watcher, driver: Driver) -> Study:
-        return train_again(runs / name, runs, places, top, seeds, watcher, driver)
+    def go(watcher: Watcher, driver: Driver) -> None:
+        train_again(runs / name, runs, places, top, seeds, watcher, driver)
 
     return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet)
 
 
 def carried_out(
-    go: Callable[..., Any],
+    go: Callable[..., None],
     settings: dict[str, Any],
     name: str,
     runs_folder: str,
@@ -97,6 +101,7 @@ def carried_out(
 ) -> bool:
     """Call `go(watcher, driver)` with Ray, progress and MLflow around it, and print what came out."""
     from vmsbench.tracking.background import Background
+    from vmsbench.tuning.interruption import stoppable
     from vmsbench.tuning.ray_driver import drive, local_cluster
     from vmsbench.tuning.stopping import Stopping
     from vmsbench.tuning.work import Work
@@ -106,8 +111,9 @@ def carried_out(
     folder = Path(runs_folder).resolve() / name
     tracker = build(settings["tracker"])
     with contextlib.ExitStack() as stack:
+        stack.enter_context(stoppable())
         watcher = stack.enter_context(watching(name, quiet))
-        started = False
+        started = stopped = False
 
         def driver(work: Work, stopping: Stopping) -> bool:
             nonlocal started
@@ -121,8 +127,11 @@ def carried_out(
 
         if not quiet:
             print(f"{name}: {at_once} trials at once on {slots.cpus} cores, {slots.gpus} GPUs", flush=True)
-        study = go(watcher, driver)
-    if not study.finished:
+        try:
+            go(watcher, driver)
+        except KeyboardInterrupt:
+            stopped = True
+    if stopped:
         print(f"stopped before the end; to continue:\n  {command}", flush=True)
         return False
     print("\n".join(outcome(folder)))
@@ -170,6 +179,10 @@ def outcome(folder: Path) -> list[str]:
         f"{folder.name}: the best configuration is {choice}",
         f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",
     ]
+    failed = {event["trial"] for event in events if event["event"] == "finished" and event["outcome"] == "failed"}
+    failed -= {event["trial"] for event in events if event["event"] == "finished" and event["outcome"] != "failed"}
+    if failed:
+        lines.append(f"  {len(failed)} trials failed and could not win; the same command with --retry tries them again")
     blind = read_json(folder / "baselines.json")["test"]["pixel_median"]
     finals = [event for event in events if event["event"] == "final"]
     for final in sorted(finals, key=lambda event: (event["rank"], event["seed"])):

@@ -1,8 +1,13 @@
-"""One process at a time on a sweep, on shared disks too: a file that names its owner, made where there is none."""
+"""One process at a time on a sweep, on shared disks too: a file that names its owner, made where there is none.
+
+No flock, which shared disks do not keep: the lock is a hard link, which only one process can make, and its owner
+touches it every BEAT seconds. Whether an owner on another host is dead is told by that, on the disk's own clock.
+"""
 
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,15 +15,22 @@ from typing import Any
 
 from vmsbench.errors import UserError
 
+BEAT = 20.0
+SILENCE = 120.0
+"""Seconds after which an owner on another host, who did not touch the lock, is taken for dead."""
+
+NOBODY = {"host": "an unknown host", "pid": "?", "begun": None, "job": None}
+
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Own `folder` within the block; the lock of a process that is dead on this host is taken over.
+    """Own `folder` within the block. Taken over is the lock of a process that is dead on this host, that was an
+    earlier run of the same Slurm job, or that has been silent on another host.
 
     Raises UserError naming the owner's host and process.
     """
     lock = folder / "lock"
-    owner = {"host": socket.gethostname(), "pid": os.getpid()}
+    owner = oneself()
     beside = folder / f".lock.{owner['host']}.{owner['pid']}"
     beside.write_text(json.dumps(owner))
     try:
@@ -27,25 +39,43 @@ def owned(folder: Path) -> Iterator[None]:
                 os.link(beside, lock)
                 break
             except FileExistsError:
-                remove_if_dead(lock, beside.with_suffix(".stale"))
+                remove_if_dead(lock, beside)
         else:
             raise UserError(f"{folder} was taken by another process just now")
     finally:
         beside.unlink()
+    over = threading.Event()
+    heart = threading.Thread(target=beat, args=(lock, over), daemon=True)
+    heart.start()
     try:
         yield
     finally:
+        over.set()
+        heart.join()
         lock.unlink(missing_ok=True)
 
 
-def remove_if_dead(lock: Path, stale: Path) -> None:
+def oneself() -> dict[str, Any]:
+    """This process: a number alone may belong to another one after a restart of the host."""
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "begun": begun(pid), "job": os.environ.get("SLURM_JOB_ID")}
+
+
+def beat(lock: Path, over: threading.Event) -> None:
+    while not over.wait(BEAT):
+        with suppress(OSError):
+            os.utime(lock)
+
+
+def remove_if_dead(lock: Path, beside: Path) -> None:
     """Remove the lock of a dead owner; one that changed hands in between is put back. Raises UserError if it lives."""
     before = owner_of(lock)
-    if before["host"] != socket.gethostname() or alive(before["pid"]):
+    if not dead(before, lock, beside):
         raise UserError(
             f"{lock.parent} is being worked on by process {before['pid']} on {before['host']}; "
-            f"where that process is gone, remove {lock}"
+            f"where that process is gone, wait {SILENCE:.0f} s, or remove {lock}"
         )
+    stale = beside.with_suffix(".stale")
     with suppress(FileNotFoundError):
         os.rename(lock, stale)
         if owner_of(stale) != before:
@@ -54,13 +84,33 @@ def remove_if_dead(lock: Path, stale: Path) -> None:
         stale.unlink()
 
 
+def dead(owner: dict[str, Any], lock: Path, beside: Path) -> bool:
+    if owner["host"] == socket.gethostname():
+        return not alive(owner["pid"]) or owner["begun"] != begun(owner["pid"])
+    if owner["job"] is not None and owner["job"] == os.environ.get("SLURM_JOB_ID"):
+        return True
+    os.utime(beside)
+    with suppress(FileNotFoundError):
+        return beside.stat().st_mtime - lock.stat().st_mtime > SILENCE
+    return True
+
+
+def begun(pid: int) -> str | None:
+    """When a process here began, as the system counts it, and since which boot; None where it does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+    except OSError:
+        return None
+
+
 def owner_of(lock: Path) -> dict[str, Any]:
     try:
-        return json.loads(lock.read_text())
+        return NOBODY | json.loads(lock.read_text())
     except FileNotFoundError:
-        return {"host": socket.gethostname(), "pid": 0}
+        return NOBODY | {"host": socket.gethostname(), "pid": 0}
     except (OSError, json.JSONDecodeError):
-        return {"host": "an unknown host", "pid": "?"}
+        return NOBODY
 
 
 def alive(pid: int) -> bool:

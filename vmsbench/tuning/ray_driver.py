@@ -12,9 +12,7 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +26,7 @@ os.environ.update(
     RAY_AIR_NEW_OUTPUT="0",
     RAY_CHDIR_TO_TRIAL_DIR="0",
     RAY_AUTH_MODE="token",
-    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     TUNE_DISABLE_STRICT_METRIC_CHECKING="1",
 )
@@ -41,8 +39,12 @@ from ray.tune.search import Searcher as RaySearcher
 
 from vmsbench import experiment
 from vmsbench.errors import ConfigurationError
+from vmsbench.tuning.interruption import SIGNALS, deferred, left_to_ray
 from vmsbench.tuning.stopping import Curve, Halving, Stopping
 from vmsbench.tuning.work import Trial, Watcher, Work
+
+DEATHS = 2
+"""How often a trial whose process died (killed, out of memory, its node gone) goes on before it counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,26 @@ def own_token() -> Path:
 
 @contextmanager
 def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
-    """A Ray of our own on this machine, that nobody else can use; gone after the block, with all it wrote."""
+    """A Ray of our own on this machine, that nobody else can use; gone after the block, with all it wrote.
+
+    Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all our
+    descendants: it is for us to let the trials save and then to take Ray down.
+    """
     private = Path(tempfile.mkdtemp(prefix="vmsbench-"))
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(own_token())
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    ray.init(
-        address="local",
-        num_cpus=cpus,
-        num_gpus=gpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=200_000_000,
-        _temp_dir=str(private / "ray"),
-    )
+    with deferred(SIGNALS):
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            num_gpus=gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=200_000_000,
+            _temp_dir=str(private / "ray"),
+        )
     try:
         yield
     finally:
@@ -113,7 +120,7 @@ def drive(work: Work, stopping: Stopping, slots: Slots, watcher: Watcher, metric
     bridge = Bridge(work)
     scheduler = Halved(bridge, stopping, stopping.halving(epochs), metric)
     storage = Path(tempfile.mkdtemp(prefix="vmsbench-tune-"))
-    with graceful_on_sigterm():
+    with left_to_ray():
         try:
             tuner = tune.Tuner(
                 tune.with_resources(run_trial, {"cpu": slots.cpus_per_trial, "gpu": slots.gpus_per_trial}),
@@ -127,7 +134,11 @@ def drive(work: Work, stopping: Stopping, slots: Slots, watcher: Watcher, metric
                     mode="min",
                 ),
                 run_config=tune.RunConfig(
-                    name="sweep", storage_path=str(storage), callbacks=[Bell(bridge, watcher)], verbose=0
+                    name="sweep",
+                    storage_path=str(storage),
+                    callbacks=[Bell(bridge, watcher)],
+                    failure_config=tune.FailureConfig(max_failures=DEATHS),
+                    verbose=0,
                 ),
             )
             tuner.fit()
@@ -137,7 +148,10 @@ def drive(work: Work, stopping: Stopping, slots: Slots, watcher: Watcher, metric
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """What a worker does: the experiment in its folder. A failure's cause is left in failure.txt for the driver."""
+    """What a worker does: the experiment in its folder. A failure's cause is left in failure.txt for the driver.
+
+    It is not raised: Ray starts again what died, and what failed would only fail again.
+    """
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -156,7 +170,6 @@ def run_trial(config: dict[str, Any]) -> None:
     except Exception as error:
         folder.mkdir(parents=True, exist_ok=True)
         failure.write_text(f"{type(error).__name__}: {error}".splitlines()[0])
-        raise
 
 
 class Bridge(RaySearcher):
@@ -177,9 +190,11 @@ class Bridge(RaySearcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self.trials[trial_id]
-        if error:
-            failure = trial.folder / "failure.txt"
-            self.work.tell(trial, None, failure.read_text() if failure.exists() else "its process died")
+        failure = trial.folder / "failure.txt"
+        if failure.exists():
+            self.work.tell(trial, None, failure.read_text())
+        elif error:
+            self.work.tell(trial, None, f"its process died {DEATHS + 1} times")
         elif trial_id in self.stopped or (trial.folder / "results.json").exists():
             self.work.tell(trial, self.stopped.get(trial_id), None)
 
@@ -201,6 +216,7 @@ class Halved(FIFOScheduler):
         self.bridge, self.stopping, self.score = bridge, stopping, metric
         self.curves: dict[str, dict[int, float]] = {}
         self.asha = None if halving is None else made_by_ray(halving, metric)
+        self.last = 0 if halving is None else halving.epochs
         for trial_id, curve in bridge.work.past().items():
             self.replay(trial_id, curve)
 
@@ -221,7 +237,7 @@ class Halved(FIFOScheduler):
             self.asha.on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if self.asha is None or self.score not in result:
+        if self.asha is None or self.score not in result or result["epoch"] >= self.last:
             return TrialScheduler.CONTINUE
         epoch, score = result["epoch"], result[self.score]
         curve = self.curves.setdefault(trial.trial_id, {})
@@ -267,16 +283,3 @@ class Bell(tune.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
-
-
-@contextmanager
-def graceful_on_sigterm() -> Iterator[None]:
-    """Within the block SIGTERM is what SIGUSR1 is to Ray Tune: save, and stop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGUSR1))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -5,17 +5,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 
+from vmsbench.errors import ConfigurationError
+
 Curve = Mapping[int, float]
 """A score for each epoch at which one was taken; lower is better."""
 
 
 @dataclass(frozen=True)
 class Halving:
-    """Successive halving (ASHA, Li et al. 2020) over `epochs`: looks at grace, grace x reduction, ... epochs."""
+    """Successive halving (ASHA, Li et al. 2020) over `epochs`: looks at grace, grace x reduction, ... epochs.
+
+    Raises ConfigurationError where nothing would be halved.
+    """
 
     epochs: int
     grace: int
     reduction: float
+
+    def __post_init__(self) -> None:
+        if self.reduction <= 1:
+            raise ConfigurationError(f"scheduler.reduction={self.reduction:g}: above 1; 2 keeps every second trial")
 
 
 class Stopping(ABC):
@@ -52,6 +61,10 @@ class Asha(Stopping):
     """
 
     def __init__(self, grace: float = 0.25, reduction: float = 2.0, margin: float = 0.02) -> None:
+        if not 0 < grace <= 1:
+            raise ConfigurationError(f"scheduler.grace={grace:g} is a share of the epochs: above 0, up to 1")
+        if margin < 0:
+            raise ConfigurationError(f"scheduler.margin={margin:g}: at least 0; 0.02 spares what is within 2%")
         self.grace, self.reduction, self.margin = grace, reduction, margin
 
     def halving(self, epochs: int) -> Halving | None:

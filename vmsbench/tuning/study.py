@@ -4,7 +4,7 @@ import logging
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,6 @@ def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
         config = with_settings(config, {"fid.weights": str(Path(config["fid"]["weights"]).expanduser().resolve())})
     dataset: Dataset = build(config["data"])
     return with_settings(config, {"data.digest": dataset.digest}), dataset
-
-
-@dataclass(frozen=True)
-class Study:
-    """What a sweep came to: its folder, and whether search and finals are finished or somebody interrupted them."""
-
-    folder: Path
-    finished: bool
 
 
 def space_of(coordinates: list[Any], config: Config) -> Space:
@@ -117,40 +109,45 @@ def warn_of(cautions: Iterable[str]) -> None:
 
 def tune(
     settings: Config, folder: Path, runs: Path, watcher: Watcher, driver: Driver, command: str, retry: bool
-) -> Study:
+) -> None:
     """Search, then train the best again from fresh seeds and score them on the test pairs; or continue doing so.
 
     settings  everything Hydra composed
     folder    runs/NAME
     driver    who runs the trials
     retry     try again what failed before
-    Raises UserError where the settings cannot work, or the sweep of that name is another one or somebody else's.
+    Raises UserError where the settings cannot work, or the sweep of that name is another one or somebody else's;
+    KeyboardInterrupt where somebody stopped it.
     """
     check_fid(settings)
     config, dataset = prepared(experiment_part(settings), runs)
     space = space_of(settings["space"]["coordinates"], config)
-    searcher = searcher_for(settings, space)
+    searcher, stopping = searcher_for(settings, space), build(settings["scheduler"])
+    stopping.halving(config["trainer"]["epochs"])
     check_space(space, dataset.channels, dataset.size, len(dataset.train))
     folder.mkdir(parents=True, exist_ok=True)
-    with owned(folder):
+    with owned(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
         sweep = Sweep(folder, space, searcher, watcher, retry)
-        if not driver(sweep, build(settings["scheduler"])):
-            return interrupted(folder)
+        if not driver(sweep, stopping):
+            raise KeyboardInterrupt
         if sweep.winner is None:
             causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.outcome == "failed"})
             logs = folder / "trials" / "*" / "log.txt"
-            raise UserError(f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs})")
-        return finals(folder, space, dataset, settings["finals"]["top"], settings["finals"]["seeds"], watcher, driver)
+            raise UserError(
+                f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs}; once that is "
+                "mended, the same command with --retry tries them again)"
+            )
+        finals(folder, space, dataset, settings["finals"]["top"], settings["finals"]["seeds"], watcher, driver)
 
 
 def final(
     folder: Path, runs: Path, places: dict[str, Any], top: int, seeds: int, watcher: Watcher, driver: Driver
-) -> Study:
+) -> None:
     """Train the `top` best configurations of a finished search again from `seeds` fresh seeds, and score each once.
 
     places  settings that say where things are on this machine, by dotted path: data.root, device, fid
-    Raises UserError where the sweep has no winner yet, or its data have changed.
+    Raises UserError where the sweep has no winner yet, or its data have changed; KeyboardInterrupt as `tune`.
     """
     if min(top, seeds) < 1:
         raise ConfigurationError(f"--top {top} --seeds {seeds}: at least 1 of each")
@@ -159,13 +156,13 @@ def final(
     check_fid(config)
     if not any(event["event"] == "winner" for event in read_lines(folder / "journal.jsonl")):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
-    with owned(folder):
-        return finals(folder, space_of(about["space"], config), dataset, top, seeds, watcher, driver)
+    with owned(folder), journalled(folder):
+        finals(folder, space_of(about["space"], config), dataset, top, seeds, watcher, driver)
 
 
 def finals(
     folder: Path, space: Space, dataset: Dataset, top: int, seeds: int, watcher: Watcher, driver: Driver
-) -> Study:
+) -> None:
     """Score the baselines, and the best configurations from fresh seeds, on the test pairs."""
     if not (folder / "baselines.json").exists():
         blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
@@ -174,13 +171,25 @@ def finals(
     done = driver(work, Never())
     if work.causes:
         raise UserError(f"not all could be trained again: {'; '.join(work.causes)}  (see {folder / 'final'})")
-    return Study(folder, finished=True) if done else interrupted(folder)
+    if not done:
+        raise KeyboardInterrupt
 
 
-def interrupted(folder: Path) -> Study:
-    """A study that somebody stopped; the journal says so, for those who read it meanwhile."""
-    append_line(folder / "journal.jsonl", {"event": "interrupted", "time": time.time()})
-    return Study(folder, finished=False)
+@contextmanager
+def journalled(folder: Path) -> Iterator[None]:
+    """Write into the journal that somebody stopped the work, and that it goes on, for those who read it meanwhile."""
+    journal = folder / "journal.jsonl"
+
+    def write(event: str) -> None:
+        append_line(journal, {"event": event, "time": time.time()})
+
+    if [event["event"] for event in read_lines(journal)][-1:] == ["interrupted"]:
+        write("continued")
+    try:
+        yield
+    except KeyboardInterrupt:
+        write("interrupted")
+        raise
 
 
 def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path, command: str) -> None:
