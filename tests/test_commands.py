@@ -1,11 +1,13 @@
 """The commands as a user types them, with real Ray: whole, killed, interrupted, mistaken."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +54,8 @@ def wait_for(condition: Any, process: subprocess.Popen[bytes], cwd: Path) -> Non
         time.sleep(0.05)
 
 
-def kill_everything(process: subprocess.Popen[bytes]) -> None:
-    """kill -9 to the driver and all that it started, Ray's own processes too."""
+def family_of(process: subprocess.Popen[bytes]) -> set[int]:
+    """The driver and all that it started, Ray's own processes too."""
     family = {process.pid}
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -69,11 +71,17 @@ def kill_everything(process: subprocess.Popen[bytes]) -> None:
             if parent in family and child not in family:
                 family.add(child)
                 grown = True
-    for pid in family:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    return family
+
+
+def send(number: signal.Signals, pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def kill_everything(process: subprocess.Popen[bytes]) -> None:
+    send(signal.SIGKILL, family_of(process))
     process.wait()
 
 
@@ -125,6 +133,29 @@ def test_a_tune_asked_to_stop_saves_and_says_how_to_go_on(stop: signal.Signals, 
     assert "to continue:\n  vmsbench tune --exp unet" in (tmp_path / "log").read_text()
     assert events(folder, "interrupted")
     assert not (folder / "lock").exists()
+
+
+@pytest.mark.slow
+def test_a_signal_to_every_process_of_the_job_is_a_graceful_stop_too(tmp_path: Path) -> None:
+    """What `timeout`, and Slurm with linuxproc, do: Ray's own processes are sent it as well."""
+    process = started(["tune", "--exp", "unet", "--cpus", "2", *SMALL, "trainer.epochs=400"], tmp_path)
+    folder = tmp_path / "runs" / "unet"
+    wait_for(lambda: list(folder.glob("trials/*/history.jsonl")), process, tmp_path)
+    send(signal.SIGTERM, family_of(process))
+    assert process.wait(timeout=60) == 75, (tmp_path / "log").read_text()
+    assert events(folder, "interrupted")
+
+
+@pytest.mark.slow
+def test_a_trial_whose_process_is_killed_goes_on_and_is_not_counted_as_failed(tmp_path: Path) -> None:
+    process = started(["tune", "--exp", "unet", "--cpus", "2", *SMALL, "trainer.epochs=12"], tmp_path)
+    folder = tmp_path / "runs" / "unet"
+    wait_for(lambda: list(folder.glob("trials/*/history.jsonl")), process, tmp_path)
+    workers = [pid for pid in family_of(process) if Path(f"/proc/{pid}/cmdline").read_text().startswith("ray::Impl")]
+    assert workers
+    send(signal.SIGKILL, workers)
+    assert process.wait(timeout=200) == 0, (tmp_path / "log").read_text()
+    assert {event["outcome"] for event in events(folder, "finished")} <= {"complete", "stopped"}
 
 
 @pytest.mark.slow
