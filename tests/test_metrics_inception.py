@@ -20,9 +20,11 @@ from tests.tiny import configuration, dataset
 from vmsbench.cli.weights import check_weights
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import check_fid, run, with_settings
+from vmsbench.files import read_json
 from vmsbench.metrics import inception
 from vmsbench.metrics.frechet import distances, frechet_distance
 from vmsbench.metrics.inception import OFFICIAL_FILE, NoWeights, Weights, features, find_weights
+from vmsbench.tuning.finals import measure_later
 
 torch.set_num_threads(1)
 library = pytest.importorskip("pytorch_fid.inception")
@@ -118,6 +120,19 @@ def test_a_finals_distance_is_that_of_pytorch_fids_command_on_the_maps_it_left(h
     assert fid["value_64"] == pytest.approx(commanded(home, folders, 64), rel=1e-3)
     assert (fid["name"], fid["n"]) == (weights.name(), 8)
     assert fid["floor"] > 0
+
+
+def test_finals_made_without_weights_get_their_distances_once_there_are_some(weights, tmp_path):
+    config = configuration(test=True, fid={"weights": str(tmp_path / "none"), "required": False})
+    config = with_settings(config, {"trainer.epochs": 1, "data.cache": str(tmp_path / "cache")})
+    without = run(config, tmp_path / "final" / "a")
+    assert without["fid"]["value"] is None
+    measure_later(tmp_path, config, dataset())
+    assert read_json(tmp_path / "final" / "a" / "results.json") == without
+    measure_later(tmp_path, with_settings(config, {"fid.weights": str(weights.file)}), dataset())
+    results = read_json(tmp_path / "final" / "a" / "results.json")
+    assert results["fid"]["value"] > 0
+    assert results | {"fid": None} == without | {"fid": None}
 
 
 def test_a_file_cut_short_or_of_another_kind_is_no_weights(home, tmp_path):

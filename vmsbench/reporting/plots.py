@@ -238,20 +238,17 @@ PANELS = (
 
 def scores(group: Group) -> Figure:
     """A dot per predictor and score: families with each seed, blind baselines hollow, the oracle as a diamond."""
-    shades, baselines = colors(group.sweeps), group.baselines("test")
-    scored = [sweep for sweep in group.sweeps if any("l1" in final.scores for final in sweep.scored)]
-    found = {group.label(s): (s, [final.scores for final in s.scored]) for s in scored}
-    rows: list[str] = sorted(found, key=lambda label: -fmean(s["l1"] for s in found[label][1] if "l1" in s))
+    baselines, named = group.baselines("test"), colors(group.sweeps)
+    shades = {group.label(sweep): named[sweep.name] for sweep in group.sweeps}
+    scored = {label: [final.scores for final in finals] for label, finals in group.models.items()}
+    found = {label: seeds for label, seeds in scored.items() if any("l1" in seed for seed in seeds)}
+    rows: list[str] = sorted(found, key=lambda label: -fmean(s["l1"] for s in found[label] if "l1" in s))
     rows += sorted(
         (name for name in baselines if not name.startswith("oracle")), key=lambda n: -baselines[n].get("l1", 0)
     )
     oracles = [name for name in baselines if name.startswith("oracle")]
     rows = [*oracles, *rows[len(found) :], *rows[: len(found)]]
-    panels = [
-        panel
-        for panel in PANELS
-        if any(panel[0] in s for s in chain(*(f[1] for f in found.values()), baselines.values()))
-    ]
+    panels = [panel for panel in PANELS if any(panel[0] in s for s in chain(*found.values(), baselines.values()))]
     with style():
         figure = Figure(figsize=(1.6 + 2.5 * max(1, len(panels)), 0.95 + 0.27 * len(rows)), layout="constrained")
         grid = figure.subplots(1, max(1, len(panels)), sharey=True, squeeze=False)[0]
@@ -261,11 +258,10 @@ def scores(group: Group) -> Figure:
                 axes.axvline(blind, color=MUTED, lw=1, ls=(0, (1, 1.5)), zorder=1)
             for at, name in enumerate(rows):
                 if name in found:
-                    sweep, seeds = found[name]
-                    levels = [seed[key] for seed in seeds if key in seed]
+                    levels, shade = [seed[key] for seed in found[name] if key in seed], shades.get(name, INK)
                     if levels:
-                        axes.plot(levels, [at] * len(levels), "|", color=shades[sweep.name], ms=8, mew=1, alpha=0.7)
-                        axes.plot(sum(levels) / len(levels), at, "o", color=shades[sweep.name], ms=6.5, zorder=4)
+                        axes.plot(levels, [at] * len(levels), "|", color=shade, ms=8, mew=1, alpha=0.7)
+                        axes.plot(sum(levels) / len(levels), at, "o", color=shade, ms=6.5, zorder=4)
                 elif key in baselines[name]:
                     marker = "D" if name.startswith("oracle") else "o"
                     axes.plot(baselines[name][key], at, marker, mfc=PAPER, mec=MUTED, ms=5, mew=1, zorder=3)

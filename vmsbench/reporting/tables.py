@@ -9,12 +9,11 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
-from vmsbench.metrics.comparison import Interval
 from vmsbench.reporting import labels
 from vmsbench.reporting.collect import Final, Group, Scores, Sweep, Trial, in_unit, mapping, number
 from vmsbench.reporting.samples import by_category, per_image
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
-from vmsbench.reporting.verdict import Verdicts, percent
+from vmsbench.reporting.verdict import Standing, Verdicts, percent
 
 SCORES = (
     Column("l1", "L1 [−1, 1] ↓"),
@@ -36,6 +35,8 @@ SKILL = (
     Column("skill", "Skill, % ↑"),
     Column("skill_low", "Skill, low", hidden=True),
     Column("skill_high", "Skill, high", hidden=True),
+    Column("crps_low", "CRPS, low", hidden=True),
+    Column("crps_high", "CRPS, high", hidden=True),
 )
 DIGITS = {"l1": 4, "l1_unit": 4, "mse": 4, "mse_unit": 4, "crps": 4, "crps_unit": 4}
 
@@ -54,12 +55,14 @@ def score_cells(scores: Scores, spreads: Scores, strong: Collection[str] = ()) -
     return cells
 
 
-def skill_cells(interval: Interval | None, scores: Scores, blind: float | None) -> list[Cell]:
-    """The skill, with its interval where that is known."""
-    if interval is not None:
-        low, high = 100 * interval.low, 100 * interval.high
-        return [Cell(100 * interval.value, percent(interval).replace(" %", "")), Cell(low), Cell(high)]
-    return [figure(100 * (1 - scores["crps"] / blind) if blind and "crps" in scores else None, 1), Cell(), Cell()]
+def skill_cells(standing: Standing | None, scores: Scores, blind: float | None) -> list[Cell]:
+    """The skill, and the intervals of skill and CRPS where they are known."""
+    if standing is None or standing.skill is None or standing.error is None:
+        skill = figure(100 * (1 - scores["crps"] / blind) if blind and "crps" in scores else None, 1)
+        return [skill, *([Cell()] * 4)]
+    gained, error = standing.skill, standing.error
+    shown = Cell(100 * gained.value, percent(gained).replace(" %", ""))
+    return [shown, Cell(100 * gained.low), Cell(100 * gained.high), Cell(error.low), Cell(error.high)]
 
 
 def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table:
@@ -78,7 +81,7 @@ def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table
                 words(label),
                 Cell() if label in outside else Cell(len(finals), str(len(finals))),
                 *score_cells(scores, spreads, {key for bold, key in verdicts.bold if bold == label}),
-                *skill_cells(standing.skill if standing else None, scores, blind),
+                *skill_cells(standing, scores, blind),
                 words(standing.word if standing else ""),
             )
         )

@@ -213,7 +213,8 @@ def family_sentence(standing: Standing | None) -> str:
     if standing is None:
         return "no test score yet."
     seeds = f"{standing.seeds} seed{'s' if standing.seeds > 1 else ''}"
-    text = f"test CRPS {both(standing.mean)} over {seeds}"
+    around = f", 95 % interval [{standing.error.low:.4f}, {standing.error.high:.4f}]" if standing.error else ""
+    text = f"test CRPS {both(standing.mean)} over {seeds}{around}"
     if standing.skill is None or not standing.word:
         return f"{text}; not compared with a constant map: scores per image are missing."
     text = f"{standing.word}: {MEANING[standing.word]}; {text}, skill {percent(standing.skill)}"

@@ -12,8 +12,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from vmsbench.experiment import Config, identity, with_settings
-from vmsbench.files import append_line, read_json, read_lines
+import numpy as np
+import torch
+
+from vmsbench.data.pairs import Dataset
+from vmsbench.experiment import Config, chosen_device, identity, with_settings
+from vmsbench.files import append_line, read_json, read_lines, save_json
+from vmsbench.metrics.frechet import distances
+from vmsbench.metrics.inception import NoWeights, find_weights
 from vmsbench.tuning.searcher import Choice, key
 from vmsbench.tuning.space import Space
 from vmsbench.tuning.stopping import Curve
@@ -61,6 +67,21 @@ def contenders(folder: Path, space: Space, top: int) -> list[Contender]:
 
 def without_seed(choice: Choice) -> Choice:
     return {param: value for param, value in choice.items() if param != "seed"}
+
+
+def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
+    """Give finals that were made without Inception weights their distances, now that there are some."""
+    weights = find_weights(config["fid"]["weights"])
+    if isinstance(weights, NoWeights):
+        return
+    for file in sorted((folder / "final").glob("*/results.json")):
+        results = read_json(file)
+        if results["fid"]["weights"] is None:
+            with np.load(file.parent / "predictions.npz") as kept:
+                maps = torch.from_numpy(kept["predictions"])
+            device, cache = chosen_device(config["device"]), Path(config["data"]["cache"])
+            found = distances(dataset.test.maps, maps, dataset.train.maps, weights, device, cache=cache)
+            save_json(file, results | {"fid": found})
 
 
 class Finals(Work):
