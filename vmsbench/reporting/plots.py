@@ -193,6 +193,11 @@ def plain(value: float, _: object = None) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
+def fine(value: float, _: object = None) -> str:
+    """As `plain`, with a digit more: the options of a walk are close together."""
+    return f"{value:.4g}".replace("-", "−")
+
+
 def scale(axes: Axes, levels: Sequence[float]) -> None:
     """Logarithmic where the levels are positive and span more than a factor of four, else linear; whole epochs."""
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
@@ -311,7 +316,7 @@ def walk(sweep: Sweep, title: str, color: str, blind: float | None) -> Figure:
         unit = ", in [−1, 1]" if in_unit(sweep.metric, 1.0) is not None else ""
         axes.set_xlabel(f"{labels.metric(sweep.metric)} on the tuning validation set{unit}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(plain))
+        axes.xaxis.set_major_formatter(FuncFormatter(fine))
         if sweep.metric in ("l1", "crps"):
             second_scale(axes, "x")
     return figure
@@ -344,7 +349,6 @@ def draw_step(
             transform=right,
             va="center",
             color=INK if won else MUTED,
-            weight="bold" if won else "normal",
         )
         row += 1
     if not step.tried:

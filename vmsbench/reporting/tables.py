@@ -79,20 +79,20 @@ def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table
         rows[label in outside].append(
             (
                 words(label),
-                Cell() if label in outside else Cell(len(finals), str(len(finals))),
-                *score_cells(scores, spreads, {key for bold, key in verdicts.bold if bold == label}),
-                *skill_cells(standing, scores, blind),
                 words(standing.word if standing else ""),
+                *skill_cells(standing, scores, blind),
+                *score_cells(scores, spreads, {key for bold, key in verdicts.bold if bold == label}),
+                Cell() if label in outside else Cell(len(finals), str(len(finals))),
             )
         )
-    nothing = (*score_cells({}, {}), *skill_cells(None, {}, None), Cell())
+    nothing = (Cell(), *skill_cells(None, {}, None), *score_cells({}, {}))
     none_yet = [group.label(sweep) for sweep in group.sweeps if not sweep.scored]
-    rows[False] += [(words(label), Cell(0, "none yet"), *nothing) for label in none_yet]
+    rows[False] += [(words(label), *nothing, Cell(0, "none yet")) for label in none_yet]
     parts = [Part("Models", tuple(rows[False]))]
     parts += [Part("Models from elsewhere", tuple(rows[True]))] if rows[True] else []
     for title, kept in (("Blind baselines", False), ("Oracle", True)):
         known = [
-            (words(labels.predictor(key)), Cell(), *score_cells(scores, {}), *skill_cells(None, scores, blind), Cell())
+            (words(labels.predictor(key)), Cell(), *skill_cells(None, scores, blind), *score_cells(scores, {}), Cell())
             for key, scores in sorted(baselines.items(), key=lambda item: item[1].get("crps", 0.0))
             if key.startswith("oracle") == kept
         ]
@@ -100,10 +100,10 @@ def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table
             parts.append(Part(title, tuple(known)))
     columns = (
         Column("predictor", "Predictor", text=True),
-        Column("seeds", "Seeds"),
-        *SCORES,
-        *SKILL,
         Column("verdict", "Verdict", text=True),
+        *SKILL,
+        *SCORES,
+        Column("seeds", "Seeds"),
     )
     return Table(name, score_caption(group), columns, tuple(parts), score_notes(group, blind))
 
@@ -140,7 +140,8 @@ def score_notes(group: Group, blind: float | None) -> tuple[str, ...]:
         for one in group.outside
     ]
     if read:
-        notes.append(f"The test images were read {labels.times(sum(read))}, by {len(read)} final trainings alone.")
+        times = labels.times(sum(read))
+        notes.append(f"The test images were read {times}, by {len(read)} final trainings, and by no trial of a search.")
     return tuple(notes)
 
 

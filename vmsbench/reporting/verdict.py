@@ -172,7 +172,8 @@ def first_sentence(group: Group, best: Standing, blind: float | None) -> str:
         if blind is not None
         else "; the blind baselines are missing, so nothing says whether that is good."
     )
-    return f"On {images} of {group.data.title}, {best.label} has the lowest CRPS, {both(best.mean)}{against}"
+    where = f"on {images} of {group.data.title}"
+    return f"Of the models, {best.label} has the lowest CRPS {where}, {both(best.mean)}{against}"
 
 
 def skill_sentence(standings: Mapping[str, Standing]) -> str:
