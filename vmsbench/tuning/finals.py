@@ -54,7 +54,7 @@ def contenders(folder: Path, space: Space, top: int) -> list[Contender]:
         elif event["event"] == "winner":
             winner = event["trial"]
     runs: dict[str, dict[str, float | None]] = {}
-    for trial in choices.keys() & scores.keys():
+    for trial in (started for started in choices if started in scores):
         runs.setdefault(key(without_seed(choices[trial])), {})[trial] = scores[trial]
     means = {}
     for repeats in runs.values():
