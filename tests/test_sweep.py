@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run, with_settings
 from vmsbench.files import append_line, read_json, read_lines
 from vmsbench.tuning.coordinate import CoordinateSearch
+from vmsbench.tuning.failures import Failure
 from vmsbench.tuning.finals import Finals, contenders
 from vmsbench.tuning.interruption import SIGNALS, deferred, stoppable
 from vmsbench.tuning.lock import SILENCE, oneself, owned
@@ -40,7 +42,7 @@ def in_turn(work: Work, before: Callable[[Trial], Any] = lambda trial: None) -> 
         try:
             run(trial.config, trial.folder)
         except UserError as error:
-            work.tell(trial, None, str(error))
+            work.tell(trial, None, Failure.of(error))
         else:
             work.tell(trial, None, None)
 
@@ -167,6 +169,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "scheduler": {"_target_": "vmsbench.tuning.stopping.Never"},
         "finals": {"top": 1, "seeds": 1},
         "max_trials": 100,
+        "budget": None,
     } | changes
 
 
@@ -321,6 +324,38 @@ def test_a_process_that_has_the_number_of_a_dead_one_is_not_its_owner(tmp_path: 
         pass
 
 
+def test_of_many_that_take_over_a_dead_owners_lock_one_gets_it(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text(json.dumps(oneself() | {"pid": 0}))
+    program = (
+        "import sys, time; from pathlib import Path; from vmsbench.tuning.lock import owned\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "with owned(Path(sys.argv[1])):\n"
+        "    print('mine', flush=True); sys.stdin.read()\n"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for racer in racers:
+        assert racer.stdout
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    while sum(racer.poll() is not None for racer in racers) < 3:
+        time.sleep(0.02)
+    lines = [racer.communicate()[0] for racer in racers]
+    assert lines.count("mine\n") == 1
+    assert sorted(racer.returncode for racer in racers) == [0, 1, 1, 1]
+
+
 def test_the_lock_of_another_host_is_taken_over_when_it_is_silent_and_not_before(tmp_path: Path) -> None:
     lock = lock_of(tmp_path, host="elsewhere", pid=1)
     with (
@@ -368,7 +403,7 @@ def test_a_study_that_is_interrupted_says_so_in_its_journal_and_that_it_was_cont
     assert not (folder / "lock").exists()
     study(tmp_path)
     events = [event["event"] for event in read_lines(folder / "journal.jsonl")]
-    assert events[:3] == ["started", "interrupted", "continued"]
+    assert events[:5] == ["session", "started", "interrupted", "continued", "session"]
     assert events.count("winner") == 1
 
 

@@ -7,6 +7,7 @@ is done, results.json. Running it again continues after the last whole epoch, or
 more than torch, numpy, pillow and torchvision, so that it runs on bare machines too.
 """
 
+import ast
 import copy
 import hashlib
 import json
@@ -14,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,8 @@ from vmsbench.training.training import Training
 Config = dict[str, Any]
 Report = Callable[[dict[str, Any]], None]
 
-BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid")
+BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid", "trainer.micro_batch")
+NUMERIC_CORE = ("build.py", "experiment.py", "data", "networks", "models", "metrics", "training")
 SHOWN = 8
 COLLAPSED = 0.02
 
@@ -64,7 +67,8 @@ def with_settings(config: Config, settings: dict[str, Any]) -> Config:
 def identity(config: Config) -> str:
     """Twelve hexadecimal digits of what changes the result: equal names are the same experiment.
 
-    Where it runs (the device) and where things lie on this machine are left out; the data's digest stands for the data.
+    Where it runs (the device, in micro-batches or not) and where things lie on this machine are left out; the data's
+    digest stands for the data.
     """
     kept = copy.deepcopy(config)
     for path in BESIDE_THE_RESULT:
@@ -74,6 +78,17 @@ def identity(config: Config) -> str:
             place = place.get(key, {})
         place.pop(last, None)
     return hashlib.sha256(json.dumps(plain(kept), sort_keys=True).encode()).hexdigest()[:12]
+
+
+@cache
+def code_version() -> str:
+    """Twelve hexadecimal digits of all code that a result depends on, comments and layout left out."""
+    package = Path(__file__).parent
+    files = (file for name in NUMERIC_CORE for file in sorted((package / name).rglob("*.py")) or [package / name])
+    digest = hashlib.sha256(torch.__version__.encode())
+    for file in files:
+        digest.update(f"{file.relative_to(package)} {ast.dump(ast.parse(file.read_text()))}".encode())
+    return digest.hexdigest()[:12]
 
 
 def check(config: Config, channels: int, size: int, train: int) -> list[str]:
@@ -328,6 +343,7 @@ class Experiment:
             "device": str(self.device),
             "digest_data": self.dataset.digest,
             "torch": torch.__version__,
+            "code": code_version(),
         }
         if self.config["test"]:
             results |= self.examine(samples, batch_size)

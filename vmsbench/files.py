@@ -42,16 +42,29 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, value: dict[str, Any]) -> None:
-    """Add one JSON object as a line, on the disk when this returns; a line cut by a crash before it is closed first."""
+    """Add one JSON object as a line, on the disk when this returns; what a crash left of a line before it is cut off.
+
+    Only one process at a time may append to a file.
+    """
     line = json.dumps(plain(value), allow_nan=False).encode() + b"\n"
     with path.open("ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                line = b"\n" + line
+        file.truncate(whole_lines(file))
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
+
+
+def whole_lines(file: BinaryIO) -> int:
+    """How many bytes of a file end in a line's end."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 4096)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

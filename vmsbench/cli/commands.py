@@ -1,5 +1,6 @@
 """The commands. Heavy imports happen inside them, so that `vmsbench --help` is quick."""
 
+import errno
 import os
 import shlex
 import sys
@@ -8,7 +9,7 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +28,7 @@ weights_app = typer.Typer(help="What FID needs.", no_args_is_help=True, rich_mar
 app.add_typer(weights_app, name="weights")
 
 UNFINISHED = 75
+ROOM = 1_000_000  # bytes that must find room in the runs folder before anything is begun
 
 Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or diffusion.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
@@ -40,6 +42,7 @@ def tune(
     overrides: Overrides = None,
     gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
     cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
+    per_gpu: Annotated[int | None, typer.Option(help="Trials on each GPU; the same as slots.gpus=1/N.")] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name; --exp's, unless told.")] = None,
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
@@ -50,23 +53,56 @@ def tune(
 
     The same command continues a sweep that was interrupted.
     """
-    from vmsbench.build import build
     from vmsbench.cli.configuration import compose
-    from vmsbench.cli.sweeping import sweep
 
     settings = compose(exp, with_epochs(overrides, epochs))
     if settings["fid"]["required"]:
         from vmsbench.experiment import check_fid
 
         check_fid(settings)
+    if per_gpu is not None:
+        settings["slots"]["gpus"] = share_of_gpu(per_gpu)
+    submit_sweep(settings, name or exp, runs, cpus, gpus, retry, quiet)
+
+
+@app.command()
+def resume(
+    name: Annotated[str, typer.Argument(help="A sweep that was begun.")],
+    overrides: Overrides = None,
+    gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
+    cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
+    runs: Runs = Path("runs"),
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Continue a sweep with the settings that it was begun with; budget=, slots, device and places can be told anew."""
+    from vmsbench.cli.sweeping import settings_to_resume
+
+    settings = settings_to_resume(name, writable(runs), list(overrides or []))
+    submit_sweep(settings, name, runs, cpus, gpus, retry, quiet)
+
+
+def submit_sweep(
+    settings: dict[str, Any], name: str, runs: Path, cpus: int | None, gpus: int | None, retry: bool, quiet: bool
+) -> None:
+    """Give a sweep to its launcher; where that is this process, exit 75 if it was interrupted."""
+    from vmsbench.build import build
+    from vmsbench.cli.sweeping import sweep
+
     command = f"vmsbench {shlex.join(sys.argv[1:])}"
-    arguments = (settings, name or exp, str(writable(runs)), cpus, gpus, command, retry, quiet)
+    arguments = (settings, name, str(writable(runs)), cpus, gpus, command, retry, quiet)
     here = settings["launcher"]["_target_"] == "vmsbench.launching.here.Here"
     job = build(settings["launcher"]).submit(sweep, *arguments)
     if not here:
         typer.echo(job.description)
     elif not job.result():
         raise typer.Exit(UNFINISHED)
+
+
+def share_of_gpu(trials: int) -> float:
+    if trials < 1:
+        raise UserError(f"--per-gpu {trials}: at least 1")
+    return 1 / trials
 
 
 @app.command()
@@ -216,7 +252,9 @@ def writable(runs: Path) -> Path:
     """The runs folder, made where it is not there. Raises UserError where nothing can be written into it."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=runs):
+        with tempfile.TemporaryFile(dir=runs) as file:
+            file.write(bytes(ROOM))
+            file.flush()
             return runs
     except OSError as error:
         raise UserError(f"cannot write into {runs} ({error.strerror}); choose another folder by --runs") from error
@@ -242,6 +280,11 @@ def main() -> None:
         print("interrupted; the same command continues", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            print(
+                f"error: {error.strerror}: {error.filename or 'the disk'}; make room, and run it again", file=sys.stderr
+            )
+            sys.exit(2)
         if hasattr(error, "format_message"):
             print(f"error: {error.format_message()}", file=sys.stderr)
             sys.exit(2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmsbench.build import describe, short
+from vmsbench.tuning.failures import Failure
 from vmsbench.tuning.searcher import Settled
 from vmsbench.tuning.work import Outcome, Trial, Watcher
 
@@ -65,6 +66,12 @@ class Counting(Watcher):
         if outcome.outcome == "complete" and outcome.score is not None:
             self.best = outcome.score if self.best is None else min(self.best, outcome.score)
 
+    def recalled(self, trial: Trial, outcome: Outcome) -> None:
+        Counting.finished(self, trial, outcome)
+
+    def retried(self, trial: Trial, failure: Failure) -> None:
+        self.running.pop(trial.id, None)
+
     def settled(self, settled: Settled) -> None:
         self.walk.append(settled)
 
@@ -78,13 +85,25 @@ class Lines(Counting):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.spoke = time.monotonic()
+        self.recalls = 0
 
     def say(self, text: str) -> None:
         self.spoke = time.monotonic()
         print(f"{time.strftime('%H:%M:%S')} {self.name}: {text}", flush=True)
 
+    def recalled(self, trial: Trial, outcome: Outcome) -> None:
+        super().recalled(trial, outcome)
+        self.recalls += 1
+
+    def retried(self, trial: Trial, failure: Failure) -> None:
+        super().retried(trial, failure)
+        self.say(f"{trial.id} again     {described(trial)}  ({failure.kind}: {failure.cause})")
+
     def started(self, trial: Trial) -> None:
         super().started(trial)
+        if self.recalls:
+            self.say(f"known from before: {self.counts()}; best {number(self.best)}")
+            self.recalls = 0
         self.say(f"{trial.id} started   {described(trial)}")
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:

@@ -1,6 +1,7 @@
 """A sweep from the command line: devices, progress, MLflow, and what to do next."""
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from vmsbench.cli.progress import watching
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import read_json, read_lines
 
+LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
 PLACES = ("device", "fid", "launcher", "slots", "tracker")
 
 
@@ -57,8 +59,8 @@ def sweep(
         raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2")
     runs = Path(runs_folder).resolve()
 
-    def go(watcher: Watcher, driver: Driver) -> None:
-        tune(settings, runs / name, runs, watcher, driver, command, retry)
+    def go(watcher: Watcher, driver: Driver, slots: dict[str, float]) -> None:
+        tune(settings, runs / name, runs, watcher, driver, command, retry, slots)
 
     return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet, advise)
 
@@ -82,8 +84,8 @@ def final(
 
     runs = Path(runs_folder).resolve()
 
-    def go(watcher: Watcher, driver: Driver) -> None:
-        train_again(runs / name, runs, places, top, seeds, watcher, driver)
+    def go(watcher: Watcher, driver: Driver, slots: dict[str, float]) -> None:
+        train_again(runs / name, runs, places, top, seeds, watcher, driver, slots)
 
     return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet)
 
@@ -99,7 +101,7 @@ def carried_out(
     quiet: bool,
     advise: bool = True,
 ) -> bool:
-    """Call `go(watcher, driver)` with Ray, progress and MLflow around it, and print what came out."""
+    """Call `go(watcher, driver, slots)` with Ray, progress and MLflow around it, and print what came out."""
     from vmsbench.tracking.background import Background
     from vmsbench.tuning.interruption import stoppable
     from vmsbench.tuning.ray_driver import drive, local_cluster
@@ -115,20 +117,22 @@ def carried_out(
         watcher = stack.enter_context(watching(name, quiet))
         started = stopped = False
 
+        seconds = 3600 * (settings["hours_per_trial"] or math.inf)
+
         def driver(work: Work, stopping: Stopping) -> bool:
             nonlocal started
-            if work.finished:
-                return True
+            if work.finished or work.halted:
+                return work.finished
             if not started:
+                if not quiet:
+                    print(f"{name}: {at_once} trials at once on {slots.cpus} cores, {slots.gpus} GPUs", flush=True)
                 stack.enter_context(local_cluster(slots.cpus, slots.gpus))
                 stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
                 started = True
-            return drive(work, stopping, slots, watcher, settings["metric"], settings["trainer"]["epochs"])
+            return drive(work, stopping, slots, watcher, settings["metric"], settings["trainer"]["epochs"], seconds)
 
-        if not quiet:
-            print(f"{name}: {at_once} trials at once on {slots.cpus} cores, {slots.gpus} GPUs", flush=True)
         try:
-            go(watcher, driver)
+            go(watcher, driver, {"slots": at_once, "cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial})
         except KeyboardInterrupt:
             stopped = True
     if stopped:
@@ -147,22 +151,46 @@ def settings_of(name: str, runs: Path, overrides: list[str]) -> tuple[dict[str, 
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
+    about = read_json(sweep_named(name, runs) / "sweep.json")
+    words = told_anew(name, overrides, PLACES)
+    composed = compose(about["exp"], overrides)
+    given = {"data.root": composed["data"]["root"], "device": composed["device"], "fid": composed["fid"]}
+    told = {path: value for path, value in given.items() if any(word.startswith(path) for word in words)}
+    return composed | {"metric": about["config"]["metric"], "trainer": about["config"]["trainer"]}, told
+
+
+def sweep_named(name: str, runs: Path) -> Path:
+    """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
     there = sorted(file.parent.name for file in runs.glob("*/sweep.json"))
     if name not in there:
         raise UserError(
             f"no sweep {name} in {runs}{did_you_mean(name, there)}  (there are: {', '.join(there) or 'none'})"
         )
-    about = read_json(runs / name / "sweep.json")
+    return runs / name
+
+
+def told_anew(name: str, overrides: list[str], places: tuple[str, ...]) -> list[str]:
+    """The settings that are overridden. Raises ConfigurationError for one that would change the sweep's results."""
     words = [override.partition("=")[0] for override in overrides]
     for word in words:
-        if word.partition(".")[0] not in PLACES and word != "data.root":
+        if word.partition(".")[0] not in places and word != "data.root":
             raise ConfigurationError(
-                f"{word} is part of what {name} was tuned for; only data.root, {', '.join(PLACES)} can be told anew"
+                f"{word} is part of what {name} was tuned for; only data.root, {', '.join(places)} can be told anew"
             )
-    composed = compose(about["exp"], overrides)
-    given = {"data.root": composed["data"]["root"], "device": composed["device"], "fid": composed["fid"]}
-    told = {path: value for path, value in given.items() if any(word.startswith(path) for word in words)}
-    return composed | {"metric": about["config"]["metric"], "trainer": about["config"]["trainer"]}, told
+    return words
+
+
+def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> dict[str, Any]:
+    """All settings that a sweep was begun with, but for those that say where things are and how much is spent."""
+    about = read_json(sweep_named(name, runs) / "sweep.json")
+    words = told_anew(name, overrides, (*PLACES, *LIMITS))
+    composed, settings = compose(about["exp"], overrides), about["settings"]
+    for word in words:
+        if word == "data.root":
+            settings["data"]["root"] = composed["data"]["root"]
+        else:
+            settings[word.partition(".")[0]] = composed[word.partition(".")[0]]
+    return settings
 
 
 def warn(text: str) -> None:
@@ -200,9 +228,8 @@ def mirror(runs: Path, names: list[str]) -> None:
     from vmsbench.tracking.mlflow_mirror import MlflowTracker
 
     there = sorted(file.parent.name for file in runs.glob("*/sweep.json"))
-    for name in names or there:
-        if name not in there:
-            raise UserError(f"no sweep {name} in {runs}  (there are: {', '.join(there) or 'none'})")
+    for name in names:
+        sweep_named(name, runs)
     if not there:
         raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
     tracker = MlflowTracker()

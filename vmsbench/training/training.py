@@ -1,5 +1,6 @@
 """The one loop that trains every model: batches by index from pairs on the device, each player's step in turn."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,6 +30,7 @@ class Training:
     epochs         that the learning-rate schedule is stretched over
     ema            decay of the averaged weights of `model.network`; 0 for none
     clip           largest norm of a player's gradient; 0 for no limit
+    micro_batch    how many images go through the networks at once; the gradients are added up to those of the batch
     precision      float32, or bf16: networks run in bfloat16 where torch's autocast says that it does no harm
     Every random draw comes from torch's default generators. One batch shorter than `batch_size` is left out at the
     end of each epoch (other pictures each time), so that no batch norm sees a batch of one.
@@ -47,6 +49,7 @@ class Training:
         ema: float = 0.0,
         clip: float = 0.0,
         precision: str = "float32",
+        micro_batch: int | None = None,
     ) -> None:
         players = model.players()
         if set(optimizers) != set(players):
@@ -58,6 +61,9 @@ class Training:
             raise ConfigurationError(
                 f"trainer.batch_size={batch_size} must lie between 1 and the {len(pairs)} training pairs"
             )
+        if micro_batch is not None and micro_batch < 1:
+            raise ConfigurationError(f"trainer.micro_batch={micro_batch}: at least 1")
+        self.micro_batch = micro_batch or batch_size
         self.model, self.pairs, self.channels = model, pairs, channels
         self.augmentation, self.schedule = augmentation, schedule
         self.batch_size, self.clip = batch_size, clip
@@ -98,19 +104,49 @@ class Training:
 
     def one_step(self, image: Tensor, target: Tensor, seen: dict[str, list[Tensor]]) -> None:
         factor = self.schedule.factor(self.step / self.steps)
-        for player, terms in self.turns(image, target):
+        for player, terms in self.gradients(image, target):
             optimizer, weights = self.optimizers[player], self.weights[player]
             for group, rate in zip(optimizer.param_groups, self.rates[player], strict=True):
                 group["lr"] = rate * factor
-            optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(terms.values())).sum().backward(inputs=weights)
             if self.clip:
                 nn.utils.clip_grad_norm_(weights, self.clip)
             optimizer.step()
             for term, value in terms.items():
-                seen.setdefault(f"{player}/{term}", []).append(value.detach())
+                seen.setdefault(f"{player}/{term}", []).append(value)
         self.step += 1
         self.average.update()
+
+    def gradients(self, image: Tensor, target: Tensor) -> Losses:
+        """Each player's turn, with its gradients in place and the values of its terms.
+
+        In micro-batches a turn is reached anew for each part, with the same random draws, so that never more than one
+        part's activations are held; what the turns before it yield is passed over. Batch norms see the parts.
+        """
+        if len(image) <= self.micro_batch:
+            for player, terms in self.turns(image, target):
+                yield player, self.backward(player, terms, share=1.0, first=True)
+            return
+        parts = list(zip(image.split(self.micro_batch), target.split(self.micro_batch), strict=True))
+        before = random_state()
+        for turn in itertools.count():
+            set_random_state(before)
+            means: dict[str, Tensor] = {}
+            for part in parts:
+                reached = next(itertools.islice(self.turns(*part), turn, None), None)
+                if reached is None:
+                    return
+                player, terms = reached
+                values = self.backward(player, terms, len(part[0]) / len(image), first=not means)
+                means = {term: means.get(term, 0) + value for term, value in values.items()}
+            yield player, means
+
+    def backward(self, player: str, terms: dict[str, Tensor], share: float, first: bool) -> dict[str, Tensor]:
+        """Put the gradients of a share of the batch in place, or add them; returns the share's part of each term."""
+        if first:
+            self.optimizers[player].zero_grad(set_to_none=True)
+        shares = {term: value * share if share < 1 else value for term, value in terms.items()}
+        torch.stack(list(shares.values())).sum().backward(inputs=self.weights[player])
+        return {term: value.detach() for term, value in shares.items()}
 
     def turns(self, image: Tensor, target: Tensor) -> Losses:
         """The model's losses, each computed in the chosen precision; what is done with them is not."""
@@ -129,8 +165,7 @@ class Training:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "average": self.average.state_dict(),
             "step": self.step,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            **random_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -139,6 +174,16 @@ class Training:
             optimizer.load_state_dict(state["optimizers"][name])
         self.average.load_state_dict(state["average"])
         self.step = state["step"]
-        torch.set_rng_state(state["random"].cpu())
-        if state["random_cuda"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([stream.cpu() for stream in state["random_cuda"]])
+        set_random_state(state)
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every random stream."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"random": torch.get_rng_state(), "random_cuda": cuda}
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    torch.set_rng_state(state["random"].cpu())
+    if state["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([stream.cpu() for stream in state["random_cuda"]])

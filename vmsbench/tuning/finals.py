@@ -6,7 +6,6 @@ fewer images. A seed's score does not choose: which configuration stands for its
 score over the fresh seeds, and the test scores report it.
 """
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -17,9 +16,13 @@ import torch
 
 from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import Config, chosen_device, identity, with_settings
-from vmsbench.files import append_line, read_json, read_lines, save_json
+from vmsbench.files import read_json, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import NoWeights, find_weights
+from vmsbench.tuning.failures import Failure
+from vmsbench.tuning.journal import Journal
+from vmsbench.tuning.ledger import Ration
+from vmsbench.tuning.retries import Retries
 from vmsbench.tuning.searcher import Choice, key
 from vmsbench.tuning.space import Space
 from vmsbench.tuning.stopping import Curve
@@ -46,7 +49,7 @@ def contenders(folder: Path, space: Space, top: int) -> list[Contender]:
     choices: dict[str, dict[str, Any]] = {}
     scores: dict[str, float | None] = {}
     winner = ""
-    for event in read_lines(folder / "journal.jsonl"):
+    for event in Journal(folder / "journal.jsonl").events():
         if event["event"] in ("started", "winner"):
             choices[event["trial"]] = event["choice"]
         if event["event"] == "finished":
@@ -87,10 +90,13 @@ def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
 class Finals(Work):
     """Each contender with the seeds FINAL_SEED onwards; what is done is done, and only the rest is run."""
 
-    def __init__(self, folder: Path, contenders: list[Contender], seeds: int, watcher: Watcher) -> None:
-        self.folder, self.watcher = folder, watcher
-        self.journal = folder / "journal.jsonl"
-        told = {event["trial"] for event in read_lines(self.journal) if event["event"] == "final"}
+    def __init__(
+        self, folder: Path, contenders: list[Contender], seeds: int, watcher: Watcher, ration: Ration = Ration()
+    ) -> None:
+        self.folder, self.watcher, self.ration = folder, watcher, ration
+        self.journal = Journal(folder / "journal.jsonl")
+        self.retries = Retries(self.journal)
+        told = {event["trial"] for event in self.journal.events() if event["event"] == "final"}
         self.of: dict[str, Contender] = {}
         self.trials = [self.trial(one, FINAL_SEED + seed) for seed in range(seeds) for one in contenders]
         self.open = [trial for trial in self.trials if trial.id not in told]
@@ -104,24 +110,36 @@ class Finals(Work):
         return Trial(name, self.folder / "final" / name, config, {"rank": contender.rank, "seed": seed}, None)
 
     def ask(self) -> Trial | None:
-        if not self.open:
+        if not self.open or self.halted:
             return None
         trial = self.open.pop(0)
+        self.journal.write("final_started", trial=trial.id)
+        self.ration.begin(trial.id)
         self.watcher.started(trial)
-        return trial
+        return self.retries.fitted(trial)
 
-    def tell(self, trial: Trial, stopped: str | None, failed: str | None) -> None:
+    def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
+        self.ration.end(trial.id)
+        if failed is not None and self.retries.again(trial, failed):
+            self.watcher.retried(trial, failed)
+            self.open.append(trial)
+            return
         outcome = outcome_of(trial, trial.config["metric"], stopped, failed)
         contender = self.of[trial.id]
         if outcome.outcome == "complete":
             results = read_json(trial.folder / "results.json")
-            event = {"event": "final", "time": time.time(), "trial": trial.id, "seed": trial.config["seed"]}
-            event |= {"of": contender.trial, "rank": contender.rank, "test_reads": results["test_reads"]}
-            append_line(self.journal, event | {"scores": results["test"]})
+            event = {"trial": trial.id, "seed": trial.config["seed"], "of": contender.trial, "rank": contender.rank}
+            self.journal.write(
+                "final", **event, **{name: results[name] for name in ("test_reads", "seconds")}, scores=results["test"]
+            )
         else:
             self.causes.append(f"rank {contender.rank}, seed {trial.config['seed']}: {outcome.cause}")
         self.waiting.discard(trial.id)
         self.watcher.finished(trial, outcome)
+
+    @property
+    def halted(self) -> str | None:
+        return self.ration.used_up
 
     @property
     def finished(self) -> bool:

@@ -32,7 +32,10 @@ def owned(folder: Path) -> Iterator[None]:
     lock = folder / "lock"
     owner = oneself()
     beside = folder / f".lock.{owner['host']}.{owner['pid']}"
-    beside.write_text(json.dumps(owner))
+    try:
+        beside.write_text(json.dumps(owner))
+    except OSError as error:
+        raise UserError(f"cannot write into {folder} ({error.strerror}); nothing was begun") from error
     try:
         for _ in range(2):
             try:

@@ -9,6 +9,7 @@ import atexit
 import functools
 import gc
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,12 +40,17 @@ from ray.tune.search import Searcher as RaySearcher
 
 from vmsbench import experiment
 from vmsbench.errors import ConfigurationError
+from vmsbench.files import read_json, save_json
+from vmsbench.tuning.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
 from vmsbench.tuning.interruption import SIGNALS, deferred, left_to_ray
 from vmsbench.tuning.stopping import Curve, Halving, Stopping
 from vmsbench.tuning.work import Trial, Watcher, Work
 
 DEATHS = 2
 """How often a trial whose process died (killed, out of memory, its node gone) goes on before it counts as failed."""
+
+FAILURE = "failure.json"
+EXTRA = 1000  # trials that Ray may be given besides those of the search: what is tried again counts anew for it
 
 
 @dataclass(frozen=True)
@@ -110,15 +116,24 @@ def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def drive(work: Work, stopping: Stopping, slots: Slots, watcher: Watcher, metric: str, epochs: int) -> bool:
-    """Run `work` to its end; False where it was stopped by SIGINT, SIGTERM or SIGUSR1 before that.
+def drive(
+    work: Work,
+    stopping: Stopping,
+    slots: Slots,
+    watcher: Watcher,
+    metric: str,
+    epochs: int,
+    seconds: float = math.inf,
+) -> bool:
+    """Run `work` to its end; False where it halted, or was stopped by SIGINT, SIGTERM or SIGUSR1 before that.
 
+    A trial that trains for more than `seconds` fails.
     To be called within `local_cluster`. Interrupted trials keep their folders and go on at the next start.
     """
-    if work.finished:
-        return True
+    if work.finished or work.halted:
+        return work.finished
     bridge = Bridge(work)
-    scheduler = Halved(bridge, stopping, stopping.halving(epochs), metric)
+    scheduler = Halved(bridge, stopping, stopping.halving(epochs), metric, seconds)
     storage = Path(tempfile.mkdtemp(prefix="vmsbench-tune-"))
     with left_to_ray():
         try:
@@ -127,7 +142,7 @@ def drive(work: Work, stopping: Stopping, slots: Slots, watcher: Watcher, metric
                 tune_config=tune.TuneConfig(
                     search_alg=bridge,
                     scheduler=scheduler,
-                    num_samples=work.budget,
+                    num_samples=work.budget + EXTRA,
                     max_concurrent_trials=slots.count,
                     reuse_actors=True,
                     metric=metric,
@@ -148,7 +163,7 @@ def drive(work: Work, stopping: Stopping, slots: Slots, watcher: Watcher, metric
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """What a worker does: the experiment in its folder. A failure's cause is left in failure.txt for the driver.
+    """What a worker does: the experiment in its folder. What went wrong is left in failure.json for the driver.
 
     It is not raised: Ray starts again what died, and what failed would only fail again.
     """
@@ -157,7 +172,7 @@ def run_trial(config: dict[str, Any]) -> None:
         torch.cuda.empty_cache()
     torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
     folder = Path(config["folder"])
-    failure = folder / "failure.txt"
+    failure = folder / FAILURE
     failure.unlink(missing_ok=True)
 
     def report(record: dict[str, Any]) -> None:
@@ -169,7 +184,7 @@ def run_trial(config: dict[str, Any]) -> None:
         experiment.run(config["experiment"], folder, report)
     except Exception as error:
         folder.mkdir(parents=True, exist_ok=True)
-        failure.write_text(f"{type(error).__name__}: {error}".splitlines()[0])
+        save_json(failure, asdict(Failure.of(error)))
 
 
 class Bridge(RaySearcher):
@@ -180,21 +195,23 @@ class Bridge(RaySearcher):
         self.work = work
         self.trials: dict[str, Trial] = {}
         self.stopped: dict[str, str] = {}
+        self.failed: dict[str, Failure] = {}
 
     def suggest(self, trial_id: str) -> Any:
         trial = self.work.ask()
         if trial is not None:
             self.trials[trial_id] = trial
             return {"experiment": trial.config, "folder": str(trial.folder), "metric": trial.config["metric"]}
-        return RaySearcher.FINISHED if self.work.finished else None
+        return RaySearcher.FINISHED if self.work.finished or self.work.halted else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self.trials[trial_id]
-        failure = trial.folder / "failure.txt"
-        if failure.exists():
-            self.work.tell(trial, None, failure.read_text())
-        elif error:
-            self.work.tell(trial, None, f"its process died {DEATHS + 1} times")
+        left = trial.folder / FAILURE
+        if left.exists():
+            self.work.tell(trial, None, Failure(**read_json(left)))
+        elif error or trial_id in self.failed:
+            died = Failure(LOST, f"its process died {DEATHS + 1} times")
+            self.work.tell(trial, None, self.failed.get(trial_id, died))
         elif trial_id in self.stopped or (trial.folder / "results.json").exists():
             self.work.tell(trial, self.stopped.get(trial_id), None)
 
@@ -211,9 +228,11 @@ class Bridge(RaySearcher):
 class Halved(FIFOScheduler):
     """Ray's ASHA, where the rule halves at all, with the rule's word on whom it spares."""
 
-    def __init__(self, bridge: Bridge, stopping: Stopping, halving: Halving | None, metric: str) -> None:
+    def __init__(
+        self, bridge: Bridge, stopping: Stopping, halving: Halving | None, metric: str, seconds: float
+    ) -> None:
         super().__init__()
-        self.bridge, self.stopping, self.score = bridge, stopping, metric
+        self.bridge, self.stopping, self.score, self.seconds = bridge, stopping, metric, seconds
         self.curves: dict[str, dict[int, float]] = {}
         self.asha = None if halving is None else made_by_ray(halving, metric)
         self.last = 0 if halving is None else halving.epochs
@@ -236,7 +255,21 @@ class Halved(FIFOScheduler):
         if self.asha is not None:
             self.asha.on_trial_add(tune_controller, trial)
 
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Tell an end for want of memory from other ends of a process; the bridge hears of it after this."""
+        error = trial.get_pickled_error()
+        if isinstance(error, ray.exceptions.OutOfMemoryError):
+            self.bridge.failed[trial.trial_id] = Failure(HOST_MEMORY, str(error).splitlines()[0])
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if "record" not in result:  # Ray's own last word
+            return TrialScheduler.CONTINUE
+        if self.bridge.work.halted and not (self.bridge.trials[trial.trial_id].folder / "results.json").exists():
+            return TrialScheduler.STOP
+        if result["record"]["seconds"] > self.seconds:
+            hours = self.seconds / 3600
+            self.bridge.failed[trial.trial_id] = Failure(TIMED_OUT, f"longer than hours_per_trial={hours:g}")
+            return TrialScheduler.STOP
         if self.asha is None or self.score not in result or result["epoch"] >= self.last:
             return TrialScheduler.CONTINUE
         epoch, score = result["epoch"], result[self.score]

@@ -1,11 +1,13 @@
 """From settings to a finished sweep: the data, the checks, the search, the finals."""
 
 import logging
+import os
+import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from vmsbench.experiment import Config, check, check_fid, identity, with_setting
 from vmsbench.files import append_line, plain, read_json, read_lines, save_json
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.tuning.finals import Finals, contenders
+from vmsbench.tuning.journal import Journal
+from vmsbench.tuning.ledger import Ration, ledger, read_budget
 from vmsbench.tuning.lock import owned
 from vmsbench.tuning.repeats import Repeated
+from vmsbench.tuning.reuse import Trained
 from vmsbench.tuning.searcher import Choice, Searcher, key
 from vmsbench.tuning.space import Coordinate, Space
 from vmsbench.tuning.stopping import Never, Stopping
@@ -27,6 +32,8 @@ from vmsbench.tuning.work import Watcher, Work
 
 Driver = Callable[[Work, Stopping], bool]
 """Runs work to its end; False where it was interrupted."""
+
+ONE_SLOT = {"slots": 1, "cpus": 1.0, "gpus": 0.0}
 
 EXPERIMENT = (
     *("exp", "seed", "device", "metric", "test", "fid"),
@@ -108,7 +115,14 @@ def warn_of(cautions: Iterable[str]) -> None:
 
 
 def tune(
-    settings: Config, folder: Path, runs: Path, watcher: Watcher, driver: Driver, command: str, retry: bool
+    settings: Config,
+    folder: Path,
+    runs: Path,
+    watcher: Watcher,
+    driver: Driver,
+    command: str,
+    retry: bool,
+    slots: Mapping[str, float] = ONE_SLOT,
 ) -> None:
     """Search, then train the best again from fresh seeds and score them on the test pairs; or continue doing so.
 
@@ -116,6 +130,7 @@ def tune(
     folder    runs/NAME
     driver    who runs the trials
     retry     try again what failed before
+    slots     how many trials run at once, and the CPUs and GPUs of each
     Raises UserError where the settings cannot work, or the sweep of that name is another one or somebody else's;
     KeyboardInterrupt where somebody stopped it.
     """
@@ -128,8 +143,16 @@ def tune(
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
-        sweep = Sweep(folder, space, searcher, watcher, retry)
-        if not driver(sweep, stopping):
+        journal = Journal(folder / "journal.jsonl")
+        ration = read_budget(settings["budget"], slots["cpus"], slots["gpus"])
+        ration.spent = spent(folder, journal) * ration.per_hour
+        sweep = Sweep(folder, space, searcher, watcher, retry, Trained(runs, folder).take, ration)
+        if not sweep.finished and not sweep.halted:
+            begin_session(journal, slots)
+        done = driver(sweep, stopping)
+        if sweep.halted and not sweep.finished:
+            raise halted(sweep)
+        if not done:
             raise KeyboardInterrupt
         if sweep.winner is None:
             causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.outcome == "failed"})
@@ -138,11 +161,43 @@ def tune(
                 f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs}; once that is "
                 "mended, the same command with --retry tries them again)"
             )
-        finals(folder, space, dataset, settings["finals"]["top"], settings["finals"]["seeds"], watcher, driver)
+        top, seeds = settings["finals"]["top"], settings["finals"]["seeds"]
+        finals(folder, space, dataset, top, seeds, watcher, driver, slots, ration)
+
+
+def begin_session(journal: Journal, slots: Mapping[str, float]) -> None:
+    journal.write("session", host=socket.gethostname(), pid=os.getpid(), **slots)
+
+
+def spent(folder: Path, journal: Journal) -> float:
+    """Hours that trials have been in slots so far."""
+    return ledger(list(journal.events()), partial(last_sign, folder)).busy
+
+
+def last_sign(folder: Path, trial: str) -> float:
+    """When a trial of the sweep in `folder` was last heard of; 0 where it never was."""
+    for kind in ("trials", "final"):
+        with suppress(OSError):
+            return (folder / kind / trial / "history.jsonl").stat().st_mtime
+    return 0.0
+
+
+def halted(sweep: Sweep) -> UserError:
+    """What is said where a sweep ends before its search does: why, and what the best was so far."""
+    append_line(sweep.folder / "journal.jsonl", {"event": "interrupted", "time": time.time(), "why": sweep.halted})
+    best = "" if sweep.winner is None else f"; the best so far is {sweep.winner.folder}"
+    return UserError(f"{sweep.folder.name}: {sweep.halted}{best}")
 
 
 def final(
-    folder: Path, runs: Path, places: dict[str, Any], top: int, seeds: int, watcher: Watcher, driver: Driver
+    folder: Path,
+    runs: Path,
+    places: dict[str, Any],
+    top: int,
+    seeds: int,
+    watcher: Watcher,
+    driver: Driver,
+    slots: Mapping[str, float] = ONE_SLOT,
 ) -> None:
     """Train the `top` best configurations of a finished search again from `seeds` fresh seeds, and score each once.
 
@@ -157,18 +212,30 @@ def final(
     if not any(event["event"] == "winner" for event in read_lines(folder / "journal.jsonl")):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
     with owned(folder), journalled(folder):
-        finals(folder, space_of(about["space"], config), dataset, top, seeds, watcher, driver)
+        finals(folder, space_of(about["space"], config), dataset, top, seeds, watcher, driver, slots)
 
 
 def finals(
-    folder: Path, space: Space, dataset: Dataset, top: int, seeds: int, watcher: Watcher, driver: Driver
+    folder: Path,
+    space: Space,
+    dataset: Dataset,
+    top: int,
+    seeds: int,
+    watcher: Watcher,
+    driver: Driver,
+    slots: Mapping[str, float],
+    ration: Ration = Ration(),
 ) -> None:
     """Score the baselines, and the best configurations from fresh seeds, on the test pairs."""
     if not (folder / "baselines.json").exists():
         blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
         save_json(folder / "baselines.json", blind)
-    work = Finals(folder, contenders(folder, space, top), seeds, watcher)
+    work = Finals(folder, contenders(folder, space, top), seeds, watcher, ration)
+    if not work.finished and not work.halted:
+        begin_session(work.journal, slots)
     done = driver(work, Never())
+    if work.halted and not work.finished:
+        raise UserError(f"{folder.name}: {work.halted}; the search is finished, its finals are not")
     if work.causes:
         raise UserError(f"not all could be trained again: {'; '.join(work.causes)}  (see {folder / 'final'})")
     if not done:
@@ -220,7 +287,7 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": command,
     }
-    save_json(folder / "sweep.json", head | described | {"dataset": facts, "commit": commit()})
+    save_json(folder / "sweep.json", head | described | {"dataset": facts, "commit": commit(), "settings": settings})
 
 
 def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

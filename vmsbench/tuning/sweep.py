@@ -9,14 +9,18 @@ After a kill the same sweep is made again: its new searcher asks the same questi
 is known. So nothing is trained twice to its end, and the winner is the one an uninterrupted sweep finds.
 """
 
-import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from vmsbench.experiment import identity
-from vmsbench.files import append_line, read_json, read_lines
+from vmsbench.files import read_json, read_lines
+from vmsbench.tuning.failures import CODE, SAME_FOR_ALL, Failure
+from vmsbench.tuning.journal import Journal
+from vmsbench.tuning.ledger import Ration
+from vmsbench.tuning.retries import Retries
 from vmsbench.tuning.searcher import Choice, Searcher, Settled, key
 from vmsbench.tuning.space import Space
 from vmsbench.tuning.stopping import Curve
@@ -30,7 +34,7 @@ def curve(folder: Path, metric: str) -> dict[int, float]:
     return {epoch: score for epoch, score in scored if score is not None}
 
 
-def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: str | None) -> Outcome:
+def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: Failure | None) -> Outcome:
     """How a trial ended, from its folder: results.json is there only when the work is done."""
     last: dict[str, Any] = {"epoch": 0, "seconds": 0.0}
     for record in read_lines(trial.folder / "history.jsonl"):
@@ -39,9 +43,11 @@ def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: str | Non
     if (trial.folder / "results.json").exists():
         score = read_json(trial.folder / "results.json")["validation"].get(metric)
         cause = None if score is not None else f"no {metric} among its scores"
-        return Outcome("complete" if cause is None else "failed", score, epoch, seconds, cause)
+        if cause is not None:
+            return Outcome("failed", None, epoch, seconds, cause, CODE)
+        return Outcome("complete", score, epoch, seconds, None)
     if failed is not None:
-        return Outcome("failed", None, epoch, seconds, failed)
+        return Outcome("failed", None, epoch, seconds, failed.cause, failed.kind, failed.mark)
     return Outcome("stopped", curve(trial.folder, metric).get(epoch), epoch, seconds, stopped)
 
 
@@ -51,31 +57,73 @@ class Sweep(Work):
     space     the configuration, and what of it is varied
     searcher  a new one; what the journal knows is told to it as it asks
     retry     whether trials that failed before are tried again
+    reuse     puts a training of another sweep into a trial's folder, and says where it was; None where there is none
+    ration    what the trials may take
     """
 
-    def __init__(self, folder: Path, space: Space, searcher: Searcher, watcher: Watcher, retry: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        space: Space,
+        searcher: Searcher,
+        watcher: Watcher,
+        retry: bool = False,
+        reuse: Callable[[Trial], str | None] = lambda trial: None,
+        ration: Ration = Ration(),
+    ) -> None:
         self.folder, self.space, self.searcher, self.watcher = folder, space, searcher, watcher
+        self.reuse, self.ration = reuse, ration
         self.metric: str = space.base["metric"]
-        self.journal = folder / "journal.jsonl"
+        self.journal = Journal(folder / "journal.jsonl")
         self.known: dict[str, Outcome] = {}
-        self.started: set[str] = set()
+        self.choices: dict[str, Choice] = {}
         self.settled: set[str] = set()
         self.won: str | None = None
-        for event in read_lines(self.journal):
+        for event in self.journal.events():
             self.remember(event, retry)
+        self.retries = Retries(self.journal)
+        self.open: list[Trial] = []
+        self.traces: dict[str, list[str]] = {}
+        for name, outcome in self.known.items():
+            self.count(name, outcome)
+        for name, choice in self.choices.items():
+            before = self.known.get(name)
+            complete = before is not None and before.outcome == "complete"
+            searcher.remember(choice, before.score if before and complete else None, before is not None)
         self.written = 0
+        first = self.next()
+        self.open = [] if first is None else [first]
 
     def remember(self, event: dict[str, Any], retry: bool) -> None:
         kind = event["event"]
         if kind == "started":
-            self.started.add(event["trial"])
-        elif kind == "finished" and not (retry and event["outcome"] == "failed"):
-            fields = ("outcome", "score", "epoch", "seconds", "cause")
-            self.known[event["trial"]] = Outcome(**{field: event[field] for field in fields})
+            self.choices[event["trial"]] = event["choice"]
+        elif kind == "finished":
+            self.known[event["trial"]] = Outcome(
+                **{field.name: event[field.name] for field in fields(Outcome) if field.name in event}
+            )
+            if retry and event["outcome"] == "failed":
+                del self.known[event["trial"]]
         elif kind == "settled":
             self.settled.add(key([event["coordinate"], event["value"], event["tried"]]))
         elif kind == "winner":
             self.won = event["trial"]
+
+    def count(self, name: str, outcome: Outcome) -> None:
+        """Keep in mind which trials failed at the same place of the code, for a reason that concerns them all."""
+        if outcome.kind in SAME_FOR_ALL and outcome.mark:
+            self.traces.setdefault(outcome.mark, []).append(name)
+
+    @property
+    def halted(self) -> str | None:
+        for names in self.traces.values():
+            if len(names) > 1:
+                first = self.known[names[0]]
+                return (
+                    f"{len(names)} trials failed alike, so no more were begun: {first.kind}: {first.cause}  "
+                    f"(traceback: {self.folder / 'trials' / names[0] / 'log.txt'}; once that is mended, add --retry)"
+                )
+        return self.ration.used_up
 
     def trial(self, choice: Choice) -> Trial:
         config = self.space.config(choice)
@@ -83,31 +131,58 @@ class Sweep(Work):
         return Trial(name, self.folder / "trials" / name, config, choice, self.searcher.coordinate(choice))
 
     def ask(self) -> Trial | None:
-        while (choice := self.searcher.ask()) is not None:
+        if self.halted:
+            return None
+        trial = self.open.pop(0) if self.open else self.next()
+        if trial is None:
+            return None
+        self.begin(trial)
+        self.ration.begin(trial.id)
+        self.watcher.started(trial)
+        return self.retries.fitted(trial)
+
+    def next(self) -> Trial | None:
+        """The next trial that has to be run; what is known of those before it is told to the searcher."""
+        while not self.halted and (choice := self.searcher.ask()) is not None:
             trial = self.trial(choice)
-            if trial.id not in self.known and (trial.folder / "results.json").exists():
-                self.finish(trial, outcome_of(trial, self.metric, None, None))
-            elif trial.id in self.known:
+            if trial.id in self.known:
+                self.watcher.recalled(trial, self.known[trial.id])
                 self.answer(trial, self.known[trial.id])
+            elif (trial.folder / "results.json").exists():
+                self.finish(trial, outcome_of(trial, self.metric, None, None))
+            elif (source := self.reuse(trial)) is not None:
+                self.begin(trial)
+                outcome = outcome_of(trial, self.metric, None, None)
+                self.finish(trial, replace(outcome, cause=f"reused from {source}", reused=source))
             else:
-                if trial.id not in self.started:
-                    self.started.add(trial.id)
-                    self.write("started", trial=trial.id, choice=choice, coordinate=trial.coordinate)
-                self.watcher.started(trial)
                 return trial
         return None
 
-    def tell(self, trial: Trial, stopped: str | None, failed: str | None) -> None:
-        self.finish(trial, outcome_of(trial, self.metric, stopped, failed))
+    def begin(self, trial: Trial) -> None:
+        again = trial.id in self.choices
+        self.choices[trial.id] = trial.choice
+        if again:
+            self.journal.write("resumed", trial=trial.id)
+        else:
+            self.journal.write("started", trial=trial.id, choice=trial.choice, coordinate=trial.coordinate)
+
+    def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
+        self.ration.end(trial.id)
+        if failed is not None and self.retries.again(trial, failed):
+            self.watcher.retried(trial, failed)
+            self.open.append(trial)
+        else:
+            self.finish(trial, outcome_of(trial, self.metric, stopped, failed))
 
     def finish(self, trial: Trial, outcome: Outcome) -> None:
         self.known[trial.id] = outcome
-        self.write("finished", trial=trial.id, **asdict(outcome))
+        self.count(trial.id, outcome)
+        self.journal.write("finished", trial=trial.id, **asdict(outcome))
+        self.watcher.finished(trial, outcome)
         self.answer(trial, outcome)
 
     def answer(self, trial: Trial, outcome: Outcome) -> None:
         """Tell the searcher, and write down what it has settled by that."""
-        self.watcher.finished(trial, outcome)
         self.searcher.tell(trial.choice, outcome.score if outcome.outcome == "complete" else None)
         for settled in self.searcher.settled[self.written :]:
             self.written += 1
@@ -117,7 +192,7 @@ class Sweep(Work):
             self.won = self.winner.id
             runs = [self.known[self.trial(run).id].score for run in self.searcher.runs(self.winner.choice)]
             score = fmean(score for score in runs if score is not None)
-            self.write("winner", trial=self.won, choice=self.winner.choice, score=score)
+            self.journal.write("winner", trial=self.won, choice=self.winner.choice, score=score)
 
     def write_settled(self, settled: Settled) -> None:
         tried = []
@@ -135,10 +210,9 @@ class Sweep(Work):
         mark = key([settled.coordinate, settled.value, tried])
         if mark not in self.settled:
             self.settled.add(mark)
-            self.write("settled", coordinate=settled.coordinate, value=settled.value, score=settled.score, tried=tried)
-
-    def write(self, event: str, **fields: Any) -> None:
-        append_line(self.journal, {"event": event, "time": time.time(), **fields})
+            self.journal.write(
+                "settled", coordinate=settled.coordinate, value=settled.value, score=settled.score, tried=tried
+            )
 
     @property
     def finished(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vmsbench.tuning.failures import Failure
 from vmsbench.tuning.searcher import Choice, Settled
 from vmsbench.tuning.stopping import Curve
 
@@ -22,13 +23,20 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: complete, stopped (early) or failed, with the cause of the latter two."""
+    """How a trial ended: complete, stopped (early) or failed, with the cause of the latter two.
+
+    kind, mark   of a failure (vmsbench.tuning.failures)
+    reused       the trial of another sweep that this one was taken from
+    """
 
     outcome: str
     score: float | None
     epoch: int
     seconds: float
     cause: str | None
+    kind: str | None = None
+    mark: str | None = None
+    reused: str | None = None
 
 
 class Work(ABC):
@@ -39,13 +47,18 @@ class Work(ABC):
         """The next trial to run; None where none can be named before others are over, or there is none left."""
 
     @abstractmethod
-    def tell(self, trial: Trial, stopped: str | None, failed: str | None) -> None:
+    def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
         """A trial is over; `stopped` and `failed` say why, where it did not come to its own end."""
 
     @property
     @abstractmethod
     def finished(self) -> bool:
         """Whether nothing is left to run or wait for."""
+
+    @property
+    def halted(self) -> str | None:
+        """Why nothing more is to be run although work is left; None while that is not so."""
+        return None
 
     @property
     @abstractmethod
@@ -72,6 +85,12 @@ class Watcher:
 
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         """A trial is over."""
+
+    def recalled(self, trial: Trial, outcome: Outcome) -> None:
+        """A trial that was over before this start is asked for again, and not run."""
+
+    def retried(self, trial: Trial, failure: Failure) -> None:
+        """A trial that failed will be tried again."""
 
     def settled(self, settled: Settled) -> None:
         """A coordinate is settled."""

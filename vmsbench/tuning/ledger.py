@@ -1,0 +1,155 @@
+"""Where the hours of a sweep went, from its journal; and the ration that a sweep may take."""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from vmsbench.errors import ConfigurationError
+
+HOUR = 3600.0
+
+
+@dataclass
+class Run:
+    """A trial in a slot: from when to when, in seconds since 1970; `end` is None while it runs."""
+
+    trial: str
+    begin: float
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Hours of slots: `busy` of them had a trial in them, `idle` none, while the sweep ran.
+
+    useful     epochs of trials that were trained to their end, the first seed of each
+    stopped    epochs of trials that were stopped early
+    repeated   epochs of further seeds
+    finals     the best configurations, trained again to be scored on the test pairs
+    lost       failed trials, epochs that were run again after an interruption, starting and judging
+    """
+
+    useful: float = 0.0
+    stopped: float = 0.0
+    repeated: float = 0.0
+    finals: float = 0.0
+    lost: float = 0.0
+    idle: float = 0.0
+
+    @property
+    def busy(self) -> float:
+        return self.useful + self.stopped + self.repeated + self.finals + self.lost
+
+
+def runs_of(
+    events: Iterable[dict[str, Any]], last_sign: Callable[[str], float], now: float | None = None
+) -> tuple[list[Run], float]:
+    """Every stay of a trial in a slot, and the seconds of slots that there were in all sessions.
+
+    last_sign   when a trial was last heard of: where a session was killed, its trials' stays end there
+    now         of a sweep that still runs
+    """
+    over: list[Run] = []
+    open_: dict[str, Run] = {}
+    session: dict[str, Any] | None = None
+    available, last = 0.0, 0.0
+
+    def close() -> None:
+        nonlocal available, session
+        end = last
+        for run in open_.values():
+            run.end = max(run.begin, last_sign(run.trial))
+            end = max(end, run.end)
+        over.extend(open_.values())
+        open_.clear()
+        if session is not None:
+            available += session["slots"] * (end - session["time"])
+        session = None
+
+    for event in events:
+        kind = event["event"]
+        if kind == "session":
+            close()
+            session = event
+        elif kind in ("started", "resumed", "final_started"):
+            open_[event["trial"]] = Run(event["trial"], event["time"])
+        elif kind in ("finished", "retried", "final") and event["trial"] in open_:
+            run = open_.pop(event["trial"])
+            run.end = event["time"]
+            over.append(run)
+        last = event["time"]
+        if kind == "interrupted":
+            close()
+    if now is None:
+        close()
+    elif session is not None:
+        available += session["slots"] * (now - session["time"])
+    return over + list(open_.values()), available
+
+
+def ledger(events: list[dict[str, Any]], last_sign: Callable[[str], float], now: float | None = None) -> Ledger:
+    """The account of a sweep, in hours of slots."""
+    runs, available = runs_of(events, last_sign, now)
+    stays = sum((now if run.end is None and now else run.end or run.begin) - run.begin for run in runs)
+    seeded = {event["trial"] for event in events if event["event"] == "started" and "seed" in event["choice"]}
+    sums = {"useful": 0.0, "stopped": 0.0, "repeated": 0.0, "finals": 0.0}
+    for event in events:
+        if event["event"] == "finished" and not event.get("reused"):
+            kind = {"complete": "repeated" if event["trial"] in seeded else "useful", "stopped": "stopped"}
+            if event["outcome"] in kind:
+                sums[kind[event["outcome"]]] += event["seconds"] / HOUR
+        elif event["event"] == "final":
+            sums["finals"] += event.get("seconds", 0.0) / HOUR
+    lost = max(0.0, stays / HOUR - sum(sums.values()))
+    return Ledger(**sums, lost=lost, idle=max(0.0, (available - stays) / HOUR))
+
+
+@dataclass
+class Ration:
+    """The hours that trials may take in all, over every start; nobody's limit, unless told.
+
+    hours      of a unit; None for no limit
+    per_hour   how many units a trial takes in an hour: the GPUs or CPUs of its slot
+    spent      units taken before this start
+    text       as the user wrote it: `20gpuh`
+    """
+
+    hours: float | None = None
+    per_hour: float = 1.0
+    spent: float = 0.0
+    text: str = ""
+    running: dict[str, float] = field(default_factory=dict)
+
+    def begin(self, trial: str) -> None:
+        self.running[trial] = time.time()
+
+    def end(self, trial: str) -> None:
+        begun = self.running.pop(trial, None)
+        if begun is not None:
+            self.spent += (time.time() - begun) / HOUR * self.per_hour
+
+    @property
+    def taken(self) -> float:
+        now = time.time()
+        return self.spent + sum(now - begun for begun in self.running.values()) / HOUR * self.per_hour
+
+    @property
+    def used_up(self) -> str | None:
+        if self.hours is None or self.taken < self.hours:
+            return None
+        return f"budget={self.text} is used up ({self.taken:.2f} taken); a larger budget goes on where this one stopped"
+
+
+def read_budget(text: str | None, cpus: float, gpus: float) -> Ration:
+    """`20gpuh`, `8cpuh` or `3.5h` (of one trial after the other). Raises ConfigurationError for anything else."""
+    if text is None:
+        return Ration()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(gpuh|cpuh|h)", str(text))
+    if match is None or not float(match[1]):
+        raise ConfigurationError(f"budget={text} is not understood; budget=20gpuh, budget=8cpuh and budget=3h are")
+    if match[2] == "gpuh" and not gpus:
+        raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={match[1]}cpuh would do")
+    per_hour = {"gpuh": gpus, "cpuh": cpus, "h": 1.0}[match[2]]
+    return Ration(float(match[1]), per_hour, text=str(text))
