@@ -248,7 +248,7 @@ def test_a_budget_is_never_exceeded_by_more_than_a_trial_over_all_starts(
         begin("4h")
     begin("9h")
     assert len(told(folder, "final")) == 1
-    account = ledger(list(read_lines(folder / "journal.jsonl")), lambda trial: 0.0)
+    account = ledger(list(read_lines(folder / "journal.jsonl")), lambda trial, before: 0.0)
     assert account.busy == pytest.approx(5.0, abs=0.01)
     assert account.idle == pytest.approx(0.0, abs=0.01)
 
@@ -293,7 +293,7 @@ def test_the_ledger_accounts_for_every_slot_hour() -> None:
         event("started", 14, trial="e", choice={}),
         over("e", 15, "failed", 0.5),
     ]
-    account = ledger(events, lambda trial: {"b": 2 * hour, "c": 4 * hour}[trial])
+    account = ledger(events, lambda trial, before: {"b": 2 * hour, "c": 4 * hour}[trial])
     assert account == Ledger(useful=7, stopped=1, repeated=3, lost=2 + 3 + 1 + 3 + 2 + 1 + 1 - 11, idle=18 - 13)
 
 

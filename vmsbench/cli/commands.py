@@ -106,6 +106,30 @@ def share_of_gpu(trials: int) -> float:
 
 
 @app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(help="A sweep; all, unless told.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again until it is over.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """How a sweep stands, at any time, from its folder alone."""
+    from vmsbench.cli.looking import show_status
+
+    show_status(runs, name, watch, as_json)
+
+
+@app.command()
+def why(
+    trial: Annotated[str, typer.Argument(help="A trial's name, or the beginning of it.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """What became of a trial: the cause, the end of its log, and the command that runs it alone."""
+    from vmsbench.cli.looking import show_why
+
+    show_why(runs, trial)
+
+
+@app.command()
 def final(
     name: Annotated[str, typer.Argument(help="A sweep whose search is finished.")],
     overrides: Overrides = None,

@@ -1,14 +1,20 @@
 """Where the hours of a sweep went, from its journal; and the ration that a sweep may take."""
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import ConfigurationError
+from vmsbench.files import read_lines
 
 HOUR = 3600.0
+
+LastSign = Callable[[str, float], float]
+"""When a trial was last heard of before a point of time."""
 
 
 @dataclass
@@ -43,12 +49,10 @@ class Ledger:
         return self.useful + self.stopped + self.repeated + self.finals + self.lost
 
 
-def runs_of(
-    events: Iterable[dict[str, Any]], last_sign: Callable[[str], float], now: float | None = None
-) -> tuple[list[Run], float]:
+def runs_of(events: Iterable[dict[str, Any]], last_sign: LastSign, now: float | None = None) -> tuple[list[Run], float]:
     """Every stay of a trial in a slot, and the seconds of slots that there were in all sessions.
 
-    last_sign   when a trial was last heard of: where a session was killed, its trials' stays end there
+    last_sign   where a session was killed, its trials' stays end there
     now         of a sweep that still runs
     """
     over: list[Run] = []
@@ -56,11 +60,11 @@ def runs_of(
     session: dict[str, Any] | None = None
     available, last = 0.0, 0.0
 
-    def close() -> None:
+    def close(before: float) -> None:
         nonlocal available, session
         end = last
         for run in open_.values():
-            run.end = max(run.begin, last_sign(run.trial))
+            run.end = max(run.begin, last_sign(run.trial, before))
             end = max(end, run.end)
         over.extend(open_.values())
         open_.clear()
@@ -71,7 +75,7 @@ def runs_of(
     for event in events:
         kind = event["event"]
         if kind == "session":
-            close()
+            close(event["time"])
             session = event
         elif kind in ("started", "resumed", "final_started"):
             open_[event["trial"]] = Run(event["trial"], event["time"])
@@ -81,15 +85,15 @@ def runs_of(
             over.append(run)
         last = event["time"]
         if kind == "interrupted":
-            close()
+            close(event["time"])
     if now is None:
-        close()
+        close(math.inf)
     elif session is not None:
         available += session["slots"] * (now - session["time"])
     return over + list(open_.values()), available
 
 
-def ledger(events: list[dict[str, Any]], last_sign: Callable[[str], float], now: float | None = None) -> Ledger:
+def ledger(events: list[dict[str, Any]], last_sign: LastSign, now: float | None = None) -> Ledger:
     """The account of a sweep, in hours of slots."""
     runs, available = runs_of(events, last_sign, now)
     stays = sum((now if run.end is None and now else run.end or run.begin) - run.begin for run in runs)
@@ -104,6 +108,13 @@ def ledger(events: list[dict[str, Any]], last_sign: Callable[[str], float], now:
             sums["finals"] += event.get("seconds", 0.0) / HOUR
     lost = max(0.0, stays / HOUR - sum(sums.values()))
     return Ledger(**sums, lost=lost, idle=max(0.0, (available - stays) / HOUR))
+
+
+def last_sign(folder: Path, trial: str, before: float) -> float:
+    """When a trial of the sweep in `folder` last began an epoch before a point of time; 0 where it never did."""
+    histories = (folder / kind / trial / "history.jsonl" for kind in ("trials", "final"))
+    times = (record.get("time", 0.0) for history in histories for record in read_lines(history))
+    return max((at for at in times if at < before), default=0.0)
 
 
 @dataclass

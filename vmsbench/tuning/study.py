@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from vmsbench.files import append_line, plain, read_json, read_lines, save_json
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.tuning.finals import Finals, contenders
 from vmsbench.tuning.journal import Journal
-from vmsbench.tuning.ledger import Ration, ledger, read_budget
+from vmsbench.tuning.ledger import Ration, last_sign, ledger, read_budget
 from vmsbench.tuning.lock import owned
 from vmsbench.tuning.repeats import Repeated
 from vmsbench.tuning.reuse import Trained
@@ -172,14 +172,6 @@ def begin_session(journal: Journal, slots: Mapping[str, float]) -> None:
 def spent(folder: Path, journal: Journal) -> float:
     """Hours that trials have been in slots so far."""
     return ledger(list(journal.events()), partial(last_sign, folder)).busy
-
-
-def last_sign(folder: Path, trial: str) -> float:
-    """When a trial of the sweep in `folder` was last heard of; 0 where it never was."""
-    for kind in ("trials", "final"):
-        with suppress(OSError):
-            return (folder / kind / trial / "history.jsonl").stat().st_mtime
-    return 0.0
 
 
 def halted(sweep: Sweep) -> UserError:

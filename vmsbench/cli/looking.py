@@ -1,0 +1,108 @@
+"""`vmsbench status` and `vmsbench why`: how sweeps stand, and what became of a trial."""
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+
+from vmsbench.build import describe, short
+from vmsbench.cli.sweeping import sweep_named
+from vmsbench.errors import UserError
+from vmsbench.files import plain
+from vmsbench.tuning.status import Status, Why, status, why
+
+WIDTH = 80
+PERIOD = 2.0
+SHOWN_FAILURES = 5
+
+
+def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> None:
+    """Print how a sweep stands, or all of them; with `watch` again and again until it is over or Ctrl-C."""
+    folders = [sweep_named(name, runs)] if name else sorted(file.parent for file in runs.glob("*/sweep.json"))
+    if not folders:
+        raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
+    while True:
+        found = [status(folder) for folder in folders]
+        if as_json:
+            values = [plain(dataclasses.asdict(one)) for one in found]
+            print(json.dumps(values[0] if name else values), flush=True)
+        else:
+            if watch and sys.stdout.isatty():
+                print("\x1b[2J\x1b[H", end="")
+            print("\n\n".join("\n".join(lines(one)) for one in found), flush=True)
+        if not watch or not any(one.state == "running" for one in found):
+            return
+        time.sleep(PERIOD)
+
+
+def lines(one: Status) -> list[str]:
+    """A sweep's standing, in at most 80 columns."""
+    owner = f" (process {one.owner['pid']} on {one.owner['host']})" if one.owner else ""
+    counts = ", ".join(f"{count} {kind}" for kind, count in one.trials.items() if count) or "no trials yet"
+    out = [cut(f"{one.name}: {one.state}{owner}; {counts}" + (f", {one.finals} finals" if one.finals else ""))]
+    if one.state == "interrupted" and one.why:
+        out += wrapped(one.why)
+    if one.incumbent:
+        choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in one.incumbent["parameters"].items())
+        out.append(cut(f"best so far: tuning {one.metric} {one.incumbent['score']:.4f}  {one.incumbent['trial']}"))
+        out += wrapped(choice)
+    out += ["", f"  {'coordinate':<28} {'value':<26} {'score':>9} {'next best':>10}"]
+    for step in one.walk:
+        value = describe(step.value) if step.settled else f"({step.options} options)"
+        out.append(
+            f"  {cut(short(step.coordinate), 28):<28} {cut(value, 26):<26} {number(step.score):>9} "
+            f"{number(step.runner_up):>10}"
+        )
+    if one.running:
+        word = "running" if one.state == "running" else "to go on"
+        out += ["", f"  {word:<14} {'tries':<30} {'epoch':>9} {'s/epoch':>8} {'score':>9}"]
+        for run in one.running:
+            tries = f"{short(run.coordinate)}={describe(run.choice.get(run.coordinate))}" if run.coordinate else "-"
+            speed = f"{run.seconds_per_epoch:.1f}" if run.seconds_per_epoch else "-"
+            out.append(
+                f"  {run.trial:<14} {cut(tries, 30):<30} {f'{run.epoch}/{run.epochs}':>9} {speed:>8} "
+                f"{number(run.score):>9}"
+            )
+    if one.causes:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in one.failures.items())
+        out += ["", cut(f"failed: {kinds}")]
+        out += [cut(f"  {trial}  {cause}") for trial, _, cause in one.causes[:SHOWN_FAILURES]]
+        out.append("  vmsbench why TRIAL tells more")
+    hours = {name: value for name, value in dataclasses.asdict(one.hours).items() if value >= 0.005}
+    spent = ", ".join(f"{name} {value:.2f}" for name, value in hours.items()) or "less than 0.01"
+    out += ["", cut(f"slot hours: {spent}")]
+    if one.eta and one.state == "running":
+        out.append(f"the search is over in at most {duration(one.eta)}")
+    return out
+
+
+def show_why(runs: Path, trial: str) -> None:
+    found: Why = why(runs, trial)
+    choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in found.choice.items())
+    named = f" ({found.kind})" if found.kind else ""
+    print(f"{found.folder.name}: {found.outcome}{named} after epoch {found.epoch}")
+    print("\n".join([*wrapped(choice), *wrapped(found.cause or "")]))
+    print(f"the end of {found.folder / 'log.txt'}:" if found.log else "no log")
+    for line in found.log:
+        print(cut(f"  {line}", 2 * WIDTH))
+    print(f"the same alone:\n  {found.command}")
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def cut(text: str, width: int = WIDTH) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def duration(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {int(seconds % 60)} s"
