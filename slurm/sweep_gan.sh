@@ -1,10 +1,10 @@
 #!/bin/bash
-# Tune the GAN on one node of a Slurm cluster (several nodes: not yet). From the project's folder:
-#   sbatch --account=A --partition=P --gpus-per-node=4 slurm/sweep_gan.sh data=vischema data.root=/path/to/data
+# Tune the GAN on a Slurm cluster: one job, its nodes joined by a private Ray. From the project's folder:
+#   sbatch -A account -p partition --nodes 4 --gpus-per-node 4 slurm/sweep_gan.sh data.root=/path/to/data
 # sbatch's own flags come before the script and win over the lines below; what follows it goes to `vmsbench tune`.
 #SBATCH --job-name=vmsbench-gan
 #SBATCH --nodes=1
-#SBATCH --ntasks=1
+#SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=4
 #SBATCH --time=04:00:00
 #SBATCH --signal=B:USR1@120
@@ -12,4 +12,7 @@
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.log
 
-exec bash "${SLURM_SUBMIT_DIR:-.}/slurm/sweep.sh" gan "$@"
+cd "${SLURM_SUBMIT_DIR:-.}" || exit
+[ -f .venv/bin/activate ] && source .venv/bin/activate
+command -v vmsbench >/dev/null || { echo "error: no vmsbench here: make install in $PWD, or activate its environment"; exit 127; }
+exec vmsbench job tune --exp gan "$@"

@@ -6,6 +6,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -197,7 +198,7 @@ def test_there_is_a_script_for_each_family() -> None:
     assert [script.stem for script in SCRIPTS] == ["sweep_diffusion", "sweep_gan", "sweep_unet"]
 
 
-@pytest.mark.parametrize("script", [*SCRIPTS, ROOT / "slurm" / "sweep.sh"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_every_script_is_bash(script: Path) -> None:
     subprocess.run(["bash", "-n", script], check=True)
 
@@ -215,28 +216,28 @@ def test_every_script_fits_any_site_and_comes_back(script: Path) -> None:
 
 
 class Node:
-    """A compute node: the script begun as Slurm begins it, with a small vmsbench, squeue and scontrol."""
+    """A node: a supervised command begun as a batch script does it, with a small vmsbench, squeue and scontrol."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.programs = folder, folder / "bin"
-        (folder / "slurm").symlink_to(ROOT / "slurm")
         self.state("RUNNING")
-        a_command(self.programs, "scontrol", f'echo "$@" >> {folder}/asked')
+        a_command(self.programs, "scontrol", f'[ "$1" = show ] || echo "$@" >> {folder}/asked')
 
     def state(self, state: str) -> None:
-        a_command(self.programs, "squeue", f"echo {state}")
+        a_command(self.programs, "squeue", f"echo '{state}|None|n1'")
 
     def vmsbench(self, script: str) -> None:
-        a_command(self.programs, "vmsbench", script)
+        a_command(self.programs, "child", script)
 
-    def begin(self, *arguments: str, script: str = "sweep_gan", **environment: str) -> "subprocess.Popen[str]":
-        spooled = self.folder / "slurm_script"  # sbatch runs a copy, elsewhere
-        spooled.write_text((ROOT / "slurm" / f"{script}.sh").read_text())
-        told = {"SLURM_SUBMIT_DIR": str(self.folder), "SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin"}
+    def begin(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        program = (
+            "import sys; from vmsbench.launching.job import supervise; sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
+        )
+        told = {"SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
-            ["bash", spooled, *arguments],
+            [sys.executable, "-u", "-c", program, str(self.programs / "child"), "tune", "--exp", "gan", *arguments],
             env=told | environment,
-            cwd="/",
+            cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -266,27 +267,46 @@ def leaves_unfinished(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_arguments_and_gpus_reach_vmsbench(script: Path, node: Node) -> None:
-    node.vmsbench('printf "<%s>" "$@"')
-    job = node.begin("data.root=/a b", "searcher.rounds=2", script=script.stem, SLURM_GPUS_ON_NODE="4")
-    said, _ = job.communicate()
+def test_every_script_passes_its_arguments_on(script: Path, tmp_path: Path) -> None:
+    a_command(tmp_path / "bin", "vmsbench", 'printf "<%s>" "$@"')
+    spooled = tmp_path / "slurm_script"  # sbatch runs a copy, elsewhere
+    spooled.write_text(script.read_text())
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").write_text("echo activated\n")
+    told = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    command = ["bash", spooled, "data.root=/a b", "searcher.rounds=2"]
+    said = subprocess.run(command, env=told, cwd="/", capture_output=True, text=True, check=True).stdout
     family = script.stem.removeprefix("sweep_")
-    assert f"<tune><--exp><{family}><--gpus><4><data.root=/a b><searcher.rounds=2>" in said
-    assert "job 12  restarts 0" in said.splitlines()[0]
-    assert said.splitlines()[1].startswith(f"vmsbench tune --exp {family} --gpus 4 data.root=/a\\ b")
+    assert said == f"activated\n<job><tune><--exp><{family}><data.root=/a b><searcher.rounds=2>"
+
+
+def test_without_vmsbench_a_script_says_what_to_do(tmp_path: Path) -> None:
+    told = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["bash", SCRIPTS[0]], env=told, capture_output=True, text=True)
+    assert "make install" in done.stdout
+    assert done.returncode == 127
+
+
+def test_a_job_says_who_where_with_what_and_hands_its_words_on(node: Node) -> None:
+    node.vmsbench('printf "<%s>" "$@"')
+    job = node.begin("data.root=/a b", SLURM_RESTART_COUNT="2", CUDA_VISIBLE_DEVICES="0,MIG-7")
+    said, _ = job.communicate()
+    assert "job 12  restarts 2" in said.splitlines()[0]
+    assert "GPUs 0,MIG-7" in said.splitlines()[0]
+    assert said.splitlines()[1] == "vmsbench tune --exp gan 'data.root=/a b'"
+    assert "<tune><--exp><gan><data.root=/a b>" in said
     assert job.returncode == 0
 
 
-def test_outside_of_slurm_it_is_an_ordinary_script(node: Node) -> None:
-    node.vmsbench('printf "<%s>" "$@"; exit 75')
-    job = node.begin(SLURM_JOB_ID="", SLURM_CPUS_PER_TASK="8")
-    said, _ = job.communicate()
-    assert "<--gpus><0><--cpus><8>" in said
+def test_outside_of_slurm_nothing_is_queued(node: Node) -> None:
+    node.vmsbench("exit 75")
+    job = node.begin(SLURM_JOB_ID="")
+    job.communicate()
     assert job.returncode == 75
     assert not node.requeued()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGUSR1, signal.SIGTERM], ids=["time", "preemption"])
+@pytest.mark.parametrize("sent", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM], ids=["USR1", "USR2", "TERM"])
 def test_a_signal_is_passed_on_and_the_job_is_queued_again(sent: signal.Signals, node: Node) -> None:
     node.vmsbench(leaves_unfinished(node.folder))
     job = node.begin()
@@ -298,15 +318,16 @@ def test_a_signal_is_passed_on_and_the_job_is_queued_again(sent: signal.Signals,
     assert job.returncode == 75
 
 
-def test_a_cancelled_job_stays_cancelled(node: Node) -> None:
+@pytest.mark.parametrize("state", ["COMPLETING", "CANCELLED"])
+def test_a_cancelled_job_stays_cancelled(state: str, node: Node) -> None:
     node.vmsbench(leaves_unfinished(node.folder))
     job = node.begin()
     node.ready()
-    node.state("COMPLETING")
+    node.state(state)
     job.send_signal(signal.SIGTERM)
     said, _ = job.communicate()
     assert not node.requeued()
-    assert "COMPLETING" in said
+    assert "to go on, submit it again" in said
 
 
 def test_a_job_that_never_finishes_is_not_queued_for_ever(node: Node) -> None:
@@ -317,8 +338,8 @@ def test_a_job_that_never_finishes_is_not_queued_for_ever(node: Node) -> None:
     assert "after 3 restarts" in said
 
 
-@pytest.mark.parametrize("code", [0, 1, 2])
-def test_any_other_end_is_the_jobs_own(code: int, node: Node) -> None:
+@pytest.mark.parametrize("code", [0, 2])
+def test_an_end_that_is_one_is_the_jobs_own(code: int, node: Node) -> None:
     node.vmsbench(f"exit {code}")
     job = node.begin()
     job.communicate()
@@ -326,16 +347,42 @@ def test_any_other_end_is_the_jobs_own(code: int, node: Node) -> None:
     assert not node.requeued()
 
 
-def test_without_vmsbench_it_says_what_to_do(node: Node) -> None:
+def test_what_dies_is_begun_again_until_it_gets_nowhere(node: Node) -> None:
+    node.vmsbench("echo begun; kill -9 $$")
     job = node.begin()
     said, _ = job.communicate()
-    assert "make install" in said
-    assert job.returncode == 127
+    assert said.count("begun\n") == 3
+    assert "it died 3 times without getting any further (killed by signal 9)" in said
+    assert job.returncode == 1
+    assert not node.requeued()
 
 
-def test_the_environment_beside_the_scripts_is_activated(node: Node) -> None:
-    (node.folder / ".venv" / "bin").mkdir(parents=True)
-    (node.folder / ".venv" / "bin" / "activate").write_text("export HELLO=from-the-environment\n")
-    node.vmsbench('echo "$HELLO"')
-    said, _ = node.begin().communicate()
-    assert said.splitlines()[-1] == "from-the-environment"
+def test_what_dies_but_gets_further_is_begun_again(node: Node) -> None:
+    journal = node.folder / "runs" / "gan" / "journal.jsonl"
+    count = f"echo begun >> {journal}; [ $(wc -l < {journal}) -ge 6 ] && exit 0"
+    node.vmsbench(f"{count}; kill -9 $$")
+    job = node.begin()
+    said, _ = job.communicate()
+    assert journal.read_text() == 6 * "begun\n"
+    assert job.returncode == 0, said
+
+
+def test_a_job_that_died_with_its_node_again_and_again_stops_itself(node: Node) -> None:
+    node.vmsbench(f"touch {node.folder}/ready; exec sleep 60")
+    for restart in range(4):
+        job = node.begin(SLURM_RESTART_COUNT=str(restart))
+        if restart < 3:
+            node.ready()
+            (node.folder / "ready").unlink()
+            job.kill()
+        said, _ = job.communicate()
+    assert "3 jobs died here without getting any further" in said
+    assert job.returncode == 1
+
+
+def test_nothing_that_a_job_began_outlives_it(node: Node) -> None:
+    pid = node.folder / "pid"
+    node.vmsbench(f"(setsid bash -c 'echo $$ > {pid}; trap \"\" TERM; sleep 600' &) ; while [ ! -s {pid} ]; do :; done")
+    job = node.begin()
+    job.communicate()
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()

@@ -11,6 +11,7 @@ import ast
 import copy
 import hashlib
 import json
+import socket
 import sys
 import time
 import traceback
@@ -224,7 +225,8 @@ class Experiment:
         history = self.resume()
         for record in history:
             report(record)
-        log(self.folder, f"{self.config['exp']} on {self.device}: epoch {len(history) + 1} to {self.epochs}")
+        where = f"{self.device} of {socket.gethostname()}"
+        log(self.folder, f"{self.config['exp']} on {where}: epoch {len(history) + 1} to {self.epochs}")
         for caution in self.model.cautions():
             log(self.folder, f"caution: {caution}")
         for fact, value in self.model.facts().items():

@@ -241,6 +241,14 @@ def weights_check(
         raise typer.Exit(1)
 
 
+@app.command(hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def job(command: Annotated[list[str], typer.Argument()]) -> None:
+    """What a batch script runs: a command of vmsbench, watched over, and continued when the job's time is up."""
+    from vmsbench.launching.job import supervise
+
+    raise typer.Exit(supervise(command))
+
+
 @data_app.command("check")
 def data_check(
     path: Annotated[Path, typer.Argument(help="A folder of images and maps.")],

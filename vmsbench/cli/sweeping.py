@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,34 +9,13 @@ from typing import Any
 
 from vmsbench.build import build, describe, short
 from vmsbench.cli.configuration import compose
+from vmsbench.cli.places import ray_for, slots_for
 from vmsbench.cli.progress import watching
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import read_json, read_lines
 
 LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
 PLACES = ("device", "fid", "launcher", "slots", "tracker")
-
-
-def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> Any:
-    """How many trials fit here. Raises ConfigurationError where more is asked for than there is."""
-    import torch
-
-    from vmsbench.tuning.ray_driver import Slots
-
-    there = torch.cuda.device_count()
-    if gpus is not None and gpus > there:
-        raise ConfigurationError(f"--gpus {gpus}: torch sees {there} here; --gpus {there} works")
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for name, count, least in (("cpus", cpus, 1), ("gpus", gpus, 0)):
-        if count is not None and count < least:
-            raise ConfigurationError(f"--{name} {count}: at least {least}")
-    for name, share in settings["slots"].items():
-        if share <= 0:
-            raise ConfigurationError(f"slots.{name}={share:g}: above 0; slots.{name}=1 works")
-    used = there if gpus is None else gpus
-    per_trial = settings["slots"]
-    on_gpu = used > 0 and settings["device"] != "cpu"
-    return Slots(cpus or available, used, per_trial["cpus"], per_trial["gpus"] if on_gpu else 0)
 
 
 def sweep(
@@ -104,7 +82,7 @@ def carried_out(
     """Call `go(watcher, driver, slots)` with Ray, progress and MLflow around it, and print what came out."""
     from vmsbench.tracking.background import Background
     from vmsbench.tuning.interruption import stoppable
-    from vmsbench.tuning.ray_driver import drive, local_cluster
+    from vmsbench.tuning.ray_driver import drive
     from vmsbench.tuning.stopping import Stopping
     from vmsbench.tuning.work import Work
 
@@ -125,8 +103,8 @@ def carried_out(
                 return work.finished
             if not started:
                 if not quiet:
-                    print(f"{name}: {at_once} trials at once on {slots.cpus} cores, {slots.gpus} GPUs", flush=True)
-                stack.enter_context(local_cluster(slots.cpus, slots.gpus))
+                    print(f"{name}: {at_once} trials at once on {slots}", flush=True)
+                stack.enter_context(ray_for(slots, folder))
                 stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
                 started = True
             return drive(work, stopping, slots, watcher, settings["metric"], settings["trainer"]["epochs"], seconds)

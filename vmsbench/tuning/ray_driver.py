@@ -43,6 +43,7 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, save_json
 from vmsbench.tuning.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
 from vmsbench.tuning.interruption import SIGNALS, deferred, left_to_ray
+from vmsbench.tuning.ray_cluster import PRIVATE
 from vmsbench.tuning.stopping import Curve, Halving, Stopping
 from vmsbench.tuning.work import Trial, Watcher, Work
 
@@ -61,6 +62,12 @@ class Slots:
     gpus: int
     cpus_per_trial: float = 1
     gpus_per_trial: float = 0
+    nodes: int = 1
+    """How many machines give so many CPUs and GPUs each."""
+
+    def __str__(self) -> str:
+        each = f"{self.cpus} cores, {self.gpus} GPUs"
+        return each if self.nodes == 1 else f"{self.nodes} nodes of {each} each"
 
     @property
     def count(self) -> int:
@@ -73,7 +80,7 @@ class Slots:
                 f"a trial needs {self.cpus_per_trial:g} CPUs and {self.gpus_per_trial:g} GPUs, but --cpus={self.cpus} "
                 f"and --gpus={self.gpus} are all there is"
             )
-        return fits
+        return fits * self.nodes
 
 
 @functools.cache
@@ -116,6 +123,25 @@ def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
         shutil.rmtree(private, ignore_errors=True)
 
 
+@contextmanager
+def joined(address: str, token: Path) -> Iterator[None]:
+    """The Ray at `address`, which somebody else ends."""
+    os.environ |= PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)}
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with deferred(SIGNALS):
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def nodes_there() -> int:
+    """How many nodes the joined Ray has that give trials anything."""
+    return sum(1 for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU"))
+
+
 def drive(
     work: Work,
     stopping: Stopping,
@@ -128,7 +154,7 @@ def drive(
     """Run `work` to its end; False where it halted, or was stopped by SIGINT, SIGTERM or SIGUSR1 before that.
 
     A trial that trains for more than `seconds` fails.
-    To be called within `local_cluster`. Interrupted trials keep their folders and go on at the next start.
+    To be called within `local_cluster` or `joined`. Interrupted trials keep their folders and go on at the next start.
     """
     if work.finished or work.halted:
         return work.finished
@@ -196,8 +222,16 @@ class Bridge(RaySearcher):
         self.trials: dict[str, Trial] = {}
         self.stopped: dict[str, str] = {}
         self.failed: dict[str, Failure] = {}
+        self.until = float(os.environ.get("VMSBENCH_UNTIL", "inf"))
+        self.longest = 0.0
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        if "record" in result:
+            self.longest = max(self.longest, result["record"]["seconds"] / result["record"]["epoch"])
 
     def suggest(self, trial_id: str) -> Any:
+        if time.time() + self.longest > self.until:
+            return None  # it could not save its first epoch before the job's time is up
         trial = self.work.ask()
         if trial is not None:
             self.trials[trial_id] = trial

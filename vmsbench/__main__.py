@@ -1,0 +1,5 @@
+"""`python -m vmsbench` is `vmsbench`."""
+
+from vmsbench.cli.commands import main
+
+main()

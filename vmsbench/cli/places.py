@@ -1,0 +1,116 @@
+"""Where a sweep's trials run: on this machine, or on the nodes of the Slurm job that this process is in."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.launching.allocation import Allocation, allocation, login_node, python, step_on
+
+JOINING = 90.0  # seconds that the driver waits for the other nodes before it begins with those it has
+
+
+def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> Any:
+    """How many trials fit here, or on each node of the job. Raises ConfigurationError where more is asked for."""
+    import torch
+
+    from vmsbench.tuning.ray_driver import Slots
+
+    given = allocation()
+    seen = torch.cuda.device_count()
+    there = len(given.gpus) if given else seen
+    if gpus is not None and gpus > there:
+        raise ConfigurationError(
+            f"--gpus {gpus}: {'Slurm gave' if given else 'torch sees'} {there} here; --gpus {there} works"
+        )
+    for name, count, least in (("cpus", cpus, 1), ("gpus", gpus, 0)):
+        if count is not None and count < least:
+            raise ConfigurationError(f"--{name} {count}: at least {least}")
+    for name, share in settings["slots"].items():
+        if share <= 0:
+            raise ConfigurationError(f"slots.{name}={share:g}: above 0; slots.{name}=1 works")
+    used = there if gpus is None else gpus
+    if used > seen and settings["device"] != "cpu":
+        raise ConfigurationError(
+            f"Slurm gave {used} GPUs here, torch sees {seen} ({torch.__version__}): its build does not fit the driver, "
+            "or the GPUs are not bound to the job; device=cpu trains without them"
+        )
+    available = (
+        given.cpus
+        if given
+        else len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
+    per_trial = settings["slots"]
+    on_gpu = used > 0 and (given is not None or settings["device"] != "cpu")
+    nodes = len(given.nodes) if given else 1
+    return Slots(cpus or available, used, per_trial["cpus"], per_trial["gpus"] if on_gpu else 0, nodes)
+
+
+@contextmanager
+def ray_for(slots: Any, folder: Path) -> Iterator[None]:
+    """Ray on this machine, or over all nodes of the Slurm job, for the sweep in `folder`."""
+    from vmsbench.tuning.ray_driver import joined, local_cluster
+
+    given = allocation()
+    if given is None:
+        with local_cluster(slots.cpus, slots.gpus):
+            yield
+        return
+    from vmsbench.tuning.ray_cluster import address_towards, head, token_file
+
+    token = token_file(folder)
+    ip = address_towards(given.others[0]) if given.others else "127.0.0.1"
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(head(ip, token, given.job, slots.cpus, slots.gpus))
+        stack.enter_context(others(given, address, token, slots, folder))
+        stack.enter_context(joined(address, token))
+        await_nodes(len(given.nodes), folder)
+        yield
+
+
+@contextmanager
+def others(given: Allocation, address: str, token: Path, slots: Any, folder: Path) -> Iterator[None]:
+    """The job's other nodes, each joined to Ray by a step of its own."""
+    steps = []
+    for node in given.others:
+        command = python("vmsbench.tuning.ray_cluster", "join", address, f"--token={token}", f"--job={given.job}")
+        command += [f"--cpus={slots.cpus}", f"--gpus={slots.gpus}", "--patient"]
+        steps.append(step_on(node, slots.gpus, slots.cpus, command, folder / "nodes.log"))
+    try:
+        yield
+    finally:
+        for step in steps:
+            if step.stdin:
+                step.stdin.close()
+        for step in steps:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                step.wait(15)
+
+
+def await_nodes(count: int, folder: Path) -> None:
+    from vmsbench.tuning.ray_driver import nodes_there
+
+    until = time.monotonic() + JOINING
+    while (there := nodes_there()) < count and time.monotonic() < until:
+        time.sleep(0.2)
+    if there < count:
+        log = folder / "nodes.log"
+        print(
+            f"warning: {there} of {count} nodes joined within {JOINING:.0f} s; see {log}", file=sys.stderr, flush=True
+        )
+
+
+def refuse_login_node(told: bool) -> None:
+    """Raises UserError on a cluster's login node, where nobody should train, unless somebody said so."""
+    if not told and login_node():
+        raise UserError(
+            "this is a login node of a Slurm cluster: launcher=slurm submits the work, --here does it here all the same"
+        )

@@ -1,0 +1,88 @@
+"""Slurm's own commands: asked with patience, and never waited for without end."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+
+from vmsbench.errors import UserError
+
+PATIENCE = 30.0
+PAUSES = (2.0, 5.0, 15.0)
+PASSING = (
+    "socket timed out",
+    "unable to contact slurm controller",
+    "connection refused",
+    "connection timed out",
+    "temporarily unable",
+    "resource temporarily unavailable",
+    "zero bytes were transmitted",
+    "unexpected message received",
+    "slurm_persist_conn_open",
+    "munge",
+)
+
+
+class Refused(UserError):
+    """What Slurm does not do, in its own words."""
+
+
+def ask(*command: str, patience: float = PATIENCE) -> str | None:
+    """What a command says; None where it is not there, fails, or says nothing for `patience` seconds."""
+    try:
+        return call(*command, patience=patience, pauses=())
+    except Refused:
+        return None
+
+
+def call(
+    *command: str,
+    patience: float = PATIENCE,
+    pauses: tuple[float, ...] = PAUSES,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """What a command says; errors that pass are waited for.
+
+    Raises Refused with Slurm's words in one line.
+    """
+    if shutil.which(command[0]) is None:
+        raise Refused(f"{command[0]} not found: run this on a cluster's login node, or drop launcher=slurm")
+    for pause in (*pauses, None):
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=patience,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                env=dict(environment or os.environ),
+            )
+        except subprocess.TimeoutExpired:
+            raise Refused(f"{command[0]} gave no answer within {patience:g} s; try again later") from None
+        if done.returncode == 0:
+            return done.stdout
+        words = said(done.stderr or done.stdout)
+        if pause is None or not any(sign in words.lower() for sign in PASSING):
+            break
+        time.sleep(pause)
+    raise Refused(words or f"{command[0]} failed with exit code {done.returncode}")
+
+
+def said(text: str) -> str:
+    """Slurm's words in one line, without the names of its commands, each thing once."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        for command in ("sbatch", "srun", "scontrol", "scancel", "squeue"):
+            line = line.strip().removeprefix(f"{command}: ").removeprefix("error: ").removeprefix("fatal: ")
+        if line and line not in lines:
+            lines.append(line)
+    return "; ".join(lines)
+
+
+def number(text: str) -> int | None:
+    with contextlib.suppress(ValueError):
+        return int(text)
+    return None

@@ -1,0 +1,258 @@
+"""What a Slurm job runs: a command of vmsbench, watched over, and continued when the job's time is up.
+
+    vmsbench job tune --exp gan data.root=/data
+
+Slurm sends USR1 some time before the end and TERM to preempt. Both are passed on; the command saves and leaves with
+75, "not finished". Then the job queues itself again, or submits its continuation where requeueing is off. A command
+that dies is begun again at once in the same job; one that dies again and again without getting any further is not.
+"""
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vmsbench.launching.allocation import Allocation, allocation, own_steps, scrubbed
+from vmsbench.launching.commands import Refused, ask, call
+from vmsbench.launching.queue import by_squeue, details, down, failing_nodes, note, notes
+from vmsbench.processes import adopt, die_with_parent, end_descendants
+
+UNFINISHED, WRONG = 75, 2
+RESTARTS = 100
+CRASHES = 3
+"""Deaths in a row without an epoch or trial between them, after which nothing is tried again."""
+
+WISHES = {
+    signal.SIGUSR1: "the time is nearly up",
+    signal.SIGUSR2: "the time is nearly up",
+    signal.SIGTERM: "asked to leave",
+}
+
+
+def supervise(command: Sequence[str], program: Sequence[str] = (sys.executable, "-u", "-m", "vmsbench")) -> int:
+    """Run a command of vmsbench to its end, or have it go on in another job; returns the exit code for Slurm."""
+    return Supervisor(list(command), list(program), allocation()).run()
+
+
+class Supervisor:
+    """One command in one job (`given` is None outside of Slurm, where nothing can be queued)."""
+
+    def __init__(self, command: list[str], program: list[str], given: Allocation | None) -> None:
+        self.command, self.program, self.given = command, program, given
+        self.folder = folder_of(command)
+        self.child: subprocess.Popen[bytes] | None = None
+        self.wish: str | None = None
+        self.facts = details(given.job) if given else {}
+
+    def run(self) -> int:
+        adopt()
+        for wish in WISHES:
+            signal.signal(wish, self.pass_on)
+        print("\n".join(self.first_lines()), flush=True)
+        self.remember_lost_nodes()
+        deaths, before = 0, progress(self.folder)
+        self.note(
+            "began", restarts=self.given.restarts if self.given else 0, nodes=self.given.nodes if self.given else []
+        )
+        if (tries := fruitless(self.folder)) > CRASHES:
+            return self.end(1, f"error: {tries - 1} jobs died here without getting any further; see the lines above")
+        while True:
+            code = self.once()
+            if code in (0, WRONG):
+                return self.end(code, "")
+            if code == UNFINISHED or self.wish is not None:
+                return self.continued()
+            now = progress(self.folder)
+            deaths, before = (1 if now > before else deaths + 1), now
+            words = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+            if deaths >= CRASHES or (self.given is None and code > 0):
+                return self.end(1, f"error: it died {deaths} times without getting any further ({words})")
+            say(f"died ({words}); beginning again")
+            self.note("died", code=code)
+
+    def once(self) -> int:
+        """The command, from its start to its end and that of all it started."""
+        os.environ.update({"PYTHONUNBUFFERED": "1"} | self.until())
+        begin = [*self.program, *self.command]
+        self.child = subprocess.Popen(begin, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        if self.wish is not None:
+            self.child.send_signal(signal.SIGUSR1)
+        code = self.child.wait()
+        self.child = None
+        end_descendants()
+        for step in own_steps(self.given.job) if self.given and self.given.others else []:
+            ask("scancel", "--signal=KILL", step)
+        return code
+
+    def pass_on(self, number: int, frame: Any) -> None:
+        self.wish = WISHES[signal.Signals(number)]
+        say(f"{signal.Signals(number).name}: {self.wish}, saving")
+        if self.child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.child.send_signal(signal.SIGUSR1)
+
+    def until(self) -> dict[str, str]:
+        """When Slurm will ask us to leave, for whoever begins a trial: VMSBENCH_UNTIL, seconds since 1970."""
+        with contextlib.suppress(ValueError):
+            end = time.mktime(time.strptime(self.facts.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S"))
+            return {"VMSBENCH_UNTIL": f"{end - notice():.0f}"}
+        return {}
+
+    # Going on
+
+    def continued(self) -> int:
+        """Leave with 75, and see to it that the work goes on unless somebody cancelled it."""
+        job, restarts = (self.given.job, self.given.restarts) if self.given else (0, 0)
+        if not job:
+            return UNFINISHED
+        now = by_squeue(str(job))
+        most = int(os.environ.get("VMSBENCH_MAX_RESTARTS", RESTARTS))
+        if now is None or now.state != "RUNNING":
+            state = now.state if now else "gone"
+            told = f"the job is {state}: cancelled (to go on, submit it again), or queued again by Slurm itself"
+            return self.end(UNFINISHED, f"not finished; {told}", final=False)
+        if chained(self.folder) + restarts >= most:
+            return self.end(UNFINISHED, f"not finished after {most} restarts; to go on: submit it again")
+        try:
+            if self.facts.get("Requeue") == "0":
+                told = f"goes on as job {self.submit_continuation()}"
+            else:
+                self.note("ended", code=UNFINISHED, final=False)
+                call("scontrol", "requeue", str(job))
+                told = "queued again"
+        except Refused as error:
+            return self.end(UNFINISHED, f"not finished, and Slurm does not queue it again ({error}); submit it again")
+        say(f"not finished; {told}")
+        return UNFINISHED
+
+    def submit_continuation(self) -> str:
+        """A job like this one, after it. Its flags are what Slurm knows of it: some stood on sbatch's command line."""
+        facts = self.facts
+        script = self.folder / "slurm-script.sh"
+        call("scontrol", "write", "batch_script", facts["JobId"], str(script))
+        flags = {
+            "dependency": f"afterany:{facts['JobId']}",
+            "job-name": facts.get("JobName"),
+            "account": facts.get("Account"),
+            "partition": facts.get("Partition"),
+            "qos": facts.get("QOS"),
+            "nodes": facts.get("NumNodes", "1").partition("-")[0],
+            "cpus-per-task": facts.get("CPUs/Task"),
+            "time": facts.get("TimeLimit"),
+            "gres": facts.get("TresPerNode"),
+            "gpus": facts.get("TresPerJob", "").removeprefix("gres:gpu:"),
+            "mem": facts.get("MinMemoryNode"),
+            "mem-per-cpu": facts.get("MinMemoryCPU"),
+            "constraint": facts.get("Features"),
+            "output": facts.get("StdOut"),
+            "chdir": facts.get("WorkDir"),
+            "exclude": ",".join(failing_nodes(self.folder)),
+        }
+        told = [f"--{name}={value}" for name, value in flags.items() if value not in (None, "", "(null)", "N/A", "0")]
+        arguments = batch_arguments(self.command) if facts.get("Command", "").endswith(".sh") else []
+        said = call("sbatch", "--parsable", "--no-requeue", *told, str(script), *arguments, environment=scrubbed())
+        job = said.strip().partition(";")[0]
+        self.note("ended", code=UNFINISHED, final=True, continued_by=job)
+        note(self.folder, "submitted", job=job, after=facts["JobId"])
+        return job
+
+    # Words and notes
+
+    def first_lines(self) -> list[str]:
+        """Who, where, with what: host, job, restarts, GPUs, commit; then the command."""
+        given = self.given
+        facts = {
+            "host": socket.gethostname(),
+            "job": given.job if given else "none",
+            "restarts": given.restarts if given else 0,
+            "nodes": ",".join(given.nodes) if given else "this one",
+            "GPUs": ",".join(given.gpus) or "none" if given else os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
+            "commit": commit(),
+        }
+        told = "  ".join(f"{name} {value}" for name, value in facts.items())
+        return [f"{time.strftime('%F %T')}  {told}", f"vmsbench {shlex.join(self.command)}"]
+
+    def remember_lost_nodes(self) -> None:
+        """Note which nodes of this job's last run Slurm has given up since."""
+        runs = [line for line in notes(self.folder) if line["event"] == "began" and self.given]
+        if runs and self.given and self.given.restarts and runs[-1]["job"] == self.given.job:
+            for node in down(runs[-1]["nodes"]):
+                self.note("node failed", node=node)
+
+    def note(self, event: str, **facts: Any) -> None:
+        with contextlib.suppress(OSError):
+            job = self.given.job if self.given else None
+            note(self.folder, event, job=job, progress=progress(self.folder), **facts)
+
+    def end(self, code: int, told: str, final: bool = True) -> int:
+        if told:
+            say(told)
+        self.note("ended", code=code, final=final)
+        return code
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%F %T')}  {text}", flush=True)
+
+
+def notice() -> float:
+    """Seconds before the end at which Slurm signals: as the job was told, with a minute that it may come too early."""
+    return float(os.environ.get("VMSBENCH_NOTICE", "120")) + 60
+
+
+def folder_of(command: Sequence[str]) -> Path:
+    """runs/NAME of a command."""
+    told = dict.fromkeys(("--runs", "--name", "--exp"), "")
+    for word, following in zip(command, [*command[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in told:
+            told[name] = value if equals else following
+    named = command[1] if len(command) > 1 and command[0] in ("final", "resume") else ""
+    runs = told["--runs"] or os.environ.get("VMSBENCH_RUNS", "runs")
+    return Path(runs) / (named or told["--name"] or told["--exp"] or "sweep")
+
+
+def progress(folder: Path) -> int:
+    """What grows with every event of the sweep, and every epoch of its trials: the bytes of what is written down."""
+    files = [folder / "journal.jsonl", *folder.glob("trials/*/history.jsonl"), *folder.glob("final/*/history.jsonl")]
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def fruitless(folder: Path) -> int:
+    """How many of the last starts saw the same progress, none of which ended in order."""
+    count, seen = 0, None
+    for line in reversed(notes(folder)):
+        if line["event"] == "ended" or (seen is not None and line.get("progress") != seen):
+            break
+        if line["event"] == "began":
+            count, seen = count + 1, line["progress"]
+    return count
+
+
+def chained(folder: Path) -> int:
+    """How many continuations were submitted since somebody last submitted the sweep by hand."""
+    count = 0
+    for line in notes(folder):
+        if line["event"] == "submitted":
+            count = count + 1 if "after" in line else 0
+    return count
+
+
+def batch_arguments(command: Sequence[str]) -> list[str]:
+    """What the batch script was given: all but the words that it puts before them itself."""
+    return list(command[3:]) if list(command[:2]) == ["tune", "--exp"] else list(command)
+
+
+def commit() -> str:
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        command = ["git", "describe", "--always", "--dirty"]
+        place = Path(__file__).parent
+        return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    return "unknown"
