@@ -5,6 +5,7 @@ only torch. `_partial_: true` gives `functools.partial(Name, ...)`; dictionaries
 out; every other value is passed on as it is.
 """
 
+import copy
 import importlib
 import inspect
 from functools import partial
@@ -61,8 +62,21 @@ def check_settings(path: str, target: Any, given: dict[str, Any]) -> None:
             )
 
 
+class Named(dict[str, Any]):
+    """Settings that people have a name for."""
+
+    def __init__(self, name: str, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self.name = name
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Named":
+        return Named(self.name, copy.deepcopy(dict(self), memo))
+
+
 def describe(value: Any) -> str:
     """A setting as people would write it: `SGD(lr=0.01)` for {"_target_": "torch.optim.SGD", "lr": 0.01}."""
+    if isinstance(value, Named):
+        return value.name
     if isinstance(value, dict):
         inside = ", ".join(f"{key}={describe(item)}" for key, item in value.items() if not key.startswith("_"))
         return f"{value['_target_'].rpartition('.')[2]}({inside})" if "_target_" in value else f"{{{inside}}}"

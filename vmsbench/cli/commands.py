@@ -130,6 +130,27 @@ def why(
 
 
 @app.command()
+def ablate(
+    group: Annotated[str, typer.Argument(help="What is varied: augment, target, network, noise, ...")],
+    exp: Exp,
+    overrides: Overrides = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each option, from other seeds.")] = 3,
+    gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
+    cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
+    name: Annotated[str | None, typer.Option(help="The sweep's name; EXP-ablate-GROUP, unless told.")] = None,
+    epochs: Epochs = None,
+    runs: Runs = Path("runs"),
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Train an experiment under every option of one choice, several seeds each; the report draws what each is worth."""
+    from vmsbench.cli.ablating import ablation
+
+    settings = ablation(exp, group, seeds, with_epochs(overrides, epochs))
+    submit_sweep(settings, name or f"{exp}-ablate-{group.partition('@')[0]}", runs, cpus, gpus, retry, quiet)
+
+
+@app.command()
 def final(
     name: Annotated[str, typer.Argument(help="A sweep whose search is finished.")],
     overrides: Overrides = None,

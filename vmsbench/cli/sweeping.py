@@ -177,10 +177,21 @@ def warn(text: str) -> None:
 
 def outcome(folder: Path) -> list[str]:
     """What a finished sweep found, beside the map that ignores the image."""
+    from vmsbench.tuning.searcher import key
+
     events = list(read_lines(folder / "journal.jsonl"))
     winner = next(event for event in reversed(events) if event["event"] == "winner")
     metric = read_json(folder / "sweep.json")["config"]["metric"]
-    choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in winner["choice"].items())
+    names = {
+        (entry["param"], key(option["set"])): option["name"]
+        for entry in read_json(folder / "sweep.json")["space"]
+        for option in entry["options"]
+        if isinstance(option, dict) and {"name", "set"} <= set(option)
+    }
+    choice = ", ".join(
+        f"{short(param)}={names.get((param, key(value))) or describe(value)}"
+        for param, value in winner["choice"].items()
+    )
     lines = [
         f"{folder.name}: the best configuration is {choice}",
         f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",

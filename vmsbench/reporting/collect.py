@@ -15,6 +15,7 @@ from typing import Any
 
 from vmsbench.errors import UserError, did_you_mean
 from vmsbench.metrics.scores import lower_is_better
+from vmsbench.reporting.naming import with_names
 
 Scores = Mapping[str, float]
 FAMILIES = {"unet": "UNet", "gan": "GAN", "diffusion": "Diffusion"}
@@ -243,10 +244,10 @@ def read_sweep(folder: Path) -> Sweep:
     about = read_json(folder / "sweep.json")
     if not about:
         raise UserError(f"{folder / 'sweep.json'} cannot be read; mend it or leave {folder.name} out of the report")
-    events = list(read_lines(folder / "journal.jsonl"))
     parts = (about, about.get("config"), about.get("searcher"), about.get("scheduler"))
     metrics = [mapping(part).get("metric") for part in parts]
     space = tuple(entry for entry in about.get("space") or () if isinstance(entry, dict) and "param" in entry)
+    events = [with_names(event, space) for event in read_lines(folder / "journal.jsonl")]
     trials = read_trials(folder / "trials", events)
     return Sweep(
         name=folder.name,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmsbench.reporting import labels, plots
+from vmsbench.reporting.ablations import ablation_table, ablations, drawn
 from vmsbench.reporting.collect import Group, Study, Sweep, number
 from vmsbench.reporting.differences import comparison_table, contender_table
 from vmsbench.reporting.distances import distance_table
@@ -147,6 +148,7 @@ def group_blocks(group: Group, level: int, suffix: str) -> list[Block]:
     blocks += [Heading(level, "Training"), *curve_blocks(group, suffix)]
     blocks += [Heading(level, "Samples"), *sample_blocks(group, truth)]
     blocks += [Heading(level, "Coordinate walk"), *walk_blocks(group, suffix)]
+    blocks += [Heading(level, "Ablations"), *ablation_blocks(group, suffix)]
     blocks += [Heading(level, "Configurations, and how to reproduce them"), *configurations(group, level + 1)]
     return blocks
 
@@ -229,14 +231,14 @@ def sample_blocks(group: Group, truth: Truth) -> list[Block]:
 def walk_blocks(group: Group, suffix: str) -> list[Block]:
     blocks: list[Block] = []
     shades = plots.colors(group.sweeps)
-    blind = group.baselines("validation").get("pixel_median", {}).get("l1")
+    blind = group.baselines("validation").get("pixel_median", {})
     for sweep in group.sweeps:
         if any(step.tried for step in sweep.walk):
             settled = sum(step.settled for step in sweep.walk)
             blocks.append(
                 Picture(
                     f"walk-{sweep.name}",
-                    plots.walk(sweep, group.label(sweep), shades[sweep.name], blind),
+                    plots.walk(sweep, group.label(sweep), shades[sweep.name], blind.get(sweep.metric)),
                     f"Coordinate walk of {group.label(sweep)}: {settled} coordinates settled, in the trial table.",
                     "",
                     beside=2,
@@ -252,6 +254,26 @@ def walk_blocks(group: Group, suffix: str) -> list[Block]:
     )
     blocks.append(Shown(search_table(group, f"search{suffix}")))
     return [*blocks, *(Shown(trial_table(sweep), folded=True) for sweep in group.sweeps if sweep.trials)]
+
+
+def ablation_blocks(group: Group, suffix: str) -> list[Block]:
+    found = ablations(group)
+    if not found:
+        exp = group.sweeps[0].exp
+        return [Text(f"None among these sweeps; `vmsbench ablate augment --exp {exp}` makes one of the augmentation.")]
+    shades, baselines = plots.colors(group.sweeps), group.baselines("validation").get("pixel_median", {})
+    blocks: list[Block] = [
+        Picture(
+            f"ablation-{one.sweep.name}",
+            drawn(one, f"{one.sweep.family}: {one.param}", shades[one.sweep.name], baselines.get(one.sweep.metric)),
+            f"Tuning score of each option of {one.param}; the numbers are in the table below.",
+            "",
+            beside=2,
+        )
+        for one in found
+    ]
+    told = "A stroke for each seed, a dot at their mean; the dotted line is the pixel median, blind to the image."
+    return [*blocks, Text(told), Shown(ablation_table(group, found, f"ablations{suffix}"))]
 
 
 def configurations(group: Group, level: int) -> list[Block]:

@@ -292,10 +292,10 @@ def walk(sweep: Sweep, title: str, color: str, blind: float | None) -> Figure:
     with style():
         figure = Figure(figsize=(6.6, 0.95 + 0.215 * height), layout="constrained")
         axes = figure.subplots()
-        low, high = bounds(known, blind if sweep.metric == "l1" else None)
+        low, high = bounds(known, blind)
         axes.set_xlim(low, high)
         axes.set_ylim(height - 0.2, -0.2)
-        if blind is not None and sweep.metric == "l1":
+        if blind is not None:
             axes.axvline(blind, color=MUTED, lw=1, ls=(0, (1, 1.5)), zorder=1)
             axes.annotate(
                 "pixel median", (blind, 0), (3, 0), textcoords="offset points", color=MUTED, fontsize=7.5, va="center"

@@ -10,7 +10,7 @@
 - param: size                                     # a name of one's own, and options that set several parameters
   options:
     - set: {model.network.width: 32, trainer.batch_size: 16}
-    - set: {model.network.width: 64, trainer.batch_size: 8}
+    - {name: wide, set: {model.network.width: 64, trainer.batch_size: 8}}      # a name for people
 - param: trainer.clip
   options: [0.0, {value: 1.0, when: {model.network.width: [64, 100]}}]        # a list: any of them
 """
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmsbench.build import describe
+from vmsbench.build import Named, describe
 from vmsbench.errors import ConfigurationError, did_you_mean
 from vmsbench.experiment import Config, setting
 from vmsbench.tuning.searcher import Choice, key
@@ -64,8 +64,11 @@ class Coordinate:
             raise ConfigurationError(f"space: {param} has options with `set` and without; give it to all or none")
         values, only = [], {}
         for option in given:
-            wrapped = isinstance(option, dict) and set(option) in ({"set"}, {"set", "when"}, {"value", "when"})
+            named = set(option) - {"name"} if isinstance(option, dict) else set()
+            wrapped = named in ({"set"}, {"set", "when"}, {"value", "when"})
             values.append(option.get("set", option.get("value")) if wrapped else option)
+            if wrapped and "name" in option and isinstance(values[-1], dict):
+                values[-1] = Named(str(option["name"]), values[-1])
             if wrapped and "when" in option:
                 only[key(values[-1])] = option["when"]
         return cls(param, values, entry.get("when") or {}, only, any(joint))

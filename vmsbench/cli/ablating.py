@@ -1,0 +1,37 @@
+"""An ablation from the command line: the same experiment under each option of one group, several seeds each."""
+
+from typing import Any
+
+from vmsbench.cli.configuration import check_choices, compose, options
+from vmsbench.errors import ConfigurationError
+from vmsbench.experiment import setting
+from vmsbench.tuning.study import experiment_part
+
+
+def ablation(exp: str, group: str, seeds: int, overrides: list[str]) -> dict[str, Any]:
+    """All settings of a sweep that trains each option of `group` (augment, target, network, ...) from `seeds` seeds.
+
+    Every trial is trained to its end. Raises ConfigurationError for a group that --exp does not choose from.
+    """
+    if seeds < 1:
+        raise ConfigurationError(f"--seeds {seeds}: at least 1; 3 or more show what chance does")
+    names = options(group.partition("@")[0])
+    if not names:
+        raise ConfigurationError(f"{group} is no choice to ablate; augment and target are")
+    check_choices([f"{group}={names[0]}"], exp)
+    base = compose(exp, [*overrides, "searcher=grid", f"searcher.repeats={seeds}", "scheduler=none"])
+    configs = {name: experiment_part(compose(exp, [*overrides, f"{group}={name}"])) for name in names}
+    one, *others = configs.values()
+    paths = sorted({path for other in others for path in differing(one, other)})
+    listed = [
+        {"name": name, "set": {path: setting(config, path) for path in paths}} for name, config in configs.items()
+    ]
+    return base | {"space": {"coordinates": [{"param": group, "options": listed}]}}
+
+
+def differing(one: Any, other: Any, path: str = "") -> list[str]:
+    """The shortest dotted paths that change one configuration into the other; objects of other kinds differ whole."""
+    alike = isinstance(one, dict) and isinstance(other, dict) and one.get("_target_") == other.get("_target_")
+    if not alike or (path and set(one) != set(other)):
+        return [] if one == other else [path]
+    return [found for name in one for found in differing(one[name], other[name], f"{path}.{name}".lstrip("."))]
