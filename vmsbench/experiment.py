@@ -41,6 +41,7 @@ Report = Callable[[dict[str, Any]], None]
 BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid", "trainer.micro_batch")
 NUMERIC_CORE = ("build.py", "experiment.py", "data", "networks", "models", "metrics", "training")
 SHOWN = 8
+LOG_BYTES = 256_000
 COLLAPSED = 0.02
 
 
@@ -181,8 +182,13 @@ def run(config: Config, folder: Path | str, report: Report = ignore) -> dict[str
 
 
 def log(folder: Path, text: str) -> None:
-    with (folder / "log.txt").open("a") as file:
-        file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+    """Add to the log; of one that has grown beyond LOG_BYTES the older half is dropped."""
+    path = folder / "log.txt"
+    with path.open("a") as file:
+        file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()[-LOG_BYTES // 2 :]}\n")
+    if path.stat().st_size > LOG_BYTES:
+        kept = path.read_bytes()[-LOG_BYTES // 2 :].partition(b"\n")[2]
+        replace(path, lambda file: file.write(b"(older lines were dropped)\n" + kept))
 
 
 def chosen_device(name: str) -> torch.device:

@@ -89,13 +89,18 @@ def remove_if_dead(lock: Path, beside: Path) -> None:
 
 def dead(owner: dict[str, Any], lock: Path, beside: Path) -> bool:
     if owner["host"] == socket.gethostname():
-        return not alive(owner["pid"]) or owner["begun"] != begun(owner["pid"])
+        return not lives(owner)
     if owner["job"] is not None and owner["job"] == os.environ.get("SLURM_JOB_ID"):
         return True
     os.utime(beside)
     with suppress(FileNotFoundError):
         return beside.stat().st_mtime - lock.stat().st_mtime > SILENCE
     return True
+
+
+def lives(owner: dict[str, Any]) -> bool:
+    """Whether the process of a lock of this host is there, and no later one of the same number."""
+    return alive(owner["pid"]) and owner["begun"] == begun(owner["pid"])
 
 
 def begun(pid: int) -> str | None:

@@ -13,10 +13,11 @@ import math
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,6 +44,7 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, save_json
 from vmsbench.tuning.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
 from vmsbench.tuning.interruption import SIGNALS, deferred, left_to_ray
+from vmsbench.tuning.lock import lives, oneself
 from vmsbench.tuning.ray_cluster import PRIVATE
 from vmsbench.tuning.stopping import Curve, Halving, Stopping
 from vmsbench.tuning.work import Trial, Watcher, Work
@@ -51,6 +53,7 @@ DEATHS = 2
 """How often a trial whose process died (killed, out of memory, its node gone) goes on before it counts as failed."""
 
 FAILURE = "failure.json"
+PREFIX, OWNER = "vmsbench-", "owner.json"
 EXTRA = 1000  # trials that Ray may be given besides those of the search: what is tried again counts anew for it
 
 
@@ -83,10 +86,26 @@ class Slots:
         return fits * self.nodes
 
 
+def private_folder() -> Path:
+    """A new folder that nobody else can read, marked as this process's own."""
+    private = Path(tempfile.mkdtemp(prefix=PREFIX))
+    save_json(private / OWNER, oneself())
+    return private
+
+
+def remove_leftovers() -> None:
+    """Remove what processes of ours left behind that were killed on this host."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
+        with suppress(OSError, ValueError):
+            owner = read_json(left)
+            if left.stat().st_uid == os.getuid() and owner["host"] == socket.gethostname() and not lives(owner):
+                shutil.rmtree(left.parent, ignore_errors=True)
+
+
 @functools.cache
 def own_token() -> Path:
     """A file, readable by its owner alone, with the secret of this process's clusters; Ray reads it once."""
-    private = Path(tempfile.mkdtemp(prefix="vmsbench-"))
+    private = private_folder()
     atexit.register(shutil.rmtree, private, ignore_errors=True)
     token = private / "token"
     token.touch(mode=0o600)
@@ -101,7 +120,8 @@ def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
     Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all our
     descendants: it is for us to let the trials save and then to take Ray down.
     """
-    private = Path(tempfile.mkdtemp(prefix="vmsbench-"))
+    remove_leftovers()
+    private = private_folder()
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(own_token())
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -160,7 +180,7 @@ def drive(
         return work.finished
     bridge = Bridge(work)
     scheduler = Halved(bridge, stopping, stopping.halving(epochs), metric, seconds)
-    storage = Path(tempfile.mkdtemp(prefix="vmsbench-tune-"))
+    storage = private_folder()
     with left_to_ray():
         try:
             tuner = tune.Tuner(

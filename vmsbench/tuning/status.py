@@ -16,7 +16,7 @@ from vmsbench.errors import UserError, did_you_mean
 from vmsbench.files import read_json, read_lines
 from vmsbench.tuning.journal import Journal
 from vmsbench.tuning.ledger import Ledger, last_sign, ledger
-from vmsbench.tuning.lock import NOBODY, SILENCE, alive, begun, owner_of
+from vmsbench.tuning.lock import SILENCE, lives, owner_of
 
 TAIL = 16_384  # bytes of a history's end that are read for its last line
 LOG_LINES = 12
@@ -112,11 +112,9 @@ def living_owner(folder: Path) -> dict[str, Any] | None:
     if not lock.exists():
         return None
     owner = owner_of(lock)
-    if owner["host"] == socket.gethostname():
-        lives = owner["pid"] != NOBODY["pid"] and alive(owner["pid"]) and owner["begun"] in (None, begun(owner["pid"]))
-    else:
-        lives = time.time() - lock.stat().st_mtime < SILENCE
-    return {"host": owner["host"], "pid": owner["pid"]} if lives else None
+    here = owner["host"] == socket.gethostname()
+    there = lives(owner) if here else time.time() - lock.stat().st_mtime < SILENCE
+    return {"host": owner["host"], "pid": owner["pid"]} if there else None
 
 
 def state_of(events: list[dict[str, Any]], owner: dict[str, Any] | None, about: dict[str, Any]) -> str:

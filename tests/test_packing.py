@@ -1,0 +1,75 @@
+"""Several trials on each GPU: rehearsed on the CPU with GPUs that Ray counts and hands out, but nobody computes on."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.test_sweep import told
+from vmsbench.errors import ConfigurationError
+from vmsbench.experiment import LOG_BYTES, log
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_four_gpus_with_two_trials_each_run_eight_at_once_two_on_each(tmp_path: Path) -> None:
+    short = Path(tempfile.mkdtemp(dir="/tmp"))  # Ray's sockets need a short path
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.packing", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(short)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "finished True, at once 8" in done.stdout, done.stdout + done.stderr
+    cards = Counter(file.read_text() for file in (tmp_path / "meeting").iterdir())
+    assert cards == {"0": 2, "1": 2, "2": 2, "3": 2}
+    assert {event["outcome"] for event in told(tmp_path, "finished")} == {"complete"}
+    left = [path.name for path in short.iterdir() if not path.name.startswith("torch")]
+    shutil.rmtree(short)
+    assert left == [], "Ray's own folder was left behind"
+
+
+def test_slots_are_as_many_as_fit() -> None:
+    from vmsbench.tuning.ray_driver import Slots
+
+    assert Slots(cpus=32, gpus=4, cpus_per_trial=1, gpus_per_trial=0.25).count == 16
+    assert Slots(cpus=8, gpus=4, cpus_per_trial=2, gpus_per_trial=1 / 3).count == 4
+    assert Slots(cpus=32, gpus=2, gpus_per_trial=1 / 3).count == 6
+    with pytest.raises(ConfigurationError, match="a trial needs 4 CPUs and 1 GPUs"):
+        _ = Slots(cpus=2, gpus=1, cpus_per_trial=4, gpus_per_trial=1).count
+
+
+def test_what_a_killed_process_left_of_ray_is_removed_and_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vmsbench.files import save_json
+    from vmsbench.tuning import ray_driver
+    from vmsbench.tuning.lock import oneself
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = ray_driver.private_folder()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    owners = {"dead": oneself() | {"pid": dead.pid}, "elsewhere": oneself() | {"host": "x", "pid": 1}}
+    for name, owner in owners.items():
+        (tmp_path / f"vmsbench-{name}").mkdir()
+        save_json(tmp_path / f"vmsbench-{name}" / "owner.json", owner)
+    ray_driver.remove_leftovers()
+    assert {path.name for path in tmp_path.iterdir()} == {own.name, "vmsbench-elsewhere"}
+
+
+def test_a_log_does_not_grow_without_end(tmp_path: Path) -> None:
+    for number in range(100):
+        log(tmp_path, f"{number} " + "x" * 10_000)
+    log(tmp_path, "y" * 10_000_000)
+    log(tmp_path, "the end")
+    assert (tmp_path / "log.txt").stat().st_size <= LOG_BYTES
+    assert (tmp_path / "log.txt").read_text().endswith("the end\n")
