@@ -102,6 +102,14 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
         ("unet", ["trainer.keep=bets"], "did you mean best"),
         ("unet", ["trainer.precision=fp16"], "trainer.precision=fp16 is none of float32, bf16"),
         ("unet", ["trainer.patience=-1"], "trainer.patience=-1: at least 0"),
+        ("unet", ["trainer.ema=2"], "trainer.ema=2: below 1"),
+        ("unet", ["evaluation.every=0"], "evaluation.every=0: at least 1"),
+        ("unet", ["evaluation.final_samples=0"], "evaluation.final_samples=0: at least 1"),
+        ("unet", ["model.network.dropout=2"], "model: dropout"),
+        ("unet", ["model.network.layers=abc"], "model: "),
+        ("unet", ["device=gpu"], "device=gpu is none of auto, cpu"),
+        ("unet", ["schedule=linear", "trainer.schedule.start=1"], "start=1.* is a share"),
+        ("diffusion", ["model.quick_steps=0"], "model.quick_steps=0: at least 1"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_training_with_one_that_does(

@@ -119,3 +119,20 @@ def test_a_grid_places_pictures_between_white_gutters() -> None:
     taller = grid([[red]], scale=10, titles=["a title far too long for its column"])
     assert taller.size == (52, 68)
     assert all(taller.getpixel((x, y)) == (255, 255, 255) for x in (50, 51) for y in range(68))
+
+
+def test_files_that_no_list_names_are_looked_at_too(tmp_path: Path) -> None:
+    names = write_vischema(tmp_path)
+    some = (tmp_path / "images" / names[0]).read_bytes()
+    (tmp_path / "images" / "stray.jpg").write_bytes(some)
+    (tmp_path / "vms" / "orphan.jpg").write_bytes(some)
+    (tmp_path / "images" / "empty.jpg").write_bytes(b"")
+    (tmp_path / "vms" / "empty.jpg").write_bytes(some)
+    assert {problem.name for problem in check(tmp_path).problems} == {"stray.jpg", "orphan.jpg", "empty.jpg"}
+
+
+def test_vischema_plus_without_one_of_its_lists_is_not_taken_for_any_folder(tmp_path: Path) -> None:
+    write_vischema(tmp_path)
+    (tmp_path / "viscplus_val.csv").unlink()
+    with pytest.raises(DataError, match=r"looks like VISCHEMA PLUS but lacks viscplus_val.csv"):
+        check(tmp_path)

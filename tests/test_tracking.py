@@ -44,7 +44,7 @@ def train(folder: Path, epochs: range, begun: float) -> None:
         append(
             folder / "history.jsonl",
             epoch=epoch,
-            seconds=2.0,
+            seconds=2.0 * epoch,
             time=begun + 2 * epoch,
             images=100 * epoch,
             train={"network/l1": 0.5 / epoch, "loss": 0.5 / epoch},
@@ -189,9 +189,9 @@ def test_epochs_without_a_time_get_one_that_never_changes(tmp_path: Path) -> Non
     sweep = begin_sweep(tmp_path)
     folder = begin(sweep, TRIALS[0], width=8, at=START)
     for epoch in (1, 2):
-        append(folder / "history.jsonl", epoch=epoch, seconds=1.5, train={"loss": 1.0})
+        append(folder / "history.jsonl", epoch=epoch, seconds=1.5 * epoch, train={"loss": 1.0})
     first = records(read(sweep))[1].curve
-    append(folder / "history.jsonl", epoch=3, seconds=1.5, train={"loss": 1.0})
+    append(folder / "history.jsonl", epoch=3, seconds=4.5, train={"loss": 1.0})
     assert records(read(sweep))[1].curve[:2] == first
     assert [point.time - 1000 * START for point in first] == [1500, 3000]
 

@@ -15,7 +15,8 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ Report = Callable[[dict[str, Any]], None]
 
 BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid", "trainer.micro_batch")
 NUMERIC_CORE = ("build.py", "experiment.py", "data", "networks", "models", "metrics", "training")
+LEAST = {
+    "trainer.epochs": 1,
+    "trainer.patience": 0,
+    "trainer.ema": 0,
+    "trainer.clip": 0,
+    "evaluation.every": 1,
+    "evaluation.samples": 1,
+    "evaluation.final_samples": 1,
+    "evaluation.batch_size": 1,
+}
 SHOWN = 8
 LOG_BYTES = 256_000
 COLLAPSED = 0.02
@@ -99,17 +110,17 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
     Returns what is possible but unwise, a sentence each. Raises UserError in one line.
     """
     with torch.device("meta"):
-        model = build(config["model"], channels=channels, size=size)
-        optimizers = {player: build(spec) for player, spec in config["optimizers"].items()}
+        with named("model"):
+            model = build(config["model"], channels=channels, size=size)
         for player, module in model.players().items():
-            if player in optimizers:
-                try:
-                    optimizers[player](list(module.parameters()))
-                except (TypeError, ValueError) as error:
-                    raise ConfigurationError(f"optimizers.{player}: {error}") from error
+            if player in config["optimizers"]:
+                with named(f"optimizers.{player}"):
+                    build(config["optimizers"][player])(list(module.parameters()))
     trainer = dict(config["trainer"])
-    build(trainer.pop("schedule"))
-    build(config["augment"])
+    with named("trainer.schedule"):
+        build(trainer.pop("schedule"))
+    with named("augment"):
+        build(config["augment"])
     unknown = set(config["optimizers"]) ^ set(model.players())
     if unknown:
         raise ConfigurationError(
@@ -120,9 +131,11 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
         raise ConfigurationError(
             f"trainer.batch_size={trainer['batch_size']} must lie between 1 and the {train} training pairs"
         )
-    for name, least in (("epochs", 1), ("patience", 0)):
-        if trainer[name] < least:
-            raise ConfigurationError(f"trainer.{name}={trainer[name]}: at least {least}")
+    for path, least in LEAST.items():
+        if setting(config, path) < least:
+            raise ConfigurationError(f"{path}={setting(config, path)}: at least {least}")
+    if trainer["ema"] >= 1:
+        raise ConfigurationError(f"trainer.ema={trainer['ema']:g}: below 1; 0.999 is usual, 0 is no average")
     check_among("trainer.keep", trainer["keep"], ("last", "best"))
     check_among("trainer.precision", trainer["precision"], ("float32", "bf16"))
     blank = torch.zeros(1, 1 if channels == 1 else 3, size, size)
@@ -132,6 +145,16 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
     if trainer["precision"] == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise ConfigurationError("trainer.precision=bf16: this GPU has no bfloat16; trainer.precision=float32 works")
     return model.cautions()
+
+
+@contextmanager
+def named(part: str) -> Iterator[None]:
+    """What a constructor says of its settings, as an error of that part of the configuration."""
+    try:
+        yield
+    except (TypeError, ValueError, RuntimeError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ConfigurationError(f"{part}: {first}") from error
 
 
 def check_among(name: str, value: str, valid: Sequence[str]) -> None:
@@ -197,7 +220,10 @@ def chosen_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigurationError(f"device={name}: torch sees no GPU here; cpu and auto work")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ConfigurationError(f"device={name} is none of auto, cpu, cuda, cuda:1, ...") from error
 
 
 class Experiment:
@@ -293,7 +319,7 @@ class Experiment:
         start = time.perf_counter()
         evaluation = self.config["evaluation"]
         losses = self.training.epoch()
-        record: dict[str, Any] = {"epoch": epoch, "time": time.time(), "train": losses}
+        record: dict[str, Any] = {"epoch": epoch, "train": losses}
         record["observed"], record["troubles"] = self.model.observations(losses), self.model.troubles(losses)
         with self.training.average.in_place():
             record["validation"] = validation_losses(
@@ -310,6 +336,7 @@ class Experiment:
                 self.compare(epoch, seen)
                 self.draw(shown, seen)
         record["seconds"] = seconds_before + time.perf_counter() - start
+        record["time"] = time.time()
         record["images"] = self.training.images_seen
         return record
 
@@ -405,6 +432,9 @@ def main() -> None:
 
     try:
         results = run(read_json(Path(sys.argv[1])), sys.argv[2], tell)
+    except KeyError as error:
+        print(f"error: {sys.argv[1]} lacks the setting {error}", file=sys.stderr)
+        sys.exit(2)
     except (UserError, OSError, json.JSONDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -60,7 +60,7 @@ def check(root: str | Path, images: str | None = None, maps: str | None = None) 
     Raises DataError where `root` holds no such dataset, with what it holds instead.
     """
     layout = detect(root, images, maps)
-    scanned = scan(layout)
+    scanned = scan(layout, everything=True)
     names = list(scanned.files)
     read = read_pairs(list(scanned.files.values()), SIZE)
     wrong = problems_in(names, read)

@@ -89,6 +89,9 @@ def folder_layout(
     )
 
 
+VISCHEMA = ("images", "vms", "viscplus_train.csv", "viscplus_val.csv")
+
+
 def detect(root: str | Path, images: str | None = None, maps: str | None = None) -> Layout:
     """The layout of `root`: VISCHEMA PLUS, or a folder with an images-like and a maps-like folder in it.
 
@@ -97,14 +100,17 @@ def detect(root: str | Path, images: str | None = None, maps: str | None = None)
     path = existing_root(root)
     if images is None and maps is None and is_vischema(path):
         return vischema_layout(path)
+    lacking = [part for part in VISCHEMA if not (path / part).exists()]
+    if images is None and maps is None and lacking and any((path / part).exists() for part in VISCHEMA[1:]):
+        raise DataError(f"{path} looks like VISCHEMA PLUS but lacks {', '.join(lacking)} (found: {found(path)})")
     folders = {entry.name.lower(): entry.name for entry in path.iterdir() if entry.is_dir()}
     images = images or first(IMAGES, folders)
     maps = maps or first(MAPS, {name: real for name, real in folders.items() if real != images})
     if images is None or maps is None:
         inside = [entry.name for entry in sorted(path.iterdir()) if entry.is_dir() and is_vischema(entry)]
         hint = f"; did you mean {path / inside[0]}?" if inside else ""
-        lacking = " and ".join(what for what, name in (("an images", images), ("a maps", maps)) if name is None)
-        raise DataError(f"{path} has no folder that looks like {lacking} folder (found: {found(path)}){hint}")
+        no_such = " and ".join(what for what, name in (("an images", images), ("a maps", maps)) if name is None)
+        raise DataError(f"{path} has no folder that looks like {no_such} folder (found: {found(path)}){hint}")
     files = {entry.name.lower(): entry.name for entry in path.iterdir() if entry.is_file()}
     lists: dict[Split, str | None] = {
         split: first([stem + suffix for stem in stems for suffix in (".csv", ".txt")], files)
@@ -114,7 +120,7 @@ def detect(root: str | Path, images: str | None = None, maps: str | None = None)
 
 
 def is_vischema(folder: Path) -> bool:
-    return all((folder / part).exists() for part in ("images", "vms", "viscplus_train.csv", "viscplus_val.csv"))
+    return all((folder / part).exists() for part in VISCHEMA)
 
 
 def first(wanted: tuple[str, ...] | list[str], present: dict[str, str]) -> str | None:

@@ -90,8 +90,11 @@ def without_suffix(name: str) -> str:
     return stem if suffix.lower() in SUFFIXES else name
 
 
-def scan(layout: Layout) -> Scan:
-    """Pair the files and read the lists of a layout. Raises DataError where a folder or a list is empty."""
+def scan(layout: Layout, everything: bool = False) -> Scan:
+    """Pair the files and read the lists of a layout. Raises DataError where a folder or a list is empty.
+
+    everything   look at what no list names, too
+    """
     images, maps = Shelf(layout.images), Shelf(layout.maps)
     for shelf in (images, maps):
         if not shelf.paths:
@@ -102,9 +105,10 @@ def scan(layout: Layout) -> Scan:
         listed[split], wrong = stems_in(path, images)
         problems += wrong
     problems += in_two_lists(layout, listed, images)
-    chosen = sorted(set().union(*listed.values()) if complete(listed) else images.paths)
+    meant = set().union(*listed.values()) if complete(listed) else set(images.paths)
+    chosen = sorted(images.paths if everything else meant)
     problems += [Problem(images.name(stem), "image without a map") for stem in chosen if stem not in maps.paths]
-    if not listed:
+    if everything or not listed:
         strays = sorted(maps.paths.keys() - images.paths.keys())
         problems += [Problem(maps.name(stem), "map without an image") for stem in strays]
     files = {images.name(stem): (images.paths[stem], maps.paths[stem]) for stem in chosen if stem in maps.paths}
@@ -112,7 +116,7 @@ def scan(layout: Layout) -> Scan:
         files=files,
         lists={split: tuple(images.name(stem) for stem in stems) for split, stems in listed.items()},
         categories=categories_in(layout.categories, images) if layout.categories else {},
-        unlisted=len(images.paths) - len(chosen),
+        unlisted=len(images.paths.keys() - meant),
         problems=tuple(problems),
     )
 

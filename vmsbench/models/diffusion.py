@@ -60,6 +60,8 @@ class Diffusion(Model):
         super().__init__(target, mirror)
         if not 1 <= steps <= times:
             raise ConfigurationError(f"model.steps={steps} must lie between 1 and model.times={times}; 50 works")
+        if quick_steps < 1:
+            raise ConfigurationError(f"model.quick_steps={quick_steps}: at least 1; 10 are enough for a look")
         if not 0 <= eta <= 1:
             raise ConfigurationError(f"model.eta={eta:g} must lie between 0 (DDIM) and 1 (DDPM)")
         if scale <= 0:

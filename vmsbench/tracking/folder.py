@@ -82,11 +82,9 @@ class Experiment:
     @property
     def clock(self) -> list[int]:
         """Milliseconds since 1970 of each line of the history: its own time, else the start and the seconds since."""
-        times, elapsed = [], 0.0
-        for line in self.history:
-            elapsed += float(line.get("seconds") or 0)
-            times.append(milliseconds(line.get("time")) or self.started + round(elapsed * 1000))
-        return times
+        spent = [float(line.get("seconds") or 0) for line in self.history]
+        told = [milliseconds(line.get("time")) for line in self.history]
+        return [time or self.started + round(1000 * since) for time, since in zip(told, spent, strict=True)]
 
     @property
     def ended(self) -> int:

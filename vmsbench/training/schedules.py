@@ -40,6 +40,8 @@ class LinearDecay(RateSchedule):
 
     def __init__(self, warmup: float = 0.0, start: float = 0.5) -> None:
         super().__init__(warmup)
+        if not 0 <= start < 1:
+            raise ConfigurationError(f"start={start} is a share of the training: from 0 up to, not including, 1")
         self.start = start
 
     def after(self, done: float) -> float:

@@ -3,13 +3,14 @@
 import itertools
 import math
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vmsbench.data.pairs import Pairs, signed
-from vmsbench.errors import ConfigurationError
+from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.models.model import Losses, Model
 from vmsbench.training.average import Average
 from vmsbench.training.schedules import RateSchedule
@@ -18,8 +19,8 @@ MakesOptimizer = Callable[..., torch.optim.Optimizer]
 Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-class Diverged(ArithmeticError):
-    """The training loss is no number any more."""
+class Diverged(UserError, ArithmeticError):
+    """The training loss, or what the network gives, is no number any more."""
 
 
 class Training:
@@ -83,7 +84,7 @@ class Training:
     def epoch(self) -> dict[str, float]:
         """Go once through the training pairs in a new order; returns the mean of each `player/term` and their `loss`.
 
-        Raises Diverged where the loss is not finite. The device is waited for once, at the end.
+        Raises Diverged where the loss or a weight is not finite. The device is waited for once, at the end.
         """
         self.model.train()
         order = torch.randperm(len(self.pairs), device=self.device)
@@ -95,6 +96,8 @@ class Training:
         means["loss"] = sum(means.values())
         if not math.isfinite(means["loss"]):
             raise Diverged(f"diverged: the training loss is {means['loss']} at step {self.step}; a lower lr may help")
+        if not all(bool(weight.isfinite().all()) for weight in chain(*self.weights.values())):
+            raise Diverged(f"diverged: weights are no numbers at step {self.step}; a lower lr may help")
         return means
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
