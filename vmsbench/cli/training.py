@@ -25,6 +25,10 @@ def train_one(settings: dict[str, Any], runs: Path, quiet: bool) -> None:
     print(f"{config['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
     print(f"  L1 {scores['l1']:.4f} in [-1,1], {scores['l1_unit']:.4f} in [0,1]; CRPS {scores['crps']:.4f}")
     print(f"  pixel median, which ignores the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
+    for fact, value in results["facts"].items():
+        print(f"  {fact.replace('_', ' ')}: {value} px")
+    for trouble in results["troubles"]:
+        print(f"  {trouble}")
     print(f"  {folder}")
 
 
