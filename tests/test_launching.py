@@ -27,7 +27,7 @@ SCRIPTS = sorted((ROOT / "slurm").glob("sweep_*.sh"))
 def a_launcher(name: str, folder: Path) -> Launcher:
     if name == "here":
         return Here()
-    return Slurm(gpus=0, cpus=1, hours=0.1, folder=folder / "jobs", cluster="local")
+    return Slurm(gpus=0, cpus=1, time=10, folder=folder / "jobs", cluster="local")
 
 
 @pytest.fixture(params=["here", "submitit"])
@@ -98,7 +98,7 @@ def a_command(folder: Path, name: str, script: str) -> None:
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder at the head of PATH where sbatch and srun are, as on a login node."""
     programs = tmp_path / "bin"
-    a_command(programs, "sbatch", f'cp "$1" {tmp_path}/submitted.sh; echo Submitted batch job 4711')
+    a_command(programs, "sbatch", f'cp "${{@: -1}}" {tmp_path}/submitted.sh; echo "4711;cluster"')
     a_command(programs, "srun", "true")
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     return programs
@@ -109,7 +109,7 @@ def test_a_job_asks_slurm_for_what_it_was_told(cluster: Path, tmp_path: Path) ->
         nodes=2,
         gpus=4,
         cpus=16,
-        hours=1.5,
+        time="1:30:00",
         memory=64,
         partition="gpu",
         account="me",
@@ -123,15 +123,15 @@ def test_a_job_asks_slurm_for_what_it_was_told(cluster: Path, tmp_path: Path) ->
         "nodes=2",
         "gpus-per-node=4",
         "cpus-per-task=16",
-        "time=90",
-        "mem=64GB",
+        "time=1:30:00",
+        "mem=65536M",
         "partition=gpu",
         "account=me",
     ):
         assert f"#SBATCH --{flag}\n" in script
-    for line in ("#SBATCH --qos=long", "#SBATCH --requeue", "#SBATCH --signal=USR2@120", "module load cuda"):
+    for line in ("#SBATCH --qos=long", "#SBATCH --requeue", "#SBATCH --signal=B:USR1@120", "module load cuda"):
         assert f"{line}\n" in script
-    assert script.index("module load cuda") < script.index("\nsrun ")
+    assert script.index("module load cuda") < script.index("submitit.core._submit")
     assert "4711" in job.description
     assert f"{tmp_path}/jobs/4711_0_log.out" in job.description
     assert job.description.endswith("scancel 4711")
@@ -140,9 +140,9 @@ def test_a_job_asks_slurm_for_what_it_was_told(cluster: Path, tmp_path: Path) ->
 def test_a_job_asks_for_nothing_it_was_not_told(cluster: Path, tmp_path: Path) -> None:
     Slurm(gpus=0, folder=tmp_path / "jobs").submit(len, "abc")
     script = (tmp_path / "submitted.sh").read_text()
-    for flag in ("gpu", "partition", "account", "mem", "qos", "constraint"):
+    for flag in ("gpu", "gres", "partition", "account", "mem", "qos", "constraint"):
         assert f"#SBATCH --{flag}" not in script
-    assert "submitit" not in "".join(line for line in script.splitlines() if "wckey" in line)
+    assert "wckey" not in script
 
 
 def test_a_refusal_is_in_slurms_own_words(cluster: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -152,6 +152,49 @@ def test_a_refusal_is_in_slurms_own_words(cluster: Path, tmp_path: Path, capfd: 
         Slurm(partition="gppu", folder=tmp_path / "jobs").submit(len, "abc")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("form", "flag"),
+    [("gpus-per-node", "gpus-per-node=a100:2"), ("gres", "gres=gpu:a100:2"), ("gpus", "gpus=a100:6"), ("none", None)],
+)
+def test_gpus_are_asked_for_as_the_site_wants_it(form: str, flag: str | None, cluster: Path, tmp_path: Path) -> None:
+    script = Slurm(nodes=3, gpus=2, gpu_type="a100", gpu_form=form, folder=tmp_path).script()
+    asked = [line for line in script.splitlines() if line.startswith("#SBATCH --g")]
+    assert asked == ([f"#SBATCH --{flag}"] if flag else [])
+
+
+def test_what_a_site_forbids_is_left_out(cluster: Path, tmp_path: Path) -> None:
+    script = Slurm(
+        memory=8, cpus=4, memory_form="mem-per-cpu", forbidden=["requeue", "signal"], folder=tmp_path
+    ).script()
+    assert "#SBATCH --mem-per-cpu=2048M\n" in script
+    assert "requeue" not in script
+    assert "signal" not in script
+
+
+def test_an_error_that_passes_is_waited_for(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmsbench.launching.commands.time.sleep", lambda seconds: None)
+    once = f"[ -e {tmp_path}/tried ] && {{ echo 12; exit; }}; touch {tmp_path}/tried"
+    a_command(cluster, "sbatch", f"{once}; echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1")
+    assert "job 12" in Slurm(folder=tmp_path / "jobs").submit(len, "abc").description
+
+
+def test_a_hanging_sbatch_is_given_up_and_leaves_nothing(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmsbench.launching.executor.PATIENCE", 0.2)
+    a_command(cluster, "sbatch", "exec sleep 60")
+    with pytest.raises(UserError, match=r"no answer within 0\.2 s.*squeue --me"):
+        Slurm(folder=tmp_path / "jobs").submit(len, "abc")
+    assert list((tmp_path / "jobs").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+def test_an_unwritable_log_folder_is_said_before_anything_is_submitted(cluster: Path, tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir(mode=0o500)
+    with pytest.raises(UserError, match=r"launcher\.folder .*Permission denied"):
+        Slurm(folder=tmp_path / "jobs").submit(len, "abc")
 
 
 def test_an_sbatch_that_says_nothing_of_a_job_is_a_refusal(cluster: Path, tmp_path: Path) -> None:
@@ -175,7 +218,9 @@ def test_functions_that_a_job_could_not_import_are_refused(tmp_path: Path) -> No
             a_launcher("submitit", tmp_path).submit(function)
 
 
-@pytest.mark.parametrize("wrong", [{"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"hours": 0}, {"cluster": "pbs"}], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [{"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"time": "soon"}, {"cluster": "pbs"}], ids=str
+)
 def test_settings_that_no_cluster_takes_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         Slurm(**wrong)

@@ -119,7 +119,7 @@ class Lab:
         """A bridge with a subnet that nobody has."""
         taken = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout
         subnet = next(number for number in range(77, 250) if f"10.77.{number}." not in taken)
-        self.bridge, self.net = f"vsl{subnet}", f"10.77.{subnet}"
+        self.bridge, self.net, self.port = f"vsl{subnet}", f"10.77.{subnet}", 6000 + 10 * subnet
         (self.folder / "run" / "bridge").write_text(f"{self.bridge} {self.net}\n")
         for words in (
             f"link add {self.bridge} type bridge",
@@ -136,14 +136,14 @@ class Lab:
         run, log, names = self.folder / "run", self.folder / "log", f"n[1-{self.nodes}]"
         store = (
             f"AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost={self.net}.1\n"
-            f"AccountingStoragePort=7819\nAccountingStoragePass={run}/munge.socket\nAccountingStorageTRES=gres/gpu"
+            f"AccountingStoragePort={self.port + 1}\nAccountingStoragePass={run}/munge.socket\nAccountingStorageTRES=gres/gpu"
             if self.accounting
             else "AccountingStorageType=accounting_storage/none"
         )
         self.conf.write_text(f"""
 ClusterName=lab
 SlurmctldHost={self.host}({self.net}.1)
-SlurmctldPort=6817
+SlurmctldPort={self.port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -241,7 +241,7 @@ AuthType=auth/munge
 AuthInfo=socket={run}/munge.socket
 DbdHost={self.host}
 DbdAddr={self.net}.1
-DbdPort=7819
+DbdPort={self.port + 1}
 SlurmUser=root
 LogFile={log}/slurmdbd.log
 PidFile={run}/slurmdbd.pid

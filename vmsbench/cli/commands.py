@@ -33,6 +33,7 @@ ROOM = 1_000_000  # bytes that must find room in the runs folder before anything
 Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or diffusion.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
 Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
+OnLogin = Annotated[bool, typer.Option("--here", help="Train on this machine even if it is a login node.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="The same as trainer.epochs=N.")]
 
 
@@ -48,6 +49,16 @@ def tune(
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    nodes: Annotated[
+        int | None, typer.Option(help="launcher=slurm: nodes of the job; --gpus and --cpus of each.")
+    ] = None,
+    hours: Annotated[str | None, typer.Option("--time", help="launcher=slurm: of the job, such as 8:00:00.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="launcher=slurm: show the job's log until it is over.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="launcher=slurm: only print the batch script.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="launcher=slurm: only ask sbatch whether it would do.")
+    ] = False,
+    here: OnLogin = False,
 ) -> None:
     """Search for the best configuration, then train it again and score it on the test pairs.
 
@@ -62,7 +73,10 @@ def tune(
         check_fid(settings)
     if per_gpu is not None:
         settings["slots"]["gpus"] = share_of_gpu(per_gpu)
-    submit_sweep(settings, name or exp, runs, cpus, gpus, retry, quiet)
+    from vmsbench.cli.submitting import Wishes
+
+    wishes = Wishes(nodes, gpus, cpus, hours, wait, show, check, here)
+    submit_sweep(settings, list(overrides or []), name or exp, runs, wishes, retry, quiet)
 
 
 @app.command()
@@ -74,29 +88,26 @@ def resume(
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    here: OnLogin = False,
 ) -> None:
     """Continue a sweep with the settings that it was begun with; budget=, slots, device and places can be told anew."""
+    from vmsbench.cli.submitting import Wishes
     from vmsbench.cli.sweeping import settings_to_resume
 
     settings = settings_to_resume(name, writable(runs), list(overrides or []))
-    submit_sweep(settings, name, runs, cpus, gpus, retry, quiet)
+    submit_sweep(settings, list(overrides or []), name, runs, Wishes(gpus=gpus, cpus=cpus, here=here), retry, quiet)
 
 
 def submit_sweep(
-    settings: dict[str, Any], name: str, runs: Path, cpus: int | None, gpus: int | None, retry: bool, quiet: bool
+    settings: dict[str, Any], overrides: list[str], name: str, runs: Path, wishes: Any, retry: bool, quiet: bool
 ) -> None:
     """Give a sweep to its launcher; where that is this process, exit 75 if it was interrupted."""
-    from vmsbench.build import build
+    from vmsbench.cli.submitting import carry_out
     from vmsbench.cli.sweeping import sweep
 
     command = f"vmsbench {shlex.join(sys.argv[1:])}"
-    arguments = (settings, name, str(writable(runs)), cpus, gpus, command, retry, quiet)
-    here = settings["launcher"]["_target_"] == "vmsbench.launching.here.Here"
-    job = build(settings["launcher"]).submit(sweep, *arguments)
-    if not here:
-        typer.echo(job.description)
-    elif not job.result():
-        raise typer.Exit(UNFINISHED)
+    arguments = (settings, name, str(writable(runs)), wishes.cpus, wishes.gpus, command, retry, quiet)
+    raise typer.Exit(carry_out(settings, overrides, runs / name, wishes, sweep, *arguments))
 
 
 def share_of_gpu(trials: int) -> float:
@@ -160,25 +171,22 @@ def final(
     cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
     runs: Runs = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    here: OnLogin = False,
 ) -> None:
     """Train a sweep's best configurations again from fresh seeds, and score each once on the test pairs.
 
     They learn from the training pairs; what is kept of a training is chosen on the tuning validation pairs, as in the
     search. The same command continues what was interrupted; more seeds add to those there are.
     """
-    from vmsbench.build import build
+    from vmsbench.cli.submitting import Wishes, carry_out
     from vmsbench.cli.sweeping import final as train_again
     from vmsbench.cli.sweeping import settings_of
 
     settings, places = settings_of(name, writable(runs), list(overrides or []))
     command = f"vmsbench {shlex.join(sys.argv[1:])}"
     arguments = (settings, places, name, str(runs), cpus, gpus, top, seeds, command, quiet)
-    here = settings["launcher"]["_target_"] == "vmsbench.launching.here.Here"
-    job = build(settings["launcher"]).submit(train_again, *arguments)
-    if not here:
-        typer.echo(job.description)
-    elif not job.result():
-        raise typer.Exit(UNFINISHED)
+    wishes = Wishes(gpus=gpus, cpus=cpus, here=here)
+    raise typer.Exit(carry_out(settings, list(overrides or []), runs / name, wishes, train_again, *arguments))
 
 
 @app.command()
@@ -189,11 +197,14 @@ def train(
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    here: OnLogin = False,
 ) -> None:
     """Train one configuration, and score it on the tuning validation pairs. The same command continues it."""
     from vmsbench.cli.configuration import compose
+    from vmsbench.cli.places import refuse_login_node
     from vmsbench.cli.training import train_one
 
+    refuse_login_node(here)
     chosen = with_epochs(overrides, epochs) + ([f"seed={seed}"] if seed is not None else [])
     train_one(compose(exp, chosen), writable(runs), quiet)
 
@@ -268,6 +279,38 @@ def job(command: Annotated[list[str], typer.Argument()]) -> None:
     from vmsbench.launching.job import supervise
 
     raise typer.Exit(supervise(command))
+
+
+@app.command(hidden=True)
+def work(driver: Annotated[str, typer.Argument()], folder: Annotated[Path, typer.Argument()]) -> None:
+    """What slurm/worker.sh runs: lend this job's node to the sweep in FOLDER until the job DRIVER is over."""
+    from vmsbench.launching.worker import work as lend
+
+    lend(driver, str(folder))
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
+    lines: Annotated[int, typer.Option(help="How many of the last lines.")] = 40,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until its job is over.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """The last lines of what a sweep's jobs wrote."""
+    from vmsbench.cli.jobs import show_logs
+
+    show_logs(name, runs, lines, follow)
+
+
+@app.command()
+def cancel(
+    name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Cancel a sweep's jobs. Its trials save; the same command goes on with it later."""
+    from vmsbench.cli.jobs import cancel_jobs
+
+    cancel_jobs(name, runs)
 
 
 @data_app.command("check")

@@ -7,9 +7,11 @@ import time
 from pathlib import Path
 
 from vmsbench.build import describe, short
+from vmsbench.cli.jobs import told
 from vmsbench.cli.sweeping import sweep_named
 from vmsbench.errors import UserError
 from vmsbench.files import plain
+from vmsbench.launching.queue import Standing
 from vmsbench.tuning.status import Status, Why, status, why
 
 WIDTH = 80
@@ -23,14 +25,17 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
     if not folders:
         raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
     while True:
+        jobs = {folder.name: told(folder) for folder in folders}
         found = [status(folder) for folder in folders]
         if as_json:
             values = [plain(dataclasses.asdict(one)) for one in found]
+            for value in values:
+                value["jobs"] = [dataclasses.asdict(job) for job in jobs[value["name"]]]
             print(json.dumps(values[0] if name else values), flush=True)
         else:
             if watch and sys.stdout.isatty():
                 print("\x1b[2J\x1b[H", end="")
-            print("\n\n".join("\n".join(lines(one)) for one in found), flush=True)
+            print("\n\n".join("\n".join([*lines(one), *wrapped_jobs(jobs[one.name])]) for one in found), flush=True)
         if not watch or not any(one.state == "running" for one in found):
             return
         time.sleep(PERIOD)
@@ -75,6 +80,10 @@ def lines(one: Status) -> list[str]:
     if one.eta and one.state == "running":
         out.append(f"the search is over in at most {duration(one.eta)}")
     return out
+
+
+def wrapped_jobs(jobs: list[Standing]) -> list[str]:
+    return [line for job in jobs for line in wrapped(str(job))]
 
 
 def show_why(runs: Path, trial: str) -> None:

@@ -1,6 +1,7 @@
 """What Slurm gave to the job that this process is a part of: nodes, CPUs, GPUs, and until when."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -90,6 +91,13 @@ def step_on(node: str, gpus: int, cpus: int, command: list[str], log: Path) -> "
             stderr=said,
             start_new_session=True,
         )
+
+
+def own_address(node: str) -> str:
+    """The address under which the cluster's other nodes reach this one."""
+    said = ask("scontrol", "show", "node", node, "--oneliner") or ""
+    found = re.search(r"NodeAddr=(\S+)", said)
+    return socket.gethostbyname(found[1] if found else socket.gethostname())
 
 
 def own_steps(job: int) -> list[str]:

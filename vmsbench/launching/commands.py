@@ -42,8 +42,9 @@ def call(
     patience: float = PATIENCE,
     pauses: tuple[float, ...] = PAUSES,
     environment: Mapping[str, str] | None = None,
+    loud: bool = False,
 ) -> str:
-    """What a command says; errors that pass are waited for.
+    """What a command says; errors that pass are waited for. `loud`: what it says on standard error, too.
 
     Raises Refused with Slurm's words in one line.
     """
@@ -63,7 +64,7 @@ def call(
         except subprocess.TimeoutExpired:
             raise Refused(f"{command[0]} gave no answer within {patience:g} s; try again later") from None
         if done.returncode == 0:
-            return done.stdout
+            return said(done.stdout + done.stderr) if loud else done.stdout
         words = said(done.stderr or done.stdout)
         if pause is None or not any(sign in words.lower() for sign in PASSING):
             break

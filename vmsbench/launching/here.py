@@ -1,6 +1,7 @@
 """Here and now: in this process."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, final
 
 from vmsbench.launching.launcher import Job, Launcher
@@ -29,6 +30,14 @@ class Ended(Job):
     def description(self) -> str:
         how = "ran here" if self._error is None else f"failed here: {type(self._error).__name__}: {self._error}"
         return f"{self._name} {how}"
+
+    @property
+    def number(self) -> str:
+        return ""
+
+    @property
+    def log(self) -> Path:
+        return Path("/dev/stdout")
 
     def wait(self) -> None:
         pass

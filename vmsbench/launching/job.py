@@ -21,6 +21,7 @@ from typing import Any
 
 from vmsbench.launching.allocation import Allocation, allocation, own_steps, scrubbed
 from vmsbench.launching.commands import Refused, ask, call
+from vmsbench.launching.launcher import JobError
 from vmsbench.launching.queue import by_squeue, details, down, failing_nodes, note, notes
 from vmsbench.processes import adopt, die_with_parent, end_descendants
 
@@ -58,9 +59,10 @@ class Supervisor:
         print("\n".join(self.first_lines()), flush=True)
         self.remember_lost_nodes()
         deaths, before = 0, progress(self.folder)
-        self.note(
-            "began", restarts=self.given.restarts if self.given else 0, nodes=self.given.nodes if self.given else []
-        )
+        where: dict[str, Any] = {"log": self.facts.get("StdOut")}
+        if self.given:
+            where |= {"restarts": self.given.restarts, "nodes": self.given.nodes}
+        self.note("began", **where)
         if (tries := fruitless(self.folder)) > CRASHES:
             return self.end(1, f"error: {tries - 1} jobs died here without getting any further; see the lines above")
         while True:
@@ -194,6 +196,9 @@ class Supervisor:
     def end(self, code: int, told: str, final: bool = True) -> int:
         if told:
             say(told)
+        if final and self.given and "VMSBENCH_ELASTIC" in os.environ:
+            workers = [str(line["job"]) for line in notes(self.folder) if line.get("driver") == str(self.given.job)]
+            ask("scancel", "--quiet", *workers)
         self.note("ended", code=code, final=final)
         return code
 
@@ -256,3 +261,10 @@ def commit() -> str:
         place = Path(__file__).parent
         return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return "unknown"
+
+
+def finish(command: Sequence[str]) -> None:
+    """`supervise`, for launchers: raises JobError where the command did not come to its end."""
+    code = supervise(command)
+    if code:
+        raise JobError(f"exit code {code}" + (" (not finished)" if code == UNFINISHED else ""))

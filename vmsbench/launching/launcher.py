@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
@@ -18,6 +19,16 @@ class Job(ABC):
     @abstractmethod
     def description(self) -> str:
         """One line for the user: what it is, where its log is, how to cancel it."""
+
+    @property
+    @abstractmethod
+    def number(self) -> str:
+        """What it is called where it runs; empty where it has no name."""
+
+    @property
+    @abstractmethod
+    def log(self) -> Path:
+        """Where its words go."""
 
     @abstractmethod
     def wait(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.files import append_line, read_lines
-from vmsbench.launching.commands import ask
+from vmsbench.launching.commands import ask, call
 
 LIVE = (
     "PENDING",
@@ -170,3 +170,15 @@ def failing_nodes(folder: Path) -> list[str]:
     """The nodes that failed under the sweep's jobs twice: the next submission leaves them out."""
     failed = [line["node"] for line in notes(folder) if line["event"] == "node failed"]
     return sorted({node for node in failed if failed.count(node) >= FAILURES})
+
+
+def cancel(folder: Path, jobs: list[str] | None = None) -> list[str]:
+    """Cancel jobs of a sweep (all that are not over, unless told); returns their numbers. They save before they leave.
+
+    Raises Refused with Slurm's words.
+    """
+    live = jobs if jobs is not None else [job for job in jobs_of(folder) if not standing(job, folder).over]
+    if live:
+        call("scancel", *live)
+        note(folder, "cancelled", jobs=live)
+    return live

@@ -1,110 +1,204 @@
 """Slurm, through submitit."""
 
-import contextlib
 import importlib
-import io
 import logging
-import math
+import re
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.launching.allocation import scrubbed
+from vmsbench.launching.commands import Refused, call
 from vmsbench.launching.launcher import Job, JobError, Launcher
 
 if TYPE_CHECKING:
     import submitit
 
-NOTICE = 120  # seconds between Slurm's signal and the end of a job's time: enough to save and leave
-RESTARTS = 20  # times that a job is begun again after its time was up
+FORMS = ("gpus-per-node", "gres", "gpus", "none")
+MEMORY = ("mem", "mem-per-cpu", "none")
+SHAPES = ("allocation", "elastic")
+MEND = "launcher.partition, account, gpus, gpu_form, memory, time, extra, forbidden"
+HINTS = {
+    "partition": "launcher.partition; `sinfo` lists what there is",
+    "account": "launcher.account; `sacctmgr show associations user=$USER` lists yours",
+    "time limit": "--time",
+    "timelimit": "--time",
+    "memory": "launcher.memory, launcher.memory_form",
+    "gres": "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type",
+    "gpu": "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type",
+    "node count": "--nodes",
+    "node configuration": "--nodes, --gpus, launcher.cpus, launcher.memory, launcher.partition",
+    "qos": "launcher.extra.qos",
+    "limit": "fewer jobs at once, or launcher.extra.qos",
+    "unrecognized option": "launcher.forbidden, the list of flags that this site does not take",
+    "not found": "",
+    "no answer": "look by `squeue --me` whether it is there all the same",
+}
 
 
 @final
 class Slurm(Launcher):
-    """Submits to Slurm with sbatch and returns at once.
+    """Submits to Slurm with sbatch and returns at once. The function runs once, on the first of the job's nodes.
 
-    nodes       the function runs once on every node; the result is the first's
-    gpus, cpus  per node. gpus = 0 asks for none, as does a site's own form in `extra`: {"gres": "gpu:a100:2"}
-    hours       of the job; a job whose time is up is requeued and begins again with the same arguments
+    shape       of a sweep: allocation, one job of `nodes` nodes; elastic, a small job that drives and `nodes` jobs of
+                one node each that come and go
+    nodes       of the job
+    gpus, cpus  per node
+    time        of the job: minutes, hours:minutes:seconds or days-hours
     memory      GB per node; None is the site's default, as for `partition` and `account`
+    gpu_form    how the site asks for GPUs: gpus-per-node, gres, gpus, or none where a node comes with all it has
+    gpu_type    such as a100, where the site wants one named
+    memory_form mem, mem-per-cpu, or none where memory is not asked for
+    notice      seconds before the end of its time at which Slurm signals the job
+    requeue     whether Slurm may begin the job again; where not, it submits its own continuation
     setup       lines of shell before the function: "module load cuda"
     folder      scripts, logs and pickled results; on a disk that login and compute nodes share
     extra       further settings of sbatch by their long names: {"qos": "long", "constraint": "a100"}
+    forbidden   flags, by their long names, that the site's sbatch does not take
+    exclude     nodes to leave out
+    poll        seconds between two questions to Slurm while somebody waits
+    name        of the job
     cluster     "slurm", or "local": the same path in a process of this machine, without Slurm
     """
 
     def __init__(
         self,
+        shape: str = "allocation",
         nodes: int = 1,
         gpus: int = 1,
         cpus: int = 4,
-        hours: float = 8,
+        time: str | int = "08:00:00",
         memory: float | None = None,
         partition: str | None = None,
         account: str | None = None,
+        gpu_form: str = "gpus-per-node",
+        gpu_type: str | None = None,
+        memory_form: str = "mem",
+        notice: int = 120,
+        requeue: bool = True,
         setup: Sequence[str] = (),
         folder: str | Path = "runs/slurm",
         extra: Mapping[str, Any] | None = None,
+        forbidden: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        poll: float = 40.0,
+        name: str = "vmsbench",
         cluster: Literal["slurm", "local"] = "slurm",
     ) -> None:
         if cluster not in ("slurm", "local"):
             raise ConfigurationError(f"launcher.cluster is slurm or local, not {cluster!r}")
-        for name, value, least in (("nodes", nodes, 1), ("gpus", gpus, 0), ("cpus", cpus, 1)):
+        for setting, value, least in (("nodes", nodes, 1), ("gpus", gpus, 0), ("cpus", cpus, 1), ("notice", notice, 1)):
             if value < least:
-                raise ConfigurationError(f"launcher.{name} is {value}; it must be at least {least}")
-        if hours <= 0:
-            raise ConfigurationError(f"launcher.hours is {hours}; it must be more than 0")
+                raise ConfigurationError(f"launcher.{setting} is {value}; it must be at least {least}")
+        for setting, word, valid in (
+            ("gpu_form", gpu_form, FORMS),
+            ("memory_form", memory_form, MEMORY),
+            ("shape", shape, SHAPES),
+        ):
+            if word not in valid:
+                raise ConfigurationError(f"launcher.{setting} is {word}; it must be one of {', '.join(valid)}")
+        if not re.fullmatch(r"[1-9]\d*|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}", str(time)):
+            raise ConfigurationError(f"launcher.time is {time}; write it as 90 (minutes), 8:00:00 or 1-12")
         self._cluster, self._folder = cluster, Path(folder).resolve()
-        self._parameters: dict[str, Any] = {
-            "name": "vmsbench",
+        self.poll, self.gpus, self.cpus, self.nodes, self.elastic = poll, gpus, cpus, nodes, shape == "elastic"
+        self._forbidden, self._name, self._notice, self._setup = list(forbidden), name, notice, list(setup)
+        self.form, self._type = gpu_form, gpu_type
+        named = f"{gpu_type}:{gpus}" if gpu_type else str(gpus)
+        each = memory and {"mem": memory, "mem-per-cpu": memory / cpus, "none": None}[memory_form]
+        self._flags: dict[str, Any] = {
             "nodes": nodes,
-            "tasks_per_node": 1,
-            "cpus_per_task": cpus,
-            "timeout_min": math.ceil(hours * 60),
-            "stderr_to_stdout": True,
+            "ntasks-per-node": 1,
+            "cpus-per-task": cpus,
+            "time": time,
+            memory_form: each and f"{round(each * 1024)}M",
+            "partition": partition,
+            "account": account,
+            "exclude": ",".join(exclude) or None,
+            "requeue" if requeue else "no-requeue": True,
+            "signal": f"B:USR1@{notice}",
         }
         if gpus:
-            self._parameters["gpus_per_node"] = gpus
-        if memory is not None:
-            self._parameters["mem_gb"] = memory
-        if cluster == "slurm":
-            own: dict[str, Any] = {"partition": partition, "account": account, "setup": list(setup) or None}
-            own |= {"signal_delay_s": NOTICE, "wckey": ""}  # submitit's own key is refused where keys are checked
-            own["additional_parameters"] = {"requeue": True, **(extra or {})}
-            self._parameters |= {f"slurm_{name}": value for name, value in own.items()}
+            self._flags[gpu_form] = {"gres": f"gpu:{named}", "gpus": self.gpu_total(nodes)}.get(gpu_form, named)
+        self._flags.pop("none", None)
+        self._flags |= dict(extra or {})
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Job:
+        return self.send({}, {}, function, *arguments)
+
+    def send(
+        self, flags: Mapping[str, Any], environment: Mapping[str, str], function: Callable[..., Any], *arguments: Any
+    ) -> "Submitted":
+        """`submit`, with flags and an environment of this job's own; a flag of None is left out."""
         check_importable(function)
-        executor = self._executor()
-        said = io.StringIO()
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
+        executor = self._executor(flags, environment)
         try:
-            with contextlib.redirect_stderr(said):  # submitit prints what sbatch said; it is in the error already
-                job = executor.submit(Resumable(function), *arguments)
-        except (FailedJobError, FailedSubmissionError) as error:
-            words = " ".join(line.removeprefix("sbatch: ").strip() for line in str(error).splitlines() if line.strip())
-            raise UserError(
-                f"sbatch refused the job: {words}  (settings: launcher.partition, account, gpus, memory, hours, extra)"
-            ) from error
+            job = executor.submit(Resumable(function), *arguments)
+        except (Refused, FailedJobError, FailedSubmissionError) as error:
+            executor.clean()
+            raise refusal(error) from error
         except OSError as error:
             raise UserError(f"cannot write to launcher.folder {self._folder}: {error}") from error
         return Submitted(job, self._cluster)
 
-    def _executor(self) -> "submitit.AutoExecutor":
-        if self._cluster == "slurm":
-            for command in ("sbatch", "srun"):
-                if shutil.which(command) is None:
-                    raise UserError(f"{command} not found: run this on a cluster's login node, or drop launcher=slurm")
+    def gpu_total(self, nodes: int) -> str:
+        """The GPUs of so many nodes, as sbatch's --gpus takes them."""
+        return f"{self._type}:{self.gpus * nodes}" if self._type else str(self.gpus * nodes)
+
+    def script(self, command: str | None = None) -> str:
+        """The batch script that `submit` would hand over, for people to read; or one with another command."""
+        return str(self._executor({}, {}).text(command))
+
+    def check(self) -> str:
+        """What sbatch says to such a job without taking it: when it would begin. Raises UserError where it refuses."""
+        with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+            file.write(self.script("true"))
+            file.flush()
+            try:
+                return call("sbatch", "--test-only", file.name, environment=scrubbed(), loud=True)
+            except Refused as error:
+                raise refusal(error) from error
+
+    def _executor(self, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
         import submitit
 
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every poll where there is no accounting
-        limits = {"slurm_max_num_timeout": RESTARTS} if self._cluster == "slurm" else {}
-        executor = submitit.AutoExecutor(folder=self._folder, cluster=self._cluster, **limits)
-        executor.update_parameters(**self._parameters)
+        if self._cluster == "local":
+            local = submitit.AutoExecutor(folder=self._folder, cluster="local")
+            local.update_parameters(timeout_min=60, stderr_to_stdout=True)
+            return local
+        for command in ("sbatch", "srun"):
+            if shutil.which(command) is None:
+                raise UserError(f"{command} not found: run this on a cluster's login node, or drop launcher=slurm")
+        from vmsbench.launching.executor import Executor
+
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self._folder).close()
+        except OSError as error:
+            raise UserError(f"cannot write to launcher.folder {self._folder}: {error.strerror}") from error
+        executor = Executor(self._folder, self._forbidden)
+        told = {"VMSBENCH_NOTICE": str(self._notice), **environment}
+        executor.update_parameters(
+            job_name=self._name,
+            stderr_to_stdout=True,
+            use_srun=False,
+            setup=[*(f"export {name}={value}" for name, value in told.items()), *self._setup],
+            additional_parameters={k: v for k, v in {**self._flags, **flags}.items() if v is not None},
+        )
         return executor
+
+
+def refusal(error: Exception) -> UserError:
+    """Slurm's own words, and the setting to change."""
+    words = " ".join(line.removeprefix("sbatch: ").strip() for line in str(error).splitlines() if line.strip())
+    mend = next((hint for sign, hint in HINTS.items() if sign in words.lower()), MEND)
+    return UserError(f"sbatch refused the job: {words}" + (f"  (to change: {mend})" if mend else ""))
 
 
 @final
@@ -117,10 +211,14 @@ class Submitted(Job):
     @property
     def description(self) -> str:
         cancel = "scancel" if self._cluster == "slurm" else "kill"
-        return f"job {self._job.job_id}, log {self._log}, cancel with: {cancel} {self._job.job_id}"
+        return f"job {self._job.job_id}, log {self.log}, cancel with: {cancel} {self._job.job_id}"
 
     @property
-    def _log(self) -> Path:
+    def number(self) -> str:
+        return str(self._job.job_id)
+
+    @property
+    def log(self) -> Path:
         return Path(self._job.paths.stdout)
 
     def wait(self) -> None:
@@ -139,7 +237,7 @@ class Submitted(Job):
                 0
             ]  # the function's traceback, then submitit's advice
             words = [line.strip() for line in told.splitlines() if line.strip("- \t")] or [repr(error)]
-            raise JobError(f"job {self._job.job_id} failed (log {self._log}): {words[-1]}") from error
+            raise JobError(f"job {self._job.job_id} failed (log {self.log}): {words[-1]}") from error
         return first.result()
 
 

@@ -49,8 +49,9 @@ from vmsbench.tuning.ray_cluster import PRIVATE
 from vmsbench.tuning.stopping import Curve, Halving, Stopping
 from vmsbench.tuning.work import Trial, Watcher, Work
 
-DEATHS = 2
-"""How often a trial whose process died (killed, out of memory, its node gone) goes on before it counts as failed."""
+DEATHS = 100 if "VMSBENCH_ELASTIC" in os.environ else 2
+"""How often a trial whose process died (killed, out of memory, its node gone) goes on before it counts as failed.
+Where workers come and go, that is their way to go."""
 
 FAILURE = "failure.json"
 PREFIX, OWNER = "vmsbench-", "owner.json"

@@ -1,0 +1,64 @@
+"""A sweep's jobs from the login node: their logs, their end, and what Slurm thinks of them."""
+
+from collections import deque
+from pathlib import Path
+
+from vmsbench.cli.submitting import TAIL, follow
+from vmsbench.errors import UserError, did_you_mean
+from vmsbench.files import append_line, read_lines
+from vmsbench.launching.queue import Standing, cancel, jobs_of, notes, standings
+
+
+def submitted(name: str, runs: Path) -> Path:
+    """The folder of a sweep that has jobs. Raises UserError, with the nearest name, where there is none."""
+    there = sorted(file.parent.name for file in runs.glob("*/jobs.jsonl"))
+    if name not in there:
+        raise UserError(
+            f"no jobs of a sweep {name} in {runs}{did_you_mean(name, there)}  (there are: {', '.join(there) or 'none'})"
+        )
+    return runs / name
+
+
+def logs_of(folder: Path) -> dict[str, Path]:
+    """The log of each job, by its number, in the order of submission."""
+    return {str(line["job"]): Path(line["log"]) for line in notes(folder) if line.get("log") and "job" in line}
+
+
+def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
+    folder = submitted(name, runs)
+    logs = logs_of(folder)
+    there = {job: log for job, log in logs.items() if log.exists()}
+    if not there:
+        raise UserError(f"{name} has written nothing yet: {'; '.join(map(str, standings(folder)))}")
+    for job, log in there.items():
+        with log.open(errors="replace") as file:
+            last = list(deque(file, lines))
+        if len(there) > 1:
+            print(f"== job {job}: {log}")
+        print("".join(last), end="", flush=True)
+    if go_on:
+        job, log = next(iter(there.items()))
+        follow(job, log, folder, poll=TAIL * 5, shown=log.stat().st_size)
+
+
+def cancel_jobs(name: str, runs: Path) -> None:
+    folder = submitted(name, runs)
+    ended = cancel(folder)
+    print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: no job of it is left in Slurm")
+
+
+def told(folder: Path) -> list[Standing]:
+    """What Slurm says of a sweep's jobs; nothing where it has none.
+
+    Where all are surely over and the journal does not say how, it is told that: else MLflow would show it running.
+    """
+    if not jobs_of(folder):
+        return []
+    now = standings(folder)
+    journal = folder / "journal.jsonl"
+    events = list(read_lines(journal))
+    silent = all(one.over for one in now) and now[-1].state != "COMPLETED" and not (folder / "lock").exists()
+    if silent and events and events[-1]["event"] != "interrupted":
+        why = f"{now[-1].state}: {now[-1].reason}"
+        append_line(journal, {"event": "interrupted", "time": events[-1]["time"], "why": why})
+    return now
