@@ -51,18 +51,18 @@ def test_what_a_killed_process_left_of_ray_is_removed_and_nobody_elses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vmsbench.files import save_json
-    from vmsbench.tuning import ray_driver
+    from vmsbench.tuning import private
     from vmsbench.tuning.lock import oneself
 
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    own = ray_driver.private_folder()
+    monkeypatch.setattr(private, "place", lambda: str(tmp_path))
+    own = private.private_folder()
     dead = subprocess.Popen(["true"])
     dead.wait()
     owners = {"dead": oneself() | {"pid": dead.pid}, "elsewhere": oneself() | {"host": "x", "pid": 1}}
     for name, owner in owners.items():
         (tmp_path / f"vmsbench-{name}").mkdir()
         save_json(tmp_path / f"vmsbench-{name}" / "owner.json", owner)
-    ray_driver.remove_leftovers()
+    private.remove_leftovers()
     assert {path.name for path in tmp_path.iterdir()} == {own.name, "vmsbench-elsewhere"}
 
 

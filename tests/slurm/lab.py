@@ -136,7 +136,8 @@ class Lab:
         run, log, names = self.folder / "run", self.folder / "log", f"n[1-{self.nodes}]"
         store = (
             f"AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost={self.net}.1\n"
-            f"AccountingStoragePort={self.port + 1}\nAccountingStoragePass={run}/munge.socket\nAccountingStorageTRES=gres/gpu"
+            f"AccountingStoragePort={self.port + 1}\nAccountingStoragePass={run}/munge.socket\n"
+            "AccountingStorageTRES=gres/gpu"
             if self.accounting
             else "AccountingStorageType=accounting_storage/none"
         )

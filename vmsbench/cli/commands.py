@@ -153,12 +153,16 @@ def ablate(
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    here: OnLogin = False,
 ) -> None:
     """Train an experiment under every option of one choice, several seeds each; the report draws what each is worth."""
     from vmsbench.cli.ablating import ablation
+    from vmsbench.cli.submitting import Wishes
 
     settings = ablation(exp, group, seeds, with_epochs(overrides, epochs))
-    submit_sweep(settings, name or f"{exp}-ablate-{group.partition('@')[0]}", runs, cpus, gpus, retry, quiet)
+    named = name or f"{exp}-ablate-{group.partition('@')[0]}"
+    wishes = Wishes(gpus=gpus, cpus=cpus, here=here)
+    submit_sweep(settings, list(overrides or []), named, runs, wishes, retry, quiet)
 
 
 @app.command()

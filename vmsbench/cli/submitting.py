@@ -120,7 +120,7 @@ def hand_over(launcher: Launcher, folder: Path, command: list[str], wait: bool) 
     if isinstance(launcher, Slurm) and launcher.elastic:
         job: Job = submit_elastic(launcher, folder, command)
     else:
-        job = launcher.submit(finish, command)
+        job = launcher.submit(finish, command, str(folder.resolve()))
         note(folder, "submitted", job=job.number, log=str(job.log), command=command)
     print(job.description)
     runs = f" --runs {folder.parent}" if folder.parent.resolve() != Path("runs").resolve() else ""
@@ -133,7 +133,7 @@ def submit_elastic(launcher: Slurm, folder: Path, command: list[str]) -> Submitt
     """A small job that drives, and a job for each node that comes and goes; all of them, or none."""
     share = f"{launcher.nodes},{launcher.cpus},{launcher.gpus}"
     alone = {"nodes": 1, "cpus-per-task": DRIVER_CPUS, "gres": None, "gpus": None, "gpus-per-node": None}
-    driver = launcher.send(alone, {"VMSBENCH_ELASTIC": share}, finish, command)
+    driver = launcher.send(alone, {"VMSBENCH_ELASTIC": share}, finish, command, str(folder.resolve()))
     note(folder, "submitted", job=driver.number, log=str(driver.log), command=command, shape="elastic")
     total = {"gpus": launcher.gpu_total(1)} if launcher.form == "gpus" else {}
     try:

@@ -37,17 +37,23 @@ WISHES = {
 }
 
 
-def supervise(command: Sequence[str], program: Sequence[str] = (sys.executable, "-u", "-m", "vmsbench")) -> int:
-    """Run a command of vmsbench to its end, or have it go on in another job; returns the exit code for Slurm."""
-    return Supervisor(list(command), list(program), allocation()).run()
+def supervise(
+    command: Sequence[str],
+    program: Sequence[str] = (sys.executable, "-u", "-m", "vmsbench"),
+    folder: Path | None = None,
+) -> int:
+    """Run a command of vmsbench to its end, or have it go on in another job; returns the exit code for Slurm.
+
+    `folder` is that of its sweep, where the command itself does not say it.
+    """
+    return Supervisor(list(command), list(program), allocation(), folder or folder_of(command)).run()
 
 
 class Supervisor:
     """One command in one job (`given` is None outside of Slurm, where nothing can be queued)."""
 
-    def __init__(self, command: list[str], program: list[str], given: Allocation | None) -> None:
-        self.command, self.program, self.given = command, program, given
-        self.folder = folder_of(command)
+    def __init__(self, command: list[str], program: list[str], given: Allocation | None, folder: Path) -> None:
+        self.command, self.program, self.given, self.folder = command, program, given, folder
         self.child: subprocess.Popen[bytes] | None = None
         self.wish: str | None = None
         self.facts = details(given.job) if given else {}
@@ -263,8 +269,8 @@ def commit() -> str:
     return "unknown"
 
 
-def finish(command: Sequence[str]) -> None:
+def finish(command: Sequence[str], folder: str) -> None:
     """`supervise`, for launchers: raises JobError where the command did not come to its end."""
-    code = supervise(command)
+    code = supervise(command, folder=Path(folder))
     if code:
         raise JobError(f"exit code {code}" + (" (not finished)" if code == UNFINISHED else ""))

@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,11 +25,11 @@ from typing import Any, NoReturn
 
 from vmsbench.errors import UserError
 from vmsbench.processes import adopt, descendants, die_with_parent, end, end_descendants
+from vmsbench.tuning.private import private_folder, remove_leftovers
 
 FIRST, BLOCK, BLOCKS = 10_000, 200, 110  # below the ports that systems hand out by themselves
 FIXED = ("node-manager", "object-manager", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
 START = 120.0  # seconds that a node may take to begin
-LONGEST = 40  # characters of a directory under which Ray's sockets find room
 PRIVATE = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -83,9 +82,8 @@ def free(port: int) -> bool:
 @contextmanager
 def private_directory() -> Iterator[Path]:
     """A short directory of our own on this node, gone after the block."""
-    places = [os.environ.get("TMPDIR", ""), "/tmp", "/dev/shm"]
-    place = next(place for place in places if place and len(place) < LONGEST - 15 and os.access(place, os.W_OK))
-    private = Path(tempfile.mkdtemp(prefix="vmsbench-", dir=place))
+    remove_leftovers()
+    private = private_folder()
     try:
         yield private
     finally:

@@ -13,11 +13,9 @@ import math
 import os
 import secrets
 import shutil
-import socket
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,7 +42,7 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, save_json
 from vmsbench.tuning.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
 from vmsbench.tuning.interruption import SIGNALS, deferred, left_to_ray
-from vmsbench.tuning.lock import lives, oneself
+from vmsbench.tuning.private import private_folder, remove_leftovers
 from vmsbench.tuning.ray_cluster import PRIVATE
 from vmsbench.tuning.stopping import Curve, Halving, Stopping
 from vmsbench.tuning.work import Trial, Watcher, Work
@@ -54,7 +52,6 @@ DEATHS = 100 if "VMSBENCH_ELASTIC" in os.environ else 2
 Where workers come and go, that is their way to go."""
 
 FAILURE = "failure.json"
-PREFIX, OWNER = "vmsbench-", "owner.json"
 EXTRA = 1000  # trials that Ray may be given besides those of the search: what is tried again counts anew for it
 
 
@@ -85,22 +82,6 @@ class Slots:
                 f"and --gpus={self.gpus} are all there is"
             )
         return fits * self.nodes
-
-
-def private_folder() -> Path:
-    """A new folder that nobody else can read, marked as this process's own."""
-    private = Path(tempfile.mkdtemp(prefix=PREFIX))
-    save_json(private / OWNER, oneself())
-    return private
-
-
-def remove_leftovers() -> None:
-    """Remove what processes of ours left behind that were killed on this host."""
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
-        with suppress(OSError, ValueError):
-            owner = read_json(left)
-            if left.stat().st_uid == os.getuid() and owner["host"] == socket.gethostname() and not lives(owner):
-                shutil.rmtree(left.parent, ignore_errors=True)
 
 
 @functools.cache
