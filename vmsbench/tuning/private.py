@@ -11,7 +11,7 @@ from vmsbench.files import read_json, save_json
 from vmsbench.tuning.lock import lives, oneself
 
 PREFIX, OWNER = "vmsbench-", "owner.json"
-LONGEST = 25  # characters of a place under which the paths of Ray's sockets (107 bytes at most) find room
+LONGEST = 20  # characters of a place under which the paths of Ray's sockets (107 bytes at most) find room
 
 
 def private_folder() -> Path:
