@@ -237,6 +237,7 @@ class Experiment:
         self.train, self.validation = self.dataset.train.to(self.device), self.dataset.validation.to(self.device)
         channels = self.dataset.channels
         self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
+        self.model.to(memory_format=torch.channels_last)
         self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]))
         trainer = dict(config["trainer"])
         self.epochs = trainer["epochs"]

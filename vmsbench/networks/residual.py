@@ -51,10 +51,10 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
-        shape = (batch, 3, self.heads, channels // self.heads, height * width)
-        query, key, value = self.project(self.norm(x)).reshape(shape).transpose(3, 4).unbind(1)
-        seen = nn.functional.scaled_dot_product_attention(query, key, value)
-        return x + self.out(seen.transpose(2, 3).reshape(batch, channels, height, width))
+        shape = (batch, height * width, 3, self.heads, channels // self.heads)
+        query, key, value = self.project(self.norm(x)).permute(0, 2, 3, 1).reshape(shape).transpose(1, 3).unbind(2)
+        seen = nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+        return x + self.out(seen.reshape(batch, height, width, channels).permute(0, 3, 1, 2))
 
 
 class ResidualUNet(Network):
