@@ -10,11 +10,13 @@ from vmsbench.errors import UserError
 from vmsbench.metrics.comparison import (
     Interval,
     compare,
+    crossed_test,
     difference_interval,
     holm,
     mean_interval,
     permutation_test,
     skill,
+    student_tails,
     verdict,
 )
 
@@ -104,6 +106,41 @@ def test_identical_models_are_called_different_no_more_often_than_alpha():
     p = [permutation_test(*generator.standard_normal((2, 40)), permutations=999) for _ in range(400)]
     assert np.mean(np.array(p) < 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
     assert permutation_test([1, 2, 3], [1, 2, 3]) == 1
+
+
+@pytest.mark.parametrize("freedom", [1, 2.5, 4, 30, 300])
+def test_the_tails_of_t_are_those_of_scipy(freedom):
+    for t in (0, 0.3, 1, 2.5, 6):
+        assert student_tails(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-3)
+
+
+def test_over_many_seeds_of_one_image_effect_the_crossed_test_is_welchs():
+    """Images that all differ by the same amount leave the seeds alone: Welch's test of the seeds' means."""
+    generator = np.random.default_rng(10)
+    a, b = generator.normal(0, 1, (6, 1)), generator.normal(0.7, 2, (9, 1))
+    shared = generator.standard_normal((1, 50))
+    expected = stats.ttest_ind(a[:, 0], b[:, 0], equal_var=False).pvalue
+    assert crossed_test(a + shared, b + shared) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("seeds", "spread"), [(2, 0.01), (3, 0.002), (3, 0.01), (5, 0.01)])
+def test_families_that_are_the_same_are_seldom_called_different(seeds, spread):
+    """Whatever the seeds' spread and number: of three equal families any difference is shown 5 times in 100."""
+    generator = np.random.default_rng(11)
+    called = 0
+    for _ in range(200):
+        shared = 0.09 * generator.standard_normal(80)
+        errors = [simulated(generator, seeds, 80, seed_sd=spread, shared=shared) for _ in range(3)]
+        p = holm([crossed_test(a, b) for a, b in itertools.combinations(errors, 2)])
+        called += min(p) < 0.05
+    assert called / 200 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_one_training_of_each_says_so():
+    generator = np.random.default_rng(12)
+    shared = 0.09 * generator.standard_normal(160)
+    errors = {name: simulated(generator, 1, 160, mean=mean, shared=shared) for name, mean in (("a", 0.1), ("b", 0.2))}
+    assert compare(errors)[0].verdict == "a is better in the one training of each"
 
 
 def test_holm_on_an_example_by_hand():

@@ -5,10 +5,12 @@ times and scored on the same N images in the same order. Intervals come from a b
 seeds (Owen 2007, the pigeonhole bootstrap): both are drawn anew, images together for all models, seeds for each. So an
 interval speaks of the family, retrained, on new images; from one seed it speaks of that one trained network only.
 Few seeds are little evidence: where seeds differ by more than the images' noise, simulated 95% intervals cover the
-truth 94 times in 100 with 5 seeds, 89 with 3 and 85 with 2 (tests/test_metrics_comparison.py has the simulation).
+truth 94 times in 100 with 5 seeds, 89 with 3 and 85 with 2 (tests/test_metrics_comparison.py has the simulation). The
+tests know the seeds too, and allow for their number: a family is called better only where interval and test agree.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,13 +44,15 @@ class Interval:
 class Comparison:
     """Two models on the same images: difference = first - second (negative: the first has the lower error).
 
-    p is of the paired test, adjusted by Holm for all comparisons made together.
+    p       of the paired test, adjusted by Holm for all comparisons made together
+    seeds   of the one with fewer; from one the verdict is on two trainings, not on what another seed would give
     """
 
     first: str
     second: str
     difference: Interval
     p: float
+    seeds: int = 2
 
     @property
     def shown(self) -> bool:
@@ -59,7 +63,13 @@ class Comparison:
     def verdict(self) -> str:
         if not self.shown:
             return "no difference shown"
-        return f"{self.first if self.difference.value < 0 else self.second} is better"
+        better = f"{self.better} is better"
+        return better if self.seeds > 1 else f"{better} in the one training of each"
+
+    @property
+    def better(self) -> str:
+        """Which has the lower error, shown or not."""
+        return self.first if self.difference.value < 0 else self.second
 
 
 def mean_interval(errors: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
@@ -110,6 +120,30 @@ def permutation_test(first: ArrayLike, second: ArrayLike, permutations: int = RE
     return (extreme + 1) / (permutations + 1)
 
 
+def crossed_test(first: ArrayLike, second: ArrayLike) -> float:
+    """Two-sided p of the families' difference, where both images and seeds are draws; needs two seeds of each.
+
+    The mean difference over its standard error against Student's t. The error adds up the variance over images (of the
+    differences, averaged over seeds) and over each family's seeds; the degrees of freedom are Satterthwaite's (1946).
+    """
+    a, b = _matrices(first, second)
+    images = a.mean(axis=0) - b.mean(axis=0)
+    parts = [(np.var(draws, ddof=1) / len(draws), len(draws) - 1) for draws in (images, a.mean(axis=1), b.mean(axis=1))]
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return float(images.mean() == 0)
+    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+    return student_tails(abs(images.mean()) / math.sqrt(variance), freedom)
+
+
+def student_tails(t: float, freedom: float) -> float:
+    """P(|T| >= t) of Student's t: with T = sqrt(freedom) tan(u), the density of u is cos(u)^(freedom - 1)."""
+    start = math.atan(t / math.sqrt(freedom))
+    tail, whole = (np.linspace(begin, math.pi / 2, 20_001) for begin in (start, 0.0))
+    areas = [np.trapezoid(np.cos(u).clip(0) ** (freedom - 1), u) for u in (tail, whole)]
+    return float(areas[0] / areas[1])
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's (1979) step-down adjusted p-values, in the order given: reject those below alpha, whatever the number."""
     count = len(p_values)
@@ -122,12 +156,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare(errors: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0) -> list[Comparison]:
-    """Every pair of models, in the order given, with Holm's correction over all of them."""
+    """Every pair of models, in the order given, with Holm's correction over all of them.
+
+    p is of the crossed test where both have two seeds or more; else of the sign-flip test, which speaks of the trained
+    networks alone.
+    """
     pairs = list(itertools.combinations(errors, 2))
-    adjusted = holm([permutation_test(errors[a], errors[b], resamples, seed) for a, b in pairs])
+    seeds = {name: len(np.atleast_2d(np.asarray(values))) for name, values in errors.items()}
+    fewest = [min(seeds[a], seeds[b]) for a, b in pairs]
+    adjusted = holm(
+        [
+            crossed_test(errors[a], errors[b]) if few > 1 else permutation_test(errors[a], errors[b], resamples, seed)
+            for (a, b), few in zip(pairs, fewest, strict=True)
+        ]
+    )
     return [
-        Comparison(a, b, difference_interval(errors[a], errors[b], resamples, seed), p)
-        for (a, b), p in zip(pairs, adjusted, strict=True)
+        Comparison(a, b, difference_interval(errors[a], errors[b], resamples, seed), p, few)
+        for (a, b), p, few in zip(pairs, adjusted, fewest, strict=True)
     ]
 
 

@@ -11,8 +11,9 @@ from vmsbench.reporting.tables import average, both_scales, tuning_columns
 from vmsbench.reporting.verdict import compared, signed
 
 PAIRED = (
-    "Intervals: bootstrap over the test images crossed with the seeds, paired by image. p: permutation test of the "
-    "paired differences, corrected by Holm for all pairs of the table. A difference is shown where both agree."
+    "Intervals: bootstrap over the test images crossed with the seeds, paired by image. p: of the paired difference "
+    "against its variance over images and seeds (of one training each: sign flips over images), corrected by Holm for "
+    "all pairs of the table. A difference is shown where both agree."
 )
 
 

@@ -12,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmsbench.metrics.comparison import (
-    CONFIDENCE,
     Comparison,
     Interval,
     compare,
-    difference_interval,
     mean_interval,
-    permutation_test,
     skill,
     verdict,
 )
@@ -134,7 +131,7 @@ def compared(finals: Mapping[str, Sequence[Final]]) -> tuple[Comparison, ...]:
 
 
 def bold(models: Mapping[str, Sequence[Final]], standings: Mapping[str, Standing]) -> frozenset[tuple[str, str]]:
-    """Where the best family's difference from the next is shown; never for a family without skill."""
+    """Where the best family is shown to be better than the next, over seeds; never for a family without skill."""
     finals = {label: one for label, one in models.items() if label in standings}
     marked = set()
     for key in BOLD:
@@ -144,8 +141,8 @@ def bold(models: Mapping[str, Sequence[Final]], standings: Mapping[str, Standing
         sign = 1 if lower_is_better(key) else -1
         errors = {name: sign * matrix(one, key, images) for name, one in finals.items()}
         best, following = sorted(errors, key=lambda name: errors[name].mean())[:2]
-        apart = difference_interval(errors[best], errors[following])
-        shown = apart.high < 0 and permutation_test(errors[best], errors[following]) < 1 - CONFIDENCE
+        found = compare(errors)
+        shown = any(one.shown and one.seeds > 1 for one in found if {one.first, one.second} == {best, following})
         if shown and standings[best].word not in ("", "no skill"):
             marked |= {(best, key), (best, f"{key}_unit")}
     return frozenset(marked)
@@ -196,18 +193,18 @@ def lead_sentence(ranked: Sequence[str], comparisons: Sequence[Comparison]) -> s
         return f"{ranked[0]} is the only family with test scores, so there is nothing to rank it against."
     if not comparisons:
         return "The families cannot be compared image by image: their scores per image are missing."
-    shown = [
-        f"{one.verdict.removesuffix(' is better')} is better than {other(one)}" for one in comparisons if one.shown
-    ]
+    shown = [f"{one.better} is better than {other(one)}" for one in comparisons if one.shown]
     open_ = [f"{one.first} and {one.second}" for one in comparisons if not one.shown]
     parts = [labels.listing(shown)] if shown else []
     parts += [f"no difference shown between {labels.listing(open_)}"] if open_ else []
     text = "; ".join(parts)
+    if any(one.seeds == 1 for one in comparisons if one.shown):
+        text += " (of single trainings: what another seed would give is not known; vmsbench final NAME --seeds 5 tells)"
     return f"{text[0].upper()}{text[1:]}."
 
 
 def other(comparison: Comparison) -> str:
-    return comparison.second if comparison.difference.value < 0 else comparison.first
+    return comparison.second if comparison.better == comparison.first else comparison.first
 
 
 def family_sentence(standing: Standing | None) -> str:
