@@ -53,6 +53,7 @@ def configuration(**settings: Any) -> dict[str, Any]:
             "schedule": {"_target_": "vmsbench.training.schedules.CosineDecay", "warmup": 0.1},
             "epochs": 4,
             "batch_size": 5,
+            "micro_batch": None,
             "ema": 0.99,
             "clip": 1.0,
             "precision": "float32",

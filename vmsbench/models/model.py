@@ -43,7 +43,8 @@ class Model(nn.Module, ABC):
         """Yield (player, {term: loss}) for B x 3 x S x S images and B x C x S x S maps.
 
         Whoever asks updates that player with the sum of its terms before asking for the next; in validation nobody
-        is updated. Random draws come from torch's default generator of the images' device.
+        is updated. Random draws come from torch's default generator of the images' device. The same batch may be
+        gone through several times, in parts; `learned` is called once, after the last.
         """
         return self.turns(image, self.target.code(image, label))
 
@@ -55,6 +56,9 @@ class Model(nn.Module, ABC):
         coded = self.draw(image, count, quick)
         images = image[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
         return self.target.label(images, coded.flatten(0, 1)).unflatten(0, (-1, count))
+
+    def learned(self) -> None:
+        """A batch was learned from."""
 
     def observations(self, losses: Mapping[str, float]) -> dict[str, float]:
         """What an epoch's mean losses (by `player/term`) tell besides, for the history."""

@@ -77,12 +77,13 @@ class Wasserstein(Adversarial):
         if self.penalty:
             terms["penalty"] = self.penalty * self.steepness(image, made, coded)
         yield "discriminator", terms
-        if self.training:
-            self.batches += 1
-            if self.clip:
-                clamp(self.discriminator, self.clip)
+        if self.training and self.clip:
+            clamp(self.discriminator, self.clip)
         if generates:
             yield "network", {"adversarial": -self.judge(image, fake).mean(), "l1": self.l1(fake, coded)}
+
+    def learned(self) -> None:
+        self.batches += 1
 
     def steepness(self, image: Tensor, made: Tensor, real: Tensor) -> Tensor:
         """E (|grad| - 1)^2 of the critic's value by the map, on random points between made and real maps."""
