@@ -7,25 +7,33 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import setting
 from vmsbench.tuning.study import experiment_part
 
+TRAINED = ("model", "optimizers", "augment", "trainer")
+
 
 def ablation(exp: str, group: str, seeds: int, overrides: list[str]) -> dict[str, Any]:
     """All settings of a sweep that trains each option of `group` (augment, target, network, ...) from `seeds` seeds.
 
-    Every trial is trained to its end. Raises ConfigurationError for a group that --exp does not choose from.
+    Every trial is trained to its end, and scored on the tuning validation pairs alone. Raises ConfigurationError for a
+    group that --exp does not choose from, or whose options are not trained but change what is measured.
     """
     if seeds < 1:
         raise ConfigurationError(f"--seeds {seeds}: at least 1; 3 or more show what chance does")
     names = options(group.partition("@")[0])
     if not names:
         raise ConfigurationError(f"{group} is no choice to ablate; augment and target are")
+    if len(names) < 2:
+        raise ConfigurationError(f"{group} has but one option, {names[0]}; there is nothing to compare it with")
     check_choices([f"{group}={names[0]}"], exp)
     base = compose(exp, [*overrides, "searcher=grid", f"searcher.repeats={seeds}", "scheduler=none"])
     configs = {name: experiment_part(compose(exp, [*overrides, f"{group}={name}"])) for name in names}
     one, *others = configs.values()
     paths = sorted({path for other in others for path in differing(one, other)})
+    if not paths or any(path.split(".")[0] not in TRAINED for path in paths):
+        raise ConfigurationError(f"{group} is no part of what is trained; augment, target or network are")
     listed = [
         {"name": name, "set": {path: setting(config, path) for path in paths}} for name, config in configs.items()
     ]
+    base["finals"]["top"] = 0
     return base | {"space": {"coordinates": [{"param": group, "options": listed}]}}
 
 

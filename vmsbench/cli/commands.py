@@ -179,8 +179,9 @@ def final(
 ) -> None:
     """Train a sweep's best configurations again from fresh seeds, and score each once on the test pairs.
 
-    They learn from the training pairs; what is kept of a training is chosen on the tuning validation pairs, as in the
-    search. The same command continues what was interrupted; more seeds add to those there are.
+    They learn from the training pairs; where patience or keep=best is set, the tuning validation pairs say when a
+    training ends and which epoch is kept, as in the search. The same command continues what was interrupted; more
+    seeds add to those there are.
     """
     from vmsbench.cli.submitting import Wishes, carry_out
     from vmsbench.cli.sweeping import final as train_again
@@ -199,6 +200,7 @@ def train(
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="The same as seed=N.")] = None,
     epochs: Epochs = None,
+    last: Annotated[bool, typer.Option("--final", help="No more choices: score it once on the test pairs.")] = False,
     runs: Runs = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     here: OnLogin = False,
@@ -210,7 +212,7 @@ def train(
 
     refuse_login_node(here)
     chosen = with_epochs(overrides, epochs) + ([f"seed={seed}"] if seed is not None else [])
-    train_one(compose(exp, chosen), writable(runs), quiet)
+    train_one(compose(exp, chosen) | {"test": last}, writable(runs), quiet)
 
 
 @app.command()

@@ -71,6 +71,11 @@ def chosen_space(settings: Config) -> Config:
 
 
 def check_form(override: str, name: str) -> None:
+    if name == "test":
+        raise ConfigurationError(
+            f"{override}: the test pairs are scored by the finals of `vmsbench tune`, `vmsbench final` and "
+            "`vmsbench train --final` alone, once for each training"
+        )
     if name.startswith(("+", "~")):
         raise ConfigurationError(f"{override}: nothing can be added or removed; write {name.lstrip('+~')}=VALUE")
     if "=" not in override or not name:

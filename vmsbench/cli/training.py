@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,20 @@ def train_one(settings: dict[str, Any], runs: Path, quiet: bool) -> None:
         results = run(config, folder, lambda record: print(line(record, epochs), flush=True))
     scores, blind = results["validation"], score_baselines(dataset, "validation")["pixel_median"]
     print(f"{config['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
-    print(f"  L1 {scores['l1']:.4f} in [-1,1], {scores['l1_unit']:.4f} in [0,1]; CRPS {scores['crps']:.4f}")
-    print(f"  pixel median, which ignores the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
+    tell(scores, blind)
+    if config["test"]:
+        print(f"on {len(dataset.test)} test pairs, read {results['test_reads']} times by this training:")
+        tell(results["test"], score_baselines(dataset, "test")["pixel_median"])
     for fact, value in results["facts"].items():
         print(f"  {fact.replace('_', ' ')}: {value} px")
     for trouble in results["troubles"]:
         print(f"  {trouble}")
     print(f"  {folder}")
+
+
+def tell(scores: Mapping[str, Any], blind: Mapping[str, Any]) -> None:
+    print(f"  L1 {scores['l1']:.4f} in [-1,1], {scores['l1_unit']:.4f} in [0,1]; CRPS {scores['crps']:.4f}")
+    print(f"  pixel median, which ignores the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
 
 
 def line(record: dict[str, Any], epochs: int) -> str:

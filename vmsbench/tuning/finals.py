@@ -1,11 +1,12 @@
 """Finals: the best configurations of a sweep trained again from fresh seeds, each scored once on the test set.
 
-They learn from the training pairs alone, and what is kept of a training is chosen on the tuning validation pairs, as
-in the search. Training on both would leave nothing to stop by, and would use a number of epochs that was found for
-fewer images. A seed's score does not choose: which configuration stands for its family is decided by the mean tuning
-score over the fresh seeds, and the test scores report it.
+They learn from the training pairs alone; where patience or keep=best is set, the tuning validation pairs say when a
+training ends and which epoch is kept, as in the search. Training on both would leave nothing to stop by, and would
+use a number of epochs that was found for fewer images. A seed's score does not choose: which configuration stands for
+its family is decided by the mean tuning score over the fresh seeds, and the test scores report it.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -16,7 +17,7 @@ import torch
 
 from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import Config, chosen_device, identity, with_settings
-from vmsbench.files import read_json, save_json
+from vmsbench.files import append_line, read_json, read_lines, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import NoWeights, find_weights
 from vmsbench.tuning.failures import Failure
@@ -83,8 +84,10 @@ def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
             with np.load(file.parent / "predictions.npz") as kept:
                 maps = torch.from_numpy(kept["predictions"])
             device, cache = chosen_device(config["device"]), Path(config["data"]["cache"])
+            append_line(file.parent / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
             found = distances(dataset.test.maps, maps, dataset.train.maps, weights, device, cache=cache)
-            save_json(file, results | {"fid": found})
+            reads = len(list(read_lines(file.parent / "test_reads.jsonl")))
+            save_json(file, results | {"fid": found, "test_reads": reads})
 
 
 class Finals(Work):

@@ -18,7 +18,7 @@ from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import Config, check, check_fid, identity, with_settings
 from vmsbench.files import append_line, plain, read_json, read_lines, save_json
 from vmsbench.metrics.baselines import score_baselines
-from vmsbench.tuning.finals import Finals, contenders
+from vmsbench.tuning.finals import Finals, contenders, measure_later
 from vmsbench.tuning.journal import Journal
 from vmsbench.tuning.ledger import Ration, last_sign, ledger, read_budget
 from vmsbench.tuning.lock import owned
@@ -85,6 +85,8 @@ def check_space(space: Space, channels: int, size: int, train: int) -> None:
     warn_of(check(space.base, channels, size, train))
     for coordinate in space:
         for option in coordinate.options:
+            if space.excluded(coordinate, option):
+                continue
             for choice in [space.example(coordinate, option), *contexts(space, coordinate, option)]:
                 try:
                     warn_of(check(space.config(choice), channels, size, train))
@@ -135,6 +137,8 @@ def tune(
     KeyboardInterrupt where somebody stopped it.
     """
     check_fid(settings)
+    if settings["finals"]["top"] < 0 or settings["finals"]["seeds"] < 1:
+        raise ConfigurationError("finals.top is at least 0 (none are trained again), finals.seeds at least 1")
     config, dataset = prepared(experiment_part(settings), runs)
     space = space_of(settings["space"]["coordinates"], config)
     searcher, stopping = searcher_for(settings, space), build(settings["scheduler"])
@@ -162,7 +166,10 @@ def tune(
                 "mended, the same command with --retry tries them again)"
             )
         top, seeds = settings["finals"]["top"], settings["finals"]["seeds"]
-        finals(folder, space, dataset, top, seeds, watcher, driver, slots, ration)
+        write_baselines(folder, dataset)
+        if top:
+            finals(folder, space, top, seeds, watcher, driver, slots, ration)
+            measure_later(folder, config, dataset)
 
 
 def begin_session(journal: Journal, slots: Mapping[str, float]) -> None:
@@ -204,13 +211,21 @@ def final(
     if not any(event["event"] == "winner" for event in read_lines(folder / "journal.jsonl")):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
     with owned(folder), journalled(folder):
-        finals(folder, space_of(about["space"], config), dataset, top, seeds, watcher, driver, slots)
+        write_baselines(folder, dataset)
+        finals(folder, space_of(about["space"], config), top, seeds, watcher, driver, slots)
+        measure_later(folder, config, dataset)
+
+
+def write_baselines(folder: Path, dataset: Dataset) -> None:
+    """baselines.json: what maps that ignore the image score, on the tuning validation pairs and the test pairs."""
+    if not (folder / "baselines.json").exists():
+        blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
+        save_json(folder / "baselines.json", blind)
 
 
 def finals(
     folder: Path,
     space: Space,
-    dataset: Dataset,
     top: int,
     seeds: int,
     watcher: Watcher,
@@ -218,10 +233,7 @@ def finals(
     slots: Mapping[str, float],
     ration: Ration = Ration(),
 ) -> None:
-    """Score the baselines, and the best configurations from fresh seeds, on the test pairs."""
-    if not (folder / "baselines.json").exists():
-        blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
-        save_json(folder / "baselines.json", blind)
+    """Score the best configurations from fresh seeds on the test pairs."""
     work = Finals(folder, contenders(folder, space, top), seeds, watcher, ration)
     if not work.finished and not work.halted:
         begin_session(work.journal, slots)
