@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vmsbench.cli.ablating import ablation
 from vmsbench.cli.configuration import choices_made, compose, conf_folder, options
 from vmsbench.data.pairs import CHANNELS
 from vmsbench.errors import ConfigurationError
@@ -51,7 +52,48 @@ def test_every_preset_works_in_every_experiment_that_it_is_for(exp: str, preset:
     settings = compose(exp, ["data=standin", f"preset={preset}"])
     space = space_of(settings["space"]["coordinates"], experiment_part(settings))
     assert searcher_for(settings, space).budget >= 5
-    check(space.base, channels=2, size=32, train=100)
+    check_space(space, channels=2, size=64, train=100)
+
+
+@pytest.mark.parametrize(
+    ("exp", "preset"),
+    [*itertools.product(EXPERIMENTS, ["seed"]), *itertools.product(["gan"], ["pix2pix", "wgan", "wgan_gp"]),
+     *itertools.product(["diffusion"], ["palette", "ddpm"])],
+)  # fmt: skip
+def test_the_thesis_spaces_go_with_the_papers_presets(exp: str, preset: str) -> None:
+    for name in ("seed_coordinate", "seed_exhaustive"):
+        settings = compose(exp, ["data=standin", f"preset={preset}", f"space={name}"])
+        space = space_of(settings["space"]["coordinates"], experiment_part(settings))
+        check_space(space, channels=2, size=64, train=100)
+
+
+@pytest.mark.parametrize("exp", EXPERIMENTS)
+@pytest.mark.parametrize("group", ["augment", "target", "network"])
+def test_an_ablation_is_the_experiment_under_each_option_and_reads_no_test_pair(exp: str, group: str) -> None:
+    settings = ablation(exp, group, 2, ["data=standin", "preset=quick"])
+    assert settings["finals"]["top"] == 0
+    base = experiment_part(settings)
+    space = space_of(settings["space"]["coordinates"], base)
+    (coordinate,) = space
+    assert [option.name for option in coordinate.options] == options(group)
+    for option in coordinate.options:
+        expected = experiment_part(compose(exp, ["data=standin", "preset=quick", f"{group}={option.name}"]))
+        assert space.config({group: option}) == expected
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ("data", "data is no part of what is trained"),
+        ("trainer", "trainer has but one option"),
+        ("fid", "fid is no part of what is trained"),
+        ("noise", "noise"),
+        ("nothing", "nothing is no choice to ablate"),
+    ],
+)
+def test_what_cannot_be_ablated_is_said(group: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        ablation("unet", group, 2, ["data=standin"])
 
 
 def test_the_thesis_has_14400_points_for_the_gan_and_betas_for_adam_alone() -> None:
@@ -67,9 +109,9 @@ def test_the_thesis_walk_starts_from_its_defaults_and_they_are_among_its_options
     settings = compose("gan", ["space=seed_coordinate"])
     searcher = searcher_for(settings, space_of(settings["space"]["coordinates"], experiment_part(settings)))
     assert searcher.budget == 1 + 2 * (2 + 4 + 15)
-    for coordinate in settings["space"]["coordinates"]:
-        start = setting(settings, coordinate["param"])
-        assert key(start) in {key(option) for option in coordinate["options"]}
+    for coordinate in space_of(settings["space"]["coordinates"], experiment_part(settings)):
+        start = setting(settings, coordinate.param)
+        assert key(start) in {key(option) for option in coordinate.options}
 
 
 def test_the_thesis_augmentation_stands_before_the_gans_discriminator_and_on_the_pairs_of_the_others() -> None:
@@ -94,7 +136,6 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
         ("unet", ["model.network.layers=7"], "64 px cannot be halved so often; layers=4 can"),
         ("unet", ["network=residual", "model.network.multipliers=[1,1,1,1,1,1,1,1]"], "cannot be halved 7 times"),
         ("unet", ["trainer.batch_size=101"], "trainer.batch_size=101 must lie between 1 and the 100 training pairs"),
-        ("diffusion", ["model.times=20"], "model.steps=50 must lie between 1 and model.times=20"),
         ("diffusion", ["noise=zero_terminal", "prediction=noise"], "prediction=velocity or map works"),
         ("gan", ["model=wasserstein"], "model.discriminator.norm=instance works"),
         ("unet", ["metric=crsp"], "metric=crsp is none of .*did you mean crps"),
@@ -160,7 +201,8 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ("gan", "~model", "nothing can be added or removed"),
         ("gan", "trainer.epochs=three", "trainer.epochs=three does not fit: it is a whole number, such as 100"),
         ("gan", "trainer.epochs=2.5", "it is a whole number"),
-        ("gan", "test=maybe", "test=maybe does not fit: it is true or false"),
+        ("gan", "trainer.batch_size=eight", "trainer.batch_size=eight does not fit"),
+        ("gan", "test=true", "the test pairs are scored by the finals"),
         ("gan", "optimizers.network.betas=0.5", "it is a list"),
         ("gan", "model=5", "model=5 is not a choice"),
         ("gan", "network=null", "network=null is not a choice"),

@@ -236,6 +236,13 @@ class Space:
             f"space: {coordinate.param}={describe(value)} never exists: {describe(when)} never holds"
         )
 
+    def excluded(self, coordinate: Coordinate, value: Any) -> bool:
+        """Whether an option is left out of the whole search, by settings that no coordinate varies."""
+        when = dict(coordinate.when) | dict(coordinate.only.get(key(value), {}))
+        varied = {path for other in self.coordinates for path in other.paths}
+        fixed = {path: wanted for path, wanted in when.items() if not touches(varied, {path})}
+        return not holds(self.base, fixed)
+
     def around(self, coordinate: Coordinate) -> Iterator[Choice]:
         """The start, then all that differs from it in one, two, ... of the coordinates that this one depends on."""
         needed = [one for one in self.coordinates if touches(one.paths, coordinate.conditions)]
