@@ -6,18 +6,22 @@ from torch import Tensor
 
 from vmsbench.data.augmentation import (
     Augmentation,
+    Colour,
     Compose,
     Cutout,
+    DiffAugment,
     Flip,
     NoAugmentation,
     Translate,
+    Warp,
     cutout,
     shifts,
     translate,
 )
 from vmsbench.errors import ConfigurationError
 
-ALL = [NoAugmentation(), Flip(), Translate(), Cutout(), Compose([Flip(), Translate(), Cutout()])]
+STRONG = Compose([Flip(), Warp(), Colour()])
+ALL = [NoAugmentation(), Flip(), Translate(), Cutout(), Warp(), Colour(), STRONG, Compose([Flip(), Translate()])]
 
 
 def batch(count: int = 12, height: int = 16, width: int = 24) -> tuple[Tensor, Tensor]:
@@ -47,6 +51,48 @@ def test_the_same_seed_gives_the_same_change(augmentation: Augmentation) -> None
         runs.append(augmentation(image, target))
     assert torch.equal(runs[0][0], runs[1][0])
     assert torch.equal(runs[0][1], runs[1][1])
+
+
+def test_without_change_a_warp_is_the_identity() -> None:
+    image, target = batch()
+    for new, old in zip(Warp(degrees=0, scale=1, shift=0)(image, target), (image, target), strict=True):
+        torch.testing.assert_close(new, old, atol=1e-5, rtol=0)
+
+
+def test_a_warp_turns_image_and_map_about_their_centre_alike() -> None:
+    """A bright dot off the centre, in both: after any warp it is at the same place in both, where the angle says."""
+    dot = torch.full((1, 1, 33, 33), -1.0)
+    dot[0, 0, 16, 26] = 1.0
+    places = set()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        image, target = Warp(degrees=90, scale=1, shift=0)(dot.expand(1, 3, -1, -1), dot.expand(1, 2, -1, -1))
+        torch.testing.assert_close(image[:, :2], target)
+        row, column = divmod(int(target[0, 0].argmax()), 33)
+        assert (row - 16) ** 2 + (column - 16) ** 2 == pytest.approx(100, abs=15)
+        places.add((row, column))
+    assert len(places) > 4
+
+
+def test_colours_change_the_image_by_the_factors_asked_for_and_leave_the_map() -> None:
+    image, target = batch(400, 8, 8)
+    new, same = Colour(strength=0.2)(image * 0.3, target)
+    assert torch.equal(same, target)
+    brightness = (new.mean(dim=(1, 2, 3)) + 1) / (0.3 * image.mean(dim=(1, 2, 3)) + 1)
+    assert 0.8 <= brightness.min() < 0.83
+    assert 1.17 < brightness.max() <= 1.2
+    assert new[:, 0].std() == pytest.approx(float(0.3 * image[:, 0].std()), rel=0.3)
+
+
+def test_diffaugment_changes_image_and_map_together_and_lets_gradients_through() -> None:
+    pair = torch.cat([torch.zeros(64, 3, 16, 16), torch.full((64, 2, 16, 16), 0.5)], dim=1).requires_grad_()
+    changed = DiffAugment(cutout=1.0)(pair)
+    hidden = changed[:, 3] == -1
+    assert torch.equal(hidden, changed[:, 4] == -1)
+    assert 0 < hidden.float().mean() < 0.5
+    changed.sum().backward()
+    assert pair.grad is not None
+    assert torch.equal(pair.grad[:, 3] == 0, hidden)
 
 
 def test_a_flip_turns_image_and_map_together_about_as_often_as_asked() -> None:

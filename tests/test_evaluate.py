@@ -112,14 +112,14 @@ def test_pictures_saved_without_their_255_or_at_another_size_are_recognised(tmp_
 
 
 def test_names_missing_extra_or_of_other_images_are_listed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"2 of 4 test images have none: pic02.jpg, pic03.jpg"):
+    with pytest.raises(UserError, match=r"2 of 4 images have none: pic02.jpg, pic03.jpg"):
         read_predictions(arrays(tmp_path / "few", UNIT[:2], NAMES[:2]), PAIRS)
     more = arrays(tmp_path / "more", np.concatenate([UNIT, UNIT[:1]]), [*NAMES, "x.jpg"])
     with pytest.raises(UserError, match=r"1 belong to no image of the data: x; remove them"):
         read_predictions(more, PAIRS)
     _, remarks = read_predictions(more, PAIRS, others=["x.jpg"])
-    assert remarks == ["1 predictions are of training images and left aside: x"]
-    with pytest.raises(UserError, match=r"no prediction by the name of a test image: it has out0, out1"):
+    assert remarks == ["1 predictions are of images that are not scored here and left aside: x"]
+    with pytest.raises(UserError, match=r"no prediction by the name of an image: it has out0, out1"):
         read_predictions(arrays(tmp_path / "others", UNIT, [f"out{i}" for i in range(4)]), PAIRS)
     pictures(tmp_path / "few", PAIRS.maps[:1].numpy(), NAMES[:1])
     with pytest.raises(UserError, match=r"two files for pic00"):

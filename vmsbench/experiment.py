@@ -34,7 +34,7 @@ from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
 from vmsbench.metrics.scores import lower_is_better, score
 from vmsbench.models.model import Model
 from vmsbench.training.evaluation import Evaluation, evaluate, keep, validation_losses, variety
-from vmsbench.training.training import Training
+from vmsbench.training.training import Training, snapshot
 
 Config = dict[str, Any]
 Report = Callable[[dict[str, Any]], None]
@@ -46,7 +46,9 @@ LEAST = {
     "trainer.patience": 0,
     "trainer.ema": 0,
     "trainer.clip": 0,
+    "trainer.micro_batch": 1,
     "evaluation.every": 1,
+    "evaluation.images": 1,
     "evaluation.samples": 1,
     "evaluation.final_samples": 1,
     "evaluation.batch_size": 1,
@@ -132,14 +134,16 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
             f"trainer.batch_size={trainer['batch_size']} must lie between 1 and the {train} training pairs"
         )
     for path, least in LEAST.items():
-        if setting(config, path) < least:
-            raise ConfigurationError(f"{path}={setting(config, path)}: at least {least}")
+        value = setting(config, path)
+        if value is not None and value < least:
+            raise ConfigurationError(f"{path}={value}: at least {least}")
     if trainer["ema"] >= 1:
         raise ConfigurationError(f"trainer.ema={trainer['ema']:g}: below 1; 0.999 is usual, 0 is no average")
     check_among("trainer.keep", trainer["keep"], ("last", "best"))
     check_among("trainer.precision", trainer["precision"], ("float32", "bf16"))
     blank = torch.zeros(1, 1 if channels == 1 else 3, size, size)
-    lowered = [name for name in score(blank, blank, light=True) if lower_is_better(name) and name != "n"]
+    errors = (name for name in score(blank, blank, light=True) if lower_is_better(name))
+    lowered = [name for name in errors if name != "n" and not name.endswith("_unit")]
     check_among("metric", config["metric"], lowered)
     device = chosen_device(config["device"])
     if trainer["precision"] == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
@@ -152,7 +156,7 @@ def named(part: str) -> Iterator[None]:
     """What a constructor says of its settings, as an error of that part of the configuration."""
     try:
         yield
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise ConfigurationError(f"{part}: {first}") from error
 
@@ -196,6 +200,7 @@ def run(config: Config, folder: Path | str, report: Report = ignore) -> dict[str
         for record in read_lines(folder / "history.jsonl"):
             report(record)
         return read_json(folder / "results.json")
+    check_fid(config)
     save_json(folder / "config.json", config)
     try:
         return Experiment(config, folder).run(report)
@@ -236,6 +241,7 @@ class Experiment:
         self.dataset: Dataset = build(config["data"])
         self.train, self.validation = self.dataset.train.to(self.device), self.dataset.validation.to(self.device)
         channels = self.dataset.channels
+        check(config, channels, self.dataset.size, len(self.train))
         self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
         self.model.to(memory_format=torch.channels_last)
         self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]))
@@ -406,11 +412,6 @@ class Experiment:
         reference, cache = self.train.maps, self.config["data"]["cache"]
         folder = Path(cache) if cache else None
         return distances(test.maps, judged.samples[:, 0], reference, weights, self.device, cache=folder)
-
-
-def snapshot(model: Model) -> dict[str, torch.Tensor]:
-    """A copy of all weights, on the CPU."""
-    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
 
 def summary(history: list[dict[str, Any]]) -> list[str]:

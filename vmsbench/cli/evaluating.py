@@ -13,7 +13,8 @@ from vmsbench.cli.configuration import compose
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
-from vmsbench.files import append_line, plain, read_lines, save_json
+from vmsbench.experiment import check_fid, chosen_device
+from vmsbench.files import append_line, plain, read_json, read_lines, save_json
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.comparison import skill, verdict
@@ -39,7 +40,10 @@ def evaluate(
         raise UserError(f"--name {name}: it is a folder's name, such as deepgaze")
     if split not in ("test", "validation"):
         raise UserError(f"--split {split}: test or validation")
+    if name is not None and split != "test":
+        raise UserError(f"--name {name} keeps test scores for the report; leave out --split {split}")
     config, dataset = prepared(experiment_part(settings_for(data, overrides)), runs)
+    check_fid(config)
     pairs = dataset.test if split == "test" else dataset.validation
     blind = {n: p for n, p in baselines(dataset).items() if split == "test" or not isinstance(p, Oracle)}
     given: dict[str, Predictor] = {}
@@ -117,11 +121,18 @@ def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[s
     maps = predictor.predict(pairs)
     first = maps[:, 0] if maps.ndim == 5 else maps
     weights, cache = find_weights(config["fid"]["weights"]), Path(config["data"]["cache"])
-    return distances(pairs.maps, first, dataset.train.maps, weights, cache=cache)
+    device = chosen_device(config["device"])
+    return distances(pairs.maps, first, dataset.train.maps, weights, device, cache=cache)
 
 
 def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: Path) -> None:
-    """Keep outside predictions as a final keeps its own, so that the report has them in its tables."""
+    """Keep outside predictions as a final keeps its own, so that the report has them in its tables.
+
+    Raises UserError where the name is another's already.
+    """
+    file = folder / "results.json"
+    if file.exists() and (kept := read_json(file)["source"]) != str(source.resolve()):
+        raise UserError(f"--name {folder.name} is that of {kept}; choose another, or remove {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
     samples = maps if maps.ndim == 5 else maps[:, None]
@@ -134,7 +145,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
         "dataset": answer["data"],
     }
     reads = len(list(read_lines(folder / "test_reads.jsonl")))
-    save_json(folder / "results.json", results | {"test": mine["scores"], "fid": mine["fid"], "test_reads": reads})
+    save_json(file, results | {"test": mine["scores"], "fid": mine["fid"], "test_reads": reads})
 
 
 def per_image(maps: Tensor, pairs: Pairs) -> dict[str, Tensor]:
@@ -168,6 +179,8 @@ def lines(answer: Answer) -> list[str]:
             if fid["value"] is not None:
                 floor = "" if fid["floor"] is None else f", real against real {fid['floor']:.2f}"
                 foot.append(f"  {fid['name']} {fid['value']:.2f} over {fid['n']} maps{floor}; KID {fid['kid']:.4f}")
+            else:
+                foot.append(f"  FID n/a: {fid['reason']}")
     return head + rows + foot
 
 

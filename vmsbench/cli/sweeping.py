@@ -15,6 +15,7 @@ from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import read_json, read_lines
 
 LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
+NOT_SWEEPS = ("cache", "outside", "single")
 PLACES = ("device", "fid", "launcher", "slots", "tracker")
 
 
@@ -33,8 +34,9 @@ def sweep(
     from vmsbench.tuning.study import Driver, tune
     from vmsbench.tuning.work import Watcher
 
-    if not name or "/" in name or name.startswith("."):
-        raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2")
+    if not name or "/" in name or name.startswith(".") or name in NOT_SWEEPS:
+        taken = ", ".join(NOT_SWEEPS)
+        raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2; taken are {taken}")
     runs = Path(runs_folder).resolve()
 
     def go(watcher: Watcher, driver: Driver, slots: dict[str, float]) -> None:

@@ -141,11 +141,11 @@ def matched(
     missing, extra = [name for stem, name in wanted.items() if stem not in found], [s for s in found if s not in wanted]
     if len(missing) == len(wanted):
         raise UserError(
-            f"{path} has no prediction by the name of a test image: it has {some(list(found))}, the images are "
+            f"{path} has no prediction by the name of an image: it has {some(list(found))}, the images are "
             f"{some(names)}"
         )
     if missing:
-        raise UserError(f"predictions: {len(missing)} of {len(names)} test images have none: {some(missing)}")
+        raise UserError(f"predictions: {len(missing)} of {len(names)} images have none: {some(missing)}")
     known = {without_suffix(name) for name in others}
     strangers = [stem for stem in extra if stem not in known]
     if strangers:
@@ -153,7 +153,8 @@ def matched(
             f"predictions: {len(strangers)} belong to no image of the data: {some(strangers)}; remove them, or check "
             "that these are the right data"
         )
-    remarks = [f"{len(extra)} predictions are of training images and left aside: {some(extra)}"] if extra else []
+    aside = f"{len(extra)} predictions are of images that are not scored here and left aside: {some(extra)}"
+    remarks = [aside] if extra else []
     return [found[stem] for stem in wanted], remarks
 
 

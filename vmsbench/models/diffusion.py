@@ -20,7 +20,7 @@ from vmsbench.models.noise import Schedule
 from vmsbench.models.prediction import Noise, Prediction, Velocity
 from vmsbench.models.target import Label, Target
 
-NOISE_ENOUGH = 1e-3
+NOISE_ENOUGH, TOO_LITTLE = 1e-3, 1e-6
 
 
 class Diffusion(Model):
@@ -31,7 +31,7 @@ class Diffusion(Model):
     prediction     what the network predicts: velocity, noise or the map
     times          T; training draws t evenly from 1..T
     scale          b: below 1 there is more noise at every t; it shifts log(signal^2 / spread^2) by 2 log b
-    steps          of sampling, at most T
+    steps          of sampling; T of them at most are there
     eta            0: DDIM (Song et al. 2021), deterministic after the first noise; 1: DDPM's own posterior on the
                    same steps, which with steps = T is the sampler of Ho et al. 2020
     quick_steps    steps of DDIM for a look during training
@@ -58,8 +58,8 @@ class Diffusion(Model):
         mirror: bool = False,
     ) -> None:
         super().__init__(target, mirror)
-        if not 1 <= steps <= times:
-            raise ConfigurationError(f"model.steps={steps} must lie between 1 and model.times={times}; 50 works")
+        if min(steps, times) < 1:
+            raise ConfigurationError(f"model.steps={steps}, model.times={times}: at least 1; 50 of 1000 work")
         if quick_steps < 1:
             raise ConfigurationError(f"model.quick_steps={quick_steps}: at least 1; 10 are enough for a look")
         if not 0 <= eta <= 1:
@@ -70,13 +70,15 @@ class Diffusion(Model):
             raise ConfigurationError(
                 f"model.forget={forget:g} is a share of the images: from 0 up to, not including, 1"
             )
+        if guidance < 0:
+            raise ConfigurationError(f"model.guidance={guidance:g}: at least 0; 1 is off")
         if guidance != 1 and not forget:
             raise ConfigurationError(
                 f"model.guidance={guidance:g} needs unconditional training; model.forget=0.1 works"
             )
         self.network = network(3 + channels, channels, size, timed=True)
         self.prediction, self.times, self.scale = prediction, times, scale
-        self.steps, self.eta, self.quick_steps = steps, eta, min(steps, quick_steps)
+        self.steps, self.eta, self.quick_steps = min(steps, times), eta, min(steps, times, quick_steps)
         self.forget, self.guidance = forget, guidance
         with torch.device("cpu"):
             gammas = schedule.gammas(times)
@@ -97,6 +99,12 @@ class Diffusion(Model):
         self.deviation.copy_(coded.std(dim=(0, 2, 3), keepdim=True).clamp(min=0.05))
 
     def cautions(self) -> list[str]:
+        if self.noise_left < TOO_LITTLE and isinstance(self.prediction, Noise):
+            return [
+                f"at t = T the noisy maps hold only {self.noise_left:.2g} of the signal's variance: what the network "
+                "says of the noise there tells little of the map, and few sampling steps miss its mean; "
+                "prediction=velocity, or a schedule that ends earlier, does not"
+            ]
         if self.noise_left <= NOISE_ENOUGH:
             return []
         return [

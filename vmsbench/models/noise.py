@@ -47,6 +47,8 @@ class Cosine(Continuous):
 
     def __init__(self, start: float = 0.0, end: float = 1.0, tau: float = 1.0) -> None:
         check_ends(start, end, tau)
+        if start < 0 or end > 1:
+            raise ConfigurationError(f"cosine from {start:g} to {end:g}: within 0 and 1, a quarter of a wave")
         self.start, self.end, self.tau = start, end, tau
 
     def gamma(self, time: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vmsbench.data.augmentation import DiffAugment
+from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork, Model
 from vmsbench.models.target import Label, Target
 
@@ -39,6 +40,10 @@ class Adversarial(Model):
         mirror: bool = False,
     ) -> None:
         super().__init__(target, mirror)
+        if lambda_l1 < 0 or spread <= 0:
+            raise ConfigurationError(
+                f"model.lambda_l1={lambda_l1:g}, model.spread={spread:g}: at least 0, and above 0; 100 and 0.02 work"
+            )
         self.network = network(3, channels, size)
         self.discriminator = discriminator(inputs=3 + channels, size=size)
         self.lambda_l1, self.augmentation = lambda_l1, augmentation

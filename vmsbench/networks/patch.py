@@ -1,17 +1,18 @@
-"""The patch discriminator (Isola et al. 2017): one raw logit for each of 4 x 4 overlapping patches."""
+"""The patch discriminator (Isola et al. 2017): one raw logit for each of a grid of overlapping patches."""
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from vmsbench.errors import ConfigurationError
 from vmsbench.networks.layers import depth, normalisation
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges an image and a map, concatenated: B x inputs x S x S to B x 1 x 4 x 4 logits.
+    """Judges an image and a map, concatenated: B x inputs x S x S to B x 1 x P x P logits, P = S / 2^layers.
 
     width     channels after the first convolution; they double up to eight times that
     norm      batch, instance, group or none; the first convolution has none, as in pix2pix
-    layers    stride-2 convolutions; None: until 4 x 4 are left, log2(size / 4)
+    layers    stride-2 convolutions; None: log2(S / 4), so that P = 4
     spectral  every convolution divided by its largest singular value (Miyato et al. 2018)
     """
 
@@ -26,6 +27,10 @@ class PatchDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = depth(size) if layers is None else layers
+        if width < 1:
+            raise ConfigurationError(f"width={width}: a discriminator needs at least 1 channel; 64 works")
+        if not 1 <= self.layers <= depth(size, smallest=1):
+            raise ConfigurationError(f"layers={layers}: 1 to {depth(size, smallest=1)} at {size} px")
         body: list[nn.Module] = []
         channels = inputs
         for layer in range(self.layers):

@@ -11,14 +11,15 @@ from vmsbench.networks.network import Network
 
 
 def silent(convolution: nn.Conv2d) -> nn.Conv2d:
-    """A convolution that starts by answering 0, so that what it is added to passes unchanged."""
+    """A convolution that starts by answering 0, so that what it is added to passes unchanged (not in a GAN, which draws
+    all first weights itself)."""
     for parameter in convolution.parameters():
         nn.init.zeros_(parameter)
     return convolution
 
 
 class Residual(nn.Module):
-    """x + two normalised 3 x 3 convolutions; the time scales and shifts between them. The sum starts as x."""
+    """x + two normalised 3 x 3 convolutions; the time scales and shifts between them."""
 
     def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, time_features: int) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class ResidualUNet(Network):
     width         channels at full resolution
     multipliers   of the width, one per resolution, each half the one before
     blocks        residual blocks per resolution going down (one more going up)
-    attention     sides in pixels at which maps attend to themselves
+    attention     sides in pixels at which maps attend to themselves, where there are such maps; the innermost always do
     norm, dropout as in the UNet; dropout in every block
     """
 
@@ -81,9 +82,17 @@ class ResidualUNet(Network):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if width < 1 or blocks < 1 or not multipliers or min(multipliers) < 1:
+            raise ConfigurationError(
+                f"width={width}, blocks={blocks}, multipliers={list(multipliers)}: each at least 1, and one multiplier "
+                "or more; 64, 1 and [1, 2, 4, 4] work"
+            )
         halvings = len(multipliers) - 1
         if size % 2**halvings:
             raise ConfigurationError(f"multipliers={list(multipliers)}: {size} px cannot be halved {halvings} times")
+        sides = [size // 2**level for level in range(size.bit_length())]
+        if not set(attention) <= set(sides):
+            raise ConfigurationError(f"attention={list(attention)}: sides of maps are {sides}; attention=[] is none")
         features = 4 * width if timed else 0
         self.time = TimeFeatures(features) if timed else None
         self.first = nn.Conv2d(inputs, width, 3, padding=1)

@@ -13,13 +13,10 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, time_features: int) -> None:
         super().__init__()
-        bias = kind == "none"
-        self.first = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias), normalisation(kind, outputs, side)
-        )
-        self.second = nn.Sequential(
-            nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias), normalisation(kind, outputs, side)
-        )
+        norms = normalisation(kind, outputs, side), normalisation(kind, outputs, side)
+        bias = isinstance(norms[0], nn.Identity)
+        self.first = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias), norms[0])
+        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias), norms[1])
         self.modulation = Modulation(time_features, outputs) if time_features else None
         self.dropout = nn.Dropout2d(dropout)
 

@@ -1,6 +1,8 @@
 """The table of distances between sets of maps: FID, or Frechet distances by other weights, and KID."""
 
+from collections.abc import Mapping
 from statistics import fmean, stdev
+from typing import Any
 
 from vmsbench.reporting import labels
 from vmsbench.reporting.collect import Group, number
@@ -22,26 +24,36 @@ DISTANCES = (
 )
 
 
+def name_of(fid: Mapping[str, Any] | None) -> str:
+    return str((fid or {}).get("name") or "Frechet")
+
+
+def measured(fid: Mapping[str, Any] | None) -> bool:
+    return fid is not None and number(fid.get("value")) is not None
+
+
 def distance_table(group: Group, name: str = "distances") -> Table:
     """How far the set of predicted maps is from the set of true ones, in Inception's features; no row where n/a."""
     rows: list[tuple[Cell, ...]] = []
     reasons: dict[str, list[str]] = {}
-    called: dict[str, None] = {}
+    everything = [final for finals in group.models.values() for final in finals]
+    called = list(dict.fromkeys(name_of(final.fid) for final in everything if measured(final.fid)))
+    title = next((name for name in called if name.startswith("FID")), called[0] if called else "FID-2048")
     for label, finals in group.models.items():
-        fids = [final.fid for final in finals if final.fid]
+        fids = [final.fid for final in finals if final.fid and (name_of(final.fid) == title or not measured(final.fid))]
+        others = {name_of(final.fid) for final in finals if measured(final.fid)} - {title}
         values = {key: [v for fid in fids if (v := number(fid.get(key))) is not None] for key, _ in DISTANCES}
         if not values["value"]:
-            reason = next((str(fid["reason"]) for fid in fids if fid.get("reason")), "it was not looked for")
+            why = f"only {labels.listing(others)} was measured" if others else "it was not looked for"
+            reason = next((str(fid["reason"]) for fid in fids if fid.get("reason")), why)
             reasons.setdefault(reason, []).append(label)
             continue
-        called |= {str(fid.get("name") or "Frechet"): None for fid in fids}
         cells = []
         for key, digits in DISTANCES:
             several = len(values[key]) > 1 and "floor" not in key
             mean = fmean(values[key]) if values[key] else None
             cells.append(figure(mean, digits, stdev(values[key]) if several else None))
         rows.append((words(label), Cell(fids[0].get("n"), str(fids[0].get("n"))), *cells))
-    title = labels.listing(called) or "FID-2048"
     small = "FID-64" if title.startswith("FID") else title.replace("Frechet", "Frechet-64")
     columns = (
         Column("model", "Model", text=True),
@@ -54,7 +66,8 @@ def distance_table(group: Group, name: str = "distances") -> Table:
         Column("kid_error", "KID's standard error"),
         Column("kid_floor", "real against real"),
     )
-    notes = [f"FID n/a for {labels.listing(dict.fromkeys(who))}: {reason}." for reason, who in reasons.items()]
+    shorter = title.replace("-2048", "")
+    notes = [f"{shorter} n/a for {labels.listing(dict.fromkeys(who))}: {reason}." for reason, who in reasons.items()]
     if called and not title.startswith("FID"):
         notes.insert(0, "Not FID: the weights are not Inception's official ones. Compare only with the same file's.")
     notes += [ABOUT] if rows else []

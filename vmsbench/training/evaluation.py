@@ -18,6 +18,7 @@ from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.baselines import evaluate as score_predictor
 from vmsbench.metrics.scores import Scores
 from vmsbench.models.model import Model
+from vmsbench.training.training import Diverged
 
 FIXED_SEED = 20_201
 IN_CSV = ("l1", "l1_unit", "mse", "crps", "cc_true", "cc_false", "cc_combined", "cc_combined_20")
@@ -67,7 +68,8 @@ class Evaluation:
 def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: bool = False) -> Evaluation:
     """Sample `samples` maps for each of `pairs` and score them against the truth, in [0, 1] on all its channels.
 
-    The random draws are the same every time; `quick` is for a look during training.
+    The random draws are the same every time; `quick` is for a look during training. Raises Diverged where the model's
+    maps are not finite.
     """
     model.eval()
     scores = Scores(light=quick)
@@ -81,6 +83,8 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             seconds += perf_counter() - start
+            if not maps.isfinite().all():
+                raise Diverged("diverged: the predicted maps hold values that are no numbers; a lower lr may help")
             predicted = ((maps + 1) / 2).clamp(0, 1)
             scores.update(predicted, unit(pairs.maps[chosen]))
             drawn.append((predicted * 255).round().to(torch.uint8).cpu())

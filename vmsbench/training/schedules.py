@@ -53,6 +53,8 @@ class CosineDecay(RateSchedule):
 
     def __init__(self, warmup: float = 0.0, least: float = 0.0) -> None:
         super().__init__(warmup)
+        if not 0 <= least <= 1:
+            raise ConfigurationError(f"least={least} is a share of the full rate: from 0 to 1")
         self.least = least
 
     def after(self, done: float) -> float:

@@ -116,6 +116,7 @@ class Training:
             optimizer.step()
             for term, value in terms.items():
                 seen.setdefault(f"{player}/{term}", []).append(value)
+        self.model.learned()
         self.step += 1
         self.average.update()
 
@@ -190,3 +191,8 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     torch.set_rng_state(state["random"].cpu())
     if state["random_cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all([stream.cpu() for stream in state["random_cuda"]])
+
+
+def snapshot(model: Model) -> dict[str, Tensor]:
+    """A copy of all weights, on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
