@@ -14,10 +14,11 @@ import torch
 from tests.sweep_maker import FAULTS, make_sweep, sgd, tiny, write
 from vmsbench.errors import UserError
 from vmsbench.reporting import labels, plots
-from vmsbench.reporting.collect import Final, Group, collect
+from vmsbench.reporting.collect import collect
 from vmsbench.reporting.document import compose
 from vmsbench.reporting.markdown import to_report
 from vmsbench.reporting.report import report
+from vmsbench.reporting.study import Final, Group
 from vmsbench.reporting.table import Cell, Column, Part, Table, to_csv, to_latex, to_markdown
 from vmsbench.reporting.verdict import judge
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vmsbench.reporting import labels, plots
-from vmsbench.reporting.collect import Group, Sweep
+from vmsbench.reporting.study import Group, Sweep
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
 
 

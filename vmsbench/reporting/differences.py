@@ -5,7 +5,7 @@ from statistics import fmean
 
 from vmsbench.metrics.comparison import Comparison
 from vmsbench.reporting import labels
-from vmsbench.reporting.collect import Sweep, Trial
+from vmsbench.reporting.study import Sweep, Trial
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
 from vmsbench.reporting.tables import average, both_scales, tuning_columns
 from vmsbench.reporting.verdict import compared, signed

@@ -5,9 +5,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from vmsbench.reporting import labels
-from vmsbench.reporting.collect import Group, number
+from vmsbench.reporting.study import Group
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
 from vmsbench.reporting.tables import data_words
+from vmsbench.reporting.values import number
 
 ABOUT = (
     "Of the set of maps, one per test image, not of each map against its own truth. Frechet distances are too large "

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from vmsbench.reporting import labels, plots
 from vmsbench.reporting.ablations import ablation_table, ablations, drawn
-from vmsbench.reporting.collect import Group, Study, Sweep, number
 from vmsbench.reporting.differences import comparison_table, contender_table
 from vmsbench.reporting.distances import distance_table
 from vmsbench.reporting.missing import missing
 from vmsbench.reporting.plots import Figure
 from vmsbench.reporting.samples import Samples, Truth, gather, load_truth
+from vmsbench.reporting.study import Group, Study, Sweep
 from vmsbench.reporting.table import Table
 from vmsbench.reporting.tables import (
     baseline_disagreement,
@@ -25,6 +25,7 @@ from vmsbench.reporting.tables import (
     trial_table,
     winner_table,
 )
+from vmsbench.reporting.values import number
 from vmsbench.reporting.verdict import Verdicts, judge
 
 
@@ -41,7 +42,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Warning:
+class Caution:
     text: str
 
 
@@ -94,7 +95,7 @@ class Gallery:
     picture: Picture
 
 
-Block = Heading | Text | Warning | Items | Facts | Code | Shown | Picture | Gallery
+Block = Heading | Text | Caution | Items | Facts | Code | Shown | Picture | Gallery
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def compose(study: Study) -> Document:
     if several:
         names = "; ".join(f"{labels.listing(f'`{s.name}`' for s in g.sweeps)}: {named(g)}" for g in study.groups)
         blocks.append(
-            Warning(
+            Caution(
                 "These sweeps do not share their data, size and coding, so their scores cannot be compared, and each "
                 f"has tables of its own. {names}."
             )
@@ -157,7 +158,7 @@ def score_blocks(group: Group, verdicts: Verdicts, truth: Truth, suffix: str) ->
     blocks: list[Block] = []
     if baseline_disagreement(group):
         blocks.append(
-            Warning("The sweeps hold different scores of the same pixel median: were they made by different versions?")
+            Caution("The sweeps hold different scores of the same pixel median: were they made by different versions?")
         )
     blocks.append(Shown(score_table(group, verdicts, f"scores{suffix}")))
     blocks.append(
@@ -211,8 +212,8 @@ def sample_blocks(group: Group, truth: Truth) -> list[Block]:
     files |= {group.outside_label(one): f"outside-{one.id}" for one in group.outside}
     for model in group.models:
         samples = gather(group, truth, model)
-        if samples.reason and Warning(samples.reason) not in blocks:
-            blocks.append(Warning(samples.reason))
+        if samples.reason and Caution(samples.reason) not in blocks:
+            blocks.append(Caution(samples.reason))
         if not samples.rows:
             continue
         choice = f"the best, median and worst by L1 of {model}" if samples.rows[0].rank else "the first"

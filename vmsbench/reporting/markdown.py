@@ -4,6 +4,7 @@ from typing import assert_never
 
 from vmsbench.reporting.document import (
     Block,
+    Caution,
     Code,
     Document,
     Facts,
@@ -13,7 +14,6 @@ from vmsbench.reporting.document import (
     Picture,
     Shown,
     Text,
-    Warning,
 )
 from vmsbench.reporting.table import to_markdown
 
@@ -29,7 +29,7 @@ def block_text(block: Block) -> str:
             return f"{'#' * level} {text}"
         case Text(text):
             return text
-        case Warning(text):
+        case Caution(text):
             return f"> **Careful:** {text}"
         case Items(texts):
             return "\n".join(f"- {text}" for text in texts)

@@ -2,7 +2,7 @@
 
 import shlex
 
-from vmsbench.reporting.collect import FAMILIES, Group, Study, Sweep
+from vmsbench.reporting.study import FAMILIES, Group, Study, Sweep
 
 
 def missing(study: Study) -> list[str]:

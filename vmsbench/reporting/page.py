@@ -14,6 +14,7 @@ from PIL import Image
 
 from vmsbench.reporting.document import (
     Block,
+    Caution,
     Code,
     Document,
     Facts,
@@ -23,7 +24,6 @@ from vmsbench.reporting.document import (
     Picture,
     Shown,
     Text,
-    Warning,
 )
 from vmsbench.reporting.plots import inline_svg
 from vmsbench.reporting.samples import Bytes, Row, Samples
@@ -81,7 +81,7 @@ def block_html(block: Block) -> str:
             return f'<h{level} id="{anchor(text)}">{marked(text)}</h{level}>'
         case Text(text, lead):
             return f'<p class="lead">{marked(text)}</p>' if lead else f"<p>{marked(text)}</p>"
-        case Warning(text):
+        case Caution(text):
             return f'<p class="warning" role="note"><strong>Careful:</strong> {marked(text)}</p>'
         case Items(texts):
             return f"<ul>{''.join(f'<li>{marked(text)}</li>' for text in texts)}</ul>"

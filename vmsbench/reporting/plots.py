@@ -20,8 +20,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from vmsbench.reporting import labels
-from vmsbench.reporting.collect import Epoch, Group, Step, Sweep, Trial, in_unit
 from vmsbench.reporting.samples import Samples
+from vmsbench.reporting.study import Epoch, Group, Step, Sweep, Trial
+from vmsbench.reporting.values import in_unit
 
 INK, MUTED, HAIR, PAPER = "#1b2027", "#5d6772", "#d3d8de", "#ffffff"
 FAMILY = {"unet": "#0072b2", "gan": "#d55e00", "diffusion": "#009e73"}

@@ -10,11 +10,14 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from vmsbench.build import build
 from vmsbench.data.pairs import Dataset
-from vmsbench.reporting.collect import Final, Group
+from vmsbench.metrics.baselines import PixelMedian
+from vmsbench.metrics.scores import score
+from vmsbench.reporting.study import Final, Group
 
 Bytes = NDArray[np.uint8]
 
@@ -68,8 +71,8 @@ def load_truth(group: Group) -> Truth:
         return Truth(
             None, f"the data have changed since (digest {digest[:12]}, the sweeps saw {group.data.digest[:12]})"
         )
-    maps, test = dataset.train.maps.cpu().numpy(), dataset.test
-    median = np.median(maps[:, : dataset.channels], axis=0).round().astype(np.uint8)
+    test = dataset.test
+    median = (PixelMedian(dataset.train).map.cpu().numpy() * 255).round().astype(np.uint8)
     categories = dict(zip(test.names, test.categories, strict=True)) if test.categories else None
     return Truth(dataset, "", median, categories)
 
@@ -81,9 +84,9 @@ def padded(pixels: Bytes, channels: int) -> Bytes:
 
 
 def l1(prediction: Bytes, truth: Bytes) -> float:
-    """Mean absolute error in [-1, 1] over all channels of the file."""
-    apart = np.abs(padded(prediction, len(truth)).astype(np.int16) - truth.astype(np.int16))
-    return float(apart.mean() * 2 / 255)
+    """The L1 in [-1, 1] of one map (C x S x S bytes, as predicted) to another, by the one metric function."""
+    predicted, true = (torch.from_numpy(np.ascontiguousarray(one))[None].float() / 255 for one in (prediction, truth))
+    return float(score(predicted, true, light=True)["l1"] or 0.0)
 
 
 def shown(pixels: Bytes) -> Bytes:

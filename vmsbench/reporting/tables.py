@@ -10,9 +10,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from vmsbench.reporting import labels
-from vmsbench.reporting.collect import Final, Group, Scores, Sweep, Trial, in_unit, mapping, number
 from vmsbench.reporting.samples import by_category, per_image
+from vmsbench.reporting.study import Final, Group, Sweep, Trial
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
+from vmsbench.reporting.values import Scores, in_unit, mapping, number
 from vmsbench.reporting.verdict import Standing, Verdicts, percent
 
 SCORES = (

@@ -21,7 +21,7 @@ from vmsbench.metrics.comparison import (
 )
 from vmsbench.metrics.scores import lower_is_better
 from vmsbench.reporting import labels
-from vmsbench.reporting.collect import Final, Group
+from vmsbench.reporting.study import Final, Group
 
 METRIC = "crps"
 BLIND = f"pixel_median_{METRIC}"

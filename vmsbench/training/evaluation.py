@@ -1,6 +1,7 @@
 """How good a model is now: its own losses on unseen pairs, and the scores of the maps it samples."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,7 +116,8 @@ def keep(folder: Path, test: Pairs, train: Pairs, samples: Tensor, per_image: Ma
     columns = {name: per_image[name].tolist() for name in IN_CSV if name in per_image}
     blind = score_predictor(PixelMedian(train), test, light=True).per_image()
     columns |= {f"pixel_median_{name}": blind[name].tolist() for name in IN_CSV if name in blind}
-    with (folder / "scores.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["name", *columns])
-        table.writerows(zip(test.names, *columns.values(), strict=True))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["name", *columns])
+    table.writerows(zip(test.names, *columns.values(), strict=True))
+    replace(folder / "scores.csv", lambda file: file.write(text.getvalue().encode()))

@@ -1,0 +1,42 @@
+"""Values as files hold them, read tolerantly: NaN, Infinity, null and nonsense are all "no value"."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+Scores = Mapping[str, float]
+HALVED = ("l1", "crps")
+QUARTERED = ("mse",)
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def number(value: Any) -> float | None:
+    """A finite float, or None."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        return None
+    return result if math.isfinite(result) else None
+
+
+def whole(value: Any) -> int | None:
+    result = number(value)
+    return None if result is None else int(result)
+
+
+def numbers(value: Any) -> Scores:
+    """The finite numbers of a dictionary."""
+    found = {str(key): number(item) for key, item in mapping(value).items()}
+    return {key: item for key, item in found.items() if item is not None}
+
+
+def in_unit(metric: str, value: float | None) -> float | None:
+    """A score of the [-1, 1] scale in [0, 1]: L1 and CRPS halve, MSE quarters; None where it has no scale (CC)."""
+    if value is None or metric.endswith("_unit"):
+        return value
+    if metric.startswith(HALVED):
+        return value / 2
+    return value / 4 if metric.startswith(QUARTERED) else None
