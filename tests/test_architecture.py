@@ -20,6 +20,7 @@ FLOORS = [
     {"training"},
     {"experiment"},
     {"tracking", "tuning", "launching", "reporting"},
+    {"bench"},
     {"cli"},
 ]
 ROOM_OF = {

@@ -22,7 +22,7 @@ from vmsbench.tuning.finals import Finals, contenders
 from vmsbench.tuning.interruption import SIGNALS, deferred, stoppable
 from vmsbench.tuning.lock import SILENCE, oneself, owned
 from vmsbench.tuning.space import Coordinate, Space
-from vmsbench.tuning.stopping import Asha, Never, PlainAsha, Stopping
+from vmsbench.tuning.stopping import Asha, Never, Overtaking, PlainAsha, Stopping, smooth
 from vmsbench.tuning.study import final, tune
 from vmsbench.tuning.sweep import Sweep
 from vmsbench.tuning.work import Outcome, Trial, Watcher, Work
@@ -427,14 +427,33 @@ def test_processes_started_while_signals_are_deferred_never_see_them() -> None:
 
 def test_asha_spares_what_is_as_good_as_the_incumbent_and_the_incumbent_itself() -> None:
     rule, incumbent = Asha(margin=0.1), {1: 1.0, 2: 0.8, 3: 0.6, 4: 0.5}
-    assert rule.spares(incumbent, incumbent)
-    assert rule.spares({1: 1.05, 2: 0.85}, incumbent)
-    assert not rule.spares({1: 1.2, 2: 1.0}, incumbent)
+    assert rule.verdict(incumbent, incumbent, 8, halved=True) is None
+    assert rule.verdict({1: 1.05, 2: 0.85}, incumbent, 8, halved=True) is None
+    assert rule.verdict({1: 1.2, 2: 1.0}, incumbent, 8, halved=False) is None
+    said = rule.verdict({1: 1.2, 2: 1.0}, incumbent, 8, halved=True)
+    assert said is not None
+    assert said.startswith("ASHA at epoch 2: 1.1000, the incumbent had")
 
 
 def test_asha_spares_where_the_incumbent_has_no_curve_yet() -> None:
-    assert Asha().spares({1: 9.0, 2: 9.0}, {1: 1.0})
-    assert not PlainAsha().spares({1: 9.0}, {})
+    assert Asha().verdict({1: 9.0, 2: 9.0}, {1: 1.0}, 8, halved=True) is None
+    assert PlainAsha().verdict({1: 9.0}, {}, 8, halved=True) == "ASHA at epoch 1: 9.0000, in the worse part"
+    assert PlainAsha().verdict({1: 9.0}, {}, 8, halved=False) is None
+
+
+def test_the_incumbent_rule_stops_what_cannot_catch_up_and_nothing_else() -> None:
+    """The incumbent fell by .2 from epoch 4 on: with speed 2 a trial may hope for .4."""
+    incumbent = {1: 2.0, 2: 1.6, 3: 1.3, 4: 1.2, 5: 1.1, 6: 1.05, 7: 1.0, 8: 1.0}
+    rule = Overtaking(grace=0.25, speed=2.0, margin=0.0)
+    late = smooth(incumbent, 4) - smooth(incumbent, 8)
+    hopeful, hopeless = 1.0 + 2 * late - 0.01, 1.0 + 2 * late + 0.01
+    assert rule.verdict(dict.fromkeys(range(1, 5), hopeful), incumbent, 8, halved=True) is None
+    said = rule.verdict(dict.fromkeys(range(1, 5), hopeless), incumbent, 8, halved=False)
+    assert said is not None
+    assert said.startswith("incumbent rule at epoch 4")
+    assert rule.verdict({1: 99.0}, incumbent, 8, halved=False) is None  # within the grace
+    assert rule.verdict({4: 99.0}, {4: 1.0}, 8, halved=False) is None  # an incumbent that is not at its end yet
+    assert rule.verdict(incumbent, incumbent, 8, halved=False) is None
 
 
 @pytest.mark.parametrize(("epochs", "grace"), [(100, 25), (12, 3), (2, 1)])

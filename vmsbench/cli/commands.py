@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vmsbench.cli.bench import app as bench_app
 from vmsbench.errors import UserError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at data, or make a stand-in.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+app.add_typer(bench_app, name="bench")
 weights_app = typer.Typer(help="What FID needs.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(weights_app, name="weights")
 

@@ -1,7 +1,7 @@
 """The figures: training curves, scores beside the baselines, the coordinate walk, the samples.
 
-The only file that knows matplotlib. Figures are made without pyplot, in one palette that colour-blind readers can tell
-apart (Okabe and Ito 2008); every L1 axis shows both scales.
+Figures are made without pyplot, in one palette that colour-blind readers can tell apart (Okabe and Ito 2008); every L1
+axis shows both scales.
 """
 
 import io

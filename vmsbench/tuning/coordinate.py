@@ -29,12 +29,13 @@ class CoordinateSearch(Searcher):
         self.position = 0
         self.changed = False
         self.candidates: list[Choice] = []
+        self.waiting: set[str] = set()
         self.go_on()
 
     def ask(self) -> Choice | None:
         if self.finished:
             return None
-        choice = self.new(self.candidates, self.here)
+        choice = self.new(self.candidates, self.here) if self.waiting else None
         if choice is None and self.speculate and self.position + 1 < self.end:
             following = self.space.coordinates[(self.position + 1) % len(self.space.coordinates)]
             choice = self.new(self.options_of(following, self.leader().choice), following)
@@ -49,7 +50,8 @@ class CoordinateSearch(Searcher):
 
     def tell(self, choice: Choice, score: float | None) -> None:
         self.scores[key(choice)] = score
-        while not self.finished and all(key(candidate) in self.scores for candidate in self.candidates):
+        self.waiting.discard(key(choice))
+        while not self.finished and not self.waiting:
             self.settle()
 
     @property
@@ -109,6 +111,7 @@ class CoordinateSearch(Searcher):
         while not self.finished:
             self.candidates = self.options_of(self.here, self.best)
             if self.candidates:
+                self.waiting = {key(candidate) for candidate in self.candidates} - self.scores.keys()
                 return
             self.pass_by()
 

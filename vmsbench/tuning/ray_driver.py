@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 os.environ.update(
@@ -34,17 +33,18 @@ os.environ.update(
 import ray
 import torch
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 
 from vmsbench import experiment
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, save_json
 from vmsbench.tuning.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
+from vmsbench.tuning.halving import Looks
 from vmsbench.tuning.interruption import SIGNALS, deferred, left_to_ray
 from vmsbench.tuning.private import private_folder, remove_leftovers
 from vmsbench.tuning.ray_cluster import PRIVATE
-from vmsbench.tuning.stopping import Curve, Halving, Stopping
+from vmsbench.tuning.stopping import Stopping
 from vmsbench.tuning.work import Trial, Watcher, Work
 
 DEATHS = 100 if "VMSBENCH_ELASTIC" in os.environ else 2
@@ -161,7 +161,7 @@ def drive(
     if work.finished or work.halted:
         return work.finished
     bridge = Bridge(work)
-    scheduler = Halved(bridge, stopping, stopping.halving(epochs), metric, seconds)
+    scheduler = Stopper(bridge, Looks(stopping, epochs), metric, seconds)
     storage = private_folder()
     with left_to_ray():
         try:
@@ -261,35 +261,17 @@ class Bridge(RaySearcher):
         return {}
 
 
-class Halved(FIFOScheduler):
-    """Ray's ASHA, where the rule halves at all, with the rule's word on whom it spares."""
+class Stopper(FIFOScheduler):
+    """Stops trials for Ray: by the rule, when their time is up, and when the sweep is halted."""
 
-    def __init__(
-        self, bridge: Bridge, stopping: Stopping, halving: Halving | None, metric: str, seconds: float
-    ) -> None:
+    def __init__(self, bridge: Bridge, looks: Looks, metric: str, seconds: float) -> None:
         super().__init__()
-        self.bridge, self.stopping, self.score, self.seconds = bridge, stopping, metric, seconds
-        self.curves: dict[str, dict[int, float]] = {}
-        self.asha = None if halving is None else made_by_ray(halving, metric)
-        self.last = 0 if halving is None else halving.epochs
+        self.bridge, self.looks, self.score, self.seconds = bridge, looks, metric, seconds
         for trial_id, curve in bridge.work.past().items():
-            self.replay(trial_id, curve)
-
-    def replay(self, trial_id: str, curve: Curve) -> None:
-        """Let ASHA see a trial of an earlier start, of which Ray itself keeps nothing."""
-        if self.asha is not None:
-            seen: Any = SimpleNamespace(trial_id=trial_id)
-            controller: Any = None
-            self.asha.on_trial_add(controller, seen)
-            for epoch, score in sorted(curve.items()):
-                self.asha.on_trial_result(controller, seen, {"epoch": epoch, self.score: score})
+            looks.replay(trial_id, curve)
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True
-
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        if self.asha is not None:
-            self.asha.on_trial_add(tune_controller, trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Tell an end for want of memory from other ends of a process; the bridge hears of it after this."""
@@ -306,32 +288,17 @@ class Halved(FIFOScheduler):
             hours = self.seconds / 3600
             self.bridge.failed[trial.trial_id] = Failure(TIMED_OUT, f"longer than hours_per_trial={hours:g}")
             return TrialScheduler.STOP
-        if self.asha is None or self.score not in result or result["epoch"] >= self.last:
+        if self.score not in result:
             return TrialScheduler.CONTINUE
-        epoch, score = result["epoch"], result[self.score]
-        curve = self.curves.setdefault(trial.trial_id, {})
-        curve[epoch] = score
-        if self.asha.on_trial_result(tune_controller, trial, result) != TrialScheduler.STOP:
+        reference = self.bridge.work.reference()
+        verdict = self.looks.verdict(trial.trial_id, result["epoch"], result[self.score], reference)
+        if verdict is None:
             return TrialScheduler.CONTINUE
-        if self.stopping.spares(curve, self.bridge.work.reference()):
-            return TrialScheduler.CONTINUE
-        self.bridge.stopped[trial.trial_id] = f"ASHA at epoch {epoch}: {self.score} {score:.4f} in the worse part"
+        self.bridge.stopped[trial.trial_id] = verdict
         return TrialScheduler.STOP
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
-
-
-def made_by_ray(halving: Halving, metric: str) -> ASHAScheduler:
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric=metric,
-        mode="min",
-        max_t=halving.epochs,
-        grace_period=halving.grace,
-        reduction_factor=halving.reduction,
-        stop_last_trials=False,
-    )
 
 
 class Bell(tune.Callback):

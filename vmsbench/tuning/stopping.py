@@ -35,8 +35,13 @@ class Stopping(ABC):
         """How trials are halved; None for never."""
 
     @abstractmethod
-    def spares(self, curve: Curve, incumbent: Curve) -> bool:
-        """Whether a trial that halving would stop goes on, seen against the incumbent's curve, which may be shorter."""
+    def verdict(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        """Why a trial is stopped after the last look of its curve, in words; None where it goes on.
+
+        incumbent   the curve of the best configuration so far, which may be shorter
+        epochs      of a whole training
+        halved      whether halving has it in the worse part at this look
+        """
 
 
 class Never(Stopping):
@@ -45,42 +50,100 @@ class Never(Stopping):
     def halving(self, epochs: int) -> Halving | None:
         return None
 
-    def spares(self, curve: Curve, incumbent: Curve) -> bool:
-        return True
+    def verdict(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        return None
 
 
-class Asha(Stopping):
-    """ASHA, but it stops only what is also worse than the incumbent's curve.
-
-    In a coordinate search nearly all options are close, and halving alone changes two winners in five where curves are
-    slow but better. So a trial is stopped only where its median score of the last three looks is worse than the
-    incumbent's at the same epochs by `margin`, a share of the score; the incumbent itself never is.
+class PlainAsha(Stopping):
+    """ASHA as it is: it stops whatever is in the worse part at a look.
 
     grace      the share of the epochs that every trial gets
     reduction  the share of trials kept at each look is 1 / reduction
     """
 
-    def __init__(self, grace: float = 0.25, reduction: float = 2.0, margin: float = 0.02) -> None:
-        if not 0 < grace <= 1:
-            raise ConfigurationError(f"scheduler.grace={grace:g} is a share of the epochs: above 0, up to 1")
-        if margin < 0:
-            raise ConfigurationError(f"scheduler.margin={margin:g}: at least 0; 0.02 spares what is within 2%")
-        self.grace, self.reduction, self.margin = grace, reduction, margin
+    def __init__(self, grace: float = 0.25, reduction: float = 2.0) -> None:
+        check_grace(grace)
+        self.grace, self.reduction = grace, reduction
 
     def halving(self, epochs: int) -> Halving | None:
         grace = max(1, round(self.grace * epochs))
         return Halving(epochs, grace, self.reduction) if grace < epochs else None
 
-    def spares(self, curve: Curve, incumbent: Curve) -> bool:
+    def verdict(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        return f"ASHA at epoch {max(curve)}: {curve[max(curve)]:.4f}, in the worse part" if halved else None
+
+
+class Asha(PlainAsha):
+    """ASHA, but it stops only what is also worse than the incumbent's curve.
+
+    In a coordinate search nearly all options are close, and halving alone changes two winners in five where curves are
+    slow but better. So a trial is stopped only where its median score of the last three looks is worse than the
+    incumbent's at the same epochs by `margin`, a share of the score; the incumbent itself never is.
+    """
+
+    def __init__(self, grace: float = 0.25, reduction: float = 2.0, margin: float = 0.02) -> None:
+        super().__init__(grace, reduction)
+        check_margin(margin)
+        self.margin = margin
+
+    def verdict(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
         looks = sorted(curve)[-3:]
-        if any(epoch not in incumbent for epoch in looks):
-            return True
+        if not halved or any(epoch not in incumbent for epoch in looks):
+            return None
         own, best = median(curve[epoch] for epoch in looks), median(incumbent[epoch] for epoch in looks)
-        return own <= best * (1 + self.margin)
+        if own <= best * (1 + self.margin):
+            return None
+        return f"ASHA at epoch {looks[-1]}: {own:.4f}, the incumbent had {best:.4f} there"
 
 
-class PlainAsha(Asha):
-    """ASHA as it is: it stops whatever is in the worse part at a look."""
+class Overtaking(Stopping):
+    """The incumbent rule: stop what could not catch up even if it improved `speed` times as much as the incumbent did.
 
-    def spares(self, curve: Curve, incumbent: Curve) -> bool:
-        return False
+    With c the trial's curve and i the incumbent's, both as medians of three looks, a trial is stopped at an epoch e
+    after `grace` where c[e] - speed max(i[e] - i[end], 0) > i[end] (1 + margin): the epochs that are left lowered the
+    incumbent by i[e] - i[end], and even `speed` times that is too little. No trial is compared with other than the
+    incumbent, so it does not matter how many there are.
+
+    margin   a share of the score, one or two standard deviations of what a change of seed does
+    """
+
+    def __init__(self, grace: float = 0.25, speed: float = 2.0, margin: float = 0.02) -> None:
+        check_grace(grace)
+        check_margin(margin)
+        if speed <= 0:
+            raise ConfigurationError(f"scheduler.speed={speed:g}: above 0; 2 trusts in twice the incumbent's progress")
+        self.grace, self.speed, self.margin = grace, speed, margin
+
+    def halving(self, epochs: int) -> Halving | None:
+        return None
+
+    def verdict(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        epoch = max(curve)
+        if (
+            epoch < self.grace * epochs
+            or epoch >= epochs
+            or max(incumbent, default=0) < epochs
+            or epoch not in incumbent
+        ):
+            return None
+        own, then, end = smooth(curve, epoch), smooth(incumbent, epoch), smooth(incumbent, max(incumbent))
+        if own - self.speed * max(then - end, 0.0) <= end * (1 + self.margin):
+            return None
+        return (
+            f"incumbent rule at epoch {epoch}: {own:.4f}, the incumbent had {then:.4f} there and {end:.4f} at its end"
+        )
+
+
+def smooth(curve: Curve, epoch: int) -> float:
+    """The median of the last three looks up to an epoch."""
+    return median(curve[at] for at in sorted(at for at in curve if at <= epoch)[-3:])
+
+
+def check_grace(grace: float) -> None:
+    if not 0 < grace <= 1:
+        raise ConfigurationError(f"scheduler.grace={grace:g} is a share of the epochs: above 0, up to 1")
+
+
+def check_margin(margin: float) -> None:
+    if margin < 0:
+        raise ConfigurationError(f"scheduler.margin={margin:g}: at least 0; 0.02 spares what is within 2%")

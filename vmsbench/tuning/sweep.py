@@ -11,6 +11,7 @@ is known. So nothing is trained twice to its end, and the winner is the one an u
 
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -228,7 +229,14 @@ class Sweep(Work):
         return trial if known is not None and known.outcome == "complete" else None
 
     def reference(self) -> Curve:
-        return curve(self.trial(self.searcher.incumbent).folder, self.metric)
+        best = self.trial(self.searcher.incumbent)
+        if best.id in self.known:  # and changes no more
+            return self.curve_of(best.id)
+        return curve(best.folder, self.metric)
+
+    @lru_cache(maxsize=8)  # noqa: B019
+    def curve_of(self, name: str) -> Curve:
+        return curve(self.folder / "trials" / name, self.metric)
 
     def past(self) -> dict[str, Curve]:
         over = (name for name, outcome in self.known.items() if outcome.outcome != "failed")

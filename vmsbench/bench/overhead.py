@@ -1,0 +1,74 @@
+"""What a trial costs through Ray when it has nothing to do."""
+
+import sys
+import time
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsbench.experiment import identity
+from vmsbench.files import save_json
+from vmsbench.tuning.failures import Failure
+from vmsbench.tuning.stopping import Curve, Never
+from vmsbench.tuning.work import Trial, Watcher, Work
+
+
+class Nothing(Work):
+    """Trials whose results are there already, so that running one returns at once."""
+
+    def __init__(self, folder: Path, trials: int) -> None:
+        self.folder, self.trials = folder, trials
+        self.asked = 0
+        self.ends: list[float] = []
+
+    def ask(self) -> Trial | None:
+        if self.asked == self.trials:
+            return None
+        self.asked += 1
+        config: dict[str, Any] = {"exp": "unet", "seed": self.asked, "metric": "l1"}
+        trial = Trial(identity(config), self.folder / str(self.asked), config, {}, None)
+        trial.folder.mkdir(parents=True)
+        save_json(trial.folder / "config.json", config)
+        save_json(trial.folder / "results.json", {})
+        return trial
+
+    def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
+        self.ends.append(time.perf_counter())
+
+    @property
+    def finished(self) -> bool:
+        return len(self.ends) == self.trials
+
+    @property
+    def budget(self) -> int:
+        return self.trials
+
+    def reference(self) -> Curve:
+        return {}
+
+    def past(self) -> dict[str, Curve]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Seconds: Ray's start, the first trial with its process, and each further trial of `slots` at a time."""
+
+    slots: int
+    start: float
+    first: float
+    each: float
+
+
+def measure(folder: Path, trials: int, slots: int) -> Overhead:
+    """Run `trials` trials that do nothing, `slots` at a time, with processes that are used again."""
+    from vmsbench.tuning.ray_driver import Slots, drive, local_cluster
+
+    work = Nothing(folder, trials)
+    begin = time.perf_counter()
+    with redirect_stdout(sys.stderr), local_cluster(slots, 0):  # Ray tells of trials that report nothing
+        ready = time.perf_counter()
+        drive(work, Never(), Slots(slots, 0), Watcher(), "l1", 1)
+    warm = work.ends[slots:]
+    return Overhead(slots, ready - begin, work.ends[0] - ready, (warm[-1] - work.ends[slots - 1]) / len(warm))

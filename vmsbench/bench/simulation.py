@@ -1,0 +1,132 @@
+"""Searches played on learning curves that are known beforehand, epoch by epoch: the real searchers, the real rules."""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vmsbench.errors import UserError
+from vmsbench.files import read_json, save_json
+from vmsbench.tuning.halving import Looks
+from vmsbench.tuning.journal import Journal
+from vmsbench.tuning.searcher import Choice, Searcher, Settled, key
+from vmsbench.tuning.space import Coordinate, Space
+from vmsbench.tuning.stopping import Stopping
+from vmsbench.tuning.sweep import curve
+
+CurveOf = Callable[[Choice], Sequence[float]]
+DIGITS = 5
+
+
+@dataclass
+class Played:
+    """What a search came to: after each trial the epochs spent so far and the best score of a whole training."""
+
+    epochs: list[int] = field(default_factory=list)
+    best: list[float] = field(default_factory=list)
+    stopped: int = 0
+    incumbent: Choice = field(default_factory=dict)
+    settled: tuple[Settled, ...] = ()
+
+
+def play(searcher: Searcher, curve_of: CurveOf, stopping: Stopping, slots: int = 4, limit: float = math.inf) -> Played:
+    """Give a searcher `slots` trials at a time, an epoch a turn, until it is finished or `limit` are over."""
+    played, spent, best = Played(), 0, math.inf
+    looks: Looks | None = None
+    running: dict[str, Choice] = {}
+    seen: dict[str, dict[int, float]] = {}
+    while not searcher.finished and len(played.best) < limit:
+        while len(running) < slots and (choice := searcher.ask()) is not None:
+            running[key(choice)] = choice
+            seen[key(choice)] = {}
+        if not running:
+            break
+        for name, choice in list(running.items()):
+            scores = curve_of(choice)
+            looks = looks or Looks(stopping, len(scores))
+            epoch = len(seen[name]) + 1
+            seen[name][epoch] = scores[epoch - 1]
+            spent += 1
+            verdict = looks.verdict(name, epoch, scores[epoch - 1], seen.get(key(searcher.incumbent), {}))
+            if verdict is None and epoch < len(scores):
+                continue
+            del running[name]
+            played.stopped += verdict is not None
+            if verdict is None:
+                best = min(best, scores[-1])
+            searcher.tell(choice, None if verdict else scores[-1])
+            played.epochs.append(spent)
+            played.best.append(best)
+    played.incumbent, played.settled = searcher.incumbent, tuple(searcher.settled)
+    return played
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Learning curves of real trials: each configuration of a space from several seeds.
+
+    coordinates   as conf/space writes them
+    base          the configuration that choices are applied to
+    curves        by `key(choice)`, a curve for each seed
+    """
+
+    title: str
+    metric: str
+    coordinates: list[dict[str, Any]]
+    base: dict[str, Any]
+    curves: dict[str, list[list[float]]]
+
+    @property
+    def space(self) -> Space:
+        return Space([Coordinate.read(entry) for entry in self.coordinates], self.base)
+
+    def draw(self, chance: random.Random) -> CurveOf:
+        """A world in which each configuration has the curve of one of its seeds."""
+        drawn = {name: chance.choice(curves) for name, curves in self.curves.items()}
+        return lambda choice: drawn[key(choice)]
+
+    def expected(self, choice: Choice) -> float:
+        """The mean score of a configuration at the end of its training, over its seeds."""
+        curves = self.curves[key(choice)]
+        return sum(scores[-1] for scores in curves) / len(curves)
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rounded = {name: [[round(s, DIGITS) for s in one] for one in curves] for name, curves in self.curves.items()}
+        save_json(path, {**vars(self), "curves": [[name, *curves] for name, curves in rounded.items()]})
+
+    @classmethod
+    def load(cls, path: Path) -> "Recorded":
+        read = read_json(path)
+        return cls(**read | {"curves": {name: curves for name, *curves in read["curves"]}})
+
+
+def recorded(folder: Path) -> Recorded:
+    """The curves of a sweep in which every configuration was trained in full, from several seeds.
+
+    `searcher=grid searcher.repeats=4 scheduler=none` makes such a sweep. Raises UserError where it is another.
+    """
+    about = read_json(folder / "sweep.json")
+    metric = about["config"]["metric"]
+    curves: dict[str, list[list[float]]] = {}
+    for event in Journal(folder / "journal.jsonl").events():
+        if event["event"] == "started":
+            scores = curve(folder / "trials" / event["trial"], metric)
+            base = {param: value for param, value in event["choice"].items() if param != "seed"}
+            if len(scores) == about["config"]["trainer"]["epochs"]:
+                curves.setdefault(key(base), []).append([scores[epoch] for epoch in sorted(scores)])
+    found = Recorded(about["dataset"]["title"], metric, about["space"], slim(about["config"]), curves)
+    whole = {key(found.space.point(rank)) for rank in range(found.space.count())}
+    if not whole <= set(curves) or {len(seeds) for seeds in curves.values()} == {1}:
+        raise UserError(
+            f"{folder.name} has curves of {len(whole & set(curves))} of {len(whole)} configurations; searcher=grid "
+            f"searcher.repeats=4 scheduler=none evaluation.every=1 records all that is needed"
+        )
+    return found
+
+
+def slim(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without what says where things are."""
+    return {name: value for name, value in config.items() if name not in ("data", "device", "fid")}

@@ -1,0 +1,93 @@
+"""How often a rule for early stopping changes what a coordinate search finds, against a mere change of seed."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from vmsbench.bench.simulation import CurveOf, Played, Recorded, play
+from vmsbench.tuning.coordinate import CoordinateSearch
+from vmsbench.tuning.searcher import key
+from vmsbench.tuning.space import Space
+from vmsbench.tuning.stopping import Never, Stopping
+
+SEED = "another seed"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a rule did, as means over worlds.
+
+    saved     the share of the epochs of a search without stopping
+    changed   the share of coordinates whose winner is another than without stopping
+    worse     by how much, as a share, the winner's expected score is worse
+    """
+
+    rule: str
+    saved: float
+    stopped: float
+    changed: float
+    worse: float
+
+
+def compare(recorded: Recorded, rules: Mapping[str, Stopping], worlds: int, slots: int, seed: int = 0) -> list[Row]:
+    """Play the same search with each rule in `worlds` worlds: other seeds' curves, another start and order in each."""
+    chance = random.Random(seed)
+    results: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in (SEED, *rules)}
+    for _ in range(worlds):
+        space = shuffled(recorded.space, chance)
+        curves, others = recorded.draw(chance), recorded.draw(chance)
+        without = search(space, curves, Never(), slots)
+        results[SEED].append(difference(recorded, without, search(space, others, Never(), slots)))
+        for name, rule in rules.items():
+            results[name].append(difference(recorded, without, search(space, curves, rule, slots)))
+    return [Row(name, *(fmean(column) for column in zip(*rows, strict=True))) for name, rows in results.items()]
+
+
+def shuffled(space: Space, chance: random.Random) -> Space:
+    """The same coordinates in another order, around another start."""
+    start = space.config(space.point(chance.randrange(space.count())))
+    return Space(chance.sample(space.coordinates, len(space.coordinates)), start)
+
+
+def search(space: Space, curves: CurveOf, rule: Stopping, slots: int) -> Played:
+    return play(CoordinateSearch(space), curves, rule, slots)
+
+
+def difference(recorded: Recorded, one: Played, other: Played) -> tuple[float, float, float, float]:
+    changed = [key(first.value) != key(second.value) for first, second in zip(one.settled, other.settled, strict=True)]
+    best, found = recorded.expected(one.incumbent), recorded.expected(other.incumbent)
+    return (
+        1 - other.epochs[-1] / one.epochs[-1],
+        other.stopped / len(other.epochs),
+        sum(changed) / len(changed),
+        found / best - 1,
+    )
+
+
+def table(recorded: Recorded, rows: list[Row], worlds: int, slots: int, command: str) -> str:
+    """The table in Markdown, with where it comes from."""
+    counts = sorted({len(seeds) for seeds in recorded.curves.values()})
+    epochs = len(next(iter(recorded.curves.values()))[0])
+    space = "; ".join(f"{entry['param']} {entry['options']}" for entry in recorded.coordinates)
+    lines = [
+        "# What stopping early changes",
+        "",
+        f"Learning curves of {len(recorded.curves)} configurations, {epochs} epochs each, from "
+        f"{' or '.join(map(str, counts))} seeds, recorded on {recorded.title}; the score is the tuning "
+        f"{recorded.metric}.",
+        f"Space: {space}.",
+        "",
+        f"{worlds} coordinate searches, {slots} trials at once, each in another order of coordinates, from another",
+        "start and with another draw of seeds; every rule sees the same curves as the search without stopping that",
+        "it is compared with. The first row stops nothing, but draws the seeds anew. The winner is worse by a share of",
+        "its mean score over seeds.",
+        "",
+        "| rule | epochs saved | trials stopped | coordinates with another winner | winner worse by |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row.rule} | {row.saved:.0%} | {row.stopped:.0%} | {row.changed:.1%} | {100 * row.worse:.2f}% |"
+        )
+    return "\n".join([*lines, "", f"    {command}", ""])
