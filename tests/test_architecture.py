@@ -19,6 +19,7 @@ FLOORS = [
     {"metrics"},
     {"training"},
     {"experiment"},
+    {"inference"},
     {"tracking", "tuning", "launching", "reporting"},
     {"bench"},
     {"cli"},

@@ -380,6 +380,8 @@ class Experiment:
             "images_seen": history[-1]["images"],
             "seconds_per_image": seen.seconds_per_image,
             "samples": samples,
+            "channels": self.dataset.channels,
+            "size": self.dataset.size,
             "metric": metric,
             "validation": seen.scores,
             "device": str(self.device),

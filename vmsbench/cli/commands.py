@@ -247,6 +247,27 @@ def report(
 
 
 @app.command()
+def predict(
+    pictures: Annotated[Path, typer.Argument(metavar="IMAGE_OR_FOLDER", help="A picture, or a folder of them.")],
+    model: Annotated[str, typer.Option(help="A sweep's name, a trial's or final's folder, or an MLflow run's id.")],
+    out: Annotated[Path, typer.Option(help="Where maps/, overlays/ and uncertainty/ are written.")],
+    samples: Annotated[int | None, typer.Option(help="Maps drawn of each picture; as in the model's finals.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    npz: Annotated[bool, typer.Option("--npz", help="Write predictions.npz too.")] = False,
+    runs: Runs = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Predict the maps of pictures of any size, as large as they are; unreadable files are listed at the end (exit 1).
+
+    A sweep's name means its best final: of the configuration that stands for it, the seed with the best tuning score.
+    """
+    from vmsbench.cli.predicting import predict as write_maps
+
+    if not write_maps(pictures, model, out, samples, device, npz, runs, quiet):
+        raise typer.Exit(1)
+
+
+@app.command()
 def sync(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Sweeps; all, unless told.")] = None,
     runs: Runs = Path("runs"),

@@ -78,6 +78,12 @@ def read(path: Path, size: int) -> Picture:
     return Picture(pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1)), width, height)
 
 
+def open_upright(path: Path) -> Image.Image:
+    """The picture at `path` at its own size, upright, in mode L or RGB. Raises Unreadable, and what Pillow raises."""
+    with Image.open(path) as file:
+        return eight_bits(ImageOps.exif_transpose(file), file.format or "")
+
+
 def eight_bits(picture: Image.Image, file_format: str) -> Image.Image:
     """The picture in mode L or RGB. Raises Unreadable for 32-bit pixels (older Pillows open 16-bit PNG as such)."""
     mode = picture.mode

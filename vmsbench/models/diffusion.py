@@ -40,6 +40,8 @@ class Diffusion(Model):
                    unconditional); 1 is off
     """
 
+    random = True
+
     def __init__(
         self,
         network: MakesNetwork,
@@ -143,13 +145,20 @@ class Diffusion(Model):
     def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
         """From pure noise: guess the map, clip it to what maps can be, go to the next of the chosen times."""
         images = image.repeat_interleave(count, dim=0)
-        noisy = torch.randn(len(images), self.mean.shape[1], *image.shape[2:], device=image.device)
+        noise = torch.randn(len(images), self.mean.shape[1], *image.shape[2:], device=image.device)
         steps, eta = (self.quick_steps, 0.0) if quick else (self.steps, self.eta)
+        return self.walk(images, noise, steps, eta).unflatten(0, (len(image), count))
+
+    def transform(self, image: Tensor, noise: Tensor) -> Tensor:
+        return self.walk(image, noise, self.steps, self.eta)
+
+    def walk(self, image: Tensor, noisy: Tensor, steps: int, eta: float) -> Tensor:
+        """Coded maps from noise, both B x C x S x S, in `steps` steps."""
         moments = torch.linspace(self.times, 0, steps + 1, device=image.device).round().long()
+        count = image.shape[0]
         for now, later in pairwise(moments):
-            clean, noisy = self.step(images, noisy, now.expand(len(images)), later.expand(len(images)), eta)
-        maps = clean / self.scale * self.deviation + self.mean
-        return maps.unflatten(0, (len(image), count))
+            clean, noisy = self.step(image, noisy, now.expand(count), later.expand(count), eta)
+        return clean / self.scale * self.deviation + self.mean
 
     def step(self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float) -> tuple[Tensor, Tensor]:
         """The clean map as guessed at the times `now`, and the noisy one at the times `later` (B each).

@@ -21,11 +21,13 @@ class Model(nn.Module, ABC):
     """A model of maps given images, both in [-1, 1].
 
     network   the player that predicts, in every model; its weights may be averaged (EMA) for prediction
+    random    whether the samples of one image differ
     target    what is taught: the map, or its mean with the image
     mirror    whether maps are predicted from the image and its mirror image, and averaged; doubles prediction's time
     """
 
     network: nn.Module
+    random = False
 
     def __init__(self, target: Target, mirror: bool) -> None:
         super().__init__()
@@ -86,6 +88,10 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
         """Coded maps, B x count x C x S x S."""
+
+    def transform(self, image: Tensor, noise: Tensor) -> Tensor:
+        """A coded map for each of B images, made of standard normal noise, B x C x S x S, where the model is random."""
+        return self.draw(image, 1, False)[:, 0]
 
     def answer(self, stack: Tensor, *time: Tensor) -> Tensor:
         """What the network predicts; with `mirror` the mean of what it says of the stack and of its mirror image."""

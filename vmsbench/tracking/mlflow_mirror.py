@@ -70,10 +70,7 @@ class MlflowTracker(Tracker):
         except ImportError as error:
             raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
         except Exception as error:  # MLflow lets every library below it speak: requests, SQLAlchemy, the system
-            words = (str(error).strip() or repr(error)).splitlines()[0][:300]
-            if "HTTPConnectionPool" in words or "HTTPSConnectionPool" in words:
-                words = "the server does not answer"
-            raise TrackingError(f"MLflow at {masked(address)}: {masked(words)}") from error
+            raise failure(address, error) from error
 
     def link(self) -> str:
         address = self._address()
@@ -82,7 +79,7 @@ class MlflowTracker(Tracker):
         return f"mlflow ui --backend-store-uri {shlex.quote(masked(address))}"
 
     def _address(self) -> str:
-        return self._uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._runs.resolve()}/mlflow.db"
+        return where(self._uri, self._runs)
 
     def _artifact_location(self, address: str) -> str | None:
         if self._artifacts is not None:
@@ -120,13 +117,7 @@ class Store:
     """One experiment of one MLflow store, as a place to put records; `experiment` is its id."""
 
     def __init__(self, address: str, experiment: str, artifacts: str | None, sweep: str) -> None:
-        for name, value in QUIET_AND_QUICK.items():
-            os.environ.setdefault(name, value)
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        from mlflow import MlflowClient  # here, because it takes seconds
-
-        self._client = MlflowClient(tracking_uri=address, registry_uri=address)
+        self._client = client_of(address)
         self._sweep = sweep
         known = self._client.get_experiment_by_name(experiment)
         if known is None:
@@ -207,6 +198,30 @@ class Store:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return False
             raise
+
+
+def where(uri: str | None, runs: Path) -> str:
+    """The address of the store: `uri`, else MLFLOW_TRACKING_URI, else sqlite, in mlflow.db beside the sweeps."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.resolve()}/mlflow.db"
+
+
+def client_of(address: str) -> Any:
+    """MLflow's client, quiet and impatient."""
+    for name, value in QUIET_AND_QUICK.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from mlflow import MlflowClient  # here, because it takes seconds
+
+    return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def failure(address: str, error: Exception) -> TrackingError:
+    """What went wrong between here and the store, in one line without passwords."""
+    words = (str(error).strip() or repr(error)).splitlines()[0][:300]
+    if "HTTPConnectionPool" in words or "HTTPSConnectionPool" in words:
+        words = "the server does not answer"
+    return TrackingError(f"MLflow at {masked(address)}: {masked(words)}")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,81 @@
+"""A finished experiment as a function from images to maps, rebuilt from its folder alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vmsbench.build import build
+from vmsbench.data.pairs import signed
+from vmsbench.errors import UserError
+from vmsbench.experiment import chosen_device
+from vmsbench.files import read_json
+from vmsbench.models.model import Model
+from vmsbench.training.evaluation import FIXED_SEED, aside
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model in evaluation mode, with the weights that its results were made with (the running average, or
+    the best epoch's).
+
+    channels  of the maps: 2 (red and green), 3 or 1 (grey)
+    size      of images and maps, in pixels
+    samples   maps that were drawn of each image when it was judged; 1 where every draw is the same
+    """
+
+    model: Model
+    channels: int
+    size: int
+    samples: int
+    batch_size: int
+    device: torch.device
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor, samples: int = 1) -> Tensor:
+        """Maps for uint8 images, N x 3 x S x S: uint8, N x `samples` x C x S x S.
+
+        The random draws of an image depend on its place in `images`, and are the same every time.
+        """
+        drawn = []
+        with aside(FIXED_SEED, self.device):
+            for batch in images.split(max(1, self.batch_size // samples)):
+                maps = self.model.sample(signed(batch.to(self.device)), samples)
+                drawn.append(((maps + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8).cpu())
+        return torch.cat(drawn) if drawn else torch.empty(0, samples, self.channels, self.size, self.size).byte()
+
+
+def load(folder: Path, device: str = "auto") -> Predictor:
+    """The predictor in an experiment's folder. Raises UserError where that holds no finished training."""
+    config, results = document(folder, "config.json"), document(folder, "results.json")
+    if "size" not in results:
+        raise UserError(f"{folder} was trained by an earlier vmsbench, which did not write what its maps are like")
+    where = chosen_device(device)
+    model: Model = build(config["model"], channels=results["channels"], size=results["size"])
+    model.load_state_dict(weights(folder / "checkpoint.pt"))
+    samples = results["samples"] if model.random else 1
+    batch_size = config["evaluation"]["batch_size"]
+    return Predictor(model.to(where).eval(), results["channels"], results["size"], samples, batch_size, where)
+
+
+def weights(checkpoint: Path) -> dict[str, Tensor]:
+    try:
+        kept: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        return dict(kept["weights"])
+    except FileNotFoundError as error:
+        raise UserError(f"{checkpoint} is not there: the weights were deleted, or not carried along") from error
+    except Exception as error:  # a file cut short makes torch raise whatever it stumbles over
+        raise UserError(f"{checkpoint} holds no weights of a finished training ({type(error).__name__})") from error
+
+
+def document(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        return dict(read_json(folder / name))
+    except FileNotFoundError as error:
+        why = "its training is not finished" if name == "results.json" else "it is no trial's, final's or training's"
+        raise UserError(f"{folder} has no {name}: {why}") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{folder / name} is no JSON: {error}") from error
