@@ -35,6 +35,7 @@ ROOM_OF = {
     "submitit": "launching",
     "matplotlib": "reporting",
     "pytorch_fid": "metrics",
+    "onnxruntime": "inference",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -13,8 +13,9 @@ from tests.tiny import MODELS, configuration, dataset
 from vmsbench.cli.models import best_of_sweep, model_folder
 from vmsbench.data.pairs import Pairs
 from vmsbench.errors import UserError
-from vmsbench.experiment import run
+from vmsbench.experiment import run, with_settings
 from vmsbench.files import read_json, save_json
+from vmsbench.inference.export import WRITERS, export
 from vmsbench.inference.maps import find, resized
 from vmsbench.inference.predictor import load
 
@@ -160,3 +161,68 @@ def test_a_folder_without_pictures_says_what_is_read(tmp_path: Path) -> None:
         find(tmp_path, tmp_path / "out")
     with pytest.raises(UserError, match="is not there"):
         find(tmp_path / "nowhere", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("kind", "format"),
+    [
+        ("unet", "torchscript"),
+        pytest.param("diffusion", "torchscript", marks=pytest.mark.slow),
+        pytest.param("gan", "onnx", marks=pytest.mark.slow),
+        pytest.param("diffusion", "onnx", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_an_exported_file_gives_the_same_maps_in_another_program(kind: str, format: str, tmp_path: Path) -> None:
+    """The maps of the predictor, for a batch of another size than was exported, without vmsbench's own code."""
+    config = configuration(**MODELS[kind])
+    if kind == "diffusion":
+        network = {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": 4}
+        config = with_settings(config, {"model.steps": 2, "model.network": network})
+    run(config, tmp_path / kind)
+    predictor, images = load(tmp_path / kind, "cpu"), dataset().test.images[:3]
+    export(predictor, tmp_path / "file", format)
+    noise = torch.randn(3, 2, 32, 32, generator=torch.Generator().manual_seed(1))
+    given = [images.float() / 255, *([noise] if predictor.model.random else [])]
+    if format == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(tmp_path / "file"))
+        named = {place.name: value.numpy() for place, value in zip(session.get_inputs(), given, strict=True)}
+        maps = torch.from_numpy(session.run(None, named)[0])
+    else:
+        maps = torch.jit.load(str(tmp_path / "file"))(*given)
+    with torch.no_grad():
+        coded = predictor.model.transform(2 * given[0] - 1, noise)
+        wanted = (predictor.model.target.label(2 * given[0] - 1, coded) + 1) / 2
+    assert torch.allclose(maps, wanted.clamp(0, 1), atol=1e-3)
+    if not predictor.model.random:
+        assert (maps - predictor(images)[:, 0] / 255).abs().max() < 0.003
+    assert set(read_json(tmp_path / "file.json")["inputs"]) == {"images", *(["noise"] if len(given) == 2 else [])}
+
+
+def test_a_model_that_draws_on_its_way_is_not_exported(tmp_path: Path) -> None:
+    run(configuration(**MODELS["ddpm"]), tmp_path / "ddpm")
+    with pytest.raises(UserError, match="draws random numbers"):
+        export(load(tmp_path / "ddpm", "cpu"), tmp_path / "file.pt", "torchscript")
+    assert not list(tmp_path.glob("*file*"))
+
+
+def test_a_file_that_answers_differently_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(configuration(), tmp_path / "unet")
+
+    def wrong(original: torch.nn.Module, given: object, file: Path) -> object:
+        file.write_bytes(b"a model")
+        return lambda images: original(images) + 0.01
+
+    monkeypatch.setitem(WRITERS, "wrong", wrong)
+    with pytest.raises(UserError, match=r"answers differently, by up to 0\.01"):
+        export(load(tmp_path / "unet", "cpu"), tmp_path / "file.pt", "wrong")
+    assert not list(tmp_path.glob("*file*"))
+
+
+def test_without_onnx_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(configuration(), tmp_path / "unet")
+    monkeypatch.setattr("vmsbench.inference.export.find_spec", lambda name: None if name == "onnx" else True)
+    with pytest.raises(UserError, match=r"needs onnx: pip install 'vmsbench\[onnx\]'"):
+        export(load(tmp_path / "unet", "cpu"), tmp_path / "file.onnx", "onnx")

@@ -267,6 +267,20 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command("export")
+def export_command(
+    model: Annotated[str, typer.Argument(help="A sweep's name, a trial's or final's folder, or an MLflow run's id.")],
+    format: Annotated[str, typer.Option("--format", help="onnx or torchscript.")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The file; NAME.onnx or NAME.pt, unless told.")] = None,
+    runs: Runs = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+) -> None:
+    """Write a sweep's best final as one file for other programs, checked to give the same maps."""
+    from vmsbench.cli.exporting import export_model
+
+    export_model(model, format, out, runs, as_json)
+
+
 @app.command()
 def sync(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Sweeps; all, unless told.")] = None,
