@@ -293,6 +293,19 @@ def sync(
 
 
 @app.command()
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="A folder of images and maps; $VMSBENCH_DATA, unless told.")] = None,
+    runs: Runs = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+) -> None:
+    """Whether all that a study needs is there and works: each ok, or what to do. Exit code 1 where something is bad."""
+    from vmsbench.cli.doctor import doctor as examine
+
+    if not examine(runs, data, as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     runs: Runs = Path("runs/demo"),
     out: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("reports/demo"),

@@ -216,6 +216,18 @@ def client_of(address: str) -> Any:
     return MlflowClient(tracking_uri=address, registry_uri=address)
 
 
+def reach(runs: Path) -> str:
+    """Where runs go, if that answers. Raises TrackingError where it does not. Nothing is made."""
+    address = where(None, runs)
+    if address == f"sqlite:///{runs.resolve()}/mlflow.db" and not (runs / "mlflow.db").exists():
+        return f"{masked(address)} is made with the first sweep"
+    try:
+        client_of(address).search_experiments(max_results=1)
+    except Exception as error:  # MLflow lets every library below it speak
+        raise failure(address, error) from error
+    return f"{masked(address)} answers"
+
+
 def failure(address: str, error: Exception) -> TrackingError:
     """What went wrong between here and the store, in one line without passwords."""
     words = (str(error).strip() or repr(error)).splitlines()[0][:300]
