@@ -4,15 +4,17 @@ import json
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from vmsbench.bench.rows import Row
     from vmsbench.bench.simulation import Recorded
 
-app = typer.Typer(help="Measure the toolkit itself.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Measure the toolkit itself.", invoke_without_command=True, rich_markup_mode=None)
 
 Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
 Source = Annotated[
@@ -22,6 +24,151 @@ Out = Annotated[Path, typer.Option(help="Where table and figure are written.")]
 Slots = Annotated[int, typer.Option(help="Trials at once.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Worlds = Annotated[int, typer.Option(help="Over how many worlds the mean is taken.")]
+
+
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="As for `tune`.")]
+Rounds = Annotated[int, typer.Option(help="Turns of each contestant; the median counts.")]
+EXPERIMENTS = ("unet", "gan", "diffusion")
+
+
+@app.callback()
+def everything(context: typer.Context, as_json: Json = False) -> None:
+    """Measure the toolkit itself: all but search and stopping, or one thing by its name."""
+    if context.invoked_subcommand is None:
+        with tempfile.TemporaryDirectory() as folder:
+            parts = [
+                training_rows(Path(folder) / "train", [], EXPERIMENTS, 5),
+                sampling_rows(Path(folder) / "sample", [], 16, 3),
+                data_rows(Path(folder) / "data", 1600, 64),
+                packing_rows(Path(folder) / "packing", [], 2),
+                faces_rows(Path(folder) / "faces"),
+                overhead_rows(Path(folder) / "overhead", 40, 2),
+                journal_rows(Path(folder) / "journal", 10_000),
+                thesis_rows(),
+            ]
+            told = [row for part in parts for row in say(part, quiet=as_json)]
+        if as_json:
+            typer.echo(json.dumps([row.plain() for row in told], indent=2))
+
+
+def say(rows: Iterator["Row"], quiet: bool = False) -> Iterator["Row"]:
+    """Print each row when it is known."""
+    for row in rows:
+        if not quiet:
+            typer.echo(row.line())
+        yield row
+
+
+def tell_rows(rows: Iterator["Row"], as_json: bool) -> None:
+    told = list(say(rows, quiet=as_json))
+    if as_json:
+        typer.echo(json.dumps([row.plain() for row in told], indent=2))
+
+
+@app.command()
+def train(
+    overrides: Overrides = None,
+    exp: Annotated[str | None, typer.Option("--exp", help="unet, gan or diffusion; all, unless told.")] = None,
+    rounds: Rounds = 5,
+    as_json: Json = False,
+) -> None:
+    """Training against the bare step, a DataLoader of JPEG files, and diffusers."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_rows(training_rows(Path(folder), overrides or [], (exp,) if exp else EXPERIMENTS, rounds), as_json)
+
+
+def training_rows(folder: Path, overrides: list[str], exps: Sequence[str], rounds: int) -> Iterator["Row"]:
+    from vmsbench.bench.training import against_a_loader, against_diffusers, against_the_limit
+
+    for exp in exps:
+        yield from against_the_limit(small(exp, overrides), folder / exp, rounds)
+    if "unet" in exps:
+        yield from against_a_loader(small("unet", overrides), folder / "loader", rounds)
+    if "diffusion" in exps:
+        yield from against_diffusers(small("diffusion", overrides), folder / "diffusers", max(1, rounds // 2))
+
+
+def small(exp: str, overrides: list[str]) -> dict[str, Any]:
+    """What makes the experiment: networks of width 16 and batches of 16, unless told otherwise."""
+    from vmsbench.cli.configuration import compose
+    from vmsbench.tuning.study import experiment_part
+
+    sizes = ["model.network.width=16", "trainer.batch_size=16"]
+    sizes += ["model.discriminator.width=16"] if exp == "gan" else []
+    return experiment_part(compose(exp, ["data=standin", *sizes, *overrides]))
+
+
+@app.command()
+def sample(
+    overrides: Overrides = None,
+    batch: Annotated[int, typer.Option(help="Maps sampled at once.")] = 16,
+    rounds: Rounds = 3,
+    as_json: Json = False,
+) -> None:
+    """Sampling by diffusion, against the network's bare forward passes."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_rows(sampling_rows(Path(folder), overrides or [], batch, rounds), as_json)
+
+
+def sampling_rows(folder: Path, overrides: list[str], batch: int, rounds: int) -> Iterator["Row"]:
+    from vmsbench.bench.sampling import sampling
+
+    yield from sampling(small("diffusion", overrides), folder, batch, rounds)
+
+
+@app.command()
+def data(
+    pairs: Annotated[int, typer.Option(help="Pairs of 700 px JPEG files.")] = 1600,
+    size: Annotated[int, typer.Option(help="To what they are resized.")] = 64,
+    as_json: Json = False,
+) -> None:
+    """The first and a later read of a dataset as large as VISCHEMA PLUS."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_rows(data_rows(Path(folder), pairs, size), as_json)
+
+
+def data_rows(folder: Path, pairs: int, size: int) -> Iterator["Row"]:
+    from vmsbench.bench.reading import reading
+
+    yield from reading(folder, pairs, size)
+
+
+@app.command()
+def packing(
+    overrides: Overrides = None,
+    trials: Annotated[int, typer.Option(help="Trials at once.")] = 8,
+    as_json: Json = False,
+) -> None:
+    """Several trials at once on one device, against one after another."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_rows(packing_rows(Path(folder), overrides or [], trials), as_json)
+
+
+def packing_rows(folder: Path, overrides: list[str], trials: int) -> Iterator["Row"]:
+    from vmsbench.bench.packing import packing as together
+
+    yield from together(small("unet", overrides), folder, trials)
+
+
+@app.command()
+def faces(as_json: Json = False) -> None:
+    """How long one waits for help, and for a report of 100 trials."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_rows(faces_rows(Path(folder)), as_json)
+
+
+def faces_rows(folder: Path) -> Iterator["Row"]:
+    from vmsbench.bench.faces import waiting
+
+    yield from waiting(folder)
+
+
+def thesis_rows() -> Iterator["Row"]:
+    """What only a day of a GPU can tell."""
+    from vmsbench.bench.rows import Row
+
+    how = "vmsbench tune --exp gan preset=seed space=seed_coordinate scheduler=none --per-gpu 8, then vmsbench status"
+    yield Row("the thesis's GAN search on one H200", None, "min", most=15, how=how)
 
 
 @app.command()
@@ -105,12 +252,19 @@ def journal(
     trials: Annotated[int, typer.Option(help="Trials in the journal.")] = 10_000, as_json: Json = False
 ) -> None:
     """How long a sweep of many trials takes to be continued."""
-    from vmsbench.bench.journal import measure
-
     with tempfile.TemporaryDirectory() as folder:
-        times = measure(Path(folder), trials)
-    known = f"{times.trials} trials: known again after {times.rebuild:.1f} s, their curves {times.curves:.1f} s later"
-    tell([known, f"status is told within {times.status:.1f} s"], vars(times), as_json)
+        tell_rows(journal_rows(Path(folder), trials), as_json)
+
+
+def journal_rows(folder: Path, trials: int) -> Iterator["Row"]:
+    from vmsbench.bench.journal import measure
+    from vmsbench.bench.rows import Row
+
+    folder.mkdir(exist_ok=True)
+    times = measure(folder, trials)
+    yield Row(f"a sweep of {times.trials} trials known again", times.rebuild, "s", most=10)
+    yield Row("  its curves, for early stopping", times.curves, "s")
+    yield Row("  its status", times.status, "s")
 
 
 @app.command()
@@ -118,12 +272,19 @@ def overhead(
     trials: Annotated[int, typer.Option(help="Trials that do nothing.")] = 40, slots: Slots = 2, as_json: Json = False
 ) -> None:
     """What a trial costs through Ray that does nothing."""
-    from vmsbench.bench.overhead import measure
-
     with tempfile.TemporaryDirectory() as folder:
-        seen = measure(Path(folder), max(trials, 2 * slots), slots)
-    begin = f"Ray starts in {seen.start:.1f} s, the first trial is over after {seen.first:.1f} s more"
-    tell([begin, f"then a trial takes {seen.each:.3f} s ({seen.slots} at a time)"], vars(seen), as_json)
+        tell_rows(overhead_rows(Path(folder), trials, slots), as_json)
+
+
+def overhead_rows(folder: Path, trials: int, slots: int) -> Iterator["Row"]:
+    from vmsbench.bench.overhead import measure
+    from vmsbench.bench.rows import Row
+
+    folder.mkdir(exist_ok=True)
+    seen = measure(folder, max(trials, 2 * slots), slots)
+    yield Row("Ray's start", seen.start, "s")
+    yield Row("the first trial's, with its process", seen.first, "s")
+    yield Row(f"a further trial that does nothing, {slots} at once", seen.each, "s", most=0.3)
 
 
 def tell(lines: list[str], answer: dict[str, Any], as_json: bool) -> None:
