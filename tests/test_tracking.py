@@ -2,16 +2,23 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
+import numpy as np
 import pytest
 
+from tests.test_commands import command, surroundings
+from tests.tiny import configuration, dataset
+from vmsbench import experiment
 from vmsbench.build import build
+from vmsbench.tracking.fetching import fetched, folder_of_run
 from vmsbench.tracking.folder import lines, milliseconds, read
 from vmsbench.tracking.mlflow_mirror import MlflowTracker, masked
 from vmsbench.tracking.record import flat, records
@@ -362,8 +369,99 @@ def test_a_server_that_is_down_is_one_sentence(tmp_path: Path, monkeypatch: pyte
 
 def test_where_the_runs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert MlflowTracker().link() == f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db"
+    assert MlflowTracker().link() == "vmsbench ui"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
     assert MlflowTracker().link() == "http://server:5000"
-    assert MlflowTracker("sqlite:////a b.db").link() == "mlflow ui --backend-store-uri 'sqlite:////a b.db'"
+    assert MlflowTracker("sqlite:////a b.db").link() == "MLFLOW_TRACKING_URI='sqlite:////a b.db' vmsbench ui"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    tracker = MlflowTracker()
+    tracker.sync(begin_sweep(tmp_path / "else where"))
+    assert tracker.link() == "vmsbench ui --runs 'else where'"
     assert masked("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+
+
+# What people do with it
+
+
+def trained_sweep(runs: Path) -> tuple[Path, Path]:
+    """A sweep whose winner and final are real trainings of a second."""
+    sweep = begin_sweep(runs)
+    for name, folder, seed in ((TRIALS[0], "trials", 0), ("ffffffffffff", "final", 1000)):
+        begin(sweep, name, width=4, at=START, folder=folder, seed=seed)
+        (sweep / folder / name / "config.json").unlink()
+        config = configuration(seed=seed, test=folder == "final")
+        config["trainer"]["epochs"], config["evaluation"]["every"] = 20, 1
+        experiment.run(config, sweep / folder / name)
+        append(sweep / "journal.jsonl", event="finished", time=START + 9, trial=name, outcome="complete", score=0.1)
+    append(sweep / "journal.jsonl", event="winner", time=START + 42, trial=TRIALS[0], choice={WIDTH: 4}, score=0.1)
+    return sweep, sweep / "final" / "ffffffffffff"
+
+
+@pytest.mark.slow
+def test_models_data_and_pictures_are_there_for_mlflows_own_ways_of_using_them(tmp_path: Path) -> None:
+    import mlflow
+    from mlflow import MlflowClient
+
+    sweep, final = trained_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    (sweep / "mlflow.json").unlink()
+    MlflowTracker().sync(sweep)
+    client = MlflowClient(tracking_uri=store(sweep))
+    run_id = json.loads((sweep / "mlflow.json").read_text())["runs"]["final/ffffffffffff"]["run"]
+    (data,) = client.get_run(run_id).inputs.dataset_inputs
+    assert (data.dataset.digest, data.dataset.name) == ("d1", "VISCHEMA PLUS, 64 px")
+    pictures = [file.path for file in client.list_artifacts(run_id, "images") if file.path.endswith(".png")]
+    epochs = sorted(int(path.split("step+")[1].split("+")[0]) for path in pictures)
+    assert epochs == sorted(int(file.stem) for file in (final / "samples").iterdir())
+    assert (len(epochs), epochs[-1]) == (8, 20)
+    mlflow.set_tracking_uri(store(sweep))
+    model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    test = dataset().test
+    maps = model.predict(test.images.permute(0, 2, 3, 1).contiguous().numpy())
+    with np.load(final / "predictions.npz") as kept:
+        assert np.array_equal(maps[..., :2].transpose(0, 3, 1, 2), kept["predictions"])
+    assert model.predict(np.zeros((2, 50, 90, 3), np.uint8)).shape == (2, 50, 90, 3)
+    assert folder_of_run(run_id, tmp_path) == final
+    copy = fetched(run_id, tmp_path)
+    assert (copy / "checkpoint.pt").read_bytes() == (final / "checkpoint.pt").read_bytes()
+    with pytest.raises(TrackingError):
+        fetched("0" * 32, tmp_path)
+
+
+def test_a_sweep_that_was_killed_leaves_no_running_runs_after_a_sync(tmp_path: Path) -> None:
+    """Its last word is a trial's start, and the process that its lock names is gone."""
+    sweep = half_a_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    assert {run["status"] for run in content(store(sweep)).values()} == {"RUNNING", "FINISHED", "KILLED"}
+    MlflowTracker().sync(sweep, alive=False)
+    shown = content(store(sweep))
+    assert {run["status"] for run in shown.values()} == {"FINISHED", "KILLED"}
+    assert shown[f"trials/{TRIALS[2]}"]["tags"]["cause"] == "the sweep was interrupted"
+    finish(sweep)
+    MlflowTracker().sync(sweep, alive=False)
+    assert content(store(sweep))["sweep"]["status"] == "FINISHED"
+
+
+@pytest.mark.slow
+def test_the_pages_open_on_the_comparison_and_ctrl_c_leaves_no_server(tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path / "runs")
+    begin(sweep, "eeeeeeeeeeee", width=8, at=START + 43, folder="final", seed=8)
+    process = subprocess.Popen(
+        command("ui", "--port", "5600"), cwd=tmp_path, env=surroundings(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = []
+    while not said or not said[-1].startswith("Ctrl-C"):
+        said.append(process.stdout.readline())
+        assert said[-1], "it ended before it served"
+    links = [line.strip() for line in said if "http://" in line]
+    noted = json.loads((sweep / "mlflow.json").read_text())["runs"]
+    assert all(noted[key]["run"] in links[1] for key in noted if key.startswith("final/"))
+    assert any(line.strip().startswith("ssh -L 56") for line in said)
+    base = links[0].partition("/#")[0]
+    with urlopen(f"{base}/health") as answer:
+        assert answer.status == 200
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    with pytest.raises(OSError, match="refused"):
+        urlopen(f"{base}/health", timeout=2)

@@ -26,7 +26,7 @@ import torch
 
 from vmsbench.build import build
 from vmsbench.data.pairs import Dataset, Pairs, signed
-from vmsbench.data.pictures import grid, render
+from vmsbench.data.pictures import beside
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
 from vmsbench.metrics.frechet import distances
@@ -53,9 +53,8 @@ LEAST = {
     "evaluation.final_samples": 1,
     "evaluation.batch_size": 1,
 }
-SHOWN = 8
-LOG_BYTES = 256_000
-COLLAPSED = 0.02
+SHOWN, SLIDES = 8, 8
+LOG_BYTES, COLLAPSED = 256_000, 0.02
 
 
 def ignore(record: dict[str, Any]) -> None:
@@ -341,7 +340,7 @@ class Experiment:
                 if record["observed"]["variety"] < COLLAPSED:
                     record["troubles"].append("the model has collapsed: it gives nearly the same map for every image")
                 self.compare(epoch, seen)
-                self.draw(shown, seen)
+                self.draw(epoch, shown, seen)
         record["seconds"] = seconds_before + time.perf_counter() - start
         record["time"] = time.time()
         record["images"] = self.training.images_seen
@@ -355,11 +354,13 @@ class Experiment:
             if self.keeps_best:
                 self.best["weights"] = snapshot(self.model)
 
-    def draw(self, pairs: Pairs, seen: Evaluation) -> None:
-        truths, guesses = render(pairs.maps[:SHOWN].cpu()), render(seen.samples[:SHOWN, 0])
-        rows = [list(row) for row in zip(pairs.images[:SHOWN].cpu(), truths, guesses, strict=True)]
-        picture = grid(rows, titles=["image", "truth", "prediction"])
-        replace(self.folder / "samples.png", lambda file: picture.save(file, format="PNG"))
+    def draw(self, epoch: int, pairs: Pairs, seen: Evaluation) -> None:
+        """samples.png, and at SLIDES moments of the training samples/EPOCH.png, which stay."""
+        picture = beside(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
+        stays = epoch * SLIDES % self.epochs < self.config["evaluation"]["every"] * SLIDES  # an eighth more is done
+        (self.folder / "samples").mkdir(exist_ok=True)
+        for name in ("samples.png", f"samples/{epoch:05d}.png")[: 1 + stays]:
+            replace(self.folder / name, lambda file: picture.save(file, format="PNG"))
 
     def judge(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """Score the trained model: the validation pairs always, the test pairs in a final alone."""

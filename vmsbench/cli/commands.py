@@ -1,13 +1,8 @@
 """The commands. Heavy imports happen inside them, so that `vmsbench --help` is quick."""
 
-import errno
-import os
 import shlex
 import sys
 import tempfile
-import time
-import traceback
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -293,6 +288,18 @@ def sync(
 
 
 @app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="The first port to try.")] = 5000,
+    sync: Annotated[bool, typer.Option(help="Bring MLflow up to the folders first.")] = True,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Open MLflow's pages: starts its server, prints the link to the comparison and how to see it over ssh."""
+    from vmsbench.cli.ui import show_ui
+
+    show_ui(runs, port, sync)
+
+
+@app.command()
 def doctor(
     data: Annotated[Path | None, typer.Option(help="A folder of images and maps; $VMSBENCH_DATA, unless told.")] = None,
     runs: Runs = Path("runs"),
@@ -412,35 +419,8 @@ def writable(runs: Path) -> Path:
         raise UserError(f"cannot write into {runs} ({error.strerror}); choose another folder by --runs") from error
 
 
-def keep_traceback() -> Path:
-    """Write the traceback where a person can find it."""
-    log = Path(tempfile.gettempdir()) / f"vmsbench-error-{os.getpid()}.log"
-    with suppress(OSError):
-        log.write_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(sys.argv)}\n{traceback.format_exc()}")
-    return log
-
-
 def main() -> None:
-    """Run a command: what the user can mend is one line and exit code 2, anything else names its log and is 1."""
-    try:
-        status = app(standalone_mode=False)
-    except UserError as error:
-        keep_traceback()
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; the same command continues", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            print(
-                f"error: {error.strerror}: {error.filename or 'the disk'}; make room, and run it again", file=sys.stderr
-            )
-            sys.exit(2)
-        if hasattr(error, "format_message"):
-            print(f"error: {error.format_message()}", file=sys.stderr)
-            sys.exit(2)
-        first = next(iter(str(error).splitlines()), "")
-        print(f"error: {type(error).__name__}: {first}  (traceback: {keep_traceback()})", file=sys.stderr)
-        sys.exit(1)
-    sys.exit(status if isinstance(status, int) else 0)
+    """Run a command, and exit as `vmsbench.cli.ending` says."""
+    from vmsbench.cli.ending import run
+
+    sys.exit(run(app))

@@ -121,8 +121,9 @@ def carried_out(
     print("\n".join(outcome(folder)))
     if advise:
         print("next:")
-        print(f"  vmsbench report {name}" + (f" --runs {runs_folder}" if runs_folder != "runs" else ""))
-        print(f"  {tracker.link()}" if tracker.link() else "  vmsbench sync")
+        place = f" --runs {runs_folder}" if runs_folder != "runs" else ""
+        print(f"  vmsbench report {name}{place}")
+        print(f"  {tracker.link()}" if tracker.link() else f"  vmsbench sync{place}")
     return True
 
 
@@ -214,17 +215,31 @@ def outcome(folder: Path) -> list[str]:
     return lines
 
 
-def mirror(runs: Path, names: list[str]) -> None:
-    """Bring MLflow up to the folders of the named sweeps, or of all."""
-    from vmsbench.tracking.mlflow_mirror import MlflowTracker
-
-    there = sorted(file.parent.name for file in runs.glob("*/sweep.json"))
-    for name in names:
-        sweep_named(name, runs)
+def sweeps_in(runs: Path) -> list[Path]:
+    """The sweeps' folders. Raises UserError where there are none."""
+    there = sorted(file.parent for file in runs.glob("*/sweep.json"))
     if not there:
         raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
-    tracker = MlflowTracker()
-    for name in names or there:
-        tracker.sync(runs / name)
-        print(f"{name}: mirrored")
-    print(tracker.link())
+    return there
+
+
+def mirror(runs: Path, names: list[str], quiet: bool = False) -> None:
+    """Bring MLflow up to the folders of the named sweeps, or of all, each where its own tracker says.
+
+    Runs of a sweep that nobody works on any more are ended.
+    """
+    from vmsbench.tracking.mlflow_mirror import MlflowTracker
+    from vmsbench.tracking.tracker import Untracked
+    from vmsbench.tuning.status import living_owner
+
+    shown = []
+    for folder in [sweep_named(name, runs) for name in names] or sweeps_in(runs):
+        tracker = build(read_json(folder / "sweep.json").get("settings", {}).get("tracker")) or MlflowTracker()
+        if isinstance(tracker, Untracked):
+            tracker = MlflowTracker()
+        tracker.sync(folder, alive=living_owner(folder) is not None)
+        shown.append(tracker.link())
+        if not quiet:
+            print(f"{folder.name}: mirrored", flush=True)
+    if not quiet:
+        print("\n".join(dict.fromkeys(shown)))

@@ -70,6 +70,23 @@ def resized(pixels: Tensor, width: int, height: int) -> Tensor:
     return large[0].round().clamp(0, 255).byte()
 
 
+def map_of(predictor: Predictor, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
+    """The map of an image, both uint8, H x W x 3: in the dataset's colours, the median where there are more samples."""
+    size = (predictor.size, predictor.size)
+    small = Image.fromarray(image)
+    if small.size != size:
+        small = small.resize(size, Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
+    map_ = coloured(predictor(pixels[None], samples)[0], image.shape[1], image.shape[0])
+    return np.ascontiguousarray(map_.permute(1, 2, 0).numpy())
+
+
+def coloured(samples: Tensor, width: int, height: int) -> Tensor:
+    """The median of samples, uint8, K x C x S x S, as a colour picture, uint8, 3 x height x width."""
+    median = samples.float().quantile(0.5, dim=0).round().byte() if len(samples) > 1 else samples[0]
+    return render(resized(median, width, height))[0]
+
+
 @final
 class Writer:
     """Writes what was predicted under a folder:
@@ -90,8 +107,7 @@ class Writer:
     def write(self, file: Path, name: str, picture: Read, samples: Tensor) -> None:
         """`samples`: uint8, K x C x S x S of one picture."""
         size = (picture.width, picture.height)
-        median = samples.float().quantile(0.5, dim=0).round().byte() if len(samples) > 1 else samples[0]
-        map_ = render(resized(median, *size))[0]
+        map_ = coloured(samples, *size)
         image = torch.from_numpy(np.asarray(open_upright(file).convert("RGB")).copy()).permute(2, 0, 1)
         self.save("maps", name, map_)
         self.save("overlays", name, overlay(image, map_))

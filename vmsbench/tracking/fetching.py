@@ -6,8 +6,7 @@ from pathlib import Path
 
 from vmsbench.errors import UserError
 from vmsbench.tracking.mlflow_mirror import client_of, failure, where
-
-NEEDED = ("config.json", "results.json", "checkpoint.pt")
+from vmsbench.tracking.pyfunc import NEEDED
 
 
 def folder_of_run(run: str, runs: Path) -> Path:

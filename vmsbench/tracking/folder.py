@@ -80,6 +80,11 @@ class Experiment:
         return next((str(e["cause"]) for e in reversed(self.events) if e.get("cause")), "")
 
     @property
+    def slides(self) -> list[tuple[int, Path]]:
+        """Pictures of samples that were kept, by epoch."""
+        return [(int(file.stem), file) for file in sorted((self.path / "samples").glob("*.png")) if file.stem.isdigit()]
+
+    @property
     def clock(self) -> list[int]:
         """Milliseconds since 1970 of each line of the history: its own time, else the start and the seconds since."""
         spent = [float(line.get("seconds") or 0) for line in self.history]
@@ -95,13 +100,17 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep's folder, as it was when read."""
+    """A sweep's folder, as it was when read.
+
+    alive   whether somebody is known or believed to work on it; what is not over in a sweep nobody works on, is stopped
+    """
 
     path: Path
     about: Line
     journal: tuple[Line, ...]
     baselines: Line
     experiments: tuple[Experiment, ...]
+    alive: bool = True
 
     @property
     def started(self) -> int:
@@ -120,8 +129,9 @@ class Sweep:
 
     @property
     def interrupted(self) -> bool:
-        """The driver said that it stops here, unfinished, and nothing has happened since."""
-        return bool(self.journal) and self.journal[-1].get("event") == "interrupted"
+        """The driver said that it stops here, unfinished, and nothing has happened since; or it is gone unfinished."""
+        said = bool(self.journal) and self.journal[-1].get("event") == "interrupted"
+        return said or not (self.alive or self.finished)
 
     @property
     def finished(self) -> bool:
@@ -134,7 +144,7 @@ def started(about: Line, journal: tuple[Line, ...]) -> int:
     return next((t for t in times if t is not None), 0)
 
 
-def read(path: Path) -> Sweep:
+def read(path: Path, alive: bool = True) -> Sweep:
     """Read the sweep in this folder; its experiments in the order in which they were begun."""
     about, journal = document(path / "sweep.json"), tuple(lines(path / "journal.jsonl"))
     begun = started(about, journal)
@@ -144,7 +154,7 @@ def read(path: Path) -> Sweep:
         journaled = [str(e["trial"]) for e in journal if "trial" in e]
         order = {name: len(journaled) for name in present} | {n: i for i, n in reversed([*enumerate(journaled)])}
         experiments += [experiment(path / kind / n, journal, begun) for n in sorted(present, key=order.__getitem__)]
-    return Sweep(path, about, journal, document(path / "baselines.json"), tuple(experiments))
+    return Sweep(path, about, journal, document(path / "baselines.json"), tuple(experiments), alive)
 
 
 def experiment(path: Path, journal: tuple[Line, ...], sweep_started: int) -> Experiment:

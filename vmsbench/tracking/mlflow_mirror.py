@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -31,6 +31,7 @@ QUIET_AND_QUICK = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",  # seconds
 }
 LONGEST = 6000  # characters of a parameter; MLflow refuses more
+EXPERIMENT = "vmsbench"
 BATCH = 1000  # metrics of one call; MLflow refuses more
 PARAMS, TAGS = 100, 100  # likewise
 
@@ -46,13 +47,13 @@ class MlflowTracker(Tracker):
     """
 
     def __init__(
-        self, uri: str | None = None, artifacts: str | Path | None = None, experiment: str = "vmsbench"
+        self, uri: str | None = None, artifacts: str | Path | None = None, experiment: str = EXPERIMENT
     ) -> None:
         self._uri, self._artifacts, self._experiment = uri, artifacts, experiment
         self._runs = Path("runs")
         self._page = ""
 
-    def sync(self, sweep: Path) -> None:
+    def sync(self, sweep: Path, alive: bool = True) -> None:
         sweep = Path(sweep).resolve()
         self._runs = sweep.parent
         found = read(sweep)
@@ -66,7 +67,7 @@ class MlflowTracker(Tracker):
                 self._page = (
                     f"/#/experiments/{store.experiment}/runs?workflowType=machine_learning"  # not the GenAI pages
                 )
-                store.mirror(records(read(sweep)), ledger)
+                store.mirror(records(read(sweep, alive)), ledger)
         except ImportError as error:
             raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
         except Exception as error:  # MLflow lets every library below it speak: requests, SQLAlchemy, the system
@@ -76,7 +77,10 @@ class MlflowTracker(Tracker):
         address = self._address()
         if address.startswith(("http://", "https://")):
             return masked(address).rstrip("/") + self._page
-        return f"mlflow ui --backend-store-uri {shlex.quote(masked(address))}"
+        elsewhere = self._runs.resolve() != Path("runs").resolve()
+        command = "vmsbench ui" + (f" --runs {shlex.quote(str(relative(self._runs)))}" if elsewhere else "")
+        own = address == beside(self._runs)
+        return command if own else f"MLFLOW_TRACKING_URI={shlex.quote(masked(address))} {command}"
 
     def _address(self) -> str:
         return where(self._uri, self._runs)
@@ -151,6 +155,9 @@ class Store:
         for path in record.files:
             if path.name in present and noted["files"].get(path.name) != present[path.name]:
                 self._client.log_artifact(run, str(path))
+        self._log_slides(run, record, noted)
+        if record.model and not noted.get("model"):
+            noted["model"] = self._log_model(run, record.model)
         noted |= {"epoch": max((p.step for p in record.curve), default=0), "files": present, "state": state}
         ledger.write()
 
@@ -170,8 +177,48 @@ class Store:
             self._client.log_batch(run, params=params[start : start + PARAMS])
         for start in range(0, max(len(metrics), 1), BATCH):
             self._client.log_batch(run, metrics=metrics[start : start + BATCH], tags=tags[:TAGS] if start == 0 else ())
+        if record.dataset.get("digest") and not (there.inputs and there.inputs.dataset_inputs):
+            self._log_dataset(run, record.dataset)
         if record.status != "RUNNING" and (there.info.status, there.info.end_time) != (record.status, record.ended):
             self._client.set_terminated(run, status=record.status, end_time=record.ended)
+
+    def _log_slides(self, run: str, record: Record, noted: dict[str, Any]) -> None:
+        """The pictures that are not there yet, each once: MLflow names them by a random number."""
+        from PIL import Image
+
+        if "slides" not in noted:
+            there = [file.path for file in self._client.list_artifacts(run, "images")] if record.slides else []
+            steps = (re.search(r"[+%]step[+%](\d+)", path) for path in there)
+            noted["slides"] = sorted({int(found[1]) for found in steps if found})
+        for step, path in record.slides:
+            if step not in noted["slides"]:
+                with Image.open(path) as picture:
+                    self._client.log_image(run, picture, key="samples", step=step, synchronous=True)
+                noted["slides"].append(step)
+
+    def _log_model(self, run: str, folder: Path) -> str:
+        """The id of the run's model, `model`: the one it has, else one made of the experiment in `folder`."""
+        from mlflow.entities import LoggedModelOutput
+
+        from vmsbench.tracking.pyfunc import packed
+
+        has = getattr(self._client.get_run(run), "outputs", None)
+        if has and has.model_outputs:
+            return str(has.model_outputs[0].model_id)
+        made = self._client.create_logged_model(self.experiment, "model", source_run_id=run)
+        with packed(folder, run, made.model_id) as model:
+            self._client.log_model_artifacts(made.model_id, str(model))
+        self._client.finalize_logged_model(made.model_id, "READY")
+        self._client.log_outputs(run, [LoggedModelOutput(made.model_id, 0)])
+        return str(made.model_id)
+
+    def _log_dataset(self, run: str, told: Mapping[str, Any]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        digest, source = str(told["digest"])[:36], json.dumps({"uri": str(told.get("root") or told.get("title"))})
+        counts = {split: told[split] for split in ("train", "validation", "test", "size") if split in told}
+        data = Dataset(str(told.get("title", "data")), digest, "local", source, profile=json.dumps(counts))
+        self._client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
     def _tags(self, record: Record, parent: str | None) -> dict[str, str]:
         own = {"vmsbench.sweep": self._sweep, "vmsbench.key": record.key, "mlflow.runName": record.name}
@@ -200,9 +247,19 @@ class Store:
             raise
 
 
+def relative(path: Path) -> Path:
+    """As it may be written from here."""
+    return path.resolve().relative_to(Path.cwd()) if path.resolve().is_relative_to(Path.cwd()) else path.resolve()
+
+
+def beside(runs: Path) -> str:
+    """The store that is used where none was told: SQLite in the folder of all sweeps."""
+    return f"sqlite:///{runs.resolve()}/mlflow.db"
+
+
 def where(uri: str | None, runs: Path) -> str:
     """The address of the store: `uri`, else MLFLOW_TRACKING_URI, else sqlite, in mlflow.db beside the sweeps."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.resolve()}/mlflow.db"
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or beside(runs)
 
 
 def client_of(address: str) -> Any:
@@ -219,7 +276,7 @@ def client_of(address: str) -> Any:
 def reach(runs: Path) -> str:
     """Where runs go, if that answers. Raises TrackingError where it does not. Nothing is made."""
     address = where(None, runs)
-    if address == f"sqlite:///{runs.resolve()}/mlflow.db" and not (runs / "mlflow.db").exists():
+    if address == beside(runs) and not (runs / "mlflow.db").exists():
         return f"{masked(address)} is made with the first sweep"
     try:
         client_of(address).search_experiments(max_results=1)

@@ -7,7 +7,7 @@ Names are for people: parameters are flat paths (`model.network.width`), a class
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +36,9 @@ class Record:
     curve       per-epoch metrics, in order; only ever appended to
     summary     the few other metrics
     files       what is worth keeping beside the numbers, each under its own name
+    slides      pictures by epoch, for a slider
+    model       the folder of a trained model that is worth loading again
+    dataset     title, digest and counts of the data, and where they were; empty for a sweep
     """
 
     key: str
@@ -48,6 +51,9 @@ class Record:
     curve: tuple[Point, ...]
     summary: tuple[Point, ...]
     files: tuple[Path, ...]
+    slides: tuple[tuple[int, Path], ...] = ()
+    model: Path | None = None
+    dataset: Mapping[str, Any] = field(default_factory=dict)
 
 
 def records(sweep: Sweep) -> list[Record]:
@@ -138,6 +144,9 @@ def child(sweep: Sweep, experiment: Experiment) -> Record:
         curve=tuple(curve(experiment)),
         summary=tuple(closing(experiment)),
         files=tuple(experiment.path / name for name in files),
+        slides=tuple(experiment.slides),
+        model=experiment.path if experiment.results and (experiment.kind == "final" or tags["winner"]) else None,
+        dataset=dict(sweep.about.get("dataset", {})) | {"root": experiment.config.get("data", {}).get("root")},
     )
 
 

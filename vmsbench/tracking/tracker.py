@@ -15,8 +15,8 @@ class Tracker(ABC):
     """Shows a sweep's folder somewhere else. It only ever reads what the experiments wrote."""
 
     @abstractmethod
-    def sync(self, sweep: Path) -> None:
-        """Mirror what is new in this sweep's folder.
+    def sync(self, sweep: Path, alive: bool = True) -> None:
+        """Mirror what is new in this sweep's folder; `alive`: somebody works on it, so what is not over is running.
 
         Idempotent, and complete after any interruption: may be called at any time, by any process, during the sweep or
         years later. Calls for sweeps of one runs folder wait for each other. Raises TrackingError where the mirror
@@ -32,7 +32,7 @@ class Tracker(ABC):
 class Untracked(Tracker):
     """No mirror."""
 
-    def sync(self, sweep: Path) -> None:
+    def sync(self, sweep: Path, alive: bool = True) -> None:
         pass
 
     def link(self) -> str:

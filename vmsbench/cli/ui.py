@@ -1,0 +1,36 @@
+"""`vmsbench ui`: MLflow's pages over the runs, and how to see them from elsewhere."""
+
+import getpass
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from vmsbench.cli.sweeping import mirror, sweeps_in
+from vmsbench.tracking.mlflow_mirror import EXPERIMENT, where
+from vmsbench.tracking.server import compared, free_port, links, serving
+from vmsbench.tuning.interruption import stoppable
+
+
+def show_ui(runs: Path, port: int, sync: bool) -> None:
+    """Bring MLflow up to the folders, show where it is to be seen, and serve it until Ctrl-C."""
+    sweeps = sweeps_in(runs)
+    if sync:
+        mirror(runs, [], quiet=True)
+    address = where(None, runs)
+    if address.startswith(("http://", "https://")):
+        show(links(address, address, EXPERIMENT, compared(sweeps)))
+        return
+    port = free_port(port)
+    log = runs / "mlflow-server.log"
+    with suppress(KeyboardInterrupt), stoppable(), serving(address, port, log) as base:
+        show(links(base, address, EXPERIMENT, compared(sweeps)))
+        print("from another machine, first:")
+        print(f"  ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.getfqdn()}")
+        print("Ctrl-C ends it", flush=True)
+        signal.pause()
+
+
+def show(found: dict[str, str]) -> None:
+    for what, link in found.items():
+        print(f"{what}:\n  {link}", flush=True)
