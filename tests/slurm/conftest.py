@@ -1,14 +1,17 @@
 """The cluster that these tests run on, brought up once, and a user on its login node."""
 
+import json
 import os
 import pwd
+import re
 import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +20,9 @@ from tests.slurm.lab import Lab, obstacle
 ROOT = Path(__file__).parents[2]
 TINY = (
     *("data=standin", "data.size=32", "data.count=120", "preset=quick", "device=cpu", "tracker=none"),
-    *("space.coordinates=[{param:model.network.width,options:[8,16,24]}]", "--epochs", "3"),
+    *("space.coordinates=[{param:model.network.width,options:[8,16,24]}]", "scheduler=none", "--epochs", "3"),
 )
+LONG = ("--epochs", "40")
 
 
 class User:
@@ -41,7 +45,7 @@ class User:
         path = f"{self.folder}/.venv/bin:{self.lab.environment['PATH']}"
         return self.lab.environment | {
             "PATH": path,
-            "TMPDIR": str(self.lab.folder / "scratch"),
+            "TMPDIR": str(self.lab.folder / "s"),
             "HOME": str(self.folder),
             "XDG_CONFIG_HOME": str(self.folder),
         }
@@ -65,9 +69,9 @@ class User:
         said = self.says(f"squeue -h -t all -j {job} -o %T", check=False).stdout.split()
         return said[0] if said else "GONE"
 
-    def wait_for(self, happened: "object", what: str, seconds: float = 180) -> None:
+    def wait_for(self, happened: Callable[[], bool], what: str, seconds: float = 180) -> None:
         end = time.monotonic() + seconds
-        while not happened():  # type: ignore[operator]
+        while not happened():
             if time.monotonic() > end:
                 raise AssertionError(f"waited {seconds:g} s for {what}\n{self.says('squeue').stdout}{self.logs()}")
             time.sleep(0.3)
@@ -90,6 +94,31 @@ class User:
         return sum(len(file.read_text().splitlines()) for file in self.folder.glob(f"runs/{name}/*/*/history.jsonl"))
 
 
+def found(folder: Path) -> dict[str, Any]:
+    """What a sweep came to: every trial's score, the winner, the finals' test scores."""
+    events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    return {
+        "trials": {e["trial"]: e["score"] for e in events if e["event"] == "finished" and e["outcome"] == "complete"},
+        "winner": next(e["choice"] for e in events if e["event"] == "winner"),
+        "finals": {e["trial"]: e["scores"] for e in events if e["event"] == "final"},
+    }
+
+
+def places(folder: Path) -> dict[str, int]:
+    """How many trials each node trained."""
+    said = "".join(file.read_text() for file in folder.glob("*/*/log.txt"))
+    hosts = re.findall(r" on cpu of (\S+):", said)
+    return {host: hosts.count(host) for host in hosts}
+
+
+def nothing_is_left(lab: Lab) -> None:
+    """No process and no file of ours on any node."""
+    for number in range(1, lab.nodes + 1):
+        assert lab.processes(number, "ray") == [], lab.on_node(number, "ps", "-ef")
+        assert lab.processes(number, "vmsbench") == []
+        assert [*(lab.folder / "nodes" / f"n{number}").glob("vmsbench*")] == []
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     why_not = obstacle()
@@ -102,3 +131,20 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def user(lab: Lab, request: pytest.FixtureRequest) -> User:
     return User(lab, Path(tempfile.mkdtemp(prefix="user-", dir=lab.folder)))
+
+
+def of_one_machine(lab: Lab, *more: str) -> dict[str, Any]:
+    """What a sweep comes to on one machine, without Slurm and undisturbed."""
+    user = User(lab, Path(tempfile.mkdtemp(prefix="here-", dir=lab.folder)))
+    user.says(f"vmsbench tune --here --exp unet --quiet {shlex.join([*TINY, *more])}")
+    return found(user.folder / "runs" / "unet")
+
+
+@pytest.fixture(scope="session")
+def reference(lab: Lab) -> dict[str, Any]:
+    return of_one_machine(lab)
+
+
+@pytest.fixture(scope="session")
+def long_reference(lab: Lab) -> dict[str, Any]:
+    return of_one_machine(lab, *LONG)

@@ -85,10 +85,10 @@ class Lab:
     # Up and down
 
     def up(self) -> None:
-        for name in ("log", "state", "spool", "run", "dev", "nodes", "scratch"):
+        for name in ("log", "state", "spool", "run", "dev", "nodes", "s"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
-        (self.folder / "scratch").chmod(0o1777)
+        (self.folder / "s").chmod(0o1777)
         self.network()
         self.configure()
         self.munge()
@@ -271,7 +271,7 @@ StorageLoc=slurm
         ready.unlink(missing_ok=True)
         inside = (
             f"hostname {name}; mount --bind {self.folder}/hosts /etc/hosts; "
-            f"mount --bind {own} {self.folder}/scratch; mount -t tmpfs -o mode=1777 shm /dev/shm; "
+            f"mount --bind {own} {self.folder}/s; mount -t tmpfs -o mode=1777 shm /dev/shm; "
             f"while [ ! -e {ready} ]; do sleep 0.02; done; slurmd -D -N {name} & wait"
         )
         with (self.folder / "log" / f"{name}.out").open("a") as said:
