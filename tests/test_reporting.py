@@ -245,7 +245,7 @@ def test_the_page_parses_and_needs_nothing_from_outside(study) -> None:
     _, out = study
     text = (out / "index.html").read_text()
     page = Page(text)
-    assert not page.all("script")
+    assert page.all("script") == [{}], "one script, inside the page"
     for _, attributes in page.tags:
         for key in ("src", "href", "xlink:href"):
             assert (attributes.get(key) or "#").startswith(("#", "data:")), attributes
@@ -272,7 +272,8 @@ def test_the_page_can_be_heard(study) -> None:
 
 def test_every_figure_is_a_png_and_a_pdf(study) -> None:
     _, out = study
-    stems = {"curves", "scores", "samples-gan", "curves-unet", "walk-gan", "walk-diffusion"}
+    stems = {"curves", "scores", "samples-gan", "curves-unet", "walk-gan", "walk-diffusion", "categories", "savings"}
+    stems |= {f"{kind}-{exp}" for kind in ("parallel", "importance") for exp in FAULTS}
     assert stems <= {path.stem for path in (out / "plots").glob("*.png")}
     for path in (out / "plots").glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -399,7 +400,8 @@ def test_data_that_have_changed_are_not_taken_for_the_truth(tmp_path: Path) -> N
 def test_the_samples_are_the_best_median_and_worst_with_their_own_errors(study) -> None:
     runs, _ = study
     samples = next(block.samples for block in compose(collect(runs, [])).blocks if hasattr(block, "samples"))
-    assert samples.columns == ("Image", "Truth", "Pixel median", "Oracle median", "UNet", "GAN", "Diffusion")
+    own = ("UNet", "On the image", "Its error")
+    assert samples.columns == ("Image", "Truth", *own, "Pixel median", "Oracle median", "GAN", "Diffusion")
     assert [row.rank for row in samples.rows] == ["best"] * 2 + ["median"] * 2 + ["worst"] * 2
     for row in samples.rows:
         truth, predicted = (row.tiles[column].pixels.astype(float) for column in ("Truth", "GAN"))

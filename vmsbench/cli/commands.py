@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from vmsbench.cli.bench import app as bench_app
+from vmsbench.cli.datasets import app as data_app
 from vmsbench.errors import UserError
 
 app = typer.Typer(
@@ -18,7 +19,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Look at data, or make a stand-in.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 weights_app = typer.Typer(help="What FID needs.", no_args_is_help=True, rich_markup_mode=None)
@@ -235,10 +235,10 @@ def report(
     runs: Runs = Path("runs"),
 ) -> None:
     """Write tables, plots and a page that compare sweeps with each other and with blind baselines."""
-    from vmsbench.reporting.report import report as write
+    from vmsbench.cli.reporting import write_report
 
     target = out or Path("reports") / ("-".join(names) if names else "all")
-    typer.echo(f"report: {write(runs, list(names or []), target)}")
+    typer.echo(f"report: {write_report(runs, list(names or []), target)}")
 
 
 @app.command()
@@ -274,6 +274,20 @@ def export_command(
     from vmsbench.cli.exporting import export_model
 
     export_model(model, format, out, runs, as_json)
+
+
+@app.command()
+def tradeoff(
+    name: Annotated[str, typer.Argument(help="A sweep of the diffusion experiment.")],
+    steps: Annotated[str, typer.Option(help="Numbers of sampling steps.")] = "10,25,50,250",
+    samples: Annotated[str, typer.Option(help="Numbers K of samples per image.")] = "1,4,16",
+    images: Annotated[int, typer.Option(min=2, help="Tuning validation pairs, at most.")] = 64,
+    runs: Runs = Path("runs"),
+) -> None:
+    """What more samples and more steps are worth, in scores and in seconds; the report draws it."""
+    from vmsbench.cli.tradeoff import measure
+
+    measure(name, writable(runs), steps, samples, images)
 
 
 @app.command()
@@ -374,33 +388,6 @@ def cancel(
     from vmsbench.cli.jobs import cancel_jobs
 
     cancel_jobs(name, runs)
-
-
-@data_app.command("check")
-def data_check(
-    path: Annotated[Path, typer.Argument(help="A folder of images and maps.")],
-    images: Annotated[str | None, typer.Option(help="The images' sub-folder, where it is not found by itself.")] = None,
-    maps: Annotated[str | None, typer.Option(help="The maps' sub-folder, where it is not found by itself.")] = None,
-    picture: Annotated[Path, typer.Option(help="Where the picture of eight pairs is written.")] = Path("pairs.png"),
-) -> None:
-    """Counts, sizes, channel statistics, eight pairs to look at, and every bad file with the reason."""
-    from vmsbench.cli.data import check_folder
-
-    if not check_folder(path, images, maps, picture):
-        raise typer.Exit(1)
-
-
-@data_app.command("standin")
-def data_standin(
-    path: Annotated[Path, typer.Argument(help="The folder to write.")],
-    count: Annotated[int, typer.Option(help="Pairs.")] = 640,
-    size: Annotated[int, typer.Option(help="Pixels.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of the formula.")] = 0,
-) -> None:
-    """Make stand-in data by a formula, in VISCHEMA PLUS's layout, with the best possible predictions beside it."""
-    from vmsbench.cli.data import make_standin
-
-    make_standin(path, count, size, seed)
 
 
 def with_epochs(overrides: list[str] | None, epochs: int | None) -> list[str]:

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 from vmsbench.cli.configuration import compose
+from vmsbench.cli.reporting import write_report
 from vmsbench.cli.sweeping import sweep
 from vmsbench.files import read_json, read_lines
-from vmsbench.reporting.report import report
 
 EXPERIMENTS: dict[str, list[str]] = {"unet": [], "gan": [], "diffusion": ["network=unet"]}
 
@@ -22,7 +22,7 @@ def run_demo(runs: Path, out: Path) -> bool:
         print(f"\n$ {command}", flush=True)
         if not sweep(compose(exp, chosen), exp, str(runs), None, 0, command, False, False, advise=False):
             return False
-    page = report(runs, list(EXPERIMENTS), out)
+    page = write_report(runs, list(EXPERIMENTS), out)
     print("\n" + "\n".join(table(runs)))
     minutes, seconds = divmod(int(time.monotonic() - start), 60)
     print(f"\n{minutes} min {seconds} s. Next:")

@@ -23,13 +23,10 @@ class Ablation:
 
 
 def ablations(group: Group) -> list[Ablation]:
-    """The sweeps whose only coordinate has named options, as `vmsbench ablate` makes them."""
     found = []
-    for sweep in group.sweeps:
-        options = sweep.space[0].get("options") or [] if len(sweep.space) == 1 else []
-        if options and all(isinstance(option, dict) and "name" in option for option in options):
-            param = str(sweep.space[0]["param"])
-            found.append(Ablation(sweep, param, {str(o["name"]): scores_of(sweep, param, o["name"]) for o in options}))
+    for sweep in group.ablated:
+        param, names = str(sweep.space[0]["param"]), [str(option["name"]) for option in sweep.space[0]["options"]]
+        found.append(Ablation(sweep, param, {name: scores_of(sweep, param, name) for name in names}))
     return found
 
 
@@ -48,7 +45,7 @@ def drawn(ablation: Ablation, title: str, color: str, blind: float | None) -> Fi
         picture = Figure(figsize=(5.2, 1.1 + 0.3 * len(names)), layout="constrained")
         axes = picture.subplots()
         if blind is not None:
-            axes.axvline(blind, color=plots.MUTED, lw=1, ls=(0, (1, 1.5)), zorder=1)
+            axes.axvline(blind, zorder=1, **plots.BLIND_LINE)
         for row, scores in enumerate(ablation.scores.values()):
             if scores:
                 axes.plot(scores, [row] * len(scores), "|", color=color, ms=9, mew=1.2)

@@ -4,7 +4,7 @@ A sweep may be running, killed or half copied: a missing file is an absence, and
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,16 @@ from vmsbench.reporting.naming import with_names
 from vmsbench.reporting.study import FAMILIES, Data, Epoch, Final, Group, Step, Study, Sweep, Trial, Tried
 from vmsbench.reporting.values import mapping, number, numbers, whole
 
+Hours = Callable[[Path], Mapping[str, float]]
+"""Hours of slots of the sweep in a folder, by what they went into."""
 
-def collect(runs: Path, names: list[str]) -> Study:
+
+def uncounted(folder: Path) -> Mapping[str, float]:
+    """The hours where nobody counts them."""
+    return {}
+
+
+def collect(runs: Path, names: list[str], hours: Hours = uncounted) -> Study:
     """Read the sweeps called `names` in the runs folder, all of them where `names` is empty.
 
     Raises UserError where there is no such sweep, naming those there are and the command that makes one.
@@ -33,20 +41,25 @@ def collect(runs: Path, names: list[str]) -> Study:
         raise UserError(f"no sweep in {runs} to report; make one with: vmsbench tune --exp unet")
     order = list(FAMILIES)
     sweeps = sorted(
-        (read_sweep(runs / name) for name in dict.fromkeys(names or there)),
+        (read_sweep(runs / name, hours) for name in dict.fromkeys(names or there)),
         key=lambda sweep: (order.index(sweep.exp) if sweep.exp in order else len(order), sweep.name),
     )
     keys = dict.fromkeys(sweep.data.key for sweep in sweeps)
     alike = [tuple(sweep for sweep in sweeps if sweep.data.key == key) for key in keys]
     outside = [(read_data(mapping(one.results.get("dataset"))), one) for one in read_finals(runs / "outside", [])]
     groups = (
-        Group(some[0].data, some, tuple(one for data, one in outside if one.scores and data.key == some[0].data.key))
+        Group(
+            some[0].data,
+            tuple(sweep for sweep in some if not sweep.ablation),
+            tuple(one for data, one in outside if one.scores and data.key == some[0].data.key),
+            tuple(sweep for sweep in some if sweep.ablation),
+        )
         for some in alike
     )
     return Study(runs, tuple(sweeps), tuple(groups))
 
 
-def read_sweep(folder: Path) -> Sweep:
+def read_sweep(folder: Path, hours: Hours = uncounted) -> Sweep:
     """Raises UserError where sweep.json itself cannot be read: without it nothing else has a meaning."""
     about = read_json(folder / "sweep.json")
     if not about:
@@ -74,6 +87,9 @@ def read_sweep(folder: Path) -> Sweep:
             split: {name: numbers(scores) for name, scores in mapping(predictors).items()}
             for split, predictors in read_json(folder / "baselines.json").items()
         },
+        repeats=whole(mapping(about.get("searcher")).get("repeats")) or 1,
+        hours=hours(folder),
+        tradeoff=read_json(folder / "tradeoff.json"),
     )
 
 

@@ -1,10 +1,14 @@
-"""The table of distances between sets of maps: FID, or Frechet distances by other weights, and KID."""
+"""Distances between sets of maps, as table and bars: FID, or Frechet distances by other weights, and KID."""
 
 from collections.abc import Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
 from vmsbench.reporting import labels
+from vmsbench.reporting.plots import INK, MUTED, colors, plain, style
 from vmsbench.reporting.study import Group
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
 from vmsbench.reporting.tables import data_words
@@ -74,3 +78,36 @@ def distance_table(group: Group, name: str = "distances") -> Table:
     notes += [ABOUT] if rows else []
     caption = f"Distances in Inception features ({data_words(group)})."
     return Table(name, caption, columns, (Part("", tuple(rows)),), tuple(notes))
+
+
+PANELS = (("value", "floor", ""), ("value_64", "floor_64", ""), ("kid", "kid_floor", "kid_error"))
+
+
+def distance_figure(group: Group, table: Table) -> Figure:
+    """A panel per distance and a bar per model of the table; the stroke in each is the floor, real against real."""
+    place = {column.key: at for at, column in enumerate(table.columns)}
+    rows, named = table.parts[0].rows, colors(group.sweeps)
+    shades = {group.label(sweep): named[sweep.name] for sweep in group.sweeps}
+    names = [row[0].shown for row in rows]
+    with style():
+        picture = Figure(figsize=(8.4, 1.0 + 0.34 * len(rows)), layout="constrained")
+        for axes, (key, floor, error) in zip(picture.subplots(1, 3, sharey=True), PANELS, strict=True):
+            for at, row in enumerate(rows):
+                value, least = number(row[place[key]].value), number(row[place[floor]].value)
+                if value is None:
+                    continue
+                own = row[place[key]].spread if not error else number(row[place[error]].value)
+                axes.barh(at, value, height=0.55, color=shades.get(names[at], MUTED), lw=0, zorder=2)
+                if own is not None:
+                    axes.errorbar(value, at, xerr=own, color=INK, lw=1, capsize=2, zorder=3)
+                if least is not None:
+                    axes.plot([least, least], [at - 0.36, at + 0.36], color=INK, lw=1.6, zorder=4)
+            axes.axvline(0, color=MUTED, lw=0.7, zorder=1)
+            axes.set_xlabel(table.columns[place[key]].heading.replace(" ↓", " (lower is better)"))
+            axes.set_yticks(range(len(rows)), names)
+            axes.set_ylim(len(rows) - 0.4, -0.6)
+            axes.tick_params(axis="y", length=0, labelcolor=INK)
+            axes.spines["left"].set_visible(False)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.xaxis.set_major_formatter(FuncFormatter(plain))
+    return picture

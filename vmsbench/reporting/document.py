@@ -1,108 +1,19 @@
-"""What the report says, in the order a reader asks; page.py and markdown.py say it in their forms.
-
-Texts hold `code` in back quotes and nothing else of markup.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""What the report says, in the order a reader asks; page.py and markdown.py say it in their forms."""
 
 from vmsbench.reporting import labels, plots
 from vmsbench.reporting.ablations import ablation_table, ablations, drawn
-from vmsbench.reporting.differences import comparison_table, contender_table
-from vmsbench.reporting.distances import distance_table
-from vmsbench.reporting.missing import missing
-from vmsbench.reporting.plots import Figure
-from vmsbench.reporting.samples import Samples, Truth, gather, load_truth
+from vmsbench.reporting.blocks import Block, Caution, Document, Facts, Gallery, Heading, Items, Picture, Shown, Text
+from vmsbench.reporting.categories import category_figure, category_table
+from vmsbench.reporting.differences import comparison_table
+from vmsbench.reporting.distances import distance_figure, distance_table
+from vmsbench.reporting.missing import data_words_of, missing
+from vmsbench.reporting.origins import origin_table
+from vmsbench.reporting.samples import Truth, gather, load_truth
+from vmsbench.reporting.searching import configurations, hour_blocks, parameter_blocks, saving_blocks, walk_blocks
 from vmsbench.reporting.study import Group, Study, Sweep
-from vmsbench.reporting.table import Table
-from vmsbench.reporting.tables import (
-    baseline_disagreement,
-    category_table,
-    cost_table,
-    image_table,
-    score_table,
-    search_table,
-    trial_table,
-    winner_table,
-)
-from vmsbench.reporting.values import number
+from vmsbench.reporting.tables import baseline_disagreement, cost_table, image_table, score_table
+from vmsbench.reporting.tradeoff import rows_of, tradeoff_figure, tradeoff_table
 from vmsbench.reporting.verdict import Verdicts, judge
-
-
-@dataclass(frozen=True)
-class Heading:
-    level: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Text:
-    text: str
-    lead: bool = False
-
-
-@dataclass(frozen=True)
-class Caution:
-    text: str
-
-
-@dataclass(frozen=True)
-class Items:
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Terms, each with what there is to say of it."""
-
-    facts: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Code:
-    text: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A table; `folded` ones open on request, `aside` ones are only files."""
-
-    table: Table
-    folded: bool = False
-    aside: bool = False
-
-
-@dataclass(frozen=True)
-class Picture:
-    """name is the file's stem under plots/; alt says in words what it shows.
-
-    `beside` is how many like it fit side by side; `aside` ones are only files.
-    """
-
-    name: str
-    figure: Figure
-    alt: str
-    caption: str
-    beside: int = 1
-    aside: bool = False
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """The sample grid: the page draws it of single pictures, the files hold `picture`."""
-
-    samples: Samples
-    picture: Picture
-
-
-Block = Heading | Text | Caution | Items | Facts | Code | Shown | Picture | Gallery
-
-
-@dataclass(frozen=True)
-class Document:
-    title: str
-    subtitle: str
-    blocks: tuple[Block, ...]
 
 
 def compose(study: Study) -> Document:
@@ -137,30 +48,43 @@ def named(group: Group) -> str:
 
 def gaps(study: Study) -> list[Block]:
     texts = missing(study)
-    return [Items(tuple(texts))] if texts else [Text("Nothing: every sweep has its winner, finals and baselines.")]
+    return [Items(tuple(texts))] if texts else [Text("Nothing.")]
 
 
 def group_blocks(group: Group, level: int, suffix: str) -> list[Block]:
-    truth = load_truth(group)
-    verdicts = judge(group)
-    blocks: list[Block] = [Heading(level, "Verdict"), *(Text(text, lead=True) for text in verdicts.sentences)]
-    blocks.append(Facts(tuple(verdicts.families.items())))
-    blocks += [Heading(level, "Scores"), *score_blocks(group, verdicts, truth, suffix)]
-    blocks += [Heading(level, "Training"), *curve_blocks(group, suffix)]
-    blocks += [Heading(level, "Samples"), *sample_blocks(group, truth)]
-    blocks += [Heading(level, "Coordinate walk"), *walk_blocks(group, suffix)]
-    blocks += [Heading(level, "Ablations"), *ablation_blocks(group, suffix)]
-    blocks += [Heading(level, "Configurations, and how to reproduce them"), *configurations(group, level + 1)]
-    return blocks
+    truth, verdicts = load_truth(group), judge(group)
+    sections: dict[str, list[Block]] = {
+        "Verdict": [
+            *(Text(text, lead=True) for text in verdicts.sentences),
+            Facts(tuple(verdicts.families.items())),
+        ],
+        "Scores": score_blocks(group, verdicts, suffix),
+        "Training curves": curve_blocks(group, suffix),
+        "FID and KID": distance_blocks(group, suffix),
+        "Samples": sample_blocks(group, truth),
+        "Per category": category_blocks(group, truth, suffix),
+        "Samples and steps of diffusion": tradeoff_blocks(group),
+        "Ablations": ablation_blocks(group, suffix),
+        "Coordinate walk": walk_blocks(group),
+        "Hyper-parameters": parameter_blocks(group),
+        "What stopping early saved": saving_blocks(group, suffix),
+        "Where the hours went": hour_blocks(group, suffix),
+        "How to reproduce each row": [
+            Shown(origin_table(group, f"reproduce{suffix}")),
+            *configurations(group, level + 1),
+        ],
+    }
+    return [block for title, blocks in sections.items() if blocks for block in (Heading(level, title), *blocks)]
 
 
-def score_blocks(group: Group, verdicts: Verdicts, truth: Truth, suffix: str) -> list[Block]:
+def score_blocks(group: Group, verdicts: Verdicts, suffix: str) -> list[Block]:
     blocks: list[Block] = []
     if baseline_disagreement(group):
         blocks.append(
             Caution("The sweeps hold different scores of the same pixel median: were they made by different versions?")
         )
     blocks.append(Shown(score_table(group, verdicts, f"scores{suffix}")))
+    blocks.append(Shown(cost_table(group, f"cost{suffix}")))
     blocks.append(
         Picture(
             f"scores{suffix}",
@@ -173,14 +97,7 @@ def score_blocks(group: Group, verdicts: Verdicts, truth: Truth, suffix: str) ->
     if verdicts.comparisons:
         caption = "The families on the same test images, two by two."
         blocks.append(Shown(comparison_table(verdicts.comparisons, caption, f"differences{suffix}")))
-    distances = distance_table(group, f"distances{suffix}")
-    blocks += [Shown(distances)] if distances.parts[0].rows else [Text(note) for note in distances.notes]
-    blocks.append(Shown(cost_table(group, f"cost{suffix}")))
-    categories = truth.categories or {}
-    table = category_table(group, categories, f"categories{suffix}") if categories else None
-    blocks += [Shown(table)] if table else []
-    images = image_table(group, categories, f"images{suffix}")
-    return [*blocks, Shown(images, aside=True), Text(f"Per image: `tables/{images.name}.csv`.")] if images else blocks
+    return blocks
 
 
 def curve_blocks(group: Group, suffix: str) -> list[Block]:
@@ -205,6 +122,20 @@ def curve_alt(group: Group, sweep: Sweep) -> str:
     return f"Training curves of {group.label(sweep)}: {len(sweep.trials)} trials{told}."
 
 
+def distance_blocks(group: Group, suffix: str) -> list[Block]:
+    table = distance_table(group, f"distances{suffix}")
+    if not table.parts[0].rows:
+        return [Text(note) for note in table.notes] or [Text("No final was scored yet.")]
+    picture = Picture(
+        f"distances{suffix}",
+        distance_figure(group, table),
+        "Distances of the predicted maps from the true ones; the numbers are in the table.",
+        "How far the set of predicted maps is from the set of true ones. The black stroke is the floor: real maps "
+        "against real maps. Whiskers: the spread over seeds; KID's standard error.",
+    )
+    return [picture, Shown(table)]
+
+
 def sample_blocks(group: Group, truth: Truth) -> list[Block]:
     """For each model the test images on which it did best, middling and worst, with what the others made of them."""
     blocks: list[Block] = []
@@ -219,7 +150,8 @@ def sample_blocks(group: Group, truth: Truth) -> list[Block]:
         choice = f"the best, median and worst by L1 of {model}" if samples.rows[0].rank else "the first"
         caption = (
             f"Test images, {choice}. Maps: green is what people truly remember, red what they falsely do. "
-            "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]."
+            "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]. "
+            "Its error: orange says too much, blue too little, black is right."
         )
         alt = f"{len(samples.rows)} test images, {choice}, with {labels.listing(c.lower() for c in samples.columns)}."
         picture = Picture(f"samples-{files[model]}", plots.sample_grid(samples), alt, caption)
@@ -229,44 +161,62 @@ def sample_blocks(group: Group, truth: Truth) -> list[Block]:
     return blocks
 
 
-def walk_blocks(group: Group, suffix: str) -> list[Block]:
+def category_blocks(group: Group, truth: Truth, suffix: str) -> list[Block]:
+    categories = truth.categories or {}
+    table = category_table(group, categories, f"categories{suffix}") if categories else None
+    images = image_table(group, categories, f"images{suffix}")
     blocks: list[Block] = []
-    shades = plots.colors(group.sweeps)
-    blind = group.baselines("validation").get("pixel_median", {})
-    for sweep in group.sweeps:
-        if any(step.tried for step in sweep.walk):
-            settled = sum(step.settled for step in sweep.walk)
-            blocks.append(
-                Picture(
-                    f"walk-{sweep.name}",
-                    plots.walk(sweep, group.label(sweep), shades[sweep.name], blind.get(sweep.metric)),
-                    f"Coordinate walk of {group.label(sweep)}: {settled} coordinates settled, in the trial table.",
-                    "",
-                    beside=2,
-                )
+    if table:
+        blocks.append(
+            Picture(
+                f"categories{suffix}",
+                category_figure(group, categories),
+                "Test L1 of each model on each category; the numbers are in the table.",
+                "Test L1 per category, with its number of images; the hardest for the pixel median on top.",
             )
-    blocks.append(
-        Text(
-            "From top to bottom, one parameter at a time, the others held at what had won before. A filled dot won, a "
-            "cross was stopped early, an arrow lies beyond the edge."
-            if blocks
-            else "No coordinate was tried yet."
         )
-    )
-    blocks.append(Shown(search_table(group, f"search{suffix}")))
-    return [*blocks, *(Shown(trial_table(sweep), folded=True) for sweep in group.sweeps if sweep.trials)]
+        blocks.append(Shown(table))
+    else:
+        why = truth.reason or "the data say no categories, or no final has scores per image"
+        blocks.append(Text(f"None: {why}. A file of categories is named by `data.categories=FILE`."))
+    if images:
+        blocks += [Shown(images, aside=True), Text(f"Per image: `tables/{images.name}.csv`.")]
+    return blocks
+
+
+def tradeoff_blocks(group: Group) -> list[Block]:
+    blocks: list[Block] = []
+    blind, shades = group.baselines("validation").get("pixel_median", {}), plots.colors(group.sweeps)
+    for sweep in (sweep for sweep in group.sweeps if sweep.exp == "diffusion"):
+        if not rows_of(sweep):
+            blocks.append(Text(f"Not measured for `{sweep.name}`; `vmsbench tradeoff {sweep.name}` does it."))
+            continue
+        table = tradeoff_table(sweep)
+        alt = "CRPS and L1 of the median map by steps, samples and seconds; the numbers are in the table."
+        caption = (
+            "What more steps and more samples are worth. Left: CRPS, which is proper for a model that samples. Right: "
+            "the L1 of one map, the pixelwise median of K samples, against the time that all K take."
+        )
+        drawing = tradeoff_figure(sweep, shades[sweep.name], blind.get("l1"))
+        blocks += [Picture(table.name, drawing, alt, caption), Shown(table)]
+    return blocks
 
 
 def ablation_blocks(group: Group, suffix: str) -> list[Block]:
     found = ablations(group)
     if not found:
-        exp = group.sweeps[0].exp
-        return [Text(f"None among these sweeps; `vmsbench ablate augment --exp {exp}` makes one of the augmentation.")]
-    shades, baselines = plots.colors(group.sweeps), group.baselines("validation").get("pixel_median", {})
+        exp, data = group.all[0].exp, data_words_of(group)
+        return [
+            Text(
+                f"None yet: `vmsbench ablate augment --exp {exp}{data}` makes one of the augmentation, "
+                f"`vmsbench ablate target --exp {exp}{data}` one of the target."
+            )
+        ]
+    blind = group.baselines("validation").get("pixel_median", {})
     blocks: list[Block] = [
         Picture(
             f"ablation-{one.sweep.name}",
-            drawn(one, f"{one.sweep.family}: {one.param}", shades[one.sweep.name], baselines.get(one.sweep.metric)),
+            drawn(one, f"{one.sweep.family}: {one.param}", plots.color_of(one.sweep), blind.get(one.sweep.metric)),
             f"Tuning score of each option of {one.param}; the numbers are in the table below.",
             "",
             beside=2,
@@ -275,45 +225,3 @@ def ablation_blocks(group: Group, suffix: str) -> list[Block]:
     ]
     told = "A stroke for each seed, a dot at their mean; the dotted line is the pixel median, blind to the image."
     return [*blocks, Text(told), Shown(ablation_table(group, found, f"ablations{suffix}"))]
-
-
-def configurations(group: Group, level: int) -> list[Block]:
-    blocks: list[Block] = []
-    for sweep in group.sweeps:
-        blocks.append(Heading(level, f"{sweep.family}: sweep {sweep.name}"))
-        if sweep.space or sweep.winner:
-            blocks.append(Shown(winner_table(sweep)))
-        if again := contender_table(sweep):
-            blocks.append(Shown(again[0]))
-            caption = f"The best configurations of {sweep.name} on the same test images, two by two."
-            blocks.append(Shown(comparison_table(again[1], caption, f"final-differences-{sweep.name}")))
-        if sweep.command:
-            blocks.append(Code(sweep.command))
-        blocks.append(Facts(tuple(provenance(sweep))))
-    return blocks
-
-
-def provenance(sweep: Sweep) -> list[tuple[str, str]]:
-    counts = (("train", sweep.data.train), ("validation", sweep.data.validation), ("test", sweep.data.test))
-    splits = ", ".join(f"{count} {split}" for split, count in counts if count is not None)
-    torch = ", ".join(dict.fromkeys(str(f.results["torch"]) for f in sweep.finals if f.results.get("torch")))
-    facts = {
-        "Commit": f"`{sweep.commit}`" if sweep.commit else "unknown",
-        "Data": f"{sweep.data.title}, digest `{sweep.data.digest}`" + (f" ({splits})" if splits else ""),
-        "Finals": labels.listing(
-            f"`{f.id}`" + (f" (seed {f.seed})" if f.seed is not None else "") for f in sweep.finals
-        ),
-        "Epoch kept": labels.listing(
-            f"{whole:.0f} of {f.results.get('epochs', '?')}"
-            for f in sweep.scored
-            if (whole := number(f.results.get("epoch_kept"))) is not None
-        ),
-        "PyTorch": torch,
-        "Begun": sweep.created,
-    }
-    return [(name, fact) for name, fact in facts.items() if fact]
-
-
-def pictures(blocks: Sequence[Block]) -> list[Picture]:
-    found = [block.picture if isinstance(block, Gallery) else block for block in blocks]
-    return [block for block in found if isinstance(block, Picture)]

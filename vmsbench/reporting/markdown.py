@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from vmsbench.reporting.document import (
+from vmsbench.reporting.blocks import (
     Block,
     Caution,
     Code,

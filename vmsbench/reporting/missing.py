@@ -11,6 +11,8 @@ def missing(study: Study) -> list[str]:
     for group in study.groups:
         for sweep in group.sweeps:
             texts += search_gaps(sweep) + final_gaps(sweep)
+        for sweep in group.ablated:
+            texts += search_gaps(sweep)
         texts += group_gaps(group)
     return texts
 
@@ -51,7 +53,10 @@ def final_gaps(sweep: Sweep) -> list[str]:
             f"`{sweep.name}`: {count} of {len(sweep.finals)} finals are not done. Continue with: {again(sweep)}"
         )
     elif len(sweep.scored) == 1:
-        texts.append(f"`{sweep.name}` has one final seed: how much seeds differ is unknown, so no spread is shown.")
+        texts.append(
+            f"`{sweep.name}` has one final seed: how much seeds differ is unknown, so no spread is shown. "
+            f"More of them: `vmsbench final {sweep.name} --seeds 5`"
+        )
     if not sweep.baselines.get("test"):
         texts.append(
             f"`{sweep.name}` has no baselines on the test set (`baselines.json`). They come with: {again(sweep)}"
@@ -66,17 +71,33 @@ def final_gaps(sweep: Sweep) -> list[str]:
     return texts
 
 
-def group_gaps(group: Group) -> list[str]:
-    """Families that were not tuned on these data, with the data settings of a sweep that was."""
-    model = group.sweeps[0]
+def data_words_of(group: Group) -> str:
+    """The data settings of the command of a sweep on these data, with a space before each."""
     try:
-        words = shlex.split(model.command)
+        words = shlex.split(group.all[0].command)
     except ValueError:
         words = []
-    data = [shlex.quote(word) for word in words if word.startswith(("data=", "data."))]
-    return [
-        f"No {FAMILIES[exp]} on these data ({group.data.title}). Make one with: "
-        f"`{' '.join(['vmsbench tune --exp', exp, *data])}`"
-        for exp in FAMILIES
-        if all(sweep.exp != exp for sweep in group.sweeps)
+    return "".join(f" {shlex.quote(word)}" for word in words if word.startswith(("data=", "data.")))
+
+
+def group_gaps(group: Group) -> list[str]:
+    """What other sweeps, on the same data, would fill: families, ablations, and what samples and steps are worth."""
+    data, there = data_words_of(group), {sweep.exp for sweep in group.sweeps}
+    texts = [
+        f"No {name} on these data ({group.data.title}). Make one with: `vmsbench tune --exp {exp}{data}`"
+        for exp, name in FAMILIES.items()
+        if exp not in there
+    ]
+    exp = next((exp for exp in FAMILIES if exp in there), next(iter(FAMILIES)))
+    ablated = {str(sweep.space[0]["param"]) for sweep in group.ablated}
+    texts += [
+        f"No ablation of {what}. Make one with: `vmsbench ablate {what} --exp {exp}{data}`"
+        for what in ("augment", "target")
+        if what not in ablated
+    ]
+    return texts + [
+        f"`{sweep.name}`: what more samples and more steps are worth was not measured. Do it with: "
+        f"`vmsbench tradeoff {sweep.name}`"
+        for sweep in group.sweeps
+        if sweep.exp == "diffusion" and sweep.scored and not sweep.tradeoff
     ]

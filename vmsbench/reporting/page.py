@@ -1,4 +1,7 @@
-"""index.html: the document as one page that needs nothing else, neither files nor network nor script."""
+"""index.html: the document as one page that needs nothing else, neither files nor network.
+
+Its one small script, inside it, sorts tables; without it the page lacks nothing but that.
+"""
 
 import base64
 import io
@@ -12,7 +15,7 @@ from typing import assert_never
 
 from PIL import Image
 
-from vmsbench.reporting.document import (
+from vmsbench.reporting.blocks import (
     Block,
     Caution,
     Code,
@@ -33,7 +36,7 @@ GENERATOR = "vmsbench report"
 
 
 def to_page(document: Document) -> str:
-    css = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    css, script = ((Path(__file__).parent / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     try:
         release = f" {version('vmsbench')}"
     except PackageNotFoundError:
@@ -70,6 +73,8 @@ def to_page(document: Document) -> str:
 </main>
 <footer><p>Written by vmsbench{release} from the folders of the sweeps. Tables as CSV and LaTeX, figures as PNG and PDF
 lie beside this page.</p></footer>
+<script>
+{script}</script>
 </body>
 </html>
 """
@@ -135,9 +140,10 @@ def table_html(table: Table) -> str:
     heads = "".join(f'<th scope="col"{kind(table, at)}>{marked(table.columns[at].heading)}</th>' for at in table.shown)
     parts = "".join(part_html(table, part) for part in table.parts)
     notes = "".join(f"<p>{marked(note)}</p>" for note in table.notes)
+    sortable = ' class="sortable"' if any(len(part.rows) > 1 for part in table.parts) else ""
     return (
         f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(table.caption, quote=True)}">'
-        f"<table><caption><span>{marked(table.caption)}</span></caption><thead><tr>{heads}</tr></thead>{parts}</table></div>"
+        f"<table{sortable}><caption><span>{marked(table.caption)}</span></caption><thead><tr>{heads}</tr></thead>{parts}</table></div>"
         + (f'<div class="notes">{notes}</div>' if notes else "")
     )
 
@@ -150,12 +156,17 @@ def part_html(table: Table, part: Part) -> str:
     first, *others = table.shown
     title = f'<tr class="part"><th scope="rowgroup" colspan="{len(table.shown)}">{marked(part.title)}</th></tr>'
     rows = "".join(
-        f'<tr><th scope="row" class="text">{marked(row[first].shown)}</th>'
-        + "".join(f"<td{kind(table, at)}>{cell_html(row[at])}</td>" for at in others)
+        f'<tr><th scope="row" class="text"{value(row[first])}>{marked(row[first].shown)}</th>'
+        + "".join(f"<td{kind(table, at)}{value(row[at])}>{cell_html(row[at])}</td>" for at in others)
         + "</tr>"
         for row in part.rows
     )
     return f"<tbody>{title if part.title else ''}{rows}</tbody>"
+
+
+def value(cell: Cell) -> str:
+    """What a cell is sorted by: its value with all digits."""
+    return "" if cell.value is None else f' data-value="{escape(str(cell.value), quote=True)}"'
 
 
 def cell_html(cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""The figures: training curves, scores beside the baselines, the coordinate walk, the samples.
+"""The figures' one style, and those of the study as a whole: training curves, scores beside the baselines, samples.
 
 Figures are made without pyplot, in one palette that colour-blind readers can tell apart (Okabe and Ito 2008); every L1
 axis shows both scales.
@@ -21,8 +21,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from vmsbench.reporting import labels
 from vmsbench.reporting.samples import Samples
-from vmsbench.reporting.study import Epoch, Group, Step, Sweep, Trial
-from vmsbench.reporting.values import in_unit
+from vmsbench.reporting.study import Epoch, Group, Sweep, Trial
 
 INK, MUTED, HAIR, PAPER = "#1b2027", "#5d6772", "#d3d8de", "#ffffff"
 FAMILY = {"unet": "#0072b2", "gan": "#d55e00", "diffusion": "#009e73"}
@@ -30,6 +29,7 @@ FURTHER = ("#cc79a7", "#e69f00", "#56b4e9")
 VARIABLES = {INK: "--ink", MUTED: "--muted", HAIR: "--hair", PAPER: "--paper"} | {
     color: f"--c{at}" for at, color in enumerate((*FAMILY.values(), *FURTHER))
 }
+BLIND_LINE: dict[str, Any] = {"color": MUTED, "lw": 1, "ls": (0, (1, 1.5))}
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -99,6 +99,11 @@ def colors(sweeps: Sequence[Sweep]) -> dict[str, str]:
     return given
 
 
+def color_of(sweep: Sweep) -> str:
+    """The family's colour."""
+    return FAMILY.get(sweep.exp, FURTHER[0])
+
+
 def curves(group: Group, sweeps: Sequence[Sweep]) -> Figure:
     """A column per sweep: what was lowered above, the validation L1 of the samples below, one scale for all."""
     shades, columns = colors(group.sweeps), len(sweeps)
@@ -134,7 +139,7 @@ def legend() -> list[Line2D]:
         Line2D([], [], color=INK, lw=0.8, alpha=0.4, label="other trials, validation"),
         Line2D([], [], color=INK, lw=0, marker="x", ms=4, label="stopped early"),
         Line2D([], [], color=INK, lw=0, marker="v", ms=4, label="failed"),
-        Line2D([], [], color=MUTED, lw=1, ls=(0, (1, 1.5)), label="pixel median (blind)"),
+        Line2D([], [], label="pixel median (blind)", **BLIND_LINE),
     ]
 
 
@@ -164,7 +169,7 @@ def losses(axes: Axes, sweep: Sweep, color: str) -> None:
 
 def validation_l1(axes: Axes, sweep: Sweep, color: str, blind: float | None) -> None:
     if blind is not None:
-        axes.axhline(blind, color=MUTED, lw=1, ls=(0, (1, 1.5)), zorder=3)
+        axes.axhline(blind, zorder=3, **BLIND_LINE)
     drawn = thin_and_bold(axes, sweep, color, "l1", "scores")
     if not drawn:
         axes.text(0.5, 0.5, "no samples scored yet", transform=axes.transAxes, color=MUTED, ha="center")
@@ -192,6 +197,11 @@ def thin_and_bold(axes: Axes, sweep: Sweep, color: str, key: str, part: str) -> 
 
 def plain(value: float, _: object = None) -> str:
     return f"{value:.3g}".replace("-", "−")
+
+
+def shorten(text: str, length: int = 34) -> str:
+    """A label that leaves room for the figure; the tables have it whole."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def fine(value: float, _: object = None) -> str:
@@ -261,7 +271,7 @@ def scores(group: Group) -> Figure:
         for axes, (key, title) in zip(grid, panels, strict=False):
             blind = baselines.get("pixel_median", {}).get(key)
             if blind is not None:
-                axes.axvline(blind, color=MUTED, lw=1, ls=(0, (1, 1.5)), zorder=1)
+                axes.axvline(blind, zorder=1, **BLIND_LINE)
             for at, name in enumerate(rows):
                 if name in found:
                     levels, shade = [seed[key] for seed in found[name] if key in seed], shades.get(name, INK)
@@ -283,91 +293,6 @@ def scores(group: Group) -> Figure:
             if key in ("l1", "crps"):
                 second_scale(axes, "x")
     return figure
-
-
-def walk(sweep: Sweep, title: str, color: str, blind: float | None) -> Figure:
-    """Coordinates from top to bottom, their options as rows: score, what was kept, what was stopped or failed."""
-    short = labels.parameters(step.coordinate for step in sweep.walk)
-    height = sum(1.25 + max(1, len(step.tried)) for step in sweep.walk)
-    known = [option.score for step in sweep.walk for option in step.tried if option.score is not None]
-    with style():
-        figure = Figure(figsize=(6.6, 0.95 + 0.215 * height), layout="constrained")
-        axes = figure.subplots()
-        low, high = bounds(known, blind)
-        axes.set_xlim(low, high)
-        axes.set_ylim(height - 0.2, -0.2)
-        if blind is not None:
-            axes.axvline(blind, color=MUTED, lw=1, ls=(0, (1, 1.5)), zorder=1)
-            axes.annotate(
-                "pixel median", (blind, 0), (3, 0), textcoords="offset points", color=MUTED, fontsize=7.5, va="center"
-            )
-        row = 0.0
-        ticks: list[float] = []
-        names: list[str] = []
-        for step in sweep.walk:
-            name = short[step.coordinate] + ("" if step.settled else " (open)")
-            axes.text(-0.02, row, name, transform=axes.get_yaxis_transform(), ha="right", va="center", weight="bold")
-            row += 1
-            row = draw_step(axes, step, row, color, (low, high), ticks, names)
-            row += 0.25
-        axes.set_title(title)
-        axes.set_yticks(ticks, names)
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
-        axes.spines["left"].set_visible(False)
-        unit = ", in [−1, 1]" if in_unit(sweep.metric, 1.0) is not None else ""
-        axes.set_xlabel(f"{labels.metric(sweep.metric)} on the tuning validation set{unit}")
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(fine))
-        if sweep.metric in ("l1", "crps"):
-            second_scale(axes, "x")
-    return figure
-
-
-def draw_step(
-    axes: Axes, step: Step, row: float, color: str, limits: tuple[float, float], ticks: list[float], names: list[str]
-) -> float:
-    """Draw a coordinate's options from `row` downwards; returns the row after the last."""
-    right = axes.get_yaxis_transform()
-    for option in step.tried:
-        won = step.settled and option.value == step.value
-        ticks.append(row)
-        names.append(labels.option(option.value))
-        if option.score is not None:
-            place = min(option.score, limits[1])
-            axes.axhline(row, color=HAIR, lw=0.6, zorder=1)
-            marker = "x" if option.outcome == "stopped" else ">" if option.score > limits[1] else "o"
-            filled = color if won or marker == "x" else PAPER
-            axes.plot(
-                place, row, marker, color=color, mfc=filled, ms=6 if won else 4.5, mew=1.1, zorder=4, clip_on=False
-            )
-        told = "" if option.score is None else f"{option.score:.4f}"
-        word = "won" if won else option.outcome if option.outcome != "complete" else ""
-        text = "  ".join(filter(None, [told, word]))
-        axes.text(
-            1.03,
-            row,
-            text,
-            transform=right,
-            va="center",
-            color=INK if won else MUTED,
-        )
-        row += 1
-    if not step.tried:
-        axes.text(0.01, row, "not tried yet", transform=right, va="center", color=MUTED, style="italic")
-        row += 1
-    return row
-
-
-def bounds(known: Sequence[float], blind: float | None) -> tuple[float, float]:
-    """Limits that show the best scores apart: a few far-off ones are left to an arrow at the edge."""
-    if not known:
-        return 0.0, 1.0
-    ranked = sorted([*known, *([blind] if blind is not None else [])])
-    low, middle, high = ranked[0], ranked[len(ranked) // 2], ranked[-1]
-    if middle > low:
-        high = min(high, low + 4 * (middle - low))
-    room = 0.12 * (high - low) or 0.1 * abs(high) or 1
-    return low - room, high + room
 
 
 def sample_grid(samples: Samples) -> Figure:

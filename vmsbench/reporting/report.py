@@ -10,21 +10,24 @@ from pathlib import Path
 
 from vmsbench.errors import UserError
 from vmsbench.files import replace
-from vmsbench.reporting.collect import collect
-from vmsbench.reporting.document import Document, Shown, compose, pictures
+from vmsbench.reporting.blocks import Document, Shown, pictures
+from vmsbench.reporting.collect import Hours, collect, uncounted
+from vmsbench.reporting.document import compose
 from vmsbench.reporting.markdown import to_report
 from vmsbench.reporting.page import GENERATOR, to_page
 from vmsbench.reporting.plots import rendered
 from vmsbench.reporting.table import to_csv, to_latex
 
 
-def report(runs: Path, names: list[str], out: Path) -> Path:
+def report(runs: Path, names: list[str], out: Path, hours: Hours = uncounted) -> Path:
     """Write the report of the sweeps `names` (all of them where empty) into `out`; returns its index.html.
+
+    hours   what the slots of a sweep's folder were used for, in hours; the report has no ledger where nobody counts
 
     Raises UserError where a sweep does not exist, or where `out` holds something other than a report.
     """
     refuse_strangers(out)
-    files = contents(compose(collect(runs, names)))
+    files = contents(compose(collect(runs, names, hours)))
     for place in ("tables", "plots"):
         (out / place).mkdir(parents=True, exist_ok=True)
         for path in (out / place).iterdir():

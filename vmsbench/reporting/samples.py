@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vmsbench.build import build
 from vmsbench.data.pairs import Dataset
+from vmsbench.data.pictures import overlay
 from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.scores import score
 from vmsbench.reporting.study import Final, Group
@@ -95,6 +96,26 @@ def shown(pixels: Bytes) -> Bytes:
     return np.ascontiguousarray(full[:3].transpose(1, 2, 0))
 
 
+TOO_MUCH, TOO_LITTLE, FULL = (255, 140, 40), (70, 170, 255), 0.5
+
+
+def error_map(prediction: Bytes, truth: Bytes) -> Bytes:
+    """Where a map (C x S x S) says too much, orange, and too little, blue, as S x S x 3 bytes; black where it is right.
+
+    The channels' differences are added up; from FULL of a channel's range on the colour is full.
+    """
+    apart = padded(prediction, len(truth)).astype(np.float32) - truth.astype(np.float32)
+    share = np.clip(apart.sum(axis=0) / (255 * FULL), -1, 1)[..., None]
+    colour = np.where(share > 0, np.array(TOO_MUCH, np.float32), np.array(TOO_LITTLE, np.float32))
+    return np.ascontiguousarray((np.abs(share) * colour).round().astype(np.uint8))
+
+
+def laid_over(image: Bytes, map_: Bytes) -> Bytes:
+    """A map over its image in grey, as S x S x 3 bytes."""
+    seen = overlay(torch.from_numpy(np.ascontiguousarray(image)), torch.from_numpy(np.ascontiguousarray(map_)))
+    return np.ascontiguousarray(seen.numpy().transpose(1, 2, 0))
+
+
 def predictions(finals: Sequence[Final]) -> tuple[Final, dict[str, Bytes]] | None:
     """The first of the finals with a readable predictions.npz, and its first samples by image name."""
     for final in finals:
@@ -126,15 +147,22 @@ def gather(group: Group, truth: Truth, model: str, count: int = 6) -> Samples:
         real = None
         if dataset and name in place:
             at = place[name]
-            real = dataset.test.maps[at].cpu().numpy()
-            tiles["Image"] = Tile(shown(dataset.test.images[at].cpu().numpy()))
+            real, seen = dataset.test.maps[at].cpu().numpy(), dataset.test.images[at].cpu().numpy()
+            tiles["Image"] = Tile(shown(seen))
             tiles["Truth"] = Tile(shown(real))
+            if model in found:
+                own = found[model][1][name]
+                tiles[model] = Tile(shown(own), l1(own, real))
+                tiles["On the image"] = Tile(laid_over(seen, own))
+                tiles["Its error"] = Tile(error_map(own, real))
             if truth.median is not None:
                 tiles["Pixel median"] = Tile(shown(truth.median), l1(truth.median, real))
             if "oracle_median" in dataset.oracle:
                 oracle = dataset.oracle["oracle_median"][at].cpu().numpy()
                 tiles["Oracle median"] = Tile(shown(oracle), l1(oracle, real))
         for label, (final, images) in found.items():
+            if label in tiles:
+                continue
             known = final.per_image.get(name, {}).get("l1")
             tiles[label] = Tile(shown(images[name]), known if real is None else l1(images[name], real))
         rows.append(Row(name, rank, tiles))

@@ -108,7 +108,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A tuned experiment: its search, its winner, its finals and the baselines on the same data."""
+    """A tuned experiment: its search, its winner, its finals and the baselines on the same data.
+
+    repeats     seeds of which a score of the walk is the mean
+    hours       of slots, by what they went into; empty where nobody has counted them
+    tradeoff    what more samples and more steps are worth, as `vmsbench tradeoff` wrote it; empty where it did not
+    """
 
     name: str
     exp: str
@@ -124,10 +129,19 @@ class Sweep:
     winner: Mapping[str, Any]
     finals: tuple[Final, ...]
     baselines: Mapping[str, Mapping[str, Scores]]
+    repeats: int = 1
+    hours: Mapping[str, float] = field(default_factory=dict)
+    tradeoff: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def family(self) -> str:
         return FAMILIES.get(self.exp, self.exp)
+
+    @property
+    def ablation(self) -> bool:
+        """Whether it is one choice under all its named options, without finals, as `vmsbench ablate` makes it."""
+        options = self.space[0].get("options") or [] if len(self.space) == 1 and not self.finals else []
+        return bool(options) and all(isinstance(option, dict) and "name" in option for option in options)
 
     @property
     def contenders(self) -> Mapping[str, tuple[Final, ...]]:
@@ -168,12 +182,19 @@ class Sweep:
 class Group:
     """Sweeps on the same data, size and coding: these, and only these, may share a table.
 
+    sweeps      searches, whose finals are compared
     outside     somebody else's predictions for the same test images, scored by `vmsbench evaluate`
+    ablated     sweeps that compare the options of one choice, and have no finals
     """
 
     data: Data
     sweeps: tuple[Sweep, ...]
     outside: tuple[Final, ...] = ()
+    ablated: tuple[Sweep, ...] = ()
+
+    @property
+    def all(self) -> tuple[Sweep, ...]:
+        return self.sweeps + self.ablated
 
     @property
     def models(self) -> Mapping[str, tuple[Final, ...]]:
@@ -186,10 +207,12 @@ class Group:
 
     def baselines(self, split: str) -> Mapping[str, Scores]:
         """{predictor: {score: value}} of the first sweep that has them for `split`."""
-        return next((sweep.baselines[split] for sweep in self.sweeps if sweep.baselines.get(split)), {})
+        return next((sweep.baselines[split] for sweep in self.all if sweep.baselines.get(split)), {})
 
     def label(self, sweep: Sweep) -> str:
         """The family's name, with the sweep's own where the group holds the family twice."""
+        if sweep.ablation:
+            return sweep.family
         alone = sum(other.exp == sweep.exp for other in self.sweeps) == 1
         return sweep.family if alone else f"{sweep.family} ({sweep.name})"
 

@@ -1,4 +1,4 @@
-"""The report's tables: scores, cost, winners, trials, categories, the search.
+"""The report's tables of scores, cost, winners, trials and images.
 
 Every score says its scale and every caption says whether its images chose (tuning validation) or report (test).
 """
@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from vmsbench.reporting import labels
-from vmsbench.reporting.samples import by_category, per_image
+from vmsbench.reporting.samples import per_image
 from vmsbench.reporting.study import Final, Group, Sweep, Trial
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure, words
 from vmsbench.reporting.values import Scores, in_unit, mapping, number
@@ -266,30 +266,6 @@ def trial_row(trial: Trial, sweep: Sweep, short: Mapping[str, str]) -> tuple[Cel
     )
 
 
-def category_table(group: Group, categories: Mapping[str, str], name: str = "categories") -> Table | None:
-    """Test L1 per category in both scales, beside the pixel median's; None where no final has scores per image."""
-    found = {label: by_category(finals, categories) for label, finals in group.models.items()}
-    found["Pixel median"] = next(
-        (means for finals in group.models.values() if (means := by_category(finals, categories, "pixel_median_l1"))), {}
-    )
-    found = {label: means for label, means in found.items() if means}
-    if not found:
-        return None
-    columns = [Column("category", "Category", text=True), Column("images", "Images")]
-    for label in found:
-        columns += [Column(f"{label} l1", f"{label} [−1, 1]"), Column(f"{label} l1_unit", f"{label} [0, 1]")]
-    counts = {category: list(categories.values()).count(category) for category in sorted(set(categories.values()))}
-    rows = tuple(
-        (
-            words(category),
-            Cell(count, str(count)),
-            *(c for m in found.values() for c in both_scales("l1", m.get(category))),
-        )
-        for category, count in counts.items()
-    )
-    return Table(name, f"Test L1 per category ({data_words(group)}).", tuple(columns), (Part("", rows),))
-
-
 def image_table(group: Group, categories: Mapping[str, str], name: str = "images") -> Table | None:
     """Test L1 of every image in both scales, the mean over seeds; None where no final has scores per image."""
     found = {label: per_image(finals) for label, finals in group.models.items()}
@@ -311,40 +287,6 @@ def image_table(group: Group, categories: Mapping[str, str], name: str = "images
         for image in next(iter(found.values()))
     )
     return Table(name, f"Test L1 per image ({data_words(group)}).", tuple(columns), (Part("", rows),))
-
-
-def search_table(group: Group, name: str = "search") -> Table:
-    """How the searches went, and what stopping early saved."""
-    rows = []
-    for sweep in group.sweeps:
-        outcomes = [trial.outcome for trial in sweep.trials]
-        counts = [outcomes.count(kind) for kind in ("complete", "stopped", "failed", "unfinished")]
-        run = sum(trial.epoch for trial in sweep.trials)
-        whole = number(at(sweep.config, "trainer.epochs"))
-        saved = sum(max(0, int(whole) - t.epoch) for t in sweep.trials if t.outcome == "stopped") if whole else None
-        hours = sum(trial.seconds or 0 for trial in sweep.trials)
-        rows.append(
-            (
-                words(group.label(sweep)),
-                Cell(len(outcomes), str(len(outcomes))),
-                *(Cell(count, str(count)) for count in counts),
-                Cell(run, labels.count(run)),
-                Cell(saved, labels.count(saved)),
-                Cell(hours, labels.duration(hours)),
-            )
-        )
-    columns = (
-        Column("model", "Model", text=True),
-        Column("trials", "Trials"),
-        Column("complete", "Complete"),
-        Column("stopped", "Stopped early"),
-        Column("failed", "Failed"),
-        Column("unfinished", "Unfinished"),
-        Column("epochs", "Epochs run"),
-        Column("epochs_saved", "Epochs saved"),
-        Column("seconds", "Time in trials"),
-    )
-    return Table(name, "The searches, and what stopping early saved.", columns, (Part("", tuple(rows)),))
 
 
 def baseline_disagreement(group: Group) -> bool:

@@ -1,0 +1,50 @@
+"""`vmsbench tradeoff`: what more samples and more steps of a diffusion model are worth, kept for the report."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from vmsbench.build import build
+from vmsbench.cli.models import model_folder
+from vmsbench.cli.sweeping import sweep_named
+from vmsbench.errors import UserError
+from vmsbench.files import read_json, save_json
+from vmsbench.inference.predictor import load
+from vmsbench.inference.tradeoff import tradeoff
+
+
+def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> None:
+    """Score the sweep's best model under each number of steps and samples on tuning validation pairs, and print it.
+
+    The result is runs/NAME/tradeoff.json. No test pair is read. Raises UserError where the data have changed.
+    """
+    folder = sweep_named(name, runs)
+    chosen = model_folder(name, runs)
+    config = read_json(chosen / "config.json")
+    dataset = build(config["data"])
+    if dataset.digest != config["data"]["digest"]:
+        raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")
+    predictor = load(chosen, config["device"])
+    pairs = dataset.validation.subset(range(min(images, len(dataset.validation))))
+    rows: list[dict[str, Any]] = []
+    print(f"{name}: {chosen.name}, {len(pairs)} tuning validation pairs")
+    print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")
+    for row in tradeoff(predictor, pairs, numbers(steps, "--steps"), numbers(samples, "--samples")):
+        rows.append(row)
+        print(
+            f"{row['steps']:>7} {row['samples']:>8} {row['l1']:>11.4f} {row['l1_median']:>14.4f} {row['crps']:>9.4f} "
+            f"{row['seconds_per_image']:>13.3g}",
+            flush=True,
+        )
+    about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
+    about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    save_json(folder / "tradeoff.json", about | {"rows": rows})
+    print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {name} draws it", file=sys.stderr)
+
+
+def numbers(text: str, option: str) -> list[int]:
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError as error:
+        raise UserError(f"{option} {text}: whole numbers with commas between, such as 10,50") from error

@@ -1,0 +1,93 @@
+"""What a report is made of: headings, texts, tables and figures, before they have a form.
+
+Texts hold `code` in back quotes and nothing else of markup.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from vmsbench.reporting.samples import Samples
+from vmsbench.reporting.table import Table
+
+
+@dataclass(frozen=True)
+class Heading:
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class Caution:
+    text: str
+
+
+@dataclass(frozen=True)
+class Items:
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Terms, each with what there is to say of it."""
+
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    text: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table; `folded` ones open on request, `aside` ones are only files."""
+
+    table: Table
+    folded: bool = False
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """name is the file's stem under plots/; alt says in words what it shows.
+
+    `beside` is how many like it fit side by side; `aside` ones are only files.
+    """
+
+    name: str
+    figure: Figure
+    alt: str
+    caption: str
+    beside: int = 1
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The sample grid: the page draws it of single pictures, the files hold `picture`."""
+
+    samples: Samples
+    picture: Picture
+
+
+Block = Heading | Text | Caution | Items | Facts | Code | Shown | Picture | Gallery
+
+
+@dataclass(frozen=True)
+class Document:
+    title: str
+    subtitle: str
+    blocks: tuple[Block, ...]
+
+
+def pictures(blocks: Sequence[Block]) -> list[Picture]:
+    found = [block.picture if isinstance(block, Gallery) else block for block in blocks]
+    return [block for block in found if isinstance(block, Picture)]

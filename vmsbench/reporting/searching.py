@@ -1,0 +1,129 @@
+"""What the report says of the searches: the walk, the parameters, what stopping saved, hours, configurations."""
+
+from vmsbench.reporting import labels, plots
+from vmsbench.reporting.blocks import Block, Code, Facts, Heading, Picture, Shown, Text
+from vmsbench.reporting.certainty import seed_noise
+from vmsbench.reporting.differences import comparison_table, contender_table
+from vmsbench.reporting.importance import bars, complete, importances, parallel
+from vmsbench.reporting.spending import counted, epochs_of, hours_figure, hours_table, savings, search_table
+from vmsbench.reporting.study import Group, Sweep
+from vmsbench.reporting.tables import trial_table, winner_table
+from vmsbench.reporting.values import number
+from vmsbench.reporting.walk import in_words, walk
+
+
+def walk_blocks(group: Group) -> list[Block]:
+    blocks: list[Block] = []
+    shades = plots.colors(group.sweeps)
+    blind = group.baselines("validation").get("pixel_median", {})
+    unsure = []
+    for sweep in group.sweeps:
+        if not any(step.tried for step in sweep.walk):
+            continue
+        noise, label = seed_noise(sweep), group.label(sweep)
+        unsure += [] if noise else [sweep.name]
+        drawing = walk(sweep, label, shades[sweep.name], blind.get(sweep.metric), noise)
+        alt = f"Coordinate walk of {label}: {in_words(sweep, noise)}"
+        blocks.append(Picture(f"walk-{sweep.name}", drawing, alt, "", beside=2))
+    if not blocks:
+        return [Text("No coordinate was tried yet.")]
+    blocks.append(
+        Text(
+            "From top to bottom, one parameter at a time, the others held at what had won before. A filled dot won, a "
+            "cross was stopped early, an arrow lies beyond the edge. The grey band reaches as far from the winner as "
+            "two seeds of one configuration are apart one time in twenty: options within it cannot be told from it."
+        )
+    )
+    blocks += [
+        Text(f"How sure the walk of `{name}` is needs a second seed: `vmsbench final {name} --seeds 5`")
+        for name in unsure
+    ]
+    return blocks
+
+
+def parameter_blocks(group: Group) -> list[Block]:
+    """Parallel coordinates and importance of each search, the winner's parameters, and all trials on request."""
+    blocks: list[Block] = []
+    shades = plots.colors(group.sweeps)
+    for sweep in group.sweeps:
+        label, color = group.label(sweep), shades[sweep.name]
+        if len(complete(sweep)) > 1 and sweep.space:
+            alt = (
+                f"Parallel coordinates of {label}: {len(complete(sweep))} complete trials; all are in the trial table."
+            )
+            blocks.append(Picture(f"parallel-{sweep.name}", parallel(sweep, label, color), alt, "", beside=2))
+        if found := importances(sweep):
+            short = labels.parameters(one.param for one in found)
+            told = ", ".join(f"{short[one.param]} {one.spread:.4f}" for one in found)
+            drawing = bars(sweep, found, f"{label}: importance", color, seed_noise(sweep))
+            blocks.append(
+                Picture(f"importance-{sweep.name}", drawing, f"Importance for {label}: {told}.", "", beside=2)
+            )
+    if blocks:
+        blocks.append(
+            Text(
+                "Parallel coordinates: a line per trial that was trained to its end, the best bold and on top. "
+                "Importance: how far a parameter's best and worst option are apart, at its step of a coordinate walk "
+                "with all else held, otherwise in the means over all trials; options that were stopped or failed are "
+                "left out, so it is a lower bound. Dotted: what two seeds are apart one time in twenty."
+            )
+        )
+    blocks += [Shown(winner_table(sweep)) for sweep in group.sweeps if sweep.space or sweep.winner]
+    return [*blocks, *(Shown(trial_table(sweep), folded=True) for sweep in group.all if sweep.trials)]
+
+
+def saving_blocks(group: Group, suffix: str) -> list[Block]:
+    blocks: list[Block] = []
+    if any(sweep.trials for sweep in group.sweeps):
+        told = "; ".join(
+            f"{group.label(sweep)}: " + ", ".join(f"{count} {kind}" for kind, count in epochs_of(sweep).items())
+            for sweep in group.sweeps
+        )
+        drawing = savings(group, plots.colors(group.sweeps))
+        blocks.append(Picture(f"savings{suffix}", drawing, f"Epochs of the searches. {told}.", ""))
+    return [*blocks, Shown(search_table(group, f"search{suffix}"))] if group.sweeps else []
+
+
+def hour_blocks(group: Group, suffix: str) -> list[Block]:
+    if not counted(group):
+        return [
+            Text("The journals do not say how long the slots were used; newer sweeps do, `vmsbench report` shows it.")
+        ]
+    table = hours_table(group, f"hours{suffix}")
+    alt = "Hours of slots by what they went into; the numbers are in the table."
+    return [Picture(f"hours{suffix}", hours_figure(group), alt, ""), Shown(table)]
+
+
+def configurations(group: Group, level: int) -> list[Block]:
+    blocks: list[Block] = []
+    for sweep in group.sweeps:
+        blocks.append(Heading(level, f"{sweep.family}: sweep {sweep.name}"))
+        if again := contender_table(sweep):
+            blocks.append(Shown(again[0]))
+            caption = f"The best configurations of {sweep.name} on the same test images, two by two."
+            blocks.append(Shown(comparison_table(again[1], caption, f"final-differences-{sweep.name}")))
+        if sweep.command:
+            blocks.append(Code(sweep.command))
+        blocks.append(Facts(tuple(provenance(sweep))))
+    return blocks
+
+
+def provenance(sweep: Sweep) -> list[tuple[str, str]]:
+    counts = (("train", sweep.data.train), ("validation", sweep.data.validation), ("test", sweep.data.test))
+    splits = ", ".join(f"{count} {split}" for split, count in counts if count is not None)
+    torch = ", ".join(dict.fromkeys(str(f.results["torch"]) for f in sweep.finals if f.results.get("torch")))
+    facts = {
+        "Commit": f"`{sweep.commit}`" if sweep.commit else "unknown",
+        "Data": f"{sweep.data.title}, digest `{sweep.data.digest}`" + (f" ({splits})" if splits else ""),
+        "Finals": labels.listing(
+            f"`{f.id}`" + (f" (seed {f.seed})" if f.seed is not None else "") for f in sweep.finals
+        ),
+        "Epoch kept": labels.listing(
+            f"{whole:.0f} of {f.results.get('epochs', '?')}"
+            for f in sweep.scored
+            if (whole := number(f.results.get("epoch_kept"))) is not None
+        ),
+        "PyTorch": torch,
+        "Begun": sweep.created,
+    }
+    return [(name, fact) for name, fact in facts.items() if fact]
