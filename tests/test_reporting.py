@@ -15,6 +15,7 @@ from tests.sweep_maker import FAULTS, make_sweep, sgd, tiny, write
 from vmsbench.errors import UserError
 from vmsbench.reporting import labels, plots
 from vmsbench.reporting.collect import collect
+from vmsbench.reporting.distances import distance_table
 from vmsbench.reporting.document import compose
 from vmsbench.reporting.markdown import to_report
 from vmsbench.reporting.report import report
@@ -468,8 +469,8 @@ def test_distances_have_their_floor_their_number_and_their_name(name, heading, s
     path = next(folder.glob("final/*/results.json"))
     fid = {"name": name, "value": 12.5, "floor": 1.35, "n": 320, "reason": None, "kid": 0.02, "kid_error": 0.001}
     write(path, json.loads(path.read_text()) | {"fid": fid})
-    out = report(tmp_path / "runs", [], tmp_path / "out").parent
-    row = rows(out, "distances")["UNet"]
+    study = collect(tmp_path / "runs", [])
+    (row,) = csv.DictReader(to_csv(distance_table(study.groups[0])).splitlines())
     assert [row[key] for key in ("value", "floor", "n", "kid", "kid_error")] == [
         "12.5",
         "1.35",
@@ -477,8 +478,9 @@ def test_distances_have_their_floor_their_number_and_their_name(name, heading, s
         "0.02",
         "0.001",
     ]
-    text = (out / "report.md").read_text()
+    text = to_report(compose(study))
     assert f"| {heading} |" in text
+    assert "(plots/distances.png)" in text
     assert said in text
     assert name.startswith("FID") or "FID-" not in text
 
