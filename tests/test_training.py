@@ -1,6 +1,7 @@
 """The one loop: a step of it is, to float precision, what the papers' algorithms written out by hand do."""
 
 import copy
+import pickle
 from functools import partial
 from typing import Any
 
@@ -15,9 +16,12 @@ from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.model import Model
 from vmsbench.models.noise import Cosine
 from vmsbench.models.pix2pix import Pix2Pix
+from vmsbench.models.regression import Regression
 from vmsbench.models.wasserstein import Wasserstein
 from vmsbench.networks.patch import PatchDiscriminator
 from vmsbench.networks.unet import UNet
+from vmsbench.training.evaluation import rehearse
+from vmsbench.training.memory import OutOfMemory, fitting
 from vmsbench.training.schedules import Constant
 from vmsbench.training.training import Diverged, Training
 
@@ -98,6 +102,44 @@ def test_a_step_of_the_loop_is_the_algorithm_written_by_hand(make: Any, by_hand:
     for name, weight in other.named_parameters():
         torch.testing.assert_close(model.state_dict()[name], weight, atol=2e-6, rtol=2e-5)
     assert any(not torch.equal(before[name], weight) for name, weight in other.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("error", "where"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "CUDA"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "host"),
+        (MemoryError(), "host"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_told_with_the_setting_that_helps(error: Exception, where: str) -> None:
+    class Greedy(UNet):
+        def forward(self, image: Tensor, time: Tensor | None = None) -> Tensor:
+            if len(image) > 2:
+                raise error
+            return super().forward(image, time)
+
+    def training(micro_batch: int | None) -> Training:
+        model = Regression(partial(Greedy, width=4), channels=2, size=32)
+        optimizers = {"network": partial(torch.optim.SGD, lr=RATE)}
+        data = pairs(8, 32, 1)
+        return Training(model, data, 2, optimizers, Compose([]), Constant(), 1, batch_size=4, micro_batch=micro_batch)
+
+    with pytest.raises(
+        OutOfMemory, match=rf"out of memory \({where}\): training on 4 pairs .* trainer.micro_batch=2"
+    ) as met:
+        training(None).epoch()
+    assert pickle.loads(pickle.dumps(met.value)).where == where
+    assert training(2).epoch()["loss"] > 0
+    model = training(None).model
+    with pytest.raises(OutOfMemory, match=r"a look at 6 pairs at once does not fit; evaluation.batch_size=3 may do"):
+        rehearse(model, pairs(8, 32, 1), 6)
+    rehearse(model, pairs(8, 32, 1), 2)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), fitting("it", "less"):
+        raise RuntimeError("shapes do not match")
 
 
 def test_weights_that_are_no_numbers_are_a_divergence_that_names_what_helps() -> None:

@@ -33,8 +33,8 @@ from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
 from vmsbench.metrics.scores import lower_is_better, score
 from vmsbench.models.model import Model
-from vmsbench.training.evaluation import Evaluation, evaluate, keep, validation_losses, variety
-from vmsbench.training.training import Training, snapshot
+from vmsbench.training.evaluation import Evaluation, evaluate, keep, rehearse, validation_losses, variety
+from vmsbench.training.training import Training, snapshot, summary
 
 Config = dict[str, Any]
 Report = Callable[[dict[str, Any]], None]
@@ -269,6 +269,8 @@ class Experiment:
             log(self.folder, f"caution: {caution}")
         for fact, value in self.model.facts().items():
             log(self.folder, f"{fact}: {value}")
+        if self.device.type == "cuda":
+            rehearse(self.model, self.validation, self.config["evaluation"]["batch_size"])
         while not self.trained(history):
             record = self.one_epoch(len(history) + 1, history[-1]["seconds"] if history else 0.0)
             append_line(self.folder / "history.jsonl", record)
@@ -372,7 +374,7 @@ class Experiment:
             "seed": self.config["seed"],
             "epochs": len(history),
             "epoch_kept": self.kept["epoch"],
-            "troubles": summary(history),
+            "troubles": summary(record["troubles"] for record in history),
             "cautions": self.model.cautions(),
             "facts": self.model.facts(),
             "seconds": history[-1]["seconds"],
@@ -415,15 +417,6 @@ class Experiment:
         reference, cache = self.train.maps, self.config["data"]["cache"]
         folder = Path(cache) if cache else None
         return distances(test.maps, judged.samples[:, 0], reference, weights, self.device, cache=folder)
-
-
-def summary(history: list[dict[str, Any]]) -> list[str]:
-    """Each trouble met in training once, with the epochs: 'the model has collapsed: ... (epochs 3 to 9, 4 times)'."""
-    epochs: dict[str, list[int]] = {}
-    for record in history:
-        for trouble in record["troubles"]:
-            epochs.setdefault(trouble, []).append(record["epoch"])
-    return [f"{trouble} (epochs {seen[0]} to {seen[-1]}, {len(seen)} times)" for trouble, seen in epochs.items()]
 
 
 def main() -> None:

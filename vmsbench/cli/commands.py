@@ -204,12 +204,14 @@ def train(
 ) -> None:
     """Train one configuration, and score it on the tuning validation pairs. The same command continues it."""
     from vmsbench.cli.configuration import compose
+
+    chosen = with_epochs(overrides, epochs) + ([f"seed={seed}"] if seed is not None else [])
+    settings = compose(exp, chosen) | {"test": last}
     from vmsbench.cli.places import refuse_login_node
     from vmsbench.cli.training import train_one
 
     refuse_login_node(here)
-    chosen = with_epochs(overrides, epochs) + ([f"seed={seed}"] if seed is not None else [])
-    train_one(compose(exp, chosen) | {"test": last}, writable(runs), quiet)
+    train_one(settings, writable(runs), quiet)
 
 
 @app.command()

@@ -144,9 +144,8 @@ def sweep_named(name: str, runs: Path) -> Path:
     """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
     there = sorted(file.parent.name for file in runs.glob("*/sweep.json"))
     if name not in there:
-        raise UserError(
-            f"no sweep {name} in {runs}{did_you_mean(name, there)}  (there are: {', '.join(there) or 'none'})"
-        )
+        begun = f"there are: {', '.join(there)}" if there else f"none is there; vmsbench tune --name {name} makes one"
+        raise UserError(f"no sweep {name} in {runs}{did_you_mean(name, there)}  ({begun})")
     return runs / name
 
 

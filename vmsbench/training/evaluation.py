@@ -19,6 +19,7 @@ from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.baselines import evaluate as score_predictor
 from vmsbench.metrics.scores import Scores
 from vmsbench.models.model import Model
+from vmsbench.training.memory import fitting
 from vmsbench.training.training import Diverged
 
 FIXED_SEED = 20_201
@@ -90,6 +91,16 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
             scores.update(predicted, unit(pairs.maps[chosen]))
             drawn.append((predicted * 255).round().to(torch.uint8).cpu())
     return Evaluation(scores.result(), scores.per_image(), torch.cat(drawn), seconds / (len(pairs) * samples))
+
+
+def rehearse(model: Model, pairs: Pairs, batch_size: int) -> None:
+    """A dry look at a whole batch, so that one that does not fit is told before hours of training.
+
+    Nothing is left of it. Raises OutOfMemory.
+    """
+    shown = pairs.subset(range(min(batch_size, len(pairs))))
+    with fitting(f"a look at {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may do"):
+        evaluate(model, shown, 1, batch_size, quick=True)
 
 
 def variety(samples: Tensor, maps: Tensor) -> float:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,7 @@ from vmsbench.data.pairs import Pairs, signed
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.models.model import Losses, Model
 from vmsbench.training.average import Average
+from vmsbench.training.memory import fitting
 from vmsbench.training.schedules import RateSchedule
 
 MakesOptimizer = Callable[..., torch.optim.Optimizer]
@@ -84,8 +85,15 @@ class Training:
     def epoch(self) -> dict[str, float]:
         """Go once through the training pairs in a new order; returns the mean of each `player/term` and their `loss`.
 
-        Raises Diverged where the loss or a weight is not finite. The device is waited for once, at the end.
+        Raises Diverged where the loss or a weight is not finite, OutOfMemory where the batch does not fit: as all are
+        of one size, at the first step. The device is waited for once, at the end.
         """
+        size = self.micro_batch
+        halved = f"trainer.micro_batch={max(1, size // 2)} trains the same in smaller parts"
+        with fitting(f"training on {size} pairs at once", f"{halved}, a lower model.network.width with less"):
+            return self.through_all()
+
+    def through_all(self) -> dict[str, float]:
         self.model.train()
         order = torch.randperm(len(self.pairs), device=self.device)
         seen: dict[str, list[Tensor]] = {}
@@ -196,3 +204,12 @@ def set_random_state(state: Mapping[str, Any]) -> None:
 def snapshot(model: Model) -> dict[str, Tensor]:
     """A copy of all weights, on the CPU."""
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def summary(troubles: Iterable[Sequence[str]]) -> list[str]:
+    """Each trouble of the epochs once, with when it was: 'the model has collapsed: ... (epochs 3 to 9, 4 times)'."""
+    epochs: dict[str, list[int]] = {}
+    for epoch, met in enumerate(troubles, start=1):
+        for trouble in met:
+            epochs.setdefault(trouble, []).append(epoch)
+    return [f"{trouble} (epochs {seen[0]} to {seen[-1]}, {len(seen)} times)" for trouble, seen in epochs.items()]

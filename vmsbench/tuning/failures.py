@@ -4,12 +4,11 @@ import hashlib
 import traceback
 from dataclasses import dataclass
 
-import torch
-
 from vmsbench.errors import ConfigurationError, DataError
+from vmsbench.training.memory import CUDA, HOST, lacking
 from vmsbench.training.training import Diverged
 
-HOST_MEMORY, CUDA_MEMORY = "out of memory (host)", "out of memory (CUDA)"
+HOST_MEMORY, CUDA_MEMORY = f"out of memory ({HOST})", f"out of memory ({CUDA})"
 NAN, CONFIGURATION, DATA, CODE = "not a number", "bad configuration", "data error", "code error"
 LOST, TIMED_OUT = "lost node or process", "timed out"
 MEMORY, SAME_FOR_ALL = (HOST_MEMORY, CUDA_MEMORY), (CODE, DATA)
@@ -40,10 +39,8 @@ class Failure:
 
 
 def kind_of(error: BaseException) -> str:
-    text = str(error).lower()
-    if isinstance(error, torch.cuda.OutOfMemoryError) or "cuda out of memory" in text:
-        return CUDA_MEMORY
-    if isinstance(error, MemoryError) or "can't allocate memory" in text or "not enough memory" in text:
-        return HOST_MEMORY
+    where = lacking(error)
+    if where is not None:
+        return f"out of memory ({where})"
     kinds = {Diverged: NAN, ConfigurationError: CONFIGURATION, DataError: DATA, TimeoutError: TIMED_OUT}
     return next((kind for error_type, kind in kinds.items() if isinstance(error, error_type)), CODE)
