@@ -6,7 +6,8 @@
     runs/NAME/final/ID/           the best again, from fresh seeds, scored on the test set (vmsbench.tuning.finals)
 
 After a kill the same sweep is made again: its new searcher asks the same questions and is told, from the journal, what
-is known. So nothing is trained twice to its end, and the winner is the one an uninterrupted sweep finds.
+is known. So nothing is trained twice to its end, and where no trial is stopped early the winner is the one that an
+uninterrupted sweep finds. What ASHA stops depends, there too, on which trials it has seen by then.
 """
 
 from collections.abc import Callable
