@@ -184,6 +184,8 @@ def test_an_empty_folder_has_nothing_to_say(tmp_path: Path) -> None:
 
 def test_settings_are_flat_and_a_class_is_its_name() -> None:
     config = {"model": {"_target_": "a.b.UNet", "_partial_": True, "widths": [1, 2], "norm": None, "name": "x"}}
+    steps = {"steps": [{"_target_": "a.Flip", "p": 0.5}, {"_target_": "a.Warp"}]}
+    assert dict(flat(steps)) == {"steps": "(Flip(p=0.5), Warp())"}
     assert dict(flat(config)) == {"model": "UNet", "model.widths": "[1, 2]", "model.norm": "null", "model.name": "x"}
 
 

@@ -31,6 +31,8 @@ Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or di
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
 Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
 OnLogin = Annotated[bool, typer.Option("--here", help="Train on this machine even if it is a login node.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="The same as trainer.epochs=N.")]
 
 
@@ -45,7 +47,8 @@ def tune(
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
     nodes: Annotated[
         int | None, typer.Option(help="launcher=slurm: nodes of the job; --gpus and --cpus of each.")
     ] = None,
@@ -73,7 +76,7 @@ def tune(
     from vmsbench.cli.submitting import Wishes
 
     wishes = Wishes(nodes, gpus, cpus, hours, wait, show, check, here)
-    submit_sweep(settings, list(overrides or []), name or exp, runs, wishes, retry, quiet)
+    submit_sweep(settings, list(overrides or []), name or exp, runs, wishes, retry, quiet, as_json)
 
 
 @app.command()
@@ -84,7 +87,8 @@ def resume(
     cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
     """Continue a sweep with the settings that it was begun with; budget=, slots, device and places can be told anew."""
@@ -92,18 +96,26 @@ def resume(
     from vmsbench.cli.sweeping import settings_to_resume
 
     settings = settings_to_resume(name, writable(runs), list(overrides or []))
-    submit_sweep(settings, list(overrides or []), name, runs, Wishes(gpus=gpus, cpus=cpus, here=here), retry, quiet)
+    wishes = Wishes(gpus=gpus, cpus=cpus, here=here)
+    submit_sweep(settings, list(overrides or []), name, runs, wishes, retry, quiet, as_json)
 
 
 def submit_sweep(
-    settings: dict[str, Any], overrides: list[str], name: str, runs: Path, wishes: Any, retry: bool, quiet: bool
+    settings: dict[str, Any],
+    overrides: list[str],
+    name: str,
+    runs: Path,
+    wishes: Any,
+    retry: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Give a sweep to its launcher; where that is this process, exit 75 if it was interrupted."""
     from vmsbench.cli.submitting import carry_out
     from vmsbench.cli.sweeping import sweep
 
     command = f"vmsbench {shlex.join(sys.argv[1:])}"
-    arguments = (settings, name, str(writable(runs)), wishes.cpus, wishes.gpus, command, retry, quiet)
+    arguments = (settings, name, str(writable(runs)), wishes.cpus, wishes.gpus, command, retry, quiet, True, as_json)
     raise typer.Exit(carry_out(settings, overrides, runs / name, wishes, sweep, *arguments))
 
 
@@ -117,7 +129,7 @@ def share_of_gpu(trials: int) -> float:
 def status(
     name: Annotated[str | None, typer.Argument(help="A sweep; all, unless told.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Again and again until it is over.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: Json = False,
     runs: Runs = Path("runs"),
 ) -> None:
     """How a sweep stands, at any time, from its folder alone."""
@@ -149,7 +161,8 @@ def ablate(
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
     """Train an experiment under every option of one choice, several seeds each; the report draws what each is worth."""
@@ -159,7 +172,7 @@ def ablate(
     settings = ablation(exp, group, seeds, with_epochs(overrides, epochs))
     named = name or f"{exp}-ablate-{group.partition('@')[0]}"
     wishes = Wishes(gpus=gpus, cpus=cpus, here=here)
-    submit_sweep(settings, list(overrides or []), named, runs, wishes, retry, quiet)
+    submit_sweep(settings, list(overrides or []), named, runs, wishes, retry, quiet, as_json)
 
 
 @app.command()
@@ -171,7 +184,8 @@ def final(
     gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
     cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
     runs: Runs = Path("runs"),
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
     """Train a sweep's best configurations again from fresh seeds, and score each once on the test pairs.
@@ -186,7 +200,7 @@ def final(
 
     settings, places = settings_of(name, writable(runs), list(overrides or []))
     command = f"vmsbench {shlex.join(sys.argv[1:])}"
-    arguments = (settings, places, name, str(runs), cpus, gpus, top, seeds, command, quiet)
+    arguments = (settings, places, name, str(runs), cpus, gpus, top, seeds, command, quiet, as_json)
     wishes = Wishes(gpus=gpus, cpus=cpus, here=here)
     raise typer.Exit(carry_out(settings, list(overrides or []), runs / name, wishes, train_again, *arguments))
 
@@ -199,7 +213,8 @@ def train(
     epochs: Epochs = None,
     last: Annotated[bool, typer.Option("--final", help="No more choices: score it once on the test pairs.")] = False,
     runs: Runs = Path("runs"),
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
     """Train one configuration, and score it on the tuning validation pairs. The same command continues it."""
@@ -211,7 +226,7 @@ def train(
     from vmsbench.cli.training import train_one
 
     refuse_login_node(here)
-    train_one(settings, writable(runs), quiet)
+    train_one(settings, writable(runs), quiet, as_json)
 
 
 @app.command()
@@ -222,7 +237,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Which pairs: test or validation.")] = "test",
     name: Annotated[str | None, typer.Option(help="Keep their test scores for the report, by this name.")] = None,
     runs: Runs = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Score anybody's predicted maps by the one metric function, beside the blind baselines."""
     from vmsbench.cli.evaluating import evaluate as score
@@ -252,7 +267,7 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     npz: Annotated[bool, typer.Option("--npz", help="Write predictions.npz too.")] = False,
     runs: Runs = Path("runs"),
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict the maps of pictures of any size, as large as they are; unreadable files are listed at the end (exit 1).
 
@@ -270,7 +285,7 @@ def export_command(
     format: Annotated[str, typer.Option("--format", help="onnx or torchscript.")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="The file; NAME.onnx or NAME.pt, unless told.")] = None,
     runs: Runs = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write a sweep's best final as one file for other programs, checked to give the same maps."""
     from vmsbench.cli.exporting import export_model
@@ -319,7 +334,7 @@ def ui(
 def doctor(
     data: Annotated[Path | None, typer.Option(help="A folder of images and maps; $VMSBENCH_DATA, unless told.")] = None,
     runs: Runs = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Whether all that a study needs is there and works: each ok, or what to do. Exit code 1 where something is bad."""
     from vmsbench.cli.doctor import doctor as examine
@@ -343,7 +358,7 @@ def demo(
 @weights_app.command("check")
 def weights_check(
     path: Annotated[Path | None, typer.Argument(help="The file; looked for in $TORCH_HOME, unless told.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Whether FID's Inception weights are there and the official ones, and how to carry them to a cluster."""
     from vmsbench.cli.weights import check_weights

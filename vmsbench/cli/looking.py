@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vmsbench.build import describe, short
 from vmsbench.cli.jobs import told
+from vmsbench.cli.progress import duration, number
 from vmsbench.cli.sweeping import sweep_named
 from vmsbench.errors import UserError
 from vmsbench.files import plain
@@ -98,10 +99,6 @@ def show_why(runs: Path, trial: str) -> None:
     print(f"the same alone:\n  {found.command}")
 
 
-def number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
 def cut(text: str, width: int = WIDTH) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
@@ -110,8 +107,3 @@ def wrapped(text: str) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
-
-
-def duration(seconds: float) -> str:
-    minutes = int(seconds // 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {int(seconds % 60)} s"

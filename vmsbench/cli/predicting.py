@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.cli.models import model_folder
+from vmsbench.cli.progress import terminal
 from vmsbench.errors import UserError
 
 
@@ -46,7 +47,7 @@ def predict(
 
 def shown(done: Iterable[tuple[Path, str]], total: int, quiet: bool) -> Iterator[tuple[Path, str]]:
     """The same, with a bar in a terminal."""
-    if quiet or not sys.stdout.isatty():
+    if quiet or not terminal():
         yield from done
         return
     from rich.progress import track

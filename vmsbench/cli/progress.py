@@ -1,18 +1,23 @@
 """What a sweep shows of itself while it works: a live table in a terminal, plain lines with the time elsewhere."""
 
+import math
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from vmsbench.build import describe, short
 from vmsbench.tuning.failures import Failure
 from vmsbench.tuning.searcher import Settled
+from vmsbench.tuning.status import status
 from vmsbench.tuning.work import Outcome, Trial, Watcher
 
 HEARTBEAT = 60.0
+LOOK = 5.0  # seconds between two looks into the sweep's folder
 
 
 def described(trial: Trial) -> str:
@@ -125,13 +130,14 @@ class Lines(Counting):
 
 
 class LiveTable(Counting):
-    """A table that stays in its place: running trials, the walk so far, the best score."""
+    """A table that stays in its place: running trials, how far the walk is, the best so far, the time left."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, folder: Path) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        super().__init__(name)
+        super().__init__(folder.name)
+        self.folder, self.looked, self.caption = folder, -math.inf, ""
         self.live = Live(console=Console(), auto_refresh=False, transient=True)
         self.live.start()
 
@@ -154,10 +160,11 @@ class LiveTable(Counting):
     def tick(self) -> None:
         from rich.table import Table
 
+        self.look()
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
         table = Table(
             title=f"{self.name}  {minutes}:{seconds:02d}",
-            caption=f"{self.counts()}; best tuning score {number(self.best)}",
+            caption=f"{self.counts()}{self.caption}",
             title_justify="left",
             caption_justify="left",
             expand=False,
@@ -172,20 +179,44 @@ class LiveTable(Counting):
             table.add_row(*place)
         self.live.update(table, refresh=True)
 
+    def look(self) -> None:
+        """What only the folder knows, now and then: coordinates settled, the best configuration, the time left."""
+        if time.monotonic() - self.looked < LOOK or not (self.folder / "sweep.json").exists():
+            return
+        now = status(self.folder)
+        self.caption = f"; {sum(step.settled for step in now.walk)} of {len(now.walk)} coordinates settled"
+        if now.eta:
+            self.caption += f"; at most {duration(now.eta)} to go"
+        if now.incumbent:
+            choice = now.incumbent["parameters"].items()
+            told = ", ".join(f"{short(param)}={describe(value)}" for param, value in choice)
+            self.caption += f"\nbest: tuning {now.metric} {number(now.incumbent['score'])}  {told}"
+        self.looked = time.monotonic()
+
     def close(self) -> None:
         self.live.stop()
 
 
+def duration(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {int(seconds % 60)} s"
+
+
+def terminal() -> bool:
+    """Whether standard output is a terminal that can redraw what it shows."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
 @contextmanager
-def watching(name: str, quiet: bool = False) -> Iterator[Watcher]:
-    """Who watches here: a live table in a terminal, lines elsewhere, nobody where quiet is wanted."""
+def watching(folder: Path, quiet: bool = False) -> Iterator[Watcher]:
+    """Who watches a sweep: a live table in a terminal, lines elsewhere, nobody where quiet is wanted."""
     if quiet:
         yield Watcher()
-    elif sys.stdout.isatty():
-        table = LiveTable(name)
+    elif terminal():
+        table = LiveTable(folder)
         try:
             yield table
         finally:
             table.close()
     else:
-        yield Lines(name)
+        yield Lines(folder.name)

@@ -1,6 +1,7 @@
 """A sweep from the command line: devices, progress, MLflow, and what to do next."""
 
 import contextlib
+import json
 import math
 import sys
 from collections.abc import Callable
@@ -29,6 +30,7 @@ def sweep(
     retry: bool,
     quiet: bool,
     advise: bool = True,
+    as_json: bool = False,
 ) -> bool:
     """Search, finals and their mirror; True when all is done, False when it was interrupted. Prints what came out."""
     from vmsbench.tuning.study import Driver, tune
@@ -42,7 +44,7 @@ def sweep(
     def go(watcher: Watcher, driver: Driver, slots: dict[str, float]) -> None:
         tune(settings, runs / name, runs, watcher, driver, command, retry, slots)
 
-    return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet, advise)
+    return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet, advise, as_json)
 
 
 def final(
@@ -56,6 +58,7 @@ def final(
     seeds: int,
     command: str,
     quiet: bool,
+    as_json: bool = False,
 ) -> bool:
     """The best configurations of a sweep from fresh seeds, on the test pairs; True and False as `sweep`."""
     from vmsbench.tuning.study import Driver
@@ -67,7 +70,7 @@ def final(
     def go(watcher: Watcher, driver: Driver, slots: dict[str, float]) -> None:
         train_again(runs / name, runs, places, top, seeds, watcher, driver, slots)
 
-    return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet)
+    return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet, as_json=as_json)
 
 
 def carried_out(
@@ -80,6 +83,7 @@ def carried_out(
     command: str,
     quiet: bool,
     advise: bool = True,
+    as_json: bool = False,
 ) -> bool:
     """Call `go(watcher, driver, slots)` with Ray, progress and MLflow around it, and print what came out."""
     from vmsbench.tracking.background import Background
@@ -88,13 +92,14 @@ def carried_out(
     from vmsbench.tuning.stopping import Stopping
     from vmsbench.tuning.work import Work
 
+    quiet = quiet or as_json
     slots = slots_for(settings, cpus, gpus)
     at_once = slots.count
     folder = Path(runs_folder).resolve() / name
     tracker = build(settings["tracker"])
     with contextlib.ExitStack() as stack:
         stack.enter_context(stoppable())
-        watcher = stack.enter_context(watching(name, quiet))
+        watcher = stack.enter_context(watching(folder, quiet))
         started = stopped = False
 
         seconds = 3600 * (settings["hours_per_trial"] or math.inf)
@@ -115,6 +120,9 @@ def carried_out(
             go(watcher, driver, {"slots": at_once, "cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial})
         except KeyboardInterrupt:
             stopped = True
+    if as_json:
+        print(json.dumps({"name": name, "command": command} | ({"state": "interrupted"} if stopped else found(folder))))
+        return not stopped
     if stopped:
         print(f"stopped before the end; to continue:\n  {command}", flush=True)
         return False
@@ -175,6 +183,19 @@ def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> dict[str,
 
 def warn(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def found(folder: Path) -> dict[str, Any]:
+    """What a finished sweep found, for other programs."""
+    events = list(read_lines(folder / "journal.jsonl"))
+    winner = next(event for event in reversed(events) if event["event"] == "winner")
+    return {
+        "state": "finished",
+        "metric": read_json(folder / "sweep.json")["config"]["metric"],
+        "winner": {name: winner[name] for name in ("trial", "choice", "score")},
+        "finals": [event for event in events if event["event"] == "final"],
+        "baselines": read_json(folder / "baselines.json")["test"],
+    }
 
 
 def outcome(folder: Path) -> list[str]:

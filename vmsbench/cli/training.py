@@ -1,28 +1,33 @@
 """A single training from the command line, with a bar in a terminal and lines elsewhere."""
 
-import sys
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vmsbench.cli.progress import terminal
 from vmsbench.experiment import check, identity, run
+from vmsbench.files import plain
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.tuning.study import experiment_part, prepared, warn_of
 
 
-def train_one(settings: dict[str, Any], runs: Path, quiet: bool) -> None:
+def train_one(settings: dict[str, Any], runs: Path, quiet: bool, as_json: bool = False) -> None:
     config, dataset = prepared(experiment_part(settings), runs)
     warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))
     folder = runs / "single" / f"{config['exp']}-{identity(config)}"
     epochs = config["trainer"]["epochs"]
-    if quiet:
+    if quiet or as_json:
         results = run(config, folder)
-    elif sys.stdout.isatty():
+    elif terminal():
         results = with_bar(config, folder, epochs)
     else:
         results = run(config, folder, lambda record: print(line(record, epochs), flush=True))
     scores, blind = results["validation"], score_baselines(dataset, "validation")["pixel_median"]
+    if as_json:
+        print(json.dumps({"folder": str(folder), "results": results, "pixel_median": plain(blind)}))
+        return
     print(f"{config['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
     tell(scores, blind)
     if config["test"]:

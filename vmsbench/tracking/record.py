@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from vmsbench.build import describe
 from vmsbench.tracking.folder import Experiment, Sweep, milliseconds
 
 Status = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
@@ -135,7 +136,7 @@ def child(sweep: Sweep, experiment: Experiment) -> Record:
         files += ["log.txt"]
     return Record(
         key=f"{experiment.path.parent.name}/{experiment.path.name}",
-        name=title(experiment, coordinate, started.get("choice", {})),
+        name=title(sweep, experiment, coordinate, started.get("choice", {})),
         status=ENDS.get(outcome, "FAILED"),
         started=experiment.started,
         ended=None if outcome == "running" else experiment.ended,
@@ -150,11 +151,11 @@ def child(sweep: Sweep, experiment: Experiment) -> Record:
     )
 
 
-def title(experiment: Experiment, coordinate: str, choice: Mapping[str, Any]) -> str:
-    """`network.width=32 3fa9c1` for the trial of a coordinate, `final, seed 3`."""
+def title(sweep: Sweep, experiment: Experiment, coordinate: str, choice: Mapping[str, Any]) -> str:
+    """`network.width=32 3fa9c1` for the trial of a coordinate, `unet final, seed 3 3fa9c1`."""
     short = experiment.path.name[:6]
     if experiment.kind == "final":
-        return f"final, seed {text(experiment.config.get('seed'))} {short}"
+        return f"{sweep.about.get('name', sweep.path.name)} final, seed {text(experiment.config.get('seed'))} {short}"
     if coordinate in choice:
         return f"{'.'.join(coordinate.split('.')[-2:])}={text(choice[coordinate])} {short}"
     return f"start {short}" if not coordinate else f"{coordinate} {short}"
@@ -201,6 +202,9 @@ def flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]
 
 
 def text(value: Any) -> str:
+    """JSON, but a string as it is, and parts as people write them: `(Flip(p=0.5), Warp)`."""
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return describe(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

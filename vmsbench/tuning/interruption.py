@@ -21,10 +21,21 @@ def stoppable() -> Iterator[None]:
         yield
 
 
+STOPPING = b"\nstopping: the trials save; Ctrl-C again stops at once\n"
+
+
 @contextmanager
 def left_to_ray() -> Iterator[None]:
-    """Within the block SIGTERM is SIGUSR1, for which, as for SIGINT, Ray Tune has a handler that stops in order."""
-    with handled({signal.SIGTERM: lambda *_: os.kill(os.getpid(), signal.SIGUSR1)}):
+    """Within the block SIGTERM and the first SIGINT are SIGUSR1, for which Ray Tune has a handler that stops in order;
+    a second SIGINT raises KeyboardInterrupt. Ray must have been told to leave SIGINT alone."""
+    again = signal.getsignal(signal.SIGINT)
+
+    def first(*_: Any) -> None:
+        signal.signal(signal.SIGINT, again)
+        os.write(2, STOPPING)  # print may be what was interrupted
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    with handled({signal.SIGINT: first, signal.SIGTERM: lambda *_: os.kill(os.getpid(), signal.SIGUSR1)}):
         yield
 
 
