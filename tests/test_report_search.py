@@ -29,6 +29,9 @@ from vmsbench.reporting.report import report
 from vmsbench.reporting.samples import FULL, TOO_LITTLE, TOO_MUCH, error_map
 from vmsbench.reporting.spending import epochs_of
 from vmsbench.reporting.study import Sweep
+from vmsbench.reporting.table import to_csv
+from vmsbench.reporting.tables import score_table
+from vmsbench.reporting.verdict import judge
 
 
 def swept(runs: Path, exp: str = "unet") -> Sweep:
@@ -129,6 +132,15 @@ def test_an_ablation_has_a_section_of_its_own_and_is_no_second_family(tmp_path: 
     assert "UNet (unet" not in text
     assert "No ablation of augment" not in text
     assert "`vmsbench ablate target --exp unet data=folder 'data.root=my data'`" in text
+
+
+def test_the_score_table_knows_what_each_model_cost(tmp_path: Path) -> None:
+    make_sweep(tmp_path, "unet")
+    (group,) = collect(tmp_path, []).groups
+    rows = {row["predictor"]: row for row in csv.DictReader(to_csv(score_table(group, judge(group))).splitlines())}
+    assert float(rows["UNet"]["parameters"]) == 1234567
+    assert float(rows["UNet"]["training_seconds"]) == 24
+    assert rows["Pixel median"]["parameters"] == ""
 
 
 def test_error_maps_tell_too_much_from_too_little_by_hand() -> None:

@@ -42,11 +42,6 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Code:
-    text: str
-
-
-@dataclass(frozen=True)
 class Shown:
     """A table; `folded` ones open on request, `aside` ones are only files."""
 
@@ -78,7 +73,7 @@ class Gallery:
     picture: Picture
 
 
-Block = Heading | Text | Caution | Items | Facts | Code | Shown | Picture | Gallery
+Block = Heading | Text | Caution | Items | Facts | Shown | Picture | Gallery
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Per category: each model's test L1 on it, beside the map that ignores the image."""
+"""Per category: how well each model does on it, beside the map that ignores the image."""
 
 from collections.abc import Mapping
 from statistics import fmean
@@ -15,12 +15,11 @@ from vmsbench.reporting.tables import both_scales, data_words
 BLIND = "Pixel median"
 
 
-def errors(group: Group, categories: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """{model or pixel median: {category: test L1}}; empty where no final has scores per image."""
-    found = {label: by_category(finals, categories) for label, finals in group.models.items()}
-    found[BLIND] = next(
-        (means for finals in group.models.values() if (means := by_category(finals, categories, "pixel_median_l1"))), {}
-    )
+def errors(group: Group, categories: Mapping[str, str], key: str = "l1") -> dict[str, dict[str, float]]:
+    """{model or pixel median: {category: test score}}; empty where no final has that score per image."""
+    found = {label: by_category(finals, categories, key) for label, finals in group.models.items()}
+    blind = (by_category(finals, categories, f"pixel_median_{key}") for finals in group.models.values())
+    found[BLIND] = next((means for means in blind if means), {})
     return {label: means for label, means in found.items() if means}
 
 
@@ -48,8 +47,12 @@ def category_table(group: Group, categories: Mapping[str, str], name: str = "cat
 
 
 def category_figure(group: Group, categories: Mapping[str, str]) -> Figure:
-    """A row per category, the hardest for the pixel median on top; a dot per model, the pixel median's hollow."""
-    found, sizes, shades = errors(group, categories), counts(categories), colors(group.sweeps)
+    """A row per category, the hardest for the pixel median on top; a dot per model, the pixel median's hollow.
+
+    By CRPS, fair to a model that samples; by L1 where the finals have no CRPS per image.
+    """
+    fair, sizes, shades = errors(group, categories, "crps"), counts(categories), colors(group.sweeps)
+    found = fair or errors(group, categories)
     named = {group.label(sweep): shades[sweep.name] for sweep in group.sweeps}
     order = sorted(sizes, key=lambda c: -fmean([found[BLIND][c]] if c in found.get(BLIND, {}) else [0.0]))
     with style():
@@ -69,7 +72,7 @@ def category_figure(group: Group, categories: Mapping[str, str]) -> Figure:
         axes.grid(axis="y", color=HAIR, lw=0.6)
         axes.set_axisbelow(True)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel("test L1, in [−1, 1] (lower is better)")
+        axes.set_xlabel(f"test {'CRPS' if fair else 'L1'}, in [−1, 1] (lower is better)")
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))
         second_scale(axes, "x")

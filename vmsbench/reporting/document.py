@@ -171,8 +171,9 @@ def category_blocks(group: Group, truth: Truth, suffix: str) -> list[Block]:
             Picture(
                 f"categories{suffix}",
                 category_figure(group, categories),
-                "Test L1 of each model on each category; the numbers are in the table.",
-                "Test L1 per category, with its number of images; the hardest for the pixel median on top.",
+                "Test CRPS of each model on each category, ordered by that of the pixel median.",
+                "Test CRPS per category, with its number of images; the hardest for the pixel median on top. CRPS is "
+                "the L1 of a model with one answer, and fair to one that samples; the table has the L1 of one map.",
             )
         )
         blocks.append(Shown(table))

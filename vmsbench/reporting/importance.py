@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -72,13 +72,13 @@ def bars(sweep: Sweep, found: Sequence[Importance], title: str, color: str, nois
         axes = figure.subplots()
         axes.barh(range(len(found)), [one.spread for one in found], height=0.55, color=color)
         far = max(one.spread for one in found)
-        if noise is not None and (apart := noise.apart(sweep.repeats)) < 2.5 * far:
+        apart = noise.apart(sweep.repeats) if noise is not None else 0.0
+        if 0 < apart < 2.5 * far:
             axes.axvline(apart, **BLIND_LINE)
-            axes.annotate(
-                "seeds alone", (apart, -0.5), (3, 0), textcoords="offset points", color=MUTED, fontsize=7.5,
-                va="center",
-            )  # fmt: skip
+            tell(axes, "seeds alone", apart, (3, 0), "left")
             far = max(far, apart)
+        elif apart:
+            tell(axes, f"seeds alone: {apart:.4f}, beyond the edge →", 1.15 * far, (0, 0), "right")
         axes.set_xlim(0, 1.15 * far or 1)
         axes.set_yticks(range(len(found)), [short[one.param] for one in found])
         axes.set_ylim(len(found) - 0.4, -0.6)
@@ -89,6 +89,10 @@ def bars(sweep: Sweep, found: Sequence[Importance], title: str, color: str, nois
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))
     return figure
+
+
+def tell(axes: Axes, text: str, at: float, offset: tuple[float, float], side: Literal["left", "right"]) -> None:
+    axes.annotate(text, (at, -0.5), offset, textcoords="offset points", color=MUTED, fontsize=7.5, va="center", ha=side)
 
 
 def parallel(sweep: Sweep, title: str, color: str) -> Figure:

@@ -5,7 +5,6 @@ from typing import assert_never
 from vmsbench.reporting.blocks import (
     Block,
     Caution,
-    Code,
     Document,
     Facts,
     Gallery,
@@ -35,8 +34,6 @@ def block_text(block: Block) -> str:
             return "\n".join(f"- {text}" for text in texts)
         case Facts(facts):
             return "\n".join(f"- **{term}**: {fact}" for term, fact in facts)
-        case Code(text):
-            return f"    {text}"
         case Shown(table, _, aside):
             return "" if aside else "\n\n".join([f"**{table.caption}**", to_markdown(table), *table.notes])
         case Gallery(_, picture) | (Picture() as picture):

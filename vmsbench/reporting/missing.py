@@ -2,6 +2,7 @@
 
 import shlex
 
+from vmsbench.reporting import labels
 from vmsbench.reporting.study import FAMILIES, Group, Study, Sweep
 
 
@@ -13,7 +14,7 @@ def missing(study: Study) -> list[str]:
             texts += search_gaps(sweep) + final_gaps(sweep)
         for sweep in group.ablated:
             texts += search_gaps(sweep)
-        texts += group_gaps(group)
+        texts += distance_gaps(group) + group_gaps(group)
     return texts
 
 
@@ -61,14 +62,21 @@ def final_gaps(sweep: Sweep) -> list[str]:
         texts.append(
             f"`{sweep.name}` has no baselines on the test set (`baselines.json`). They come with: {again(sweep)}"
         )
-    reasons = {str(final.fid.get("reason")) for final in sweep.scored if final.fid and final.fid.get("value") is None}
-    texts += [f"`{sweep.name}` has no FID: {reason}." for reason in sorted(reasons)]
-    texts += (
-        [f"`{sweep.name}` has finals that never looked for FID."]
-        if any(not final.fid for final in sweep.scored)
-        else []
-    )
     return texts
+
+
+def distance_gaps(group: Group) -> list[str]:
+    """Why there is no FID, once for all sweeps that lack it for the same reason."""
+    lacking: dict[str, list[str]] = {}
+    for sweep in group.sweeps:
+        reasons = {str(final.fid.get("reason")) for final in sweep.scored if final.fid.get("value") is None}
+        for reason in sorted(reasons):
+            lacking.setdefault("it was not looked for" if reason == "None" else reason, []).append(sweep.name)
+    return [
+        f"No FID for {labels.listing(f'`{name}`' for name in names)}: {reason}. Once the weights are there, "
+        f"{labels.listing(f'`vmsbench final {name}`' for name in names)} adds it without training again."
+        for reason, names in lacking.items()
+    ]
 
 
 def data_words_of(group: Group) -> str:

@@ -18,7 +18,6 @@ from PIL import Image
 from vmsbench.reporting.blocks import (
     Block,
     Caution,
-    Code,
     Document,
     Facts,
     Gallery,
@@ -93,8 +92,6 @@ def block_html(block: Block) -> str:
         case Facts(facts):
             pairs = (f"<div><dt>{marked(term)}</dt><dd>{marked(fact)}</dd></div>" for term, fact in facts)
             return f"<dl>{''.join(pairs)}</dl>"
-        case Code(text):
-            return f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
         case Shown(table, folded, aside):
             if aside:
                 return ""

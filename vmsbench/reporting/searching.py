@@ -1,7 +1,7 @@
 """What the report says of the searches: the walk, the parameters, what stopping saved, hours, configurations."""
 
 from vmsbench.reporting import labels, plots
-from vmsbench.reporting.blocks import Block, Code, Facts, Heading, Picture, Shown, Text
+from vmsbench.reporting.blocks import Block, Facts, Heading, Picture, Shown, Text
 from vmsbench.reporting.certainty import seed_noise
 from vmsbench.reporting.differences import comparison_table, contender_table
 from vmsbench.reporting.importance import bars, complete, importances, parallel
@@ -26,7 +26,8 @@ def walk_blocks(group: Group) -> list[Block]:
         alt = f"Coordinate walk of {label}: {in_words(sweep, noise)}"
         blocks.append(Picture(f"walk-{sweep.name}", drawing, alt, "", beside=2))
     if not blocks:
-        return [Text("No coordinate was tried yet.")]
+        walking = any(not sweep.winner for sweep in group.sweeps)
+        return [Text("No coordinate was tried yet." if walking else "None of these searches went by coordinates.")]
     blocks.append(
         Text(
             "From top to bottom, one parameter at a time, the others held at what had won before. A filled dot won, a "
@@ -102,8 +103,6 @@ def configurations(group: Group, level: int) -> list[Block]:
             blocks.append(Shown(again[0]))
             caption = f"The best configurations of {sweep.name} on the same test images, two by two."
             blocks.append(Shown(comparison_table(again[1], caption, f"final-differences-{sweep.name}")))
-        if sweep.command:
-            blocks.append(Code(sweep.command))
         blocks.append(Facts(tuple(provenance(sweep))))
     return blocks
 
@@ -113,7 +112,6 @@ def provenance(sweep: Sweep) -> list[tuple[str, str]]:
     splits = ", ".join(f"{count} {split}" for split, count in counts if count is not None)
     torch = ", ".join(dict.fromkeys(str(f.results["torch"]) for f in sweep.finals if f.results.get("torch")))
     facts = {
-        "Commit": f"`{sweep.commit}`" if sweep.commit else "unknown",
         "Data": f"{sweep.data.title}, digest `{sweep.data.digest}`" + (f" ({splits})" if splits else ""),
         "Finals": labels.listing(
             f"`{f.id}`" + (f" (seed {f.seed})" if f.seed is not None else "") for f in sweep.finals

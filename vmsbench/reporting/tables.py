@@ -39,6 +39,12 @@ SKILL = (
     Column("crps_low", "CRPS, low", hidden=True),
     Column("crps_high", "CRPS, high", hidden=True),
 )
+COST = (
+    Column("parameters", "Parameters", hidden=True),
+    Column("images_seen", "Images seen", hidden=True),
+    Column("training_seconds", "Training, s", hidden=True),
+    Column("seconds_per_image", "Inference, s per image", hidden=True),
+)
 DIGITS = {"l1": 4, "l1_unit": 4, "mse": 4, "mse_unit": 4, "crps": 4, "crps_unit": 4}
 
 
@@ -84,16 +90,22 @@ def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table
                 *skill_cells(standing, scores, blind),
                 *score_cells(scores, spreads, {key for bold, key in verdicts.bold if bold == label}),
                 Cell() if label in outside else Cell(len(finals), str(len(finals))),
+                *cost_cells(finals),
             )
         )
     nothing = (Cell(), *skill_cells(None, {}, None), *score_cells({}, {}))
     none_yet = [group.label(sweep) for sweep in group.sweeps if not sweep.scored]
-    rows[False] += [(words(label), *nothing, Cell(0, "none yet")) for label in none_yet]
+    rows[False] += [(words(label), *nothing, Cell(0, "none yet"), *cost_cells(())) for label in none_yet]
     parts = [Part("Models", tuple(rows[False]))]
     parts += [Part("Models from elsewhere", tuple(rows[True]))] if rows[True] else []
     for title, kept in (("Blind baselines", False), ("Oracle", True)):
         known = [
-            (words(labels.predictor(key)), Cell(), *skill_cells(None, scores, blind), *score_cells(scores, {}), Cell())
+            (
+                *(words(labels.predictor(key)), Cell()),
+                *skill_cells(None, scores, blind),
+                *score_cells(scores, {}),
+                *(Cell(), *cost_cells(())),
+            )
             for key, scores in sorted(baselines.items(), key=lambda item: item[1].get("crps", 0.0))
             if key.startswith("oracle") == kept
         ]
@@ -105,8 +117,18 @@ def score_table(group: Group, verdicts: Verdicts, name: str = "scores") -> Table
         *SKILL,
         *SCORES,
         Column("seeds", "Seeds"),
+        *COST,
     )
     return Table(name, score_caption(group), columns, tuple(parts), score_notes(group, blind))
+
+
+def cost_cells(finals: Sequence[Final]) -> list[Cell]:
+    """What the finals cost, on average, under COST; empty for what was not trained here."""
+    found = [
+        [v for final in finals if (v := number(final.results.get(key))) is not None]
+        for key in ("parameters", "images_seen", "seconds", "seconds_per_image")
+    ]
+    return [Cell(fmean(values)) if values else Cell() for values in found]
 
 
 def data_words(group: Group) -> str:

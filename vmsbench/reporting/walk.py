@@ -29,9 +29,10 @@ def walk(sweep: Sweep, title: str, color: str, blind: float | None, noise: Noise
         axes.set_ylim(height - 0.2, -0.2)
         if blind is not None and limits[0] <= blind <= limits[1]:
             axes.axvline(blind, zorder=1, **BLIND_LINE)
+            away, side = (3, "left") if blind - limits[0] < 0.4 * (limits[1] - limits[0]) else (-3, "right")
             axes.annotate(
-                "pixel median", (blind, 0), (-3, 0), textcoords="offset points", color=MUTED, fontsize=7.5,
-                va="center", ha="right",
+                "pixel median", (blind, 0), (away, 0), textcoords="offset points", color=MUTED, fontsize=7.5,
+                va="center", ha=side,
             )  # fmt: skip
         row = 0.0
         ticks: list[float] = []
