@@ -45,6 +45,17 @@ def test_the_page_opens_without_complaint_and_asks_the_network_for_nothing(
 
 
 @pytest.mark.slow
+def test_the_printed_page_is_black_on_white_and_as_wide_as_the_paper(out: Path, browser: Browser) -> None:
+    browser.open(out / "index.html", width=720, dark=True)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.ask("document.documentElement.scrollWidth") <= 720, "the width of A4 within its margins"
+    assert browser.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.ask("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    assert browser.ask("getComputedStyle(document.querySelector('nav')).display") == "none"
+    browser.call("Emulation.setEmulatedMedia", media="")
+
+
+@pytest.mark.slow
 def test_every_figure_is_there_when_the_page_is_open(out: Path, browser: Browser) -> None:
     browser.open(out / "index.html")
     assert browser.ask("document.images.length") > 50
