@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test quick clean
+.PHONY: install demo test quick docs clean
 
 install: $(VENV)/installed
 
@@ -28,5 +28,9 @@ test: install
 quick: install
 	$(BIN)/python -m pytest -m "not slow"
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 clean:
-	rm -rf $(VENV) runs reports/demo
+	rm -rf $(VENV) runs reports/demo site
