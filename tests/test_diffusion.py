@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.noise import Betas, Cosine, Linear, Schedule, Sigmoid, ZeroTerminal
 from vmsbench.models.prediction import Map, Noise, Prediction, Velocity
+from vmsbench.networks.unet import UNet
 
 SIZE = 8
 SCHEDULES = [Linear(), Cosine(), Cosine(0.2, 1.0, 2.0), Sigmoid(), Sigmoid(0, 3, 0.9), Betas(), ZeroTerminal(Betas())]
@@ -41,6 +42,13 @@ def test_schedules_fall_from_all_signal_to_next_to_none(schedule: Schedule, time
     assert gammas[0] == 1
     assert 0 <= gammas[-1] < 1e-3
     assert (gammas.diff() <= 0).all()
+
+
+def test_more_steps_than_times_are_said_before_training_and_each_time_is_sampled() -> None:
+    model = Diffusion(partial(UNet, width=4), 2, 32, Cosine(), times=20, steps=50)
+    assert model.steps == 20
+    assert model.cautions()[0].startswith("model.steps=50 exceeds model.times=20")
+    assert Diffusion(partial(UNet, width=4), 2, 32, Cosine(), times=20, steps=20).cautions() == []
 
 
 def test_the_cosine_schedule_is_the_squared_cosine() -> None:

@@ -74,7 +74,7 @@ def test_every_model_samples_maps_within_their_range(model: Any, network: Any, c
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_every_pair_of_model_and_network_learns_one_batch(model: Any, network: Any) -> None:
-    """What is lowered towards the maps (L1, MSE, the denoiser's error) falls on one batch to a fraction of itself."""
+    """What is lowered towards the maps falls to near zero on one batch; the noise loss, which falls slower, by 70 %."""
     torch.manual_seed(0)
     made = model(network=network, channels=2, size=16)
     image = torch.rand(2, 3, 16, 16) * 2 - 1
@@ -86,7 +86,8 @@ def test_every_pair_of_model_and_network_learns_one_batch(model: Any, network: A
     while len(losses) < 320:
         seen = step(made, optimizers, image.repeat(3, 1, 1, 1), target.repeat(3, 1, 1, 1))
         losses += [value for name, value in seen.items() if name in goals]
-    assert sum(losses[-40:]) / 40 < 0.3 * losses[0]
+    most = 0.3 if isinstance(made, Diffusion) else 0.1
+    assert sum(losses[-40:]) / 40 < most * losses[0]
 
 
 class Recorded(nn.Module):

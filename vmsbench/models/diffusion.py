@@ -80,7 +80,8 @@ class Diffusion(Model):
             )
         self.network = network(3 + channels, channels, size, timed=True)
         self.prediction, self.times, self.scale = prediction, times, scale
-        self.steps, self.eta, self.quick_steps = min(steps, times), eta, min(steps, times, quick_steps)
+        self.asked, self.steps = steps, min(steps, times)
+        self.eta, self.quick_steps = eta, min(self.steps, quick_steps)
         self.forget, self.guidance = forget, guidance
         with torch.device("cpu"):
             gammas = schedule.gammas(times)
@@ -101,6 +102,12 @@ class Diffusion(Model):
         self.deviation.copy_(coded.std(dim=(0, 2, 3), keepdim=True).clamp(min=0.05))
 
     def cautions(self) -> list[str]:
+        many = (
+            f"model.steps={self.asked} exceeds model.times={self.times}: each time is sampled; model.steps=50 is usual"
+        )
+        return ([many] if self.asked > self.times else []) + self.about_the_end()
+
+    def about_the_end(self) -> list[str]:
         if self.noise_left < TOO_LITTLE and isinstance(self.prediction, Noise):
             return [
                 f"at t = T the noisy maps hold only {self.noise_left:.2g} of the signal's variance: what the network "
