@@ -26,7 +26,7 @@ from vmsbench.reporting.document import compose
 from vmsbench.reporting.importance import importances
 from vmsbench.reporting.markdown import to_report
 from vmsbench.reporting.report import report
-from vmsbench.reporting.samples import FULL, TOO_LITTLE, TOO_MUCH, error_map
+from vmsbench.reporting.samples import FULL, TOO_LITTLE, TOO_MUCH, error_map, gather, load_truth
 from vmsbench.reporting.spending import epochs_of
 from vmsbench.reporting.study import Sweep
 from vmsbench.reporting.table import to_csv
@@ -152,6 +152,20 @@ def test_error_maps_tell_too_much_from_too_little_by_hand() -> None:
     assert np.abs(drawn[0] - TOO_MUCH).max() <= 2
     assert tuple(drawn[1]) == TOO_LITTLE
     assert tuple(drawn[2]) == (0, 0, 0)
+
+
+def test_of_a_model_that_samples_the_median_is_shown_beside_one_map(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path, "diffusion", seeds=1)
+    (final,) = (folder / "final").iterdir()
+    with np.load(final / "predictions.npz") as file:
+        kept = dict(file)
+    np.savez_compressed(final / "predictions.npz", **kept, median=kept["predictions"] // 2)
+    write(final / "results.json", read_json(final / "results.json") | {"samples": 8})
+    (group,) = collect(tmp_path, []).groups
+    samples = gather(group, load_truth(group), "Diffusion")
+    assert "Median of 8" in samples.columns
+    row = samples.rows[0]
+    assert np.array_equal(row.tiles["Median of 8"].pixels, row.tiles["Diffusion"].pixels // 2)
 
 
 def diffusion() -> Predictor:

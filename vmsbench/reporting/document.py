@@ -147,11 +147,13 @@ def sample_blocks(group: Group, truth: Truth) -> list[Block]:
             blocks.append(Caution(samples.reason))
         if not samples.rows:
             continue
+        sampled = any(column.startswith("Median of") for column in samples.columns)
         choice = f"the best, median and worst by L1 of {model}" if samples.rows[0].rank else "the first"
         caption = (
             f"Test images, {choice}. Maps: green is what people truly remember, red what they falsely do. "
             "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]. "
             "Its error: orange says too much, blue too little, black is right."
+            + (" Of a model that samples one map is shown, and the pixelwise median of several." if sampled else "")
         )
         alt = f"{len(samples.rows)} test images, {choice}, with {labels.listing(c.lower() for c in samples.columns)}."
         picture = Picture(f"samples-{files[model]}", plots.sample_grid(samples), alt, caption)

@@ -129,6 +129,15 @@ def predictions(finals: Sequence[Final]) -> tuple[Final, dict[str, Bytes]] | Non
     return None
 
 
+def medians(final: Final) -> dict[str, Bytes]:
+    """The pixelwise medians of a final's samples by image name; empty for a model with one answer."""
+    try:
+        with np.load(final.folder / "predictions.npz") as file:
+            return dict(zip((str(name) for name in file["names"]), file["median"], strict=True))
+    except (OSError, KeyError, ValueError):
+        return {}
+
+
 def gather(group: Group, truth: Truth, model: str, count: int = 6) -> Samples:
     """Pictures of `count` test images: the best, median and worst by L1 of the model labelled so, else the first."""
     found = {label: read for label, finals in group.models.items() if (read := predictions(finals))}
@@ -136,8 +145,10 @@ def gather(group: Group, truth: Truth, model: str, count: int = 6) -> Samples:
         return Samples((), (), "no final has left predictions.npz")
     common = [name for name in next(iter(found.values()))[1] if all(name in images for _, images in found.values())]
     errors: dict[str, float] = {}
+    middle: dict[str, Bytes] = {}
     if model in found:
         final, images = found[model]
+        middle = medians(final)
         errors = {name: scores["l1"] for name, scores in final.per_image.items() if "l1" in scores and name in images}
     dataset = truth.dataset
     place = {name: at for at, name in enumerate(dataset.test.names)} if dataset else {}
@@ -155,6 +166,9 @@ def gather(group: Group, truth: Truth, model: str, count: int = 6) -> Samples:
                 tiles[model] = Tile(shown(own), l1(own, real))
                 tiles["On the image"] = Tile(laid_over(seen, own))
                 tiles["Its error"] = Tile(error_map(own, real))
+                if name in middle:
+                    count = found[model][0].results.get("samples", "K")
+                    tiles[f"Median of {count}"] = Tile(shown(middle[name]), l1(middle[name], real))
             if truth.median is not None:
                 tiles["Pixel median"] = Tile(shown(truth.median), l1(truth.median, real))
             if "oracle_median" in dataset.oracle:
