@@ -197,7 +197,7 @@ def test_samples_and_steps_are_in_the_report_and_missing_ones_name_their_command
     assert "`vmsbench tradeoff diffusion`" in to_report(compose(collect(tmp_path, [])))
     rows = [{"steps": steps, "samples": count, "l1": 0.2, "l1_mean": 0.18, "l1_median": 0.17 / count, "crps": 0.1,
              "seconds_per_image": steps * count / 100} for steps in (10, 50) for count in (1, 4)]  # fmt: skip
-    write(folder / "tradeoff.json", {"model": "abc", "images": 8, "device": "cpu", "rows": rows})
+    write(folder / "tradeoff.json", {"images": 8, "device": "cpu", "pixel_median": 0.2, "rows": rows})
     text = to_report(compose(collect(tmp_path, [])))
     assert "`vmsbench tradeoff diffusion`" not in text
     assert "| 50 | 4 | 0.2000 | 0.0425 | 0.0213 | 0.1800 | 0.1000 | 0.0500 | 2 s |" in text

@@ -12,6 +12,8 @@ from vmsbench.errors import UserError
 from vmsbench.files import read_json, save_json
 from vmsbench.inference.predictor import load
 from vmsbench.inference.tradeoff import tradeoff
+from vmsbench.metrics.baselines import PixelMedian
+from vmsbench.metrics.baselines import evaluate as score
 
 
 def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> None:
@@ -26,7 +28,9 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     if dataset.digest != config["data"]["digest"]:
         raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")
     predictor = load(chosen, config["device"])
-    pairs = dataset.validation.subset(range(min(images, len(dataset.validation))))
+    there = len(dataset.validation)
+    count = min(images, there)
+    pairs = dataset.validation.subset([at * there // count for at in range(count)])  # spread over the list's order
     rows: list[dict[str, Any]] = []
     print(f"{name}: {chosen.name}, {len(pairs)} tuning validation pairs")
     print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")
@@ -37,9 +41,11 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
             f"{row['seconds_per_image']:>13.3g}",
             flush=True,
         )
+    blind = score(PixelMedian(dataset.train), pairs, light=True).result()["l1"]
+    print(f"  pixel median, which ignores the image: {blind:.4f}")
     about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
     about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-    save_json(folder / "tradeoff.json", about | {"rows": rows})
+    save_json(folder / "tradeoff.json", about | {"pixel_median": blind, "rows": rows})
     print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {name} draws it", file=sys.stderr)
 
 

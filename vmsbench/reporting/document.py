@@ -189,7 +189,7 @@ def category_blocks(group: Group, truth: Truth, suffix: str) -> list[Block]:
 
 def tradeoff_blocks(group: Group) -> list[Block]:
     blocks: list[Block] = []
-    blind, shades = group.baselines("validation").get("pixel_median", {}), plots.colors(group.sweeps)
+    shades = plots.colors(group.sweeps)
     for sweep in (sweep for sweep in group.sweeps if sweep.exp == "diffusion"):
         if not rows_of(sweep):
             blocks.append(Text(f"Not measured for `{sweep.name}`; `vmsbench tradeoff {sweep.name}` does it."))
@@ -200,7 +200,7 @@ def tradeoff_blocks(group: Group) -> list[Block]:
             "What more steps and more samples are worth. Left: CRPS, which is proper for a model that samples. Right: "
             "the L1 of one map, the pixelwise median of K samples, against the time that all K take."
         )
-        drawing = tradeoff_figure(sweep, shades[sweep.name], blind.get("l1"))
+        drawing = tradeoff_figure(sweep, shades[sweep.name])
         blocks += [Picture(table.name, drawing, alt, caption), Shown(table)]
     return blocks
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from vmsbench.reporting import labels
-from vmsbench.reporting.plots import BLIND_LINE, HAIR, MUTED, fine, plain, second_scale, style
+from vmsbench.reporting.plots import BLIND_LINE, HAIR, fine, plain, second_scale, style
 from vmsbench.reporting.study import Sweep
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure
 from vmsbench.reporting.values import mapping, number
@@ -23,9 +23,9 @@ def rows_of(sweep: Sweep) -> list[dict[str, float]]:
     return [{key: value for key, value in row.items() if value is not None} for row in whole]
 
 
-def tradeoff_figure(sweep: Sweep, color: str, blind: float | None) -> Figure:
+def tradeoff_figure(sweep: Sweep, color: str) -> Figure:
     """CRPS against steps, and the L1 of the pixelwise median against the time for it; a line per number of samples."""
-    rows = rows_of(sweep)
+    rows, blind = rows_of(sweep), number(sweep.tradeoff.get("pixel_median"))
     with style():
         picture = Figure(figsize=(8.2, 3.2), layout="constrained")
         left, right = picture.subplots(1, 2)
@@ -51,11 +51,7 @@ def tradeoff_figure(sweep: Sweep, color: str, blind: float | None) -> Figure:
 
 def finish(axes: Axes, levels: list[float], blind: float | None) -> None:
     if blind is not None and blind < 1.6 * max(levels):
-        axes.axhline(blind, zorder=1, **BLIND_LINE)
-        axes.annotate(
-            "pixel median", (1, blind), (-2, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-            color=MUTED, fontsize=7.5, ha="right",
-        )  # fmt: skip
+        axes.axhline(blind, zorder=1, label="pixel median of the same images", **BLIND_LINE)
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(plain))

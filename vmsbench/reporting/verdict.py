@@ -194,9 +194,9 @@ def lead_sentence(ranked: Sequence[str], comparisons: Sequence[Comparison]) -> s
     if not comparisons:
         return "The families cannot be compared image by image: their scores per image are missing."
     shown = [f"{one.better} is better than {other(one)}" for one in comparisons if one.shown]
-    open_ = [f"{one.first} and {one.second}" for one in comparisons if not one.shown]
+    open_ = [f"between {one.first} and {one.second}" for one in comparisons if not one.shown]
     parts = [labels.listing(shown)] if shown else []
-    parts += [f"no difference shown between {labels.listing(open_)}"] if open_ else []
+    parts += [f"no difference shown {', nor '.join(open_)}"] if open_ else []
     text = "; ".join(parts)
     if any(one.seeds == 1 for one in comparisons if one.shown):
         text += " (of single trainings: what another seed would give is not known; vmsbench final NAME --seeds 5 tells)"
