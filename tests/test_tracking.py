@@ -22,6 +22,7 @@ from vmsbench.tracking.fetching import fetched, folder_of_run
 from vmsbench.tracking.folder import lines, milliseconds, read
 from vmsbench.tracking.mlflow_mirror import MlflowTracker, masked
 from vmsbench.tracking.record import flat, records
+from vmsbench.tracking.server import compared
 from vmsbench.tracking.tracker import Tracker, TrackingError
 
 START = 1_700_000_000.0  # seconds since 1970
@@ -442,6 +443,18 @@ def test_a_sweep_that_was_killed_leaves_no_running_runs_after_a_sync(tmp_path: P
     finish(sweep)
     MlflowTracker().sync(sweep, alive=False)
     assert content(store(sweep))["sweep"]["status"] == "FINISHED"
+
+
+def test_a_single_final_is_compared_with_the_trials(tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    noted = json.loads((sweep / "mlflow.json").read_text())["runs"]
+    runs = {key: entry["run"] for key, entry in noted.items() if key != "sweep"}
+    assert compared([sweep])[0] == runs["final/ffffffffffff"]
+    assert set(compared([sweep])) == set(runs.values())
+    begin(sweep, "eeeeeeeeeeee", width=8, at=START + 43, folder="final", seed=8)
+    MlflowTracker().sync(sweep)
+    assert len(compared([sweep])) == 2
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # 0.5 GB and 9 s instead
 
 
 def compared(sweeps: list[Path]) -> list[str]:
-    """The runs worth comparing: each sweep's finals, or its winner while it has none."""
-    chosen = []
+    """The runs worth comparing: each sweep's finals, or its winner while it has none; where that is one, all trials."""
+    chosen, trials = [], []
     for sweep in sweeps:
         try:
             noted = json.loads((sweep / "mlflow.json").read_text(encoding="utf-8"))["runs"]
@@ -32,8 +32,9 @@ def compared(sweeps: list[Path]) -> list[str]:
             continue
         finals = [entry["run"] for key, entry in noted.items() if key.startswith("final/")]
         winner = noted.get(f"trials/{read(sweep).winner.get('trial')}")
+        trials += [entry["run"] for key, entry in noted.items() if key.startswith("trials/")]
         chosen += finals or ([winner["run"]] if winner else [])
-    return chosen[:MOST_COMPARED]
+    return (chosen if len(chosen) > 1 else [*chosen, *(run for run in trials if run not in chosen)])[:MOST_COMPARED]
 
 
 def links(base: str, address: str, experiment: str, runs: list[str]) -> dict[str, str]:
