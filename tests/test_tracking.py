@@ -458,7 +458,8 @@ def test_a_single_final_is_compared_with_the_trials(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_pages_open_on_the_comparison_and_ctrl_c_leaves_no_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "ssh ends"])
+def test_the_pages_open_on_the_comparison_and_their_end_leaves_no_server(end: signal.Signals, tmp_path: Path) -> None:
     sweep = whole_sweep(tmp_path / "runs")
     begin(sweep, "eeeeeeeeeeee", width=8, at=START + 43, folder="final", seed=8)
     process = subprocess.Popen(
@@ -476,7 +477,7 @@ def test_the_pages_open_on_the_comparison_and_ctrl_c_leaves_no_server(tmp_path: 
     base = links[0].partition("/#")[0]
     with urlopen(f"{base}/health") as answer:
         assert answer.status == 200
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     assert process.wait(30) == 0
     with pytest.raises(OSError, match="refused"):
         urlopen(f"{base}/health", timeout=2)

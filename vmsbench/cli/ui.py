@@ -23,6 +23,7 @@ def show_ui(runs: Path, port: int, sync: bool) -> None:
         return
     port = free_port(port)
     log = runs / "mlflow-server.log"
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # an ssh that ends ends the server
     with suppress(KeyboardInterrupt), stoppable(), serving(address, port, log) as base:
         show(links(base, address, EXPERIMENT, compared(sweeps)))
         print("from another machine, first:")
