@@ -153,7 +153,7 @@ def score_notes(group: Group, blind: float | None) -> tuple[str, ...]:
         "0 a model has no skill: it is no better than a constant map."
         if blind
         else "Skill needs the pixel median's score, which is missing.",
-        "Bold: better than the next model by more than chance (its interval excludes 0). "
+        "Bold: better than every other model by more than chance. "
         "Selection is never reporting: what was tuned was judged on other images.",
     ]
     read = [int(reads) for s in group.sweeps for f in s.finals if (reads := number(f.results.get("test_reads")))]

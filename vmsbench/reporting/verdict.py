@@ -93,7 +93,7 @@ class Verdicts:
     sentences    for the top of the page
     standings    of the families that have test scores, the lowest CRPS first
     comparisons  of each two families on the images that both were scored on, with Holm's correction
-    bold         (label, score) where a family is better than the next by more than chance, and than a constant map
+    bold         (label, score) where a family is better than every other by more than chance, and than a constant map
     """
 
     sentences: tuple[str, ...]
@@ -131,7 +131,7 @@ def compared(finals: Mapping[str, Sequence[Final]]) -> tuple[Comparison, ...]:
 
 
 def bold(models: Mapping[str, Sequence[Final]], standings: Mapping[str, Standing]) -> frozenset[tuple[str, str]]:
-    """Where the best family is shown to be better than the next, over seeds; never for a family without skill."""
+    """Where the best family is shown to be better than each other, over seeds; never for a family without skill."""
     finals = {label: one for label, one in models.items() if label in standings}
     marked = set()
     for key in BOLD:
@@ -140,9 +140,9 @@ def bold(models: Mapping[str, Sequence[Final]], standings: Mapping[str, Standing
             continue
         sign = 1 if lower_is_better(key) else -1
         errors = {name: sign * matrix(one, key, images) for name, one in finals.items()}
-        best, following = sorted(errors, key=lambda name: errors[name].mean())[:2]
-        found = compare(errors)
-        shown = any(one.shown and one.seeds > 1 for one in found if {one.first, one.second} == {best, following})
+        best = min(errors, key=lambda name: errors[name].mean())
+        against = [one for one in compare(errors) if best in (one.first, one.second)]
+        shown = all(one.shown and one.seeds > 1 for one in against)
         if shown and standings[best].word not in ("", "no skill"):
             marked |= {(best, key), (best, f"{key}_unit")}
     return frozenset(marked)
