@@ -27,7 +27,8 @@ def run_demo(runs: Path, out: Path) -> bool:
     minutes, seconds = divmod(int(time.monotonic() - start), 60)
     print(f"\n{minutes} min {seconds} s. Next:")
     print(f"  open {page} in a browser")
-    print(f"  vmsbench ui --runs {runs}")
+    store = shlex.quote(f"sqlite:///{runs.resolve()}/mlflow.db")
+    print(f"  vmsbench ui --runs {runs}   # or: mlflow ui --backend-store-uri {store}")
     print("  vmsbench tune --exp unet preset=quick data=vischema data.root=/path/to/vischema_plus")
     return True
 

@@ -79,8 +79,10 @@ class MlflowTracker(Tracker):
             return masked(address).rstrip("/") + self._page
         elsewhere = self._runs.resolve() != Path("runs").resolve()
         command = "vmsbench ui" + (f" --runs {shlex.quote(str(relative(self._runs)))}" if elsewhere else "")
-        own = address == beside(self._runs)
-        return command if own else f"MLFLOW_TRACKING_URI={shlex.quote(masked(address))} {command}"
+        shown = shlex.quote(masked(address))
+        by_itself = f"mlflow ui --backend-store-uri {shown}"
+        ours = command if address == beside(self._runs) else f"MLFLOW_TRACKING_URI={shown} {command}"
+        return f"{ours}   # or: {by_itself}"
 
     def _address(self) -> str:
         return where(self._uri, self._runs)
