@@ -55,6 +55,7 @@ def step(model: Model, optimizers: dict[str, torch.optim.Optimizer], image: Tens
         sum(terms.values()).backward(inputs=list(model.players()[player].parameters()))
         optimizers[player].step()
         seen |= {f"{player}/{term}": value.item() for term, value in terms.items()}
+    model.learned()
     return seen
 
 

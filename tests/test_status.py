@@ -62,6 +62,15 @@ def test_a_finished_sweep_has_the_winner_for_its_incumbent(tmp_path: Path, capsy
     assert max(map(len, lines(status(folder)))) <= 80
 
 
+def test_a_sweep_that_is_to_have_no_finals_is_finished_with_its_search(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "mine"
+    study(tmp_path, finals={"top": 0, "seeds": 1})
+    assert status(folder).state == "finished"
+    assert told(folder, "final") == []
+    assert not any((folder / "final").glob("*"))
+    assert (folder / "baselines.json").exists()
+
+
 def test_failures_are_counted_by_their_names_and_why_tells_the_cause(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -123,7 +123,8 @@ def state_of(events: list[dict[str, Any]], owner: dict[str, Any] | None, about: 
     won = any(event["event"] == "winner" for event in events)
     begun_finals = {event["trial"] for event in events if event["event"] == "final_started"}
     done_finals = {event["trial"] for event in events if event["event"] == "final"}
-    if won and done_finals and begun_finals <= done_finals:
+    without = about.get("settings", {}).get("finals", {}).get("top") == 0
+    if won and (done_finals or without) and begun_finals <= done_finals:
         return "finished"
     marks = [event["event"] for event in events if event["event"] in ("interrupted", "session")]
     return "interrupted" if marks[-1:] == ["interrupted"] else "dead"
