@@ -1,9 +1,9 @@
 """What a trial costs through Ray when it has nothing to do."""
 
-import sys
 import time
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def measure(folder: Path, trials: int, slots: int) -> Overhead:
 
     work = Nothing(folder, trials)
     begin = time.perf_counter()
-    with redirect_stdout(sys.stderr), local_cluster(slots, 0):  # Ray tells of trials that report nothing
+    with redirect_stdout(StringIO()), local_cluster(slots, 0):  # Ray tells of trials that report nothing
         ready = time.perf_counter()
         drive(work, Never(), Slots(slots, 0), Watcher(), "l1", 1)
     warm = work.ends[slots:]
