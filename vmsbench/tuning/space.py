@@ -178,13 +178,12 @@ class Space:
             options = self.options(coordinate, said)
             if not options:
                 continue
-            config = self.config(said)
-            value = choice.get(coordinate.param, MISSING)
+            above, value = self.above[coordinate.param], choice.get(coordinate.param, MISSING)
             if value is not MISSING and key(value) in coordinate.only and key(value) not in map(key, options):
                 value = MISSING
-            if value is MISSING and not self.above[coordinate.param]:
-                value = self.configured(coordinate, options, config)
-            if value is MISSING or (self.above[coordinate.param] and self.is_set(coordinate, value, config)):
+            if value is MISSING and not above:
+                value = self.configured(coordinate, options, self.config(said))
+            if value is MISSING or (above and self.is_set(coordinate, value, self.config(said))):
                 continue
             said[coordinate.param] = value
         return said
