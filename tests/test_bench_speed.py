@@ -1,19 +1,24 @@
 """What `vmsbench bench` measures is what it says: the same work on both sides, a target met or missed."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from vmsbench.bench.material import noise, photographs
+from vmsbench.bench.precision import precisions
 from vmsbench.bench.reading import reading
 from vmsbench.bench.rows import Row, interleaved, times_faster
 from vmsbench.bench.sampling import sampling
 from vmsbench.bench.training import BATCHES, Folder, against_the_limit, bare, count, loop, measured, peers
 from vmsbench.cli.bench import small
+from vmsbench.cli.commands import app
 from vmsbench.data.vischema import vischema
+from vmsbench.experiment import Config
 
 TINY = ["data.size=32", "model.network.width=8", "trainer.batch_size=4"]
 
@@ -114,3 +119,28 @@ def test_noise_is_bytes_of_the_size_asked_for() -> None:
     dataset = noise(6, 32)
     assert dataset.train.images.shape == (6, 3, 32, 32)
     assert dataset.train.maps.dtype == torch.uint8
+
+
+def test_the_shift_of_bf16_is_told_in_deviations_of_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    scores = {("float32", 0): 0.10, ("float32", 1): 0.12, ("bf16", 0): 0.13, ("bf16", 1): 0.15}
+
+    def trained(config: Config, folder: Path) -> dict[str, Any]:
+        return {"validation": {"crps": scores[config["trainer"]["precision"], config["seed"]]}, "seconds": 1.0}
+
+    monkeypatch.setattr("vmsbench.bench.precision.run", trained)
+    said: list[str] = []
+    *_, spread, shift = precisions(small("unet", TINY), tmp_path, 2, said.append)
+    assert spread.value == pytest.approx(math.sqrt(2) * 0.01)
+    assert shift.value == pytest.approx(0.03 / (math.sqrt(2) * 0.01))
+    assert shift.met is False
+    assert len(said) == 4
+
+
+@pytest.mark.slow
+def test_bench_precision_trains_in_either_precision() -> None:
+    told = ["--exp", "unet", "--seeds", "2", "--json", "trainer.epochs=2", "data.count=100", "model.network.width=4"]
+    done = CliRunner().invoke(app, ["bench", "precision", *told])
+    assert done.exit_code == 0, done.output
+    single, half, spread, _ = (row["value"] for row in json.loads(done.stdout))
+    assert spread > 0
+    assert single != half

@@ -28,12 +28,13 @@ Worlds = Annotated[int, typer.Option(help="Over how many worlds the mean is take
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="As for `tune`.")]
 Rounds = Annotated[int, typer.Option(help="Turns of each contestant; the median counts.")]
+OneExperiment = Annotated[str | None, typer.Option("--exp", help="unet, gan or diffusion; all, unless told.")]
 EXPERIMENTS = ("unet", "gan", "diffusion")
 
 
 @app.callback()
 def everything(context: typer.Context, as_json: Json = False) -> None:
-    """Measure the toolkit itself: all but search and stopping, or one thing by its name."""
+    """Measure the toolkit itself: all but search, stopping and precision, or one thing by its name."""
     if context.invoked_subcommand is None:
         with tempfile.TemporaryDirectory() as folder:
             parts = [
@@ -68,7 +69,7 @@ def tell_rows(rows: Iterator["Row"], as_json: bool) -> None:
 @app.command()
 def train(
     overrides: Overrides = None,
-    exp: Annotated[str | None, typer.Option("--exp", help="unet, gan or diffusion; all, unless told.")] = None,
+    exp: OneExperiment = None,
     rounds: Rounds = 5,
     as_json: Json = False,
 ) -> None:
@@ -148,6 +149,28 @@ def packing_rows(folder: Path, overrides: list[str], trials: int) -> Iterator["R
     from vmsbench.bench.packing import packing as together
 
     yield from together(small("unet", overrides), folder, trials)
+
+
+@app.command()
+def precision(
+    overrides: Overrides = None,
+    exp: OneExperiment = None,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings in each precision.")] = 8,
+    as_json: Json = False,
+) -> None:
+    """Whether bf16 leaves final scores within what another seed would change: the demonstration's models, trained."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_rows(precision_rows(Path(folder), overrides or [], (exp,) if exp else EXPERIMENTS, seeds), as_json)
+
+
+def precision_rows(folder: Path, overrides: list[str], exps: Sequence[str], seeds: int) -> Iterator["Row"]:
+    from vmsbench.bench.precision import precisions
+    from vmsbench.cli.configuration import compose
+    from vmsbench.tuning.study import experiment_part
+
+    for exp in exps:
+        config = experiment_part(compose(exp, ["data=standin", "preset=demo", *overrides]))
+        yield from precisions(config, folder / exp, seeds, lambda line: typer.echo(line, err=True))
 
 
 @app.command()
