@@ -14,7 +14,18 @@ from vmsbench.bench.precision import precisions
 from vmsbench.bench.reading import reading
 from vmsbench.bench.rows import Row, interleaved, times_faster
 from vmsbench.bench.sampling import sampling
-from vmsbench.bench.training import BATCHES, Folder, against_the_limit, bare, count, loop, measured, peers
+from vmsbench.bench.training import (
+    BATCHES,
+    DEFAULTS,
+    SAME_LAYOUT,
+    Folder,
+    against_the_limit,
+    bare,
+    count,
+    loop,
+    measured,
+    peers,
+)
 from vmsbench.cli.bench import small
 from vmsbench.cli.commands import app
 from vmsbench.data.vischema import vischema
@@ -66,7 +77,9 @@ def test_loop_and_bare_step_train_every_player_on_as_many_images(exp: str, tmp_p
 
 
 def test_against_the_limit_gives_a_ratio_with_its_target_and_the_time(tmp_path: Path) -> None:
-    ratio, time = against_the_limit(small("unet", TINY), tmp_path, rounds=1)
+    on_gpu = torch.cuda.is_available()
+    ratio, time, *elsewhere = against_the_limit(small("unet", TINY), tmp_path, rounds=1)
+    assert [row.how for row in elsewhere] == ["vmsbench bench train --exp unet device=cuda"] * (not on_gpu)
     assert (ratio.least, ratio.unit, time.unit) == (0.95, "x", "ms/image")
     assert ratio.value is not None
     assert ratio.value > 0
@@ -76,10 +89,10 @@ def test_diffusers_networks_have_as_many_parameters_and_fit_the_maps() -> None:
     pytest.importorskip("diffusers")
     ours = measured_network(["data.size=64", "model.network.width=16"])
     found = peers(64, 16, [1, 2, 4, 4], count(ours))
-    assert set(found) == {"diffusers, same layout", "diffusers, its defaults"}
+    assert set(found) == {SAME_LAYOUT, DEFAULTS}
     for network in found.values():
         assert abs(count(network) / count(ours) - 1) <= 0.1
-    whole: Any = found["diffusers, same layout"]
+    whole: Any = found[SAME_LAYOUT]
     assert whole(torch.zeros(1, 5, 64, 64), torch.tensor([3])).sample.shape == (1, 2, 64, 64)
 
 
