@@ -12,14 +12,15 @@ from typer.testing import CliRunner
 
 from tests.test_sweep import CONFIG
 from vmsbench.bench.journal import measure
-from vmsbench.bench.search import race, synthetic, table
-from vmsbench.bench.simulation import Recorded, play, recorded
+from vmsbench.bench.search import race, table
+from vmsbench.bench.simulation import Recorded, recorded
 from vmsbench.bench.stopping import SEED, compare
 from vmsbench.cli.commands import app
 from vmsbench.errors import UserError
 from vmsbench.tuning.coordinate import CoordinateSearch
 from vmsbench.tuning.listed import GridSearch
 from vmsbench.tuning.searcher import Choice, key
+from vmsbench.tuning.simulation import play, synthetic
 from vmsbench.tuning.space import Coordinate, Space
 from vmsbench.tuning.stopping import Asha, Never, Overtaking, PlainAsha
 

@@ -1,5 +1,6 @@
 """A dataset of a few pairs whose maps can be told from the images, and a configuration that trains in a second."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -140,3 +141,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "evaluation": {"every": 2, "images": 4, "samples": 2, "final_samples": 3, "batch_size": 8},
     },
 }
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]

@@ -53,7 +53,8 @@ LEAST = {
     "evaluation.final_samples": 1,
     "evaluation.batch_size": 1,
 }
-SHOWN, SLIDES = 8, 8
+SHOWN, FILES = 8, 12
+SLIDES, SLIDES_OF_FINAL = FILES - 6, FILES - 9  # there are six other files, in a final nine
 LOG_BYTES, COLLAPSED = 256_000, 0.02
 
 
@@ -357,9 +358,12 @@ class Experiment:
                 self.best["weights"] = snapshot(self.model)
 
     def draw(self, epoch: int, pairs: Pairs, seen: Evaluation) -> None:
-        """samples.png, and at SLIDES moments of the training samples/EPOCH.png, which stay."""
+        """samples.png, and at some moments of the training samples/EPOCH.png, which stay: so few that all that a trial
+        leaves is FILES files at most, those of a final's test included.
+        """
         picture = beside(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
-        stays = epoch * SLIDES % self.epochs < self.config["evaluation"]["every"] * SLIDES  # an eighth more is done
+        slides = SLIDES_OF_FINAL if self.config["test"] else SLIDES
+        stays = epoch * slides % self.epochs < self.config["evaluation"]["every"] * slides  # so much more is done
         (self.folder / "samples").mkdir(exist_ok=True)
         for name in ("samples.png", f"samples/{epoch:05d}.png")[: 1 + stays]:
             replace(self.folder / name, lambda file: picture.save(file, format="PNG"))

@@ -1,37 +1,12 @@
 """Searchers against each other on a score table: the best score so far by trials and by epochs."""
 
-import math
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from vmsbench.bench.simulation import CurveOf, Played, play
-from vmsbench.tuning.searcher import Choice, Searcher, key
-from vmsbench.tuning.space import Space
+from vmsbench.tuning.searcher import Searcher
+from vmsbench.tuning.simulation import CurveOf, Played, play
 from vmsbench.tuning.stopping import Stopping
-
-EPOCHS = 20
-
-
-def synthetic(space: Space, seed: int) -> CurveOf:
-    """A score table made by a formula: an effect of each option, one of each pair of options, and seed noise.
-
-    A curve falls exponentially to its score, at a rate of its own: options that learn slowly may be the better ones.
-    """
-
-    def normal(*names: object) -> float:
-        return random.Random(key([seed, *names])).gauss(0, 1)
-
-    def curve_of(choice: Choice) -> list[float]:
-        marks = [(param, key(value)) for param, value in sorted(choice.items())]
-        effect = sum(0.02 * normal(*mark) for mark in marks)
-        pairs = sum(0.005 * normal(*a, *b) for i, a in enumerate(marks) for b in marks[:i])
-        end = 0.15 * math.exp(effect / 0.15 + pairs / 0.15) + 0.001 * normal("noise", *map(list, marks))
-        rate = 3 * math.exp(0.4 * normal("rate", *marks[0]) + 0.2 * normal("rate", *map(list, marks)))
-        return [end + 0.2 * math.exp(-epoch / rate) for epoch in range(1, EPOCHS + 1)]
-
-    return curve_of
 
 
 @dataclass(frozen=True)

@@ -1,66 +1,19 @@
-"""Searches played on learning curves that are known beforehand, epoch by epoch: the real searchers, the real rules."""
+"""Learning curves of real trials, to play searches on."""
 
-import math
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
 from vmsbench.files import read_json, save_json
-from vmsbench.tuning.halving import Looks
 from vmsbench.tuning.journal import Journal
-from vmsbench.tuning.searcher import Choice, Searcher, Settled, key
+from vmsbench.tuning.searcher import Choice, key
+from vmsbench.tuning.simulation import CurveOf
 from vmsbench.tuning.space import Coordinate, Space
-from vmsbench.tuning.stopping import Stopping
 from vmsbench.tuning.sweep import curve
 
-CurveOf = Callable[[Choice], Sequence[float]]
 DIGITS = 5
-
-
-@dataclass
-class Played:
-    """What a search came to: after each trial the epochs spent so far and the best score of a whole training."""
-
-    epochs: list[int] = field(default_factory=list)
-    best: list[float] = field(default_factory=list)
-    stopped: int = 0
-    incumbent: Choice = field(default_factory=dict)
-    settled: tuple[Settled, ...] = ()
-
-
-def play(searcher: Searcher, curve_of: CurveOf, stopping: Stopping, slots: int = 4, limit: float = math.inf) -> Played:
-    """Give a searcher `slots` trials at a time, an epoch a turn, until it is finished or `limit` are over."""
-    played, spent, best = Played(), 0, math.inf
-    looks: Looks | None = None
-    running: dict[str, Choice] = {}
-    seen: dict[str, dict[int, float]] = {}
-    while not searcher.finished and len(played.best) < limit:
-        while len(running) < slots and (choice := searcher.ask()) is not None:
-            running[key(choice)] = choice
-            seen[key(choice)] = {}
-        if not running:
-            break
-        for name, choice in list(running.items()):
-            scores = curve_of(choice)
-            looks = looks or Looks(stopping, len(scores))
-            epoch = len(seen[name]) + 1
-            seen[name][epoch] = scores[epoch - 1]
-            spent += 1
-            verdict = looks.verdict(name, epoch, scores[epoch - 1], seen.get(key(searcher.incumbent), {}))
-            if verdict is None and epoch < len(scores):
-                continue
-            del running[name]
-            played.stopped += verdict is not None
-            if verdict is None:
-                best = min(best, scores[-1])
-            searcher.tell(choice, None if verdict else scores[-1])
-            played.epochs.append(spent)
-            played.best.append(best)
-    played.incumbent, played.settled = searcher.incumbent, tuple(searcher.settled)
-    return played
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from vmsbench.bench.simulation import CurveOf, Played, Recorded, play
+from vmsbench.bench.simulation import Recorded
 from vmsbench.tuning.coordinate import CoordinateSearch
 from vmsbench.tuning.searcher import key
+from vmsbench.tuning.simulation import CurveOf, Played, play
 from vmsbench.tuning.space import Space
 from vmsbench.tuning.stopping import Never, Stopping
 

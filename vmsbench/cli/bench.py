@@ -211,10 +211,11 @@ def search(
     """Every searcher on the same score tables: the best score so far by trials and by epochs."""
     import random
 
-    from vmsbench.bench.search import race, synthetic, table
+    from vmsbench.bench.search import race, table
     from vmsbench.build import build
     from vmsbench.cli.configuration import compose, options
     from vmsbench.reporting.benches import draw_race
+    from vmsbench.tuning.simulation import synthetic
     from vmsbench.tuning.study import experiment_part, space_of
 
     chance = random.Random(0)

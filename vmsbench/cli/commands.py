@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,23 @@ import typer
 
 from vmsbench.cli.bench import app as bench_app
 from vmsbench.cli.datasets import app as data_app
+from vmsbench.cli.inception import app as weights_app
+from vmsbench.cli.options import (
+    Cpus,
+    Epochs,
+    Exp,
+    Gpus,
+    Hours,
+    Json,
+    Nodes,
+    OnLogin,
+    Overrides,
+    PerGpu,
+    Quiet,
+    Runs,
+    SweepName,
+    writable,
+)
 from vmsbench.errors import UserError
 
 app = typer.Typer(
@@ -21,49 +37,52 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
-weights_app = typer.Typer(help="What FID needs.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(weights_app, name="weights")
 
 UNFINISHED = 75
-ROOM = 1_000_000  # bytes that must find room in the runs folder before anything is begun
-
-Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or diffusion.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
-Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
-OnLogin = Annotated[bool, typer.Option("--here", help="Train on this machine even if it is a login node.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="The same as trainer.epochs=N.")]
 
 
 @app.command()
 def tune(
     exp: Exp,
     overrides: Overrides = None,
-    gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
-    cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
-    per_gpu: Annotated[int | None, typer.Option(help="Trials on each GPU; the same as slots.gpus=1/N.")] = None,
-    name: Annotated[str | None, typer.Option(help="The sweep's name; --exp's, unless told.")] = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    per_gpu: PerGpu = None,
+    name: SweepName = None,
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
-    nodes: Annotated[
-        int | None, typer.Option(help="launcher=slurm: nodes of the job; --gpus and --cpus of each.")
-    ] = None,
-    hours: Annotated[str | None, typer.Option("--time", help="launcher=slurm: of the job, such as 8:00:00.")] = None,
+    nodes: Nodes = None,
+    hours: Hours = None,
     wait: Annotated[bool, typer.Option("--wait", help="launcher=slurm: show the job's log until it is over.")] = False,
     show: Annotated[bool, typer.Option("--print", help="launcher=slurm: only print the batch script.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="launcher=slurm: only ask sbatch whether it would do.")
     ] = False,
     here: OnLogin = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take, as vmsbench plan.")] = False,
 ) -> None:
     """Search for the best configuration, then train it again and score it on the test pairs.
 
     The same command continues a sweep that was interrupted.
     """
+    from vmsbench.cli.submitting import Wishes
+
+    settings = settings_for(exp, overrides, epochs, per_gpu)
+    wishes = Wishes(nodes, gpus, cpus, hours, wait, show, check, here)
+    if dry:
+        from vmsbench.cli.planning import show_plan
+
+        show_plan(settings, list(overrides or []), name or exp, writable(runs), wishes, True, as_json)
+        return
+    submit_sweep(settings, list(overrides or []), name or exp, runs, wishes, retry, quiet, as_json)
+
+
+def settings_for(exp: str, overrides: list[str] | None, epochs: int | None, per_gpu: int | None) -> dict[str, Any]:
+    """All settings of a sweep. Raises UserError where FID is required and cannot be."""
     from vmsbench.cli.configuration import compose
 
     settings = compose(exp, with_epochs(overrides, epochs))
@@ -73,18 +92,43 @@ def tune(
         check_fid(settings)
     if per_gpu is not None:
         settings["slots"]["gpus"] = share_of_gpu(per_gpu)
+    return settings
+
+
+@app.command()
+def plan(
+    exp: Exp,
+    overrides: Overrides = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    per_gpu: PerGpu = None,
+    name: SweepName = None,
+    epochs: Epochs = None,
+    runs: Runs = Path("runs"),
+    calibrate: Annotated[bool, typer.Option(help="Measure what was never trained, for 20 seconds at most.")] = True,
+    as_json: Json = False,
+    nodes: Nodes = None,
+    hours: Hours = None,
+    here: OnLogin = False,
+) -> None:
+    """What `tune` with the same words would take: trials, epochs, hours, bytes. Nothing is begun.
+
+    The search is played twenty times on made-up curves with the real rules.
+    """
+    from vmsbench.cli.planning import show_plan
     from vmsbench.cli.submitting import Wishes
 
-    wishes = Wishes(nodes, gpus, cpus, hours, wait, show, check, here)
-    submit_sweep(settings, list(overrides or []), name or exp, runs, wishes, retry, quiet, as_json)
+    settings = settings_for(exp, overrides, epochs, per_gpu)
+    wishes = Wishes(nodes=nodes, gpus=gpus, cpus=cpus, time=hours, here=here)
+    show_plan(settings, list(overrides or []), name or exp, writable(runs), wishes, calibrate, as_json)
 
 
 @app.command()
 def resume(
     name: Annotated[str, typer.Argument(help="A sweep that was begun.")],
     overrides: Overrides = None,
-    gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
-    cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     quiet: Quiet = False,
@@ -155,8 +199,8 @@ def ablate(
     exp: Exp,
     overrides: Overrides = None,
     seeds: Annotated[int, typer.Option(help="Trainings of each option, from other seeds.")] = 3,
-    gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
-    cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name; EXP-ablate-GROUP, unless told.")] = None,
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
@@ -181,8 +225,8 @@ def final(
     overrides: Overrides = None,
     top: Annotated[int, typer.Option(help="How many of its best configurations.")] = 3,
     seeds: Annotated[int, typer.Option(help="From how many fresh seeds each.")] = 5,
-    gpus: Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")] = None,
-    cpus: Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")] = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -355,18 +399,6 @@ def demo(
         raise typer.Exit(UNFINISHED)
 
 
-@weights_app.command("check")
-def weights_check(
-    path: Annotated[Path | None, typer.Argument(help="The file; looked for in $TORCH_HOME, unless told.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Whether FID's Inception weights are there and the official ones, and how to carry them to a cluster."""
-    from vmsbench.cli.weights import check_weights
-
-    if not check_weights(path, as_json):
-        raise typer.Exit(1)
-
-
 @app.command(hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
 def job(command: Annotated[list[str], typer.Argument()]) -> None:
     """What a batch script runs: a command of vmsbench, watched over, and continued when the job's time is up."""
@@ -409,18 +441,6 @@ def cancel(
 
 def with_epochs(overrides: list[str] | None, epochs: int | None) -> list[str]:
     return list(overrides or []) + ([f"trainer.epochs={epochs}"] if epochs is not None else [])
-
-
-def writable(runs: Path) -> Path:
-    """The runs folder, made where it is not there. Raises UserError where nothing can be written into it."""
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=runs) as file:
-            file.write(bytes(ROOM))
-            file.flush()
-            return runs
-    except OSError as error:
-        raise UserError(f"cannot write into {runs} ({error.strerror}); choose another folder by --runs") from error
 
 
 def main() -> None:

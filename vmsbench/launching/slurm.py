@@ -105,6 +105,7 @@ class Slurm(Launcher):
             raise ConfigurationError(f"launcher.time is {time}; write it as 90 (minutes), 8:00:00 or 1-12")
         self._cluster, self._folder = cluster, Path(folder).resolve()
         self.poll, self.gpus, self.cpus, self.nodes, self.elastic = poll, gpus, cpus, nodes, shape == "elastic"
+        self.hours, self.time = (seconds_of(str(time)) - notice) / 3600, time
         self._forbidden, self._name, self._notice, self._setup = list(forbidden), name, notice, list(setup)
         self.form, self._type = gpu_form, gpu_type
         named = f"{gpu_type}:{gpus}" if gpu_type else str(gpus)
@@ -266,3 +267,13 @@ def check_importable(function: Callable[..., Any]) -> None:
     if thing.__module__ == "__main__" or "<" in thing.__qualname__:
         raise UserError(f"{path} cannot be imported inside a job: move it to the top level of a module")
     importlib.import_module(thing.__module__)
+
+
+def seconds_of(time: str) -> int:
+    """A time as Slurm reads it: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]."""
+    days, dash, rest = time.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if not dash:
+        parts = [0, *parts] if len(parts) == 2 else [0, parts[0], 0] if len(parts) == 1 else parts
+    hours, minutes, seconds = (*parts, 0, 0)[:3]
+    return int(days or 0) * 86_400 + hours * 3_600 + minutes * 60 + seconds

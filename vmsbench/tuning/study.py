@@ -116,6 +116,22 @@ def warn_of(cautions: Iterable[str]) -> None:
         warn_once(caution)
 
 
+def understood(settings: Config, runs: Path) -> tuple[Config, Dataset, Space, Searcher, Stopping]:
+    """What settings mean: the experiment's configuration, its data, the space, who searches it, and when to stop early.
+
+    Raises UserError where they cannot work.
+    """
+    check_fid(settings)
+    if settings["finals"]["top"] < 0 or settings["finals"]["seeds"] < 1:
+        raise ConfigurationError("finals.top is at least 0 (none are trained again), finals.seeds at least 1")
+    config, dataset = prepared(experiment_part(settings), runs)
+    space = space_of(settings["space"]["coordinates"], config)
+    searcher, stopping = searcher_for(settings, space), build(settings["scheduler"])
+    stopping.halving(config["trainer"]["epochs"])
+    check_space(space, dataset.channels, dataset.size, len(dataset.train))
+    return config, dataset, space, searcher, stopping
+
+
 def tune(
     settings: Config,
     folder: Path,
@@ -136,14 +152,7 @@ def tune(
     Raises UserError where the settings cannot work, or the sweep of that name is another one or somebody else's;
     KeyboardInterrupt where somebody stopped it.
     """
-    check_fid(settings)
-    if settings["finals"]["top"] < 0 or settings["finals"]["seeds"] < 1:
-        raise ConfigurationError("finals.top is at least 0 (none are trained again), finals.seeds at least 1")
-    config, dataset = prepared(experiment_part(settings), runs)
-    space = space_of(settings["space"]["coordinates"], config)
-    searcher, stopping = searcher_for(settings, space), build(settings["scheduler"])
-    stopping.halving(config["trainer"]["epochs"])
-    check_space(space, dataset.channels, dataset.size, len(dataset.train))
+    config, dataset, space, searcher, stopping = understood(settings, runs)
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)

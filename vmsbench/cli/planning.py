@@ -1,0 +1,126 @@
+"""`vmsbench plan`: what a sweep will take, before it is begun."""
+
+import dataclasses
+import json
+import math
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vmsbench.build import describe, short
+from vmsbench.cli.places import slots_for
+from vmsbench.cli.submitting import Wishes, launcher_of
+from vmsbench.files import plain
+from vmsbench.launching.allocation import login_node
+from vmsbench.launching.slurm import Slurm
+from vmsbench.tuning.ledger import Ration, read_budget
+from vmsbench.tuning.plan import Cost, Plan, plan
+from vmsbench.tuning.ray_driver import Slots
+
+WIDTH, NAMES = 80, 14
+SEARCHERS = {
+    "CoordinateSearch": "coordinate search",
+    "GridSearch": "grid",
+    "RandomSearch": "random search",
+    "Tpe": "TPE",
+}
+SCHEDULERS = {"Asha": "ASHA", "PlainAsha": "plain ASHA", "Overtaking": "the incumbent rule"}
+
+
+def show_plan(
+    settings: dict[str, Any],
+    overrides: list[str],
+    name: str,
+    runs: Path,
+    wishes: Wishes,
+    calibrate: bool,
+    as_json: bool,
+) -> None:
+    """Print what the sweep will take, on this machine or in the job that it would be handed to."""
+    launcher = launcher_of(settings["launcher"], overrides, runs / name, wishes)
+    job = launcher if isinstance(launcher, Slurm) else None
+    share = settings["slots"]
+    if job:
+        slots = Slots(job.cpus, job.gpus, share["cpus"], share["gpus"] * bool(job.gpus), job.nodes)
+    else:
+        slots = slots_for(settings, wishes.cpus, wishes.gpus)
+    torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
+    may_train = calibrate and job is None and (wishes.here or not login_node())
+    found = plan(
+        settings, runs.resolve(), slots.count, may_train, lambda text: print(text, file=sys.stderr, flush=True)
+    )
+    ration = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial)
+    jobs = math.ceil(found.cost.clock / job.hours) if job and found.cost and job.hours > 0 else None
+    if as_json:
+        asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": str(job.time)}
+        share_of = {"cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial}
+        told = dataclasses.asdict(found) | {"trial": share_of, "job": asked, "jobs": jobs, "budget": settings["budget"]}
+        print(json.dumps({"name": name} | plain(told)))
+        return
+    print("\n".join(lines(found, name, settings, slots, ration)))
+    if job:
+        each = f"{job.nodes} nodes of {job.gpus} GPUs and {job.cpus} cores, {job.time}"
+        over = "" if jobs is None else f"; the sweep fills {jobs} of such length, one after the other"
+        print("\n".join(entry("Slurm", f"a job of {each}{over}")))
+
+
+def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, ration: Ration) -> list[str]:
+    rule = SCHEDULERS.get(settings["scheduler"]["_target_"].rpartition(".")[2])
+    searcher = SEARCHERS.get(settings["searcher"]["_target_"].rpartition(".")[2], "search")
+    many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
+    out = [f"{name}: {searcher} over {len(found.walk)} coordinates{many}"]
+    for number, step in enumerate(found.walk, start=1):
+        when = f"  (where {', '.join(f'{short(p)}={describe(v)}' for p, v in step.when.items())})" if step.when else ""
+        options = ", ".join(map(shown, step.options))
+        out += wrapped(f"{number:>3}  {short(step.param)}: {options}{when}", " " * 7)
+    finals = f", then {found.finals} finals" if found.finals else ""
+    out += entry("trials", f"about {found.trials:.0f}, at most {found.trials_at_most}{finals}")
+    epochs = f"about {found.epochs + found.final_epochs:,.0f}, at most {found.epochs_at_most + found.final_epochs:,}"
+    out += entry("epochs", f"{epochs}, finals included" + (f"; {rule} stops the rest" if rule else ""))
+    out += entry("pace", found.pace)
+    out += entry("files", f"about {found.files:,}" + (f", {megabytes(found.cost.bytes)}" if found.cost else ""))
+    if found.cost:
+        out += hours(found.cost, slots, ration)
+    else:
+        out += entry("hours", "not known; they are once a trial was trained, or where vmsbench plan may measure")
+    return out
+
+
+def hours(cost: Cost, slots: Slots, ration: Ration) -> list[str]:
+    per = "GPU" if slots.gpus_per_trial else "CPU"
+    each = slots.gpus_per_trial or slots.cpus_per_trial
+    out = entry("an epoch", f"about {long(cost.seconds_per_epoch / 3600)}, looks and judging included")
+    out += entry("on the clock", f"about {long(cost.clock)} with {slots.count} trials at once on {slots}")
+    out += entry(f"{per}-hours", f"about {cost.hours * each:.3g}, at most {cost.hours_at_most * each:.3g}")
+    if ration.hours is not None:
+        needed, most = cost.hours * ration.per_hour, cost.hours_at_most * ration.per_hour
+        enough = "suffices" if most <= ration.hours else "should do" if needed <= ration.hours else "will not do"
+        out += entry("budget", f"{ration.text} {enough}")
+    return out
+
+
+def shown(option: Any) -> str:
+    return str(option["name"]) if isinstance(option, dict) and "name" in option else describe(option)
+
+
+def long(time: float) -> str:
+    """Hours in the unit that a person would use."""
+    seconds = time * 3600
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{time:.1f} h"
+
+
+def megabytes(count: float) -> str:
+    return f"{count / 1e6:,.0f} MB" if count < 1e10 else f"{count / 1e9:,.0f} GB"
+
+
+def entry(name: str, text: str) -> list[str]:
+    return wrapped(f"{name:<{NAMES}}{text}", " " * NAMES)
+
+
+def wrapped(text: str, under: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=under, break_long_words=False, break_on_hyphens=False)
