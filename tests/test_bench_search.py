@@ -76,7 +76,7 @@ def test_curves_are_the_same_after_they_were_kept(tmp_path: Path) -> None:
 
 
 def test_a_sweep_that_lacks_curves_is_refused_with_the_settings_that_record_them(tmp_path: Path) -> None:
-    about = {"config": CONFIG, "space": COORDINATES, "dataset": {"title": "stand-in"}}
+    about = {"config": CONFIG, "space": COORDINATES, "dataset": {"title": "stand-in"}, "command": "vmsbench tune"}
     (tmp_path / "sweep.json").write_text(json.dumps(about))
     (tmp_path / "journal.jsonl").touch()
     with pytest.raises(UserError, match=r"0 of 6 configurations; searcher=grid searcher.repeats=4"):

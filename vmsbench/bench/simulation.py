@@ -23,6 +23,7 @@ class Recorded:
     coordinates   as conf/space writes them
     base          the configuration that choices are applied to
     curves        by `key(choice)`, a curve for each seed
+    command       that recorded them
     """
 
     title: str
@@ -30,6 +31,7 @@ class Recorded:
     coordinates: list[dict[str, Any]]
     base: dict[str, Any]
     curves: dict[str, list[list[float]]]
+    command: str = ""
 
     @property
     def space(self) -> Space:
@@ -70,7 +72,7 @@ def recorded(folder: Path) -> Recorded:
             base = {param: value for param, value in event["choice"].items() if param != "seed"}
             if len(scores) == about["config"]["trainer"]["epochs"]:
                 curves.setdefault(key(base), []).append([scores[epoch] for epoch in sorted(scores)])
-    found = Recorded(about["dataset"]["title"], metric, about["space"], slim(about["config"]), curves)
+    found = Recorded(about["dataset"]["title"], metric, about["space"], slim(about["config"]), curves, about["command"])
     whole = {key(found.space.point(rank)) for rank in range(found.space.count())}
     if not whole <= set(curves) or {len(seeds) for seeds in curves.values()} == {1}:
         raise UserError(

@@ -77,7 +77,9 @@ def table(recorded: Recorded, rows: list[Row], worlds: int, slots: int, command:
         f"Learning curves of {len(recorded.curves)} configurations, {epochs} epochs each, from "
         f"{' or '.join(map(str, counts))} seeds, recorded on {recorded.title}; the score is the tuning "
         f"{recorded.metric}.",
-        f"Space: {space}.",
+        f"Space: {space}. Recorded by",
+        "",
+        f"    {recorded.command}",
         "",
         f"{worlds} coordinate searches, {slots} trials at once, each in another order of coordinates, from another",
         "start and with another draw of seeds; every rule sees the same curves as the search without stopping that",
