@@ -1,6 +1,6 @@
 """Sequential coordinate search: settle one parameter at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from vmsbench.errors import ConfigurationError
 from vmsbench.tuning.searcher import Choice, Searcher, Settled, Tried, key
@@ -28,7 +28,7 @@ class CoordinateSearch(Searcher):
         self.best = dict(space.start)
         self.position = 0
         self.changed = False
-        self.candidates: list[Choice] = []
+        self.candidates: dict[str, Choice] = {}
         self.waiting: set[str] = set()
         self.go_on()
 
@@ -41,16 +41,17 @@ class CoordinateSearch(Searcher):
             choice = self.new(self.options_of(following, self.leader().choice), following)
         return choice
 
-    def new(self, candidates: Sequence[Choice], coordinate: Coordinate) -> Choice | None:
-        for choice in candidates:
-            if key(choice) not in self.asked and key(choice) not in self.scores:
-                self.asked[key(choice)] = coordinate.param
+    def new(self, candidates: Mapping[str, Choice], coordinate: Coordinate) -> Choice | None:
+        for name, choice in candidates.items():
+            if name not in self.asked and name not in self.scores:
+                self.asked[name] = coordinate.param
                 return choice
         return None
 
     def tell(self, choice: Choice, score: float | None) -> None:
-        self.scores[key(choice)] = score
-        self.waiting.discard(key(choice))
+        name = key(choice)
+        self.scores[name] = score
+        self.waiting.discard(name)
         while not self.finished and not self.waiting:
             self.settle()
 
@@ -79,15 +80,15 @@ class CoordinateSearch(Searcher):
     def here(self) -> Coordinate:
         return self.space.coordinates[self.position % len(self.space.coordinates)]
 
-    def options_of(self, coordinate: Coordinate, best: Choice) -> list[Choice]:
-        """The incumbent, then each choice that differs from it in a coordinate."""
+    def options_of(self, coordinate: Coordinate, best: Choice) -> dict[str, Choice]:
+        """The incumbent, then each choice that differs from it in a coordinate, by their keys."""
         there = self.space.options(coordinate, best)
         others = {key(moved): moved for moved in (self.space.moved(best, coordinate, option) for option in there)}
-        return list(({key(best): best} | others).values()) if there else []
+        return {key(best): best} | others if there else {}
 
     def tried(self) -> list[Tried]:
         here = self.here
-        return [Tried(self.space.value(here, one), self.scores.get(key(one)), one) for one in self.candidates]
+        return [Tried(self.space.value(here, one), self.scores.get(n), one) for n, one in self.candidates.items()]
 
     def leader(self) -> Tried:
         """The best of those candidates that are scored; the incumbent where none is."""
@@ -111,7 +112,7 @@ class CoordinateSearch(Searcher):
         while not self.finished:
             self.candidates = self.options_of(self.here, self.best)
             if self.candidates:
-                self.waiting = {key(candidate) for candidate in self.candidates} - self.scores.keys()
+                self.waiting = self.candidates.keys() - self.scores.keys()
                 return
             self.pass_by()
 

@@ -9,10 +9,12 @@ from typing import Any
 Choice = dict[str, Any]
 """A value for each parameter of the space, by its dotted path in the configuration."""
 
+ENCODER = json.JSONEncoder(sort_keys=True)
+
 
 def key(value: Any) -> str:
     """Equal text for equal choices or options."""
-    return json.dumps(value, sort_keys=True)
+    return ENCODER.encode(value)
 
 
 @dataclass(frozen=True)
