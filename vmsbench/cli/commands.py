@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from vmsbench.cli.bench import app as bench_app
+from vmsbench.cli.clusters import app as clusters_app
 from vmsbench.cli.datasets import app as data_app
 from vmsbench.cli.inception import app as weights_app
 from vmsbench.cli.options import (
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
+app.add_typer(clusters_app)
 app.add_typer(weights_app, name="weights")
 
 UNFINISHED = 75
@@ -397,46 +399,6 @@ def demo(
 
     if not run_demo(writable(runs), out):
         raise typer.Exit(UNFINISHED)
-
-
-@app.command(hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
-def job(command: Annotated[list[str], typer.Argument()]) -> None:
-    """What a batch script runs: a command of vmsbench, watched over, and continued when the job's time is up."""
-    from vmsbench.launching.job import supervise
-
-    raise typer.Exit(supervise(command))
-
-
-@app.command(hidden=True)
-def work(driver: Annotated[str, typer.Argument()], folder: Annotated[Path, typer.Argument()]) -> None:
-    """What slurm/worker.sh runs: lend this job's node to the sweep in FOLDER until the job DRIVER is over."""
-    from vmsbench.launching.worker import work as lend
-
-    lend(driver, str(folder))
-
-
-@app.command()
-def logs(
-    name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
-    lines: Annotated[int, typer.Option(help="How many of the last lines.")] = 40,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until its job is over.")] = False,
-    runs: Runs = Path("runs"),
-) -> None:
-    """The last lines of what a sweep's jobs wrote."""
-    from vmsbench.cli.jobs import show_logs
-
-    show_logs(name, runs, lines, follow)
-
-
-@app.command()
-def cancel(
-    name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
-    runs: Runs = Path("runs"),
-) -> None:
-    """Cancel a sweep's jobs. Its trials save; the same command goes on with it later."""
-    from vmsbench.cli.jobs import cancel_jobs
-
-    cancel_jobs(name, runs)
 
 
 def with_epochs(overrides: list[str] | None, epochs: int | None) -> list[str]:
