@@ -51,11 +51,11 @@ class User:
         }
 
     def says(self, command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """A line of shell, as on the login node."""
-        become = ["setpriv", f"--reuid={self.name}", "--clear-groups"] if self.name != "root" else []
-        done = self.lab.run(
-            *become, "bash", "-c", command, check=False, cwd=self.folder, env=self.environment, timeout=300
-        )
+        """A line of shell, as on the login node; nothing that it started is there when it is over, or given up."""
+        alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        become = f"setpriv --reuid={self.name} --clear-groups" if self.name != "root" else ""
+        shell = ["bash", "-c", f'{become} bash -c "$1"; exit $?', "login", command]
+        done = self.lab.run(*alone, *shell, check=False, cwd=self.folder, env=self.environment, timeout=300)
         if check and done.returncode:
             raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}{self.logs()}")
         return done
@@ -76,9 +76,12 @@ class User:
                 raise AssertionError(f"waited {seconds:g} s for {what}\n{self.says('squeue').stdout}{self.logs()}")
             time.sleep(0.3)
 
+    def over(self, job: str) -> bool:
+        ends = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY", "GONE")
+        return self.state(job) in ends
+
     def finishes(self, job: str, seconds: float = 240) -> None:
-        ends = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "GONE")
-        self.wait_for(lambda: self.state(job) in ends, f"job {job} to end", seconds)
+        self.wait_for(lambda: self.over(job), f"job {job} to end", seconds)
         assert self.state(job) == "COMPLETED", self.logs()
 
     def logs(self) -> str:
@@ -124,7 +127,8 @@ def lab() -> Iterator[Lab]:
     why_not = obstacle()
     if why_not:
         pytest.skip(why_not)
-    with tempfile.TemporaryDirectory(prefix="vsl-", dir="/tmp") as folder, Lab(Path(folder)).running() as running:
+    temporary = tempfile.TemporaryDirectory(prefix="vsl-", dir="/tmp", ignore_cleanup_errors=True)
+    with temporary as folder, Lab(Path(folder)).running() as running:
         yield running
 
 
@@ -133,11 +137,11 @@ def user(lab: Lab, request: pytest.FixtureRequest) -> User:
     return User(lab, Path(tempfile.mkdtemp(prefix="user-", dir=lab.folder)))
 
 
-def of_one_machine(lab: Lab, *more: str) -> dict[str, Any]:
+def of_one_machine(lab: Lab, *more: str, family: str = "unet") -> dict[str, Any]:
     """What a sweep comes to on one machine, without Slurm and undisturbed."""
     user = User(lab, Path(tempfile.mkdtemp(prefix="here-", dir=lab.folder)))
-    user.says(f"vmsbench tune --here --exp unet --quiet {shlex.join([*TINY, *more])}")
-    return found(user.folder / "runs" / "unet")
+    user.says(f"vmsbench tune --here --exp {family} --quiet {shlex.join([*TINY, *more])}")
+    return found(user.folder / "runs" / family)
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,16 @@
 
 As root, with Debian's packages (`packages`). A node has its own network, host name, processes and /tmp/scratch-like
 disk; killing the process that holds its namespaces is a power cut. Its GPUs are /dev/null under another name: Slurm
-hands them out as it hands out real ones. Everything stops by the process ids that were written down at its start.
+hands them out as it hands out real ones. Everything stops by the process ids that were written down at its start, and
+dies with the process that brought the lab up, unless that was `up`. What such a death leaves (a bridge, a folder) is
+swept away at the next start: the bridge's alias tells whose it is.
 """
 
 import argparse
 import contextlib
+import ctypes
+import json
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -30,6 +33,7 @@ COMMANDS = {
     "ip": "iproute2",
     "unshare": "util-linux",
 }
+ALIAS = "vmsbench-lab"
 ACCOUNTING = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server", "mariadb-install-db": "mariadb-server"}
 
 
@@ -55,14 +59,47 @@ def obstacle(accounting: bool = False) -> str | None:
     return None
 
 
+def begun(pid: int) -> str:
+    """When a process began, as Linux counts it: a number alone may come back. Empty where it is dead."""
+    with contextlib.suppress(OSError):
+        state, *facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state in "ZX" else facts[18]
+    return ""
+
+
+def die_with_parent() -> None:
+    """Linux's prctl(PR_SET_PDEATHSIG, SIGKILL), in a new process."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+
+
+def sweep() -> None:
+    """Take down the labs whose owners are dead."""
+    for link in json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, check=True).stdout):
+        kind, _, told = link.get("ifalias", "").partition(" ")
+        if kind != ALIAS:
+            continue
+        pid, began, folder = told.split(" ", 2)
+        if began and begun(int(pid)) != began:
+            Lab(Path(folder)).down()
+            subprocess.run(["ip", "link", "del", link["ifname"]], capture_output=True, check=False)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class Lab:
-    """One cluster in one folder."""
+    """One cluster in one folder. `stays`: after the process that brings it up, until `down`."""
 
     def __init__(
-        self, folder: Path, nodes: int = 2, gpus: int = 2, cpus: int = 8, accounting: bool = False, extra: str = ""
+        self,
+        folder: Path,
+        nodes: int = 2,
+        gpus: int = 2,
+        cpus: int = 8,
+        accounting: bool = False,
+        extra: str = "",
+        stays: bool = False,
     ) -> None:
         self.folder, self.nodes, self.gpus, self.cpus, self.accounting = folder, nodes, gpus, cpus, accounting
-        self.extra = extra
+        self.extra, self.stays = extra, stays
         self.host = socket.gethostname().split(".")[0]
 
     @property
@@ -77,6 +114,7 @@ class Lab:
 
     def run(self, *command: str | Path, check: bool = True, **more: object) -> "subprocess.CompletedProcess[str]":
         options = {"env": self.environment, "capture_output": True, "text": True, "timeout": 120} | more
+        options["preexec_fn"] = die_with_parent
         done = subprocess.run([str(word) for word in command], check=False, **options)  # type: ignore[call-overload]
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
@@ -94,7 +132,7 @@ class Lab:
         self.munge()
         if self.accounting:
             self.database()
-        self.run("slurmctld", "-f", self.conf)
+        self.begin("slurmctld", "slurmctld", "-D", "-f", self.conf)
         for number in range(1, self.nodes + 1):
             self.start_node(number)
         self.wait_for(lambda: len(self.ready()) == self.nodes, "every node to be idle", 60)
@@ -116,16 +154,18 @@ class Lab:
             subprocess.run(["ip", "link", "del", bridge.read_text().split()[0]], capture_output=True, check=False)
 
     def network(self) -> None:
-        """A bridge with a subnet that nobody has."""
+        """A bridge with a subnet that nobody has; whoever makes it first has it."""
         taken = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout
-        subnet = next(number for number in range(77, 250) if f"10.77.{number}." not in taken)
-        self.bridge, self.net, self.port = f"vsl{subnet}", f"10.77.{subnet}", 6000 + 10 * subnet
+        for subnet in range(77, 250):
+            self.bridge, self.net, self.port = f"vsl{subnet}", f"10.77.{subnet}", 6000 + 10 * subnet
+            add = ["ip", "link", "add", self.bridge, "type", "bridge"]
+            if f"{self.net}." not in taken and subprocess.run(add, capture_output=True, check=False).returncode == 0:
+                break
         (self.folder / "run" / "bridge").write_text(f"{self.bridge} {self.net}\n")
-        for words in (
-            f"link add {self.bridge} type bridge",
-            f"addr add {self.net}.1/24 dev {self.bridge}",
-            f"link set {self.bridge} up",
-        ):
+        owner = "0 " if self.stays else f"{os.getpid()} {begun(os.getpid())}"
+        alias = ["ip", "link", "set", self.bridge, "alias", f"{ALIAS} {owner} {self.folder}"]
+        subprocess.run(alias, check=True)
+        for words in (f"addr add {self.net}.1/24 dev {self.bridge}", f"link set {self.bridge} up"):
             subprocess.run(["ip", *words.split()], check=True)
         hosts = ["127.0.0.1 localhost", f"{self.net}.1 {self.host}"]
         hosts += [f"{self.net}.{10 + number} n{number}" for number in range(1, self.nodes + 1)]
@@ -204,10 +244,12 @@ SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=1,sched_min
         if not key.exists():
             key.touch(mode=0o600)
             key.write_bytes(secrets.token_bytes(128))
-        self.run(
-            *("munged", f"--key-file={key}", f"--socket={run}/munge.socket", f"--pid-file={run}/munged.pid"),
-            *(f"--log-file={self.folder}/log/munged.log", f"--seed-file={run}/munged.seed", "--force"),
+        self.begin(
+            "munged",
+            *("munged", "--foreground", f"--key-file={key}", f"--socket={run}/munge.socket", "--force"),
+            *(f"--pid-file={run}/munge.pid", f"--seed-file={run}/munged.seed"),
         )
+        self.wait_for((run / "munge.socket").exists, "munged", 10)
 
     def database(self) -> None:
         """MariaDB and slurmdbd, for sacct."""
@@ -216,18 +258,12 @@ SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=1,sched_min
             *("mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}"),
             *("--auth-root-authentication-method=normal", "--skip-test-db"),
         )
-        with (log / "mariadbd.log").open("w") as said:
-            subprocess.Popen(
-                [
-                    *("mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={run}/mysql.sock"),
-                    *(f"--pid-file={run}/mariadbd.pid", "--skip-networking", "--innodb-buffer-pool-size=64M"),
-                    *("--innodb-lock-wait-timeout=900", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0"),
-                ],
-                env=self.environment,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
+        self.begin(
+            "mariadbd",
+            *("mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={run}/mysql.sock"),
+            *(f"--pid-file={run}/mysql.pid", "--skip-networking", "--innodb-buffer-pool-size=64M"),
+            *("--innodb-lock-wait-timeout=900", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0"),
+        )
         client = ("mariadb", "--no-defaults", "-uroot", "-S", run / "mysql.sock", "-e")
         self.wait_for(lambda: self.run(*client, "select 1", check=False).returncode == 0, "the database", 60)
         self.run(
@@ -252,7 +288,7 @@ StorageUser=slurm
 StoragePass=slurm
 StorageLoc=slurm
 """)
-        self.run("slurmdbd", env=self.environment | {"MYSQL_UNIX_PORT": str(run / "mysql.sock")})
+        self.begin("slurmdbd", "slurmdbd", "-D", MYSQL_UNIX_PORT=str(run / "mysql.sock"))
         self.wait_for(
             lambda: self.run("sacctmgr", "-n", "list", "cluster", check=False).returncode == 0, "slurmdbd", 60
         )
@@ -272,23 +308,15 @@ StorageLoc=slurm
         inside = (
             f"hostname {name}; mount --bind {self.folder}/hosts /etc/hosts; "
             f"mount --bind {own} {self.folder}/s; mount -t tmpfs -o mode=1777 shm /dev/shm; "
-            f"while [ ! -e {ready} ]; do sleep 0.02; done; slurmd -D -N {name} & wait"
+            f"while [ ! -e {ready} ]; do sleep 0.02; done; slurmd -N {name}; while :; do sleep 1; done"
         )
-        with (self.folder / "log" / f"{name}.out").open("a") as said:
-            holder = subprocess.Popen(
-                [
-                    *("unshare", "--net", "--uts", "--mount", "--propagation", "private", "--pid", "--fork"),
-                    *("--kill-child", "--mount-proc", "bash", "-c", inside),
-                ],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
-        (self.folder / "run" / f"node-{name}.pid").write_text(str(holder.pid))
-        self.wait_for(lambda: bool(self.children(holder.pid)), f"{name}'s namespaces", 10)
-        held = self.children(holder.pid)[0]
+        holder = self.begin(
+            f"node-{name}",
+            *("unshare", "--net", "--uts", "--mount", "--propagation", "private", "--pid", "--fork"),
+            *("--kill-child", "--mount-proc", "bash", "-c", inside),
+        )
+        self.wait_for(lambda: bool(self.children(holder)), f"{name}'s namespaces", 10)
+        held = self.children(holder)[0]
         subprocess.run(["ip", "link", "del", cable], capture_output=True, check=False)
         outside = f"link add {cable} type veth peer name eth0 netns {held}"
         for words in (outside, f"link set {cable} master {self.bridge} up"):
@@ -324,6 +352,21 @@ StorageLoc=slurm
 
     # Processes
 
+    def begin(self, name: str, *command: str | Path, **more: str) -> int:
+        """Start what `stop` can stop; returns its number."""
+        with (self.folder / "log" / f"{name}.out").open("a") as said:
+            process = subprocess.Popen(
+                [str(word) for word in command],
+                env=self.environment | more,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                preexec_fn=None if self.stays else die_with_parent,
+            )
+        (self.folder / "run" / f"{name}.pid").write_text(str(process.pid))
+        return process.pid
+
     def pid(self, name: str) -> int | None:
         with contextlib.suppress(OSError, ValueError):
             return int((self.folder / "run" / f"{name}.pid").read_text())
@@ -331,11 +374,7 @@ StorageLoc=slurm
 
     def alive(self, name: str) -> bool:
         """Whether it runs; a zombie, which nobody collects where there is no init, does not."""
-        pid = self.pid(name)
-        with contextlib.suppress(OSError):
-            state = re.search(r"^State:\s+(\S)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-            return state is not None and state[1] != "Z"
-        return False
+        return bool(begun(self.pid(name) or 0))
 
     def stop(self, name: str, how: signal.Signals) -> None:
         pid = self.pid(name)
@@ -359,6 +398,7 @@ StorageLoc=slurm
     @contextlib.contextmanager
     def running(self) -> Iterator["Lab"]:
         try:
+            sweep()
             self.up()
             yield self
         finally:
@@ -377,7 +417,7 @@ def main() -> None:
     if told.what == "missing":
         print(" ".join(packages(accounting=True)))
         return
-    lab = Lab(told.folder.resolve(), told.nodes, told.gpus, told.cpus, told.accounting)
+    lab = Lab(told.folder.resolve(), told.nodes, told.gpus, told.cpus, told.accounting, stays=True)
     if told.what == "down":
         lab.down()
         return

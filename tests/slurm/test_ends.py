@@ -59,10 +59,9 @@ def head_killed(lab: Lab, user: User, job: str) -> str:
 
 
 def slurmd_killed(lab: Lab, user: User, job: str) -> str:
-    killed(lab, 2, "slurmd -D")
+    lab.on_node(2, "pkill", "-9", "-x", "slurmd")
     user.wait_for(lambda: "n2" not in lab.ready(), "n2 to be missed", 90)
-    lab.cut_power(2)
-    lab.start_node(2)
+    lab.on_node(2, "slurmd", "-N", "n2")
     return job
 
 
