@@ -1,10 +1,11 @@
 """Sweeps on a real Slurm of two nodes with two pretended GPUs each."""
 
+import re
 from typing import Any
 
 import pytest
 
-from tests.slurm.conftest import User, found, nothing_is_left, places
+from tests.slurm.conftest import TINY, User, found, nothing_is_left, of_one_machine, places
 from tests.slurm.lab import Lab
 
 pytestmark = pytest.mark.slow
@@ -12,18 +13,57 @@ pytestmark = pytest.mark.slow
 NODES = "--nodes 2 --gpus-per-node 2"
 
 
+def finishes_on_both_nodes(lab: Lab, user: User, job: str, family: str = "unet") -> None:
+    """The sweep ends with its report; meanwhile no node trains more than two at once, and both train."""
+    most = dict.fromkeys(range(1, lab.nodes + 1), 0)
+
+    def over() -> bool:
+        for number in most:
+            most[number] = max(most[number], len(lab.processes(number, "ray::ImplicitFunc.train")))
+        return user.over(job)
+
+    user.wait_for(over, f"job {job} to end", 300)
+    user.finishes(job)
+    assert set(places(user.folder / "runs" / family)) == {"n1", "n2"}
+    assert max(most.values()) <= 2
+    assert (user.folder / "reports" / family / "index.html").exists(), user.logs()
+    user.wait_for(lambda: not user.says("squeue -h").stdout, "every job to be over", 30)
+    nothing_is_left(lab)
+
+
 def test_a_batch_script_uses_both_nodes_and_finds_what_one_machine_finds(
     lab: Lab, user: User, reference: dict[str, Any]
 ) -> None:
     job = user.sbatch(f"{NODES} --time 10")
-    user.finishes(job)
+    finishes_on_both_nodes(lab, user, job)
     log = (user.folder / f"vmsbench-unet-{job}.log").read_text()
     assert f"host n1  job {job}  restarts 0  nodes n1,n2  GPUs 0,1  commit" in log
     assert "4 trials at once on 2 nodes of 4 cores, 2 GPUs each" in log
-    runs = user.folder / "runs" / "unet"
-    assert found(runs) == reference
-    assert set(places(runs)) == {"n1", "n2"}
+    assert found(user.folder / "runs" / "unet") == reference
     assert "job" in user.says("vmsbench status unet").stdout
-    user.says("vmsbench report unet")
-    assert (user.folder / "reports" / "unet" / "index.html").exists()
-    nothing_is_left(lab)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("family", ["gan", "diffusion"])
+def test_the_other_families_scripts_do_the_same(family: str, lab: Lab, user: User) -> None:
+    job = user.sbatch(f"{NODES} --time 10", family)
+    finishes_on_both_nodes(lab, user, job, family)
+    assert found(user.folder / "runs" / family) == of_one_machine(lab, family=family)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("shape", ["allocation", "elastic"])
+def test_a_sweep_submitted_from_the_login_node_is_the_same_in_both_shapes(
+    shape: str, lab: Lab, user: User, reference: dict[str, Any]
+) -> None:
+    words = " ".join(f"'{word}'" for word in TINY)
+    asked = f"launcher=slurm launcher.shape={shape} --nodes 2 --gpus 2 --cpus 4 --time 10"
+    said = user.says(f"vmsbench tune --exp unet {words} {asked}").stdout
+    job = re.match(r"job (\d+), log ", said)
+    assert job, said
+    assert said.splitlines()[1:] == ["  vmsbench status unet", "  vmsbench logs unet", "  vmsbench cancel unet"]
+    finishes_on_both_nodes(lab, user, job[1])
+    assert found(user.folder / "runs" / "unet") == reference
+    assert f"job {job[1]}" in user.says("vmsbench status unet").stdout
+    assert "the best configuration is" in user.says("vmsbench logs unet").stdout
+    assert "no job of it is left" in user.says("vmsbench cancel unet").stdout

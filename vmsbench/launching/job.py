@@ -5,6 +5,7 @@
 Slurm sends USR1 some time before the end and TERM to preempt. Both are passed on; the command saves and leaves with
 75, "not finished". Then the job queues itself again, or submits its continuation where requeueing is off. A command
 that dies is begun again at once in the same job; one that dies again and again without getting any further is not.
+When a sweep is through, its report is written.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from vmsbench.launching.queue import by_squeue, details, down, failing_nodes, no
 from vmsbench.processes import adopt, die_with_parent, end_descendants
 
 UNFINISHED, WRONG = 75, 2
+SWEEPS = ("tune", "resume", "final", "ablate")
 RESTARTS = 100
 CRASHES = 3
 """Deaths in a row without an epoch or trial between them, after which nothing is tried again."""
@@ -74,6 +76,8 @@ class Supervisor:
         while True:
             code = self.once()
             if code in (0, WRONG):
+                if code == 0 and self.command[0] in SWEEPS:
+                    self.report()
                 return self.end(code, "")
             if code == UNFINISHED or self.wish is not None:
                 return self.continued()
@@ -98,6 +102,13 @@ class Supervisor:
         for step in own_steps(self.given.job) if self.given and self.given.others else []:
             ask("scancel", "--signal=KILL", step)
         return code
+
+    def report(self) -> None:
+        """Write reports/NAME: a sweep that fails to be reported was nevertheless made."""
+        report = ["report", self.folder.name, "--runs", str(self.folder.parent)]
+        code = subprocess.run([*self.program, *report], stdin=subprocess.DEVNULL, check=False).returncode
+        if code:
+            say(f"no report (exit code {code}); to write it: vmsbench {shlex.join(report)}")
 
     def pass_on(self, number: int, frame: Any) -> None:
         self.wish = WISHES[signal.Signals(number)]
