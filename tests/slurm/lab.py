@@ -34,6 +34,7 @@ COMMANDS = {
     "unshare": "util-linux",
 }
 ALIAS = "vmsbench-lab"
+MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 ACCOUNTING = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server", "mariadb-install-db": "mariadb-server"}
 
 
@@ -57,6 +58,11 @@ def obstacle(accounting: bool = False) -> str | None:
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         return "namespaces are refused here: run the container with --privileged"
     return None
+
+
+def can_guard() -> bool:
+    """Whether jobs can be held to their memory here."""
+    return MEMORY_GROUPS.is_dir()
 
 
 def begun(pid: int) -> str:
@@ -86,7 +92,13 @@ def sweep() -> None:
 
 
 class Lab:
-    """One cluster in one folder. `stays`: after the process that brings it up, until `down`."""
+    """One cluster in one folder.
+
+    accounting  slurmdbd and its database
+    guarded     a job that takes more memory than it has asked for is ended (version 1 of the kernel's control groups)
+    remembers   seconds after its end for which slurmctld knows of a job
+    stays       after the process that brings it up, until `down`
+    """
 
     def __init__(
         self,
@@ -95,11 +107,12 @@ class Lab:
         gpus: int = 2,
         cpus: int = 8,
         accounting: bool = False,
-        extra: str = "",
+        guarded: bool = False,
+        remembers: int = 3600,
         stays: bool = False,
     ) -> None:
         self.folder, self.nodes, self.gpus, self.cpus, self.accounting = folder, nodes, gpus, cpus, accounting
-        self.extra, self.stays = extra, stays
+        self.guarded, self.remembers, self.stays = guarded, remembers, stays
         self.host = socket.gethostname().split(".")[0]
 
     @property
@@ -149,6 +162,12 @@ class Lab:
             self.stop(file.stem, signal.SIGKILL)
         for daemon in ("slurmctld", "slurmdbd", "mariadbd", "munged"):
             self.stop(daemon, signal.SIGTERM)
+        if self.guarded:
+            for number in range(1, self.nodes + 1):
+                group = MEMORY_GROUPS / f"slurm_n{number}"
+                for empty in (*sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True), group):
+                    with contextlib.suppress(OSError):
+                        empty.rmdir()
         bridge = self.folder / "run" / "bridge"
         if bridge.exists():
             subprocess.run(["ip", "link", "del", bridge.read_text().split()[0]], capture_output=True, check=False)
@@ -202,7 +221,7 @@ SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=500
 GresTypes=gpu
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+TaskPlugin=task/{"cgroup" if self.guarded else "none"}
 JobAcctGatherType=jobacct_gather/linux
 MpiDefault=none
 PropagateResourceLimits=NONE
@@ -214,11 +233,10 @@ KillWait=5
 SlurmctldTimeout=10
 SlurmdTimeout=20
 MessageTimeout=10
-MinJobAge=3600
+MinJobAge={self.remembers}
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=1,sched_min_interval=0
 {store}
-{self.extra}
 """)
         with self.conf.open("a") as conf:
             for number in range(1, self.nodes + 1):
@@ -237,7 +255,8 @@ SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=1,sched_min
         for device in devices:
             if not device.exists():
                 os.mknod(device, 0o666 | 0o020000, os.makedev(1, 3))
-        (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+        limits = "ConstrainRAMSpace=yes\nConstrainSwapSpace=yes\nAllowedSwapSpace=0\n" if self.guarded else ""
+        (self.folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/v1\n{limits}")
 
     def munge(self) -> None:
         run, key = self.folder / "run", self.folder / "munge.key"

@@ -3,10 +3,11 @@
 from collections import deque
 from pathlib import Path
 
-from vmsbench.cli.submitting import TAIL, follow
+from vmsbench.cli.submitting import follow
 from vmsbench.errors import UserError, did_you_mean
 from vmsbench.files import append_line, read_lines
-from vmsbench.launching.queue import Standing, cancel, jobs_of, notes, standings
+from vmsbench.launching.commands import POLL
+from vmsbench.launching.queue import Standing, cancel, jobs_of, leading_jobs, notes, standings
 
 
 def submitted(name: str, runs: Path) -> Path:
@@ -37,8 +38,8 @@ def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
             print(f"== job {job}: {log}")
         print("".join(last), end="", flush=True)
     if go_on:
-        job, log = next(iter(there.items()))
-        follow(job, log, folder, poll=TAIL * 5, shown=log.stat().st_size)
+        job, log = [(job, there[job]) for job in leading_jobs(folder) if job in there][-1]
+        follow(job, log, folder, POLL, shown=log.stat().st_size)
 
 
 def cancel_jobs(name: str, runs: Path) -> None:

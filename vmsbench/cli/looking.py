@@ -12,32 +12,44 @@ from vmsbench.cli.progress import duration, number
 from vmsbench.cli.sweeping import sweep_named
 from vmsbench.errors import UserError
 from vmsbench.files import plain
+from vmsbench.launching.commands import POLL
 from vmsbench.launching.queue import Standing
 from vmsbench.tuning.status import Status, Why, status, why
 
 WIDTH = 80
 PERIOD = 2.0
 SHOWN_FAILURES = 5
+NOT_BEGUN = "not begun"  # its job waits, or ended before the sweep
 
 
 def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> None:
     """Print how a sweep stands, or all of them; with `watch` again and again until it is over or Ctrl-C."""
-    folders = [sweep_named(name, runs)] if name else sorted(file.parent for file in runs.glob("*/sweep.json"))
-    if not folders:
+    there = sorted({file.parent for kind in ("sweep.json", "jobs.jsonl") for file in runs.glob(f"*/{kind}")})
+    if not there and not name:
         raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
+    folders = [folder for folder in there if name in (None, folder.name)] or [sweep_named(str(name), runs)]
+    asked = float("-inf")
     while True:
-        jobs = {folder.name: told(folder) for folder in folders}
-        found = [status(folder) for folder in folders]
+        if time.monotonic() - asked >= POLL:
+            asked, jobs = time.monotonic(), {folder: told(folder) for folder in folders}
+        found = {folder: status(folder) if (folder / "sweep.json").exists() else None for folder in folders}
         if as_json:
-            values = [plain(dataclasses.asdict(one)) for one in found]
-            for value in values:
-                value["jobs"] = [dataclasses.asdict(job) for job in jobs[value["name"]]]
+            values = [
+                (plain(dataclasses.asdict(one)) if one else {"name": folder.name, "state": NOT_BEGUN})
+                | {"jobs": [dataclasses.asdict(job) for job in jobs[folder]]}
+                for folder, one in found.items()
+            ]
             print(json.dumps(values[0] if name else values), flush=True)
         else:
             if watch and sys.stdout.isatty():
                 print("\x1b[2J\x1b[H", end="")
-            print("\n\n".join("\n".join([*lines(one), *wrapped_jobs(jobs[one.name])]) for one in found), flush=True)
-        if not watch or not any(one.state == "running" for one in found):
+            shown = [
+                "\n".join([*(lines(one) if one else [f"{folder.name}: {NOT_BEGUN}"]), *wrapped_jobs(jobs[folder])])
+                for folder, one in found.items()
+            ]
+            print("\n\n".join(shown), flush=True)
+        alive = any(one and one.state == "running" for one in found.values())
+        if not watch or not (alive or any(job.live for told_of in jobs.values() for job in told_of)):
             return
         time.sleep(PERIOD)
 

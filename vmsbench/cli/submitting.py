@@ -12,6 +12,7 @@ from typing import Any
 from vmsbench.build import build
 from vmsbench.cli.places import refuse_login_node
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.launching.commands import POLL
 from vmsbench.launching.here import Here
 from vmsbench.launching.job import UNFINISHED, finish
 from vmsbench.launching.launcher import Job, Launcher
@@ -126,7 +127,7 @@ def hand_over(launcher: Launcher, folder: Path, command: list[str], wait: bool) 
     runs = f" --runs {folder.parent}" if folder.parent.resolve() != Path("runs").resolve() else ""
     for step in ("status", "logs", "cancel"):
         print(f"  vmsbench {step} {folder.name}{runs}", flush=True)
-    return follow(job.number, job.log, folder, getattr(launcher, "poll", TAIL)) if wait else 0
+    return follow(job.number, job.log, folder, getattr(launcher, "poll", POLL)) if wait else 0
 
 
 def submit_elastic(launcher: Slurm, folder: Path, command: list[str]) -> Submitted:

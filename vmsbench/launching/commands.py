@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from vmsbench.errors import UserError
 
 PATIENCE = 30.0
+POLL = 40.0  # seconds between two questions of one who waits: a site's Slurm answers many
 PAUSES = (2.0, 5.0, 15.0)
 PASSING = (
     "socket timed out",

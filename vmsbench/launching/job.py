@@ -107,6 +107,7 @@ class Supervisor:
         """Write reports/NAME: a sweep that fails to be reported was nevertheless made."""
         report = ["report", self.folder.name, "--runs", str(self.folder.parent)]
         code = subprocess.run([*self.program, *report], stdin=subprocess.DEVNULL, check=False).returncode
+        end_descendants()
         if code:
             say(f"no report (exit code {code}); to write it: vmsbench {shlex.join(report)}")
 

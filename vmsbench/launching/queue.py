@@ -156,14 +156,18 @@ def jobs_of(folder: Path) -> list[str]:
     return list(dict.fromkeys(str(line["job"]) for line in notes(folder) if "job" in line))
 
 
+def leading_jobs(folder: Path) -> list[str]:
+    """The sweep's jobs but for those that only lend their nodes to another."""
+    lending = {str(line["job"]) for line in notes(folder) if "driver" in line}
+    return [job for job in jobs_of(folder) if job not in lending]
+
+
 def standings(folder: Path) -> list[Standing]:
-    """How the jobs of a sweep stand that may matter: those that are not over, else the last one."""
+    """How the jobs of a sweep stand that may matter: those that are not over, else the last that led it."""
     ended = {str(line["job"]) for line in notes(folder) if line["event"] == "ended" and line["final"]}
-    jobs = jobs_of(folder)
-    all_of_them = [standing(job, folder) for job in jobs if job not in ended] or [
-        standing(job, folder) for job in jobs[-1:]
-    ]
-    return [one for one in all_of_them if not one.over] or all_of_them[-1:]
+    asked = {job: standing(job, folder) for job in jobs_of(folder) if job not in ended}
+    going = [one for one in asked.values() if not one.over]
+    return going or [asked.get(job) or standing(job, folder) for job in leading_jobs(folder)[-1:]]
 
 
 def failing_nodes(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launching.allocation import scrubbed
-from vmsbench.launching.commands import Refused, call
+from vmsbench.launching.commands import POLL, Refused, call
 from vmsbench.launching.launcher import Job, JobError, Launcher
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Slurm(Launcher):
         extra: Mapping[str, Any] | None = None,
         forbidden: Sequence[str] = (),
         exclude: Sequence[str] = (),
-        poll: float = 40.0,
+        poll: float = POLL,
         name: str = "vmsbench",
         cluster: Literal["slurm", "local"] = "slurm",
     ) -> None:

@@ -15,14 +15,14 @@ from typing import Any
 
 from vmsbench.files import save_json
 from vmsbench.launching.allocation import Allocation, allocation, python
-from vmsbench.launching.commands import Refused, call
+from vmsbench.launching.commands import POLL, Refused, call
 from vmsbench.launching.job import WISHES, say
 from vmsbench.launching.launcher import JobError
 from vmsbench.launching.queue import by_squeue, details, standing
 from vmsbench.processes import adopt, end_descendants
 
 HEAD = ".ray-head.json"
-LOOK, ASK = 2.0, 30.0
+LOOK = 2.0  # seconds between two looks for a head
 
 
 def announce(folder: Path, given: Allocation, address: str) -> Path:
@@ -91,9 +91,7 @@ class Worker:
 
     def driver_over(self) -> bool:
         """Slurm is asked now and then only; a driver that nobody knows anything of is not over."""
-        if time.monotonic() - self.asked < ASK and (self.folder / HEAD).exists():
-            return False
-        if time.monotonic() - self.asked < LOOK * 3:
+        if time.monotonic() - self.asked < POLL:
             return False
         self.asked = time.monotonic()
         return standing(self.driver).over
