@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny import MODELS, configuration, dataset
+from tests.tiny import MODELS, configuration, dataset, files_in
 from vmsbench.data.pairs import unit
 from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import check, identity, run, with_settings
@@ -45,12 +45,16 @@ def test_an_interrupted_experiment_continues_where_it_stopped(model: str, tmp_pa
     for epoch in (1, 3):
         with pytest.raises(Killed):
             run(config, tmp_path / "cut", killed_after(epoch))
+        (tmp_path / "cut" / f".checkpoint.pt.{epoch}").write_bytes(b"half of a check")
     cut = run(config, tmp_path / "cut")
     histories = [timeless(read_lines(tmp_path / name / "history.jsonl")) for name in ("whole", "cut")]
     assert histories[0] == histories[1]
     assert timeless([whole]) == timeless([cut])
     weights = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["weights"] for name in ("whole", "cut")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert {file.name for file in files_in(tmp_path / "whole")} == {file.name for file in files_in(tmp_path / "cut")}
+    ]
+    assert files[0] == files[1]
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])

@@ -28,7 +28,7 @@ from vmsbench.build import build
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.pictures import beside
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
-from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
+from vmsbench.files import append_line, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
 from vmsbench.metrics.scores import lower_is_better, score
@@ -201,6 +201,7 @@ def run(config: Config, folder: Path | str, report: Report = ignore) -> dict[str
             report(record)
         return read_json(folder / "results.json")
     check_fid(config)
+    remove_unfinished(folder)
     save_json(folder / "config.json", config)
     try:
         return Experiment(config, folder).run(report)

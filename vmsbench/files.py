@@ -21,6 +21,12 @@ def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         beside.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what kills left of files that were being written; for whoever alone writes in `folder`."""
+    for beside in folder.rglob(".*.[0-9]*"):
+        beside.unlink()
+
+
 def plain(value: Any) -> Any:
     """`value` as JSON can hold it: tuples as lists, and null for numbers that are not finite."""
     if isinstance(value, dict):
