@@ -206,7 +206,7 @@ def test_data_can_be_made_and_checked(tmp_path: Path) -> None:
         (["tune", "--exp", "unett", "data=standin"], "did you mean unet"),
         (["tune", "--exp", "unet", "data.root=/nowhere"], "/nowhere"),
         (["tune", "--exp", "unet", "data=standin", "trainer.epoch=2"], "did you mean trainer.epochs"),
-        (["tune", "--exp", "unet", "data=standin", "+x=1"], "write x=1|write x=VALUE"),
+        (["tune", "--exp", "unet", "data=standin", "+x=1"], "write x=VALUE"),
         (["tune", "--exp", "unet", "--gpus", "99", "data=standin"], "--gpus 99: torch sees"),
         (["tune", "--exp", "unet", "--cpus", "0", "data=standin"], "--cpus 0: at least 1"),
         (["tune", "--exp", "unet", "--name", "a/b", "data=standin"], "--name a/b"),

@@ -64,6 +64,17 @@ def test_a_training_shows_a_bar_in_a_terminal_and_no_colour_where_none_is_wanted
     assert vmsbench(*arguments, "--quiet", cwd=tmp_path).stdout.startswith("unet on")
 
 
+def test_help_has_a_whole_line_for_every_command() -> None:
+    from typer.testing import CliRunner
+
+    from vmsbench.cli.commands import app
+
+    for group in ([], ["data"], ["bench"], ["weights"]):
+        shown = CliRunner().invoke(app, [*group, "--help"], terminal_width=80).stdout
+        assert "..." not in shown.partition("Commands:")[2]
+        assert "Commands:" in shown
+
+
 @pytest.mark.slow
 def test_a_sweep_in_a_terminal_keeps_to_80_columns_and_ends_in_json_for_programs(tmp_path: Path) -> None:
     """With a tracking server that is down all the while: one warning, and a later sync catches up."""

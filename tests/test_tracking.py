@@ -19,7 +19,7 @@ from tests.tiny import configuration, dataset
 from vmsbench import experiment
 from vmsbench.build import build
 from vmsbench.tracking.fetching import fetched, folder_of_run
-from vmsbench.tracking.folder import lines, milliseconds, read
+from vmsbench.tracking.folder import milliseconds, read
 from vmsbench.tracking.mlflow_mirror import MlflowTracker, masked
 from vmsbench.tracking.record import flat, records
 from vmsbench.tracking.server import compared
@@ -179,7 +179,6 @@ def test_a_cut_last_line_and_missing_files_are_tolerated(tmp_path: Path) -> None
 
 
 def test_an_empty_folder_has_nothing_to_say(tmp_path: Path) -> None:
-    assert lines(tmp_path / "none.jsonl") == []
     assert read(tmp_path).experiments == ()
 
 

@@ -73,7 +73,7 @@ def train(
     rounds: Rounds = 5,
     as_json: Json = False,
 ) -> None:
-    """Training against the bare step, a DataLoader of JPEG files, and diffusers."""
+    """Training against the bare step, a DataLoader and diffusers."""
     with tempfile.TemporaryDirectory() as folder:
         tell_rows(training_rows(Path(folder), overrides or [], (exp,) if exp else EXPERIMENTS, rounds), as_json)
 
@@ -106,7 +106,7 @@ def sample(
     rounds: Rounds = 3,
     as_json: Json = False,
 ) -> None:
-    """Sampling by diffusion, against the network's bare forward passes."""
+    """Sampling by diffusion against bare forward passes."""
     with tempfile.TemporaryDirectory() as folder:
         tell_rows(sampling_rows(Path(folder), overrides or [], batch, rounds), as_json)
 
@@ -123,7 +123,7 @@ def data(
     size: Annotated[int, typer.Option(help="To what they are resized.")] = 64,
     as_json: Json = False,
 ) -> None:
-    """The first and a later read of a dataset as large as VISCHEMA PLUS."""
+    """First and later reads of data as large as VISCHEMA PLUS."""
     with tempfile.TemporaryDirectory() as folder:
         tell_rows(data_rows(Path(folder), pairs, size), as_json)
 
@@ -140,7 +140,7 @@ def packing(
     trials: Annotated[int, typer.Option(help="Trials at once.")] = 8,
     as_json: Json = False,
 ) -> None:
-    """Several trials at once on one device, against one after another."""
+    """Several trials at once on one device, or one by one."""
     with tempfile.TemporaryDirectory() as folder:
         tell_rows(packing_rows(Path(folder), overrides or [], trials), as_json)
 
@@ -158,7 +158,7 @@ def precision(
     seeds: Annotated[int, typer.Option(min=2, help="Trainings in each precision.")] = 8,
     as_json: Json = False,
 ) -> None:
-    """Whether bf16 leaves final scores within what another seed would change: the demonstration's models, trained."""
+    """Whether bf16 changes scores less than another seed. The demonstration's models are trained."""
     with tempfile.TemporaryDirectory() as folder:
         tell_rows(precision_rows(Path(folder), overrides or [], (exp,) if exp else EXPERIMENTS, seeds), as_json)
 
@@ -208,7 +208,7 @@ def search(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Every searcher on the same score tables: the best score so far by trials and by epochs."""
+    """Every searcher on the same score tables. Best score so far by trials and by epochs."""
     import random
 
     from vmsbench.bench.search import race, table
@@ -254,7 +254,7 @@ def stopping(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """How often each rule for early stopping changes what a search finds, on recorded learning curves."""
+    """How often early stopping changes what is found. Each rule, on recorded learning curves."""
     from vmsbench.bench.stopping import compare, table
     from vmsbench.build import build
     from vmsbench.cli.configuration import compose, options

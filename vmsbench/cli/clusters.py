@@ -38,7 +38,10 @@ def drill(
     as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
-    """Strike a toy sweep as clusters do, and see it go on: signal, requeue, kill -9 of a trial and of the driver."""
+    """Strike a toy sweep as clusters do, and see it go on.
+
+    Signal, requeue, kill -9 of a trial and of the driver.
+    """
     from vmsbench.cli.drilling import drill as strike
     from vmsbench.cli.submitting import Wishes
 

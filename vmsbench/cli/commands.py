@@ -67,7 +67,7 @@ def tune(
     here: OnLogin = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take, as vmsbench plan.")] = False,
 ) -> None:
-    """Search for the best configuration, then train it again and score it on the test pairs.
+    """Search for the best configuration, and test it anew.
 
     The same command continues a sweep that was interrupted.
     """
@@ -113,7 +113,7 @@ def plan(
     hours: Hours = None,
     here: OnLogin = False,
 ) -> None:
-    """What `tune` with the same words would take: trials, epochs, hours, bytes. Nothing is begun.
+    """What `tune` with the same words would take. Trials, epochs, hours, bytes: nothing is begun.
 
     The search is played twenty times on made-up curves with the real rules.
     """
@@ -137,7 +137,10 @@ def resume(
     as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
-    """Continue a sweep with the settings that it was begun with; budget=, slots, device and places can be told anew."""
+    """Continue a sweep with the settings that it was begun with.
+
+    budget=, slots, device and places can be told anew.
+    """
     from vmsbench.cli.submitting import Wishes
     from vmsbench.cli.sweeping import settings_to_resume
 
@@ -189,7 +192,7 @@ def why(
     trial: Annotated[str, typer.Argument(help="A trial's name, or the beginning of it.")],
     runs: Runs = Path("runs"),
 ) -> None:
-    """What became of a trial: the cause, the end of its log, and the command that runs it alone."""
+    """Why a trial ended. The cause, the end of its log, and the command that runs it alone."""
     from vmsbench.cli.looking import show_why
 
     show_why(runs, trial)
@@ -211,7 +214,7 @@ def ablate(
     as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
-    """Train an experiment under every option of one choice, several seeds each; the report draws what each is worth."""
+    """What each option of one choice is worth, over several seeds. The report draws it."""
     from vmsbench.cli.ablating import ablation
     from vmsbench.cli.submitting import Wishes
 
@@ -234,7 +237,7 @@ def final(
     as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
-    """Train a sweep's best configurations again from fresh seeds, and score each once on the test pairs.
+    """Test a sweep's best configurations, trained from fresh seeds.
 
     They learn from the training pairs; where patience or keep=best is set, the tuning validation pairs say when a
     training ends and which epoch is kept, as in the search. The same command continues what was interrupted; more
@@ -263,7 +266,7 @@ def train(
     as_json: Json = False,
     here: OnLogin = False,
 ) -> None:
-    """Train one configuration, and score it on the tuning validation pairs. The same command continues it."""
+    """Train one configuration, and score it on the validation pairs. The same command continues it."""
     from vmsbench.cli.configuration import compose
 
     chosen = with_epochs(overrides, epochs) + ([f"seed={seed}"] if seed is not None else [])
@@ -285,7 +288,7 @@ def evaluate(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Score anybody's predicted maps by the one metric function, beside the blind baselines."""
+    """Score anybody's maps, beside the blind baselines."""
     from vmsbench.cli.evaluating import evaluate as score
 
     score(predictions, list(overrides or []), data, split, writable(runs), as_json, name)
@@ -297,7 +300,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where it is written; reports/NAME, unless told.")] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write tables, plots and a page that compare sweeps with each other and with blind baselines."""
+    """Tables, plots and a page that compare sweeps and baselines."""
     from vmsbench.cli.reporting import write_report
 
     target = out or Path("reports") / ("-".join(names) if names else "all")
@@ -315,7 +318,9 @@ def predict(
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Predict the maps of pictures of any size, as large as they are; unreadable files are listed at the end (exit 1).
+    """Predict the maps of pictures of any size.
+
+    They are as large as their pictures; unreadable files are listed at the end (exit code 1).
 
     A sweep's name means its best final: of the configuration that stands for it, the seed with the best tuning score.
     """
@@ -333,7 +338,7 @@ def export_command(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Write a sweep's best final as one file for other programs, checked to give the same maps."""
+    """Write a sweep's best final as one file for other programs. It is checked to give the same maps."""
     from vmsbench.cli.exporting import export_model
 
     export_model(model, format, out, runs, as_json)
@@ -347,7 +352,7 @@ def tradeoff(
     images: Annotated[int, typer.Option(min=2, help="Tuning validation pairs, at most.")] = 64,
     runs: Runs = Path("runs"),
 ) -> None:
-    """What more samples and more steps are worth, in scores and in seconds; the report draws it."""
+    """What more samples and more steps are worth. In scores and in seconds; the report draws it."""
     from vmsbench.cli.tradeoff import measure
 
     measure(name, writable(runs), steps, samples, images)
@@ -370,7 +375,7 @@ def ui(
     sync: Annotated[bool, typer.Option(help="Bring MLflow up to the folders first.")] = True,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Open MLflow's pages: starts its server, prints the link to the comparison and how to see it over ssh."""
+    """Open MLflow's pages. Starts its server, prints the link to the comparison and how to see it over ssh."""
     from vmsbench.cli.ui import show_ui
 
     show_ui(runs, port, sync)
@@ -382,7 +387,10 @@ def doctor(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Whether all that a study needs is there and works: each ok, or what to do. Exit code 1 where something is bad."""
+    """Whether all that a study needs is there and works.
+
+    Each is ok, or what to do; exit code 1 where something is bad.
+    """
     from vmsbench.cli.doctor import doctor as examine
 
     if not examine(runs, data, as_json):
@@ -394,7 +402,7 @@ def demo(
     runs: Runs = Path("runs/demo"),
     out: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("reports/demo"),
 ) -> None:
-    """The main job on the stand-in data: three kinds tuned, MLflow, the report. Minutes on two cores."""
+    """The main job on the stand-in data, in minutes. Three kinds tuned, MLflow, the report."""
     from vmsbench.cli.demo import run_demo
 
     if not run_demo(writable(runs), out):

@@ -15,7 +15,7 @@ def data_check(
     maps: Annotated[str | None, typer.Option(help="The maps' sub-folder, where it is not found by itself.")] = None,
     picture: Annotated[Path, typer.Option(help="Where the picture of eight pairs is written.")] = Path("pairs.png"),
 ) -> None:
-    """Counts, sizes, channel statistics, eight pairs to look at, and every bad file with the reason."""
+    """Look a dataset over. Counts, sizes, channel statistics, eight pairs to see, every bad file with the reason."""
     from vmsbench.cli.data import check_folder
 
     if not check_folder(path, images, maps, picture):
@@ -29,7 +29,7 @@ def data_standin(
     size: Annotated[int, typer.Option(help="Pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the formula.")] = 0,
 ) -> None:
-    """Make stand-in data by a formula, in VISCHEMA PLUS's layout, with the best possible predictions beside it."""
+    """Make stand-in data by a formula. It is laid out as VISCHEMA PLUS, the best possible predictions beside it."""
     from vmsbench.cli.data import make_standin
 
     make_standin(path, count, size, seed)

@@ -20,7 +20,7 @@ from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.comparison import skill, verdict
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
-from vmsbench.metrics.predictions import read_predictions
+from vmsbench.metrics.predictions import check_there, read_predictions
 from vmsbench.training.evaluation import keep
 from vmsbench.tuning.study import experiment_part, prepared
 
@@ -42,6 +42,8 @@ def evaluate(
         raise UserError(f"--split {split}: test or validation")
     if name is not None and split != "test":
         raise UserError(f"--name {name} keeps test scores for the report; leave out --split {split}")
+    if predictions != BASELINES:
+        check_there(Path(predictions))
     config, dataset = prepared(experiment_part(settings_for(data, overrides)), runs)
     check_fid(config)
     pairs = dataset.test if split == "test" else dataset.validation

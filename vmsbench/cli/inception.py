@@ -15,7 +15,7 @@ def weights_check(
     path: Annotated[Path | None, typer.Argument(help="The file; looked for in $TORCH_HOME, unless told.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Whether FID's Inception weights are there and the official ones, and how to carry them to a cluster."""
+    """Whether FID's Inception weights are there. And the official ones, and how to carry them to a cluster."""
     from vmsbench.cli.weights import check_weights
 
     if not check_weights(path, as_json):

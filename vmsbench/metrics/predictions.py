@@ -52,10 +52,14 @@ def read_predictions(path: Path, pairs: Pairs, others: Collection[str] = ()) -> 
     return maps, remarks + oddities(maps, pairs)
 
 
-def arrays(path: Path, size: int) -> tuple[dict[str, np.ndarray], bool]:
-    """What lies at `path`, by stem: C x H x W or K x C x H x W each; and whether it is all bytes."""
+def check_there(path: Path) -> None:
     if not path.exists():
         raise UserError(f"no predictions at {path}: give a folder of maps, one per test image, or a predictions.npz")
+
+
+def arrays(path: Path, size: int) -> tuple[dict[str, np.ndarray], bool]:
+    """What lies at `path`, by stem: C x H x W or K x C x H x W each; and whether it is all bytes."""
+    check_there(path)
     if path.is_dir() and (path / "predictions.npz").is_file():
         path = path / "predictions.npz"
     found = from_npz(path) if path.is_file() else from_folder(path, size)

@@ -1,10 +1,10 @@
 """From an MLflow run back to the folder that it mirrors, or to a copy of it."""
 
-import json
 import tempfile
 from pathlib import Path
 
 from vmsbench.errors import UserError
+from vmsbench.files import read_json
 from vmsbench.tracking.mlflow_mirror import client_of, failure, where
 from vmsbench.tracking.pyfunc import NEEDED
 
@@ -16,7 +16,7 @@ def folder_of_run(run: str, runs: Path) -> Path:
     """
     for note in sorted(runs.glob("*/mlflow.json")):
         try:
-            noted = json.loads(note.read_text(encoding="utf-8"))["runs"]
+            noted = read_json(note)["runs"]
         except (OSError, ValueError, KeyError):
             continue
         for key, entry in noted.items():

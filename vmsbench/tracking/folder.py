@@ -3,36 +3,20 @@
 Whatever a kill can leave behind is tolerated: a last line that was cut, a file that is not there yet.
 """
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from vmsbench.files import read_json, read_lines
+
 Line = dict[str, Any]
-
-
-def lines(path: Path) -> list[Line]:
-    """The whole JSON lines of a file that is appended to; none where it does not exist."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    found = []
-    for line in text.splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found
 
 
 def document(path: Path) -> Line:
     """A JSON object in a file; empty where it does not exist."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -146,7 +130,7 @@ def started(about: Line, journal: tuple[Line, ...]) -> int:
 
 def read(path: Path, alive: bool = True) -> Sweep:
     """Read the sweep in this folder; its experiments in the order in which they were begun."""
-    about, journal = document(path / "sweep.json"), tuple(lines(path / "journal.jsonl"))
+    about, journal = document(path / "sweep.json"), tuple(read_lines(path / "journal.jsonl"))
     begun = started(about, journal)
     experiments = []
     for kind in ("trials", "final"):
@@ -159,7 +143,7 @@ def read(path: Path, alive: bool = True) -> Sweep:
 
 def experiment(path: Path, journal: tuple[Line, ...], sweep_started: int) -> Experiment:
     events = tuple(e for e in journal if e.get("trial") == path.name and e.get("event") != "winner")
-    history = tuple(line for line in lines(path / "history.jsonl") if isinstance(line.get("epoch"), int))
+    history = tuple(line for line in read_lines(path / "history.jsonl") if isinstance(line.get("epoch"), int))
     first = history[0] if history else {}
     candidates = [milliseconds(e.get("time")) for e in events if e.get("event") == "started"]
     if (time := milliseconds(first.get("time"))) is not None:

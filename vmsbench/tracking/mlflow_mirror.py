@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+from vmsbench.files import read_json, save_json
 from vmsbench.tracking.folder import read
 from vmsbench.tracking.record import Record, identity, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
@@ -108,15 +109,13 @@ class Ledger:
     def read(cls, path: Path, store: str) -> "Ledger":
         """The note left by the last sync; empty where it is lost, damaged or about another store."""
         try:
-            noted = json.loads(path.read_text(encoding="utf-8"))
+            noted = read_json(path)
             return cls(path, store, dict(noted["runs"]) if noted["store"] == store else {})
         except (OSError, ValueError, KeyError, TypeError):
             return cls(path, store)
 
     def write(self) -> None:
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        beside.write_text(json.dumps({"store": self.store, "runs": self.runs}, indent=1), encoding="utf-8")
-        os.replace(beside, self.path)
+        save_json(self.path, {"store": self.store, "runs": self.runs})
 
 
 class Store:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from vmsbench.files import read_json
 from vmsbench.tracking.folder import read
 from vmsbench.tracking.mlflow_mirror import QUIET_AND_QUICK, client_of
 from vmsbench.tracking.tracker import TrackingError
@@ -27,7 +28,7 @@ def compared(sweeps: list[Path]) -> list[str]:
     chosen, trials = [], []
     for sweep in sweeps:
         try:
-            noted = json.loads((sweep / "mlflow.json").read_text(encoding="utf-8"))["runs"]
+            noted = read_json(sweep / "mlflow.json")["runs"]
         except (OSError, ValueError, KeyError):
             continue
         finals = [entry["run"] for key, entry in noted.items() if key.startswith("final/")]
