@@ -30,6 +30,7 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", 
 Rounds = Annotated[int, typer.Option(help="Turns of each contestant; the median counts.")]
 OneExperiment = Annotated[str | None, typer.Option("--exp", help="unet, gan or diffusion; all, unless told.")]
 EXPERIMENTS = ("unet", "gan", "diffusion")
+TURNS = 20  # in training: of two that are nearly equal, fewer would say either is slower
 
 
 @app.callback()
@@ -38,7 +39,7 @@ def everything(context: typer.Context, as_json: Json = False) -> None:
     if context.invoked_subcommand is None:
         with tempfile.TemporaryDirectory() as folder:
             parts = [
-                training_rows(Path(folder) / "train", [], EXPERIMENTS, 5),
+                training_rows(Path(folder) / "train", [], EXPERIMENTS, TURNS),
                 sampling_rows(Path(folder) / "sample", [], 16, 3),
                 data_rows(Path(folder) / "data", 1600, 64),
                 packing_rows(Path(folder) / "packing", [], 2),
@@ -70,7 +71,7 @@ def tell_rows(rows: Iterator["Row"], as_json: bool) -> None:
 def train(
     overrides: Overrides = None,
     exp: OneExperiment = None,
-    rounds: Rounds = 5,
+    rounds: Rounds = TURNS,
     as_json: Json = False,
 ) -> None:
     """Training against the bare step, a DataLoader and diffusers."""
