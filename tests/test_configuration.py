@@ -2,7 +2,9 @@
 
 import itertools
 import math
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from vmsbench.cli.ablating import ablation
 from vmsbench.cli.configuration import choices_made, compose, conf_folder, options
 from vmsbench.data.pairs import CHANNELS
 from vmsbench.errors import ConfigurationError
-from vmsbench.experiment import check, setting
+from vmsbench.experiment import check, setting, with_settings
 from vmsbench.tuning.searcher import key
 from vmsbench.tuning.study import check_space, experiment_part, searcher_for, space_of
 
@@ -112,6 +114,31 @@ def test_the_thesis_walk_starts_from_its_defaults_and_they_are_among_its_options
     for coordinate in space_of(settings["space"]["coordinates"], experiment_part(settings)):
         start = setting(settings, coordinate.param)
         assert key(start) in {key(option) for option in coordinate.options}
+
+
+def test_the_thesis_walk_of_the_gan_makes_the_trials_that_the_thesis_describes_and_no_other() -> None:
+    settings = compose("gan", ["space=seed_coordinate"])
+    base = experiment_part(settings)
+    space = space_of(settings["space"]["coordinates"], base)
+
+    def scored(config: dict[str, Any]) -> float:
+        """Any function of the six settings."""
+        return random.Random(key([setting(config, coordinate.param) for coordinate in space])).random()
+
+    best, described = base, [base]
+    for coordinate in space:
+        varied = [with_settings(best, {coordinate.param: option}) for option in coordinate.options]
+        described += [config for config in varied if key(config) != key(best)]
+        best = min(varied, key=scored)
+    assert len(described) == 1 + 2 * (1 + 3 + 14)
+
+    searcher, asked = searcher_for(settings, space), []
+    while not searcher.finished:
+        for choice in list(iter(searcher.ask, None)):
+            asked.append(space.config(choice))
+            searcher.tell(choice, scored(asked[-1]))
+    assert [key(config) for config in asked] == [key(config) for config in described]
+    assert key(space.config(searcher.incumbent)) == key(best)
 
 
 def test_the_thesis_augmentation_stands_before_the_gans_discriminator_and_on_the_pairs_of_the_others() -> None:

@@ -1,5 +1,6 @@
 """The cache answers fast, never wrongly, and survives kills, damage and company."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -131,16 +132,58 @@ def test_a_kill_in_mid_write_leaves_no_file_in_place(root: Path) -> None:
     assert not left.exists()
 
 
-def test_processes_that_start_at_once_all_get_the_data(root: Path) -> None:
-    asked = f"folder({str(root)!r}, size=16, cache={str(root / 'c')!r})"
-    script = f"from vmsbench.data.folder import folder\nprint({asked}.digest)"
+def test_of_processes_that_start_at_once_one_decodes_and_all_get_the_data(root: Path) -> None:
+    script = (
+        "import os, time\n"
+        "from vmsbench.data import folder as loading\n"
+        "plainly = loading.read_pairs\n"
+        "def told(*arguments):\n"
+        f"    open({str(root.parent / 'decoded')!r}, 'a').write('once\\n')\n"
+        "    time.sleep(2)\n"
+        "    return plainly(*arguments)\n"
+        "loading.read_pairs = told\n"
+        f"print(loading.folder({str(root)!r}, size=16, cache={str(root / 'c')!r}).digest)\n"
+    )
     started = [
         subprocess.Popen(
             [sys.executable, "-c", script], cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True
         )
-        for _ in range(2)
+        for _ in range(3)
     ]
     digests = {process.communicate()[0].strip() for process in started}
     assert digests == {folder(root, size=16).digest}
+    assert (root.parent / "decoded").read_text() == "once\n"
     assert len(list((root / "c").glob("pairs-*.npz"))) == 1
     assert not list((root / "c").glob(".*.part"))
+
+
+def test_where_the_disk_knows_no_locks_the_data_are_read_all_the_same(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(caching.fcntl, "flock", refused)
+    assert same(folder(root, size=16, cache=root / "cache"), folder(root, size=16))
+
+
+def test_a_folder_named_by_variables_is_the_machines_own(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for node in ("node1", "node2"):
+        monkeypatch.setenv("TMPDIR", str(root.parent / node))
+        monkeypatch.setenv("USER", "ada")
+        folder(root, size=16, cache="$TMPDIR/vms-${USER}")
+        assert list((root.parent / node / "vms-ada").glob("pairs-*.npz"))
+
+
+def test_tmpdir_is_the_systems_where_it_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(caching.tempfile, "gettempdir", lambda: "/tmp")
+    assert caching.here("$TMPDIR/a") == Path("/tmp/a")
+
+
+def test_a_variable_that_is_not_set_is_one_clear_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SCRATCH_OF_JOB", raising=False)
+    with pytest.raises(DataError, match=r"\$SCRATCH_OF_JOB is not set here; choose another with data.cache=PATH"):
+        folder(root, size=16, cache="$SCRATCH_OF_JOB/a")
+    with pytest.raises(DataError, match=r"a \$ stands before no variable"):
+        folder(root, size=16, cache="/scratch/$")

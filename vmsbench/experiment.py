@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from vmsbench.build import build
+from vmsbench.data.cache import here
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.pictures import beside
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
@@ -420,7 +421,7 @@ class Experiment:
         """The Frechet distances between true and predicted maps, or why there are none."""
         weights = find_weights(self.config["fid"]["weights"])
         reference, cache = self.train.maps, self.config["data"]["cache"]
-        folder = Path(cache) if cache else None
+        folder = here(cache) if cache else None
         return distances(test.maps, judged.samples[:, 0], reference, weights, self.device, cache=folder)
 
 

@@ -1,6 +1,7 @@
 """Sweeps on a real Slurm of two nodes with two pretended GPUs each."""
 
 import re
+import shutil
 from typing import Any
 
 import pytest
@@ -67,3 +68,15 @@ def test_a_sweep_submitted_from_the_login_node_is_the_same_in_both_shapes(
     assert f"job {job[1]}" in user.says("vmsbench status unet").stdout
     assert "the best configuration is" in user.says("vmsbench logs unet").stdout
     assert "no job of it is left" in user.says("vmsbench cancel unet").stdout
+
+
+@pytest.mark.cluster
+def test_pairs_are_decoded_once_on_each_nodes_own_disk(lab: Lab, user: User, reference: dict[str, Any]) -> None:
+    job = user.sbatch(f"{NODES} --time 10", more=("data.cache=$TMPDIR/staged",))
+    finishes_on_both_nodes(lab, user, job)
+    assert found(user.folder / "runs" / "unet") == reference
+    for number in range(1, lab.nodes + 1):
+        staged = lab.folder / "nodes" / f"n{number}" / "staged"
+        assert len([*staged.glob("pairs-*.npz")]) == 1
+        shutil.rmtree(staged)
+    assert not [*(user.folder / "runs" / "cache").glob("pairs-*")]

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from vmsbench.cli.configuration import compose
+from vmsbench.data.cache import here
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
@@ -122,7 +123,7 @@ def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[s
     """The distances of the set of predictions (the first sample of each image), where there are Inception weights."""
     maps = predictor.predict(pairs)
     first = maps[:, 0] if maps.ndim == 5 else maps
-    weights, cache = find_weights(config["fid"]["weights"]), Path(config["data"]["cache"])
+    weights, cache = find_weights(config["fid"]["weights"]), here(config["data"]["cache"])
     device = chosen_device(config["device"])
     return distances(pairs.maps, first, dataset.train.maps, weights, device, cache=cache)
 

@@ -3,20 +3,27 @@
     FOLDER/pairs-KEY.npz     images and maps, uint8; KEY is a digest of the files' bytes, the size and the reading rules
     FOLDER/files-KEY.json    {path: [bytes, mtime_ns, sha256]} of one dataset; KEY is a digest of its root's path
 
-Every file is written beside, synced and renamed, so readers see a whole file or none, and of several processes that
-start at once each may write the same bytes. A damaged file (zip's checksums tell) is decoded again.
+Every file is written beside, synced and renamed, so readers see a whole file or none. Of several processes that start
+at once on one machine the first decodes, and the others wait for it; where the disk knows no locks, each may write the
+same bytes. A damaged file (zip's checksums tell) is decoded again.
+
+A folder may be named by variables of the environment, which every node reads as its own: data.cache='$TMPDIR/vms'
+stages decoded pairs on the disk of each node that a sweep runs on.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import tempfile
 import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from string import Template
 from typing import IO
 
 import numpy as np
@@ -32,7 +39,7 @@ class Cache:
     """A folder of decoded pairs; it is made when something is first written."""
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = here(folder)
 
     def digests(self, root: Path, paths: Sequence[Path]) -> list[str]:
         """The SHA-256 of each file; files whose size and mtime are those remembered are not read."""
@@ -53,17 +60,26 @@ class Cache:
     ) -> dict[str, np.ndarray]:
         """The arrays kept under `key`; made, and kept, where they are absent, damaged or not `valid`."""
         path = self.folder / f"pairs-{key}.npz"
-        try:
-            with np.load(path, allow_pickle=False) as kept:
-                arrays = {name: kept[name] for name in kept.files}
-            if valid(arrays):
-                return arrays
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
-            pass
-        arrays = make()
-        with self.writing(path) as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        return arrays
+        if (kept := kept_in(path)) is not None and valid(kept):
+            return kept
+        with self.in_turn():
+            if (kept := kept_in(path)) is not None and valid(kept):
+                return kept
+            arrays = make()
+            with self.writing(path) as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            return arrays
+
+    @contextlib.contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """One process of this machine at a time; everybody at once where the folder cannot be locked."""
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                folder = os.open(self.folder, os.O_RDONLY)
+                held.callback(os.close, folder)
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[IO[bytes]]:
@@ -92,6 +108,28 @@ class Cache:
             with contextlib.suppress(OSError):
                 if time.time() - part.stat().st_mtime > ABANDONED:
                     part.unlink()
+
+
+def here(folder: str | Path) -> Path:
+    """A folder's path on this machine, with ~ and variables put in; $TMPDIR is /tmp where it is not set, as in POSIX.
+
+    Raises DataError for another variable that is not set.
+    """
+    try:
+        path = Template(str(folder)).substitute({"TMPDIR": tempfile.gettempdir()} | os.environ)
+    except (KeyError, ValueError) as error:
+        told = f"${error.args[0]} is not set here" if isinstance(error, KeyError) else "a $ stands before no variable"
+        raise DataError(f"data.cache={folder}: {told}; choose another with data.cache=PATH") from error
+    return Path(path).expanduser()
+
+
+def kept_in(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of a file; None where it is absent or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return {name: kept[name] for name in kept.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
+        return None
 
 
 def digest_of(*texts: str) -> str:

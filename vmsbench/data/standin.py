@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from vmsbench.data import scenes
+from vmsbench.data.cache import here
 from vmsbench.data.folder import load
 from vmsbench.data.layout import found, vischema_layout
 from vmsbench.data.pairs import Coding, Dataset
@@ -54,7 +55,7 @@ def standin(
 
     Raises DataError where `root` holds something else, and what `folder` raises.
     """
-    path = Path(root or Path(cache or "runs/cache") / f"standin-{count}-{size}-{seed}").expanduser().resolve()
+    path = Path(root or here(cache or "runs/cache") / f"standin-{count}-{size}-{seed}").expanduser().resolve()
     if not (path / STAMP).exists():
         write_standin(path, count, size, seed)
     there = stamp_of(path)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vmsbench.data.cache import here
 from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import Config, chosen_device, identity, with_settings
 from vmsbench.files import append_line, read_json, read_lines, save_json
@@ -83,7 +84,7 @@ def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
         if results["fid"]["weights"] is None:
             with np.load(file.parent / "predictions.npz") as kept:
                 maps = torch.from_numpy(kept["predictions"])
-            device, cache = chosen_device(config["device"]), Path(config["data"]["cache"])
+            device, cache = chosen_device(config["device"]), here(config["data"]["cache"])
             append_line(file.parent / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
             found = distances(dataset.test.maps, maps, dataset.train.maps, weights, device, cache=cache)
             reads = len(list(read_lines(file.parent / "test_reads.jsonl")))

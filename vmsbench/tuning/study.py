@@ -47,11 +47,12 @@ def experiment_part(settings: Config) -> Config:
 
 
 def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
-    """Read the data (into the cache of `runs`), and write into the configuration which data it was.
+    """Read the data (into the cache of `runs`, if no other is set), and write into the configuration which they were.
 
     Raises DataError where there is none, or it is not usable.
     """
-    config = with_settings(config, {"data.cache": str(runs.resolve() / "cache")})
+    if config["data"].get("cache") is None:
+        config = with_settings(config, {"data.cache": str(runs.resolve() / "cache")})
     if config["data"]["root"] is not None:
         config = with_settings(config, {"data.root": str(Path(config["data"]["root"]).expanduser().resolve())})
     if config["fid"]["weights"] is not None:
@@ -275,7 +276,7 @@ def journalled(folder: Path) -> Iterator[None]:
 def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path, command: str) -> None:
     """sweep.json and splits.json, or the refusal to continue a sweep that was another one."""
     described = {
-        "config": config,
+        "config": with_settings(config, {"data.cache": settings["data"].get("cache")}),
         "space": settings["space"]["coordinates"],
         "searcher": settings["searcher"],
         "scheduler": settings["scheduler"],
