@@ -254,3 +254,10 @@ def test_a_mistake_gets_one_line_that_names_what_would_have_worked(exp: str, ove
 
 def test_conf_is_found_beside_the_package() -> None:
     assert conf_folder() == Path(__file__).parents[1] / "conf"
+
+
+def test_an_open_mapping_takes_entries_of_its_own() -> None:
+    told = ["launcher=slurm", "launcher.extra.qos=long", "launcher.extra.comment=a b", "launcher.extra.nice=5"]
+    assert compose("unet", told)["launcher"]["extra"] == {"qos": "long", "comment": "a b", "nice": 5}
+    with pytest.raises(ConfigurationError, match="launcher.extras.qos is not a setting.*launcher.extra"):
+        compose("unet", ["launcher=slurm", "launcher.extras.qos=long"])

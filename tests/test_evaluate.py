@@ -224,8 +224,10 @@ def test_any_paired_folder_is_read_by_what_it_looks_like(tmp_path: Path, capsys)
     write_pairs(tmp_path / "data", 20, images="photos", maps="labels")
     found = answer(capsys, "baselines", [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
     assert found["data"]["images"] == 3
+    told = ["data=folder", "data.images=photos", "data.maps=labels", f"data.size={SIZE}"]
+    assert answer(capsys, "baselines", told, runs=tmp_path, data=tmp_path / "data") == found
     with pytest.raises(UserError, match=r"both say where the data lie"):
-        answer(capsys, "baselines", ["data=standin"], runs=tmp_path, data=tmp_path / "data")
+        answer(capsys, "baselines", ["data.root=elsewhere"], runs=tmp_path, data=tmp_path / "data")
     with pytest.raises(UserError, match=r"--split train: test or validation"):
         answer(capsys, "baselines", [], runs=tmp_path, data=tmp_path / "data", split="train")
     with pytest.raises(UserError, match=r"is a baseline's"):

@@ -219,7 +219,7 @@ def test_functions_that_a_job_could_not_import_are_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"time": "soon"}, {"cluster": "pbs"}], ids=str
+    "wrong", [{"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"time": "soon"}, {"time": "3"}, {"cluster": "pbs"}], ids=str
 )
 def test_settings_that_no_cluster_takes_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
@@ -413,11 +413,12 @@ def test_what_dies_is_begun_again_until_it_gets_nowhere(node: Node) -> None:
 
 def test_what_dies_but_gets_further_is_begun_again(node: Node) -> None:
     journal = node.folder / "runs" / "gan" / "journal.jsonl"
-    count = f"[ $1 = tune ] || exit 0; echo begun >> {journal}; [ $(wc -l < {journal}) -ge 6 ] && exit 0"
+    told = """'{"event":"finished"}'"""
+    count = f"[ $1 = tune ] || exit 0; echo {told} >> {journal}; [ $(wc -l < {journal}) -ge 6 ] && exit 0"
     node.vmsbench(f"{count}; kill -9 $$")
     job = node.begin()
     said, _ = job.communicate()
-    assert journal.read_text() == 6 * "begun\n"
+    assert len(journal.read_text().splitlines()) == 6
     assert job.returncode == 0, said
 
 
@@ -430,8 +431,45 @@ def test_a_job_that_died_with_its_node_again_and_again_stops_itself(node: Node) 
             (node.folder / "ready").unlink()
             job.kill()
         said, _ = job.communicate()
-    assert "3 jobs died here without getting any further" in said
+    assert "3 jobs ended here without getting any further" in said
     assert job.returncode == 1
+
+
+def test_to_be_begun_again_is_not_to_get_further(node: Node) -> None:
+    journal = node.folder / "runs" / "gan" / "journal.jsonl"
+    node.vmsbench(
+        f"""echo '{{"event":"session"}}' >> {journal}; echo '{{"event":"started"}}' >> {journal}; kill -9 $$"""
+    )
+    job = node.begin()
+    said, _ = job.communicate()
+    assert "it died 3 times without getting any further" in said
+    assert len(journal.read_text().splitlines()) == 6
+
+
+def test_a_job_whose_time_is_up_before_anything_was_trained_is_not_queued_for_ever(node: Node) -> None:
+    node.vmsbench(leaves_unfinished(node.folder))
+    for restart in range(4):
+        job = node.begin(SLURM_RESTART_COUNT=str(restart))
+        if restart < 3:
+            node.ready()
+            (node.folder / "ready").unlink()
+            job.send_signal(signal.SIGUSR1)
+        said, _ = job.communicate()
+        (node.folder / "said").unlink(missing_ok=True)
+    assert "3 jobs ended here without getting any further" in said
+    assert "ask for more by --time" in said
+    assert job.returncode == 1
+
+
+def test_a_job_that_ends_too_soon_for_anything_says_so_at_once(node: Node) -> None:
+    end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 100))
+    a_command(node.programs, "scontrol", f"echo JobId=12 EndTime={end}")
+    node.vmsbench("echo begun")
+    job = node.begin()
+    said, _ = job.communicate()
+    assert "this job is too short: it begins nothing in its last 180 s; ask for more by --time" in said
+    assert "begun" not in said
+    assert job.returncode == 2
 
 
 def test_nothing_that_a_job_began_outlives_it(node: Node) -> None:

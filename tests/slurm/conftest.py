@@ -47,13 +47,15 @@ class User:
             "PATH": path,
             "TMPDIR": str(self.lab.folder / "s"),
             "HOME": str(self.folder),
+            "USER": self.name,
             "XDG_CONFIG_HOME": str(self.folder),
         }
 
     def says(self, command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """A line of shell, as on the login node; nothing that it started is there when it is over, or given up."""
         alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        become = f"setpriv --reuid={self.name} --clear-groups" if self.name != "root" else ""
+        group = pwd.getpwnam(self.name).pw_gid
+        become = f"setpriv --reuid={self.name} --regid={group} --clear-groups" if self.name != "root" else ""
         shell = ["bash", "-c", f'{become} bash -c "$1"; exit $?', "login", command]
         done = self.lab.run(*alone, *shell, check=False, cwd=self.folder, env=self.environment, timeout=300)
         if check and done.returncode:

@@ -234,6 +234,8 @@ SlurmctldTimeout=10
 SlurmdTimeout=20
 MessageTimeout=10
 MinJobAge={self.remembers}
+MaxArraySize=3
+EnforcePartLimits=ALL
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=1,sched_min_interval=0
 {store}
@@ -246,7 +248,9 @@ SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=1,sched_min
                     f"CPUs={self.cpus} RealMemory=20000 {gres}State=UNKNOWN\n"
                 )
             partition = f"Nodes={names} MaxTime=INFINITE DefaultTime=30 State=UP"
+            short = f"Nodes={names} MaxTime=5 DefaultTime=5 State=UP"
             conf.write(f"PartitionName=low {partition} Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime=10\n")
+            conf.write(f"PartitionName=short {short} PriorityTier=1\n")
             conf.write(f"PartitionName=high {partition} PriorityTier=10 PreemptMode=OFF\n")
         devices = [self.folder / "dev" / f"gpu{number}" for number in range(self.gpus)]
         (self.folder / "gres.conf").write_text(

@@ -51,8 +51,9 @@ def compose(exp: str, overrides: list[str]) -> Config:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             base = hydra_compose("config", overrides=[f"exp={exp}", *groups])
             plain_base = chosen_space(cast(Config, OmegaConf.to_container(base, resolve=True)))
-            for name in values:
-                check_name(name, plain_base, exp)
+            for name, override in values.items():
+                if check_name(name, plain_base, exp):
+                    values[name] = f"+{override}"
             OverridesParser.create().parse_overrides(list(values.values()))
             composed = (
                 base if not values else hydra_compose("config", overrides=[f"exp={exp}", *groups, *values.values()])
@@ -60,8 +61,9 @@ def compose(exp: str, overrides: list[str]) -> Config:
             settings = chosen_space(cast(Config, OmegaConf.to_container(composed, resolve=True)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(one_line(error, overrides)) from error
-    for name in values:
-        fit(settings, plain_base, name)
+    for name, override in values.items():
+        if not override.startswith("+"):
+            fit(settings, plain_base, name)
     return settings
 
 
@@ -90,11 +92,16 @@ def check_option(shown: str, group: str, option: str) -> None:
         )
 
 
-def check_name(name: str, base: Config, exp: str) -> None:
-    """Raises ConfigurationError where `name` is no path of the settings, with what stands beside it."""
+def check_name(name: str, base: Config, exp: str) -> bool:
+    """Whether `name` is a new entry of an open mapping, one that is empty by default, such as launcher.extra.
+
+    Raises ConfigurationError where it is no path of the settings either, with what stands beside it.
+    """
     here: Any = base
     walked: list[str] = []
     for part in name.split("."):
+        if here == {} and walked:
+            return True
         if not isinstance(here, dict) or part not in here:
             beside = list(here) if isinstance(here, dict) else []
             groups = sorted(folder.name for folder in conf_folder().iterdir() if folder.is_dir()) if not walked else []
@@ -106,6 +113,7 @@ def check_name(name: str, base: Config, exp: str) -> None:
             )
         here = here[part]
         walked.append(part)
+    return False
 
 
 def fit(settings: Config, base: Config, name: str) -> None:

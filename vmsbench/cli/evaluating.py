@@ -76,12 +76,14 @@ def evaluate(
 
 
 def settings_for(data: Path | None, overrides: list[str]) -> dict[str, Any]:
-    """All settings, with the folder `data` read as what it looks like."""
+    """All settings, with the folder `data` read as what it looks like, unless data=OPTION says what it is."""
     if data is None:
         return compose("unet", overrides)
-    if given := next((o for o in overrides if o.startswith(("data=", "data.root="))), None):
+    if given := next((o for o in overrides if o.startswith("data.root=")), None):
         raise UserError(f"--data {data} and {given} both say where the data lie; give one of them")
-    if is_vischema(data):
+    if any(o.startswith("data=") for o in overrides):
+        settings = compose("unet", overrides)
+    elif is_vischema(data):
         settings = compose("unet", ["data=vischema", *overrides])
     else:
         layout = detect(data)

@@ -53,7 +53,7 @@ def show_plan(
         settings, runs.resolve(), slots.count, may_train, lambda text: print(text, file=sys.stderr, flush=True)
     )
     ration = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial)
-    jobs = math.ceil(found.cost.clock / job.hours) if job and found.cost and job.hours > 0 else None
+    jobs = math.ceil(found.cost.clock / job.hours) if job and found.cost else None
     if as_json:
         asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": str(job.time)}
         share_of = {"cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial}

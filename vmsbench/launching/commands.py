@@ -11,6 +11,7 @@ from vmsbench.errors import UserError
 
 PATIENCE = 30.0
 POLL = 40.0  # seconds between two questions of one who waits: a site's Slurm answers many
+EARLY = 60  # seconds by which Slurm may send a signal too early
 PAUSES = (2.0, 5.0, 15.0)
 PASSING = (
     "socket timed out",

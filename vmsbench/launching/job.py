@@ -20,8 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vmsbench.files import read_lines
 from vmsbench.launching.allocation import Allocation, allocation, own_steps, scrubbed
-from vmsbench.launching.commands import Refused, ask, call
+from vmsbench.launching.commands import EARLY, Refused, ask, call
 from vmsbench.launching.launcher import JobError
 from vmsbench.launching.queue import by_squeue, details, down, failing_nodes, note, notes
 from vmsbench.processes import adopt, die_with_parent, end_descendants
@@ -32,9 +33,10 @@ RESTARTS = 100
 CRASHES = 3
 """Deaths in a row without an epoch or trial between them, after which nothing is tried again."""
 
+TIME_UP = "the time is nearly up"
 WISHES = {
-    signal.SIGUSR1: "the time is nearly up",
-    signal.SIGUSR2: "the time is nearly up",
+    signal.SIGUSR1: TIME_UP,
+    signal.SIGUSR2: TIME_UP,
     signal.SIGTERM: "asked to leave",
 }
 
@@ -72,7 +74,11 @@ class Supervisor:
             where |= {"restarts": self.given.restarts, "nodes": self.given.nodes}
         self.note("began", **where)
         if (tries := fruitless(self.folder)) > CRASHES:
-            return self.end(1, f"error: {tries - 1} jobs died here without getting any further; see the lines above")
+            told = f"error: {tries - 1} jobs ended here without getting any further; see the lines above"
+            return self.end(1, f"{told}; if their time was up, ask for more by --time")
+        if 0 < self.end_of_job() < time.time() + notice():
+            told = f"error: this job is too short: it begins nothing in its last {notice():.0f} s"
+            return self.end(WRONG, f"{told}; ask for more by --time, or for less notice (launcher.notice)")
         while True:
             code = self.once()
             if code in (0, WRONG):
@@ -120,10 +126,14 @@ class Supervisor:
 
     def until(self) -> dict[str, str]:
         """When Slurm will ask us to leave, for whoever begins a trial: VMSBENCH_UNTIL, seconds since 1970."""
+        end = self.end_of_job()
+        return {"VMSBENCH_UNTIL": f"{end - notice():.0f}"} if end else {}
+
+    def end_of_job(self) -> float:
+        """When its time is up, seconds since 1970; 0 where nobody knows."""
         with contextlib.suppress(ValueError):
-            end = time.mktime(time.strptime(self.facts.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S"))
-            return {"VMSBENCH_UNTIL": f"{end - notice():.0f}"}
-        return {}
+            return time.mktime(time.strptime(self.facts.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S"))
+        return 0.0
 
     # Going on
 
@@ -144,7 +154,7 @@ class Supervisor:
             if self.facts.get("Requeue") == "0":
                 told = f"goes on as job {self.submit_continuation()}"
             else:
-                self.note("ended", code=UNFINISHED, final=False)
+                self.note("ended", code=UNFINISHED, final=False, why=self.wish)
                 call("scontrol", "requeue", str(job))
                 told = "queued again"
         except Refused as error:
@@ -179,7 +189,7 @@ class Supervisor:
         arguments = batch_arguments(self.command) if facts.get("Command", "").endswith(".sh") else []
         said = call("sbatch", "--parsable", "--no-requeue", *told, str(script), *arguments, environment=scrubbed())
         job = said.strip().partition(";")[0]
-        self.note("ended", code=UNFINISHED, final=True, continued_by=job)
+        self.note("ended", code=UNFINISHED, final=True, why=self.wish, continued_by=job)
         note(self.folder, "submitted", job=job, after=facts["JobId"])
         return job
 
@@ -226,8 +236,8 @@ def say(text: str) -> None:
 
 
 def notice() -> float:
-    """Seconds before the end at which Slurm signals: as the job was told, with a minute that it may come too early."""
-    return float(os.environ.get("VMSBENCH_NOTICE", "120")) + 60
+    """Seconds before the end at which Slurm signals, at the earliest."""
+    return float(os.environ.get("VMSBENCH_NOTICE", "120")) + EARLY
 
 
 def folder_of(command: Sequence[str]) -> Path:
@@ -243,16 +253,18 @@ def folder_of(command: Sequence[str]) -> Path:
 
 
 def progress(folder: Path) -> int:
-    """What grows with every event of the sweep, and every epoch of its trials: the bytes of what is written down."""
-    files = [folder / "journal.jsonl", *folder.glob("trials/*/history.jsonl"), *folder.glob("final/*/history.jsonl")]
-    return sum(file.stat().st_size for file in files if file.exists())
+    """What grows as the sweep gets further, and not when it is merely begun again: trials that ended, epochs written."""
+    ended = sum(line["event"] in ("finished", "final", "winner") for line in read_lines(folder / "journal.jsonl"))
+    histories = [*folder.glob("trials/*/history.jsonl"), *folder.glob("final/*/history.jsonl")]
+    return ended + sum(file.stat().st_size for file in histories)
 
 
 def fruitless(folder: Path) -> int:
-    """How many of the last starts saw the same progress, none of which ended in order."""
+    """How many of the last starts saw the same progress, and either died or were told only that their time was up."""
     count, seen = 0, None
     for line in reversed(notes(folder)):
-        if line["event"] == "ended" or (seen is not None and line.get("progress") != seen):
+        in_order = line["event"] == "ended" and line.get("why") != TIME_UP
+        if in_order or (seen is not None and line.get("progress") != seen):
             break
         if line["event"] == "began":
             count, seen = count + 1, line["progress"]

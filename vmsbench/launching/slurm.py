@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launching.allocation import scrubbed
-from vmsbench.launching.commands import POLL, Refused, call
+from vmsbench.launching.commands import EARLY, POLL, Refused, call
 from vmsbench.launching.launcher import Job, JobError, Launcher
 
 if TYPE_CHECKING:
@@ -31,10 +31,12 @@ HINTS = {
     "gres": "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type",
     "gpu": "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type",
     "node count": "--nodes",
-    "node configuration": "--nodes, --gpus, launcher.cpus, launcher.memory, launcher.partition",
+    "more processors": "--nodes, launcher.cpus, launcher.partition",
+    "node configuration": "--nodes, --gpus, launcher.gpu_type, cpus, memory, partition",
     "qos": "launcher.extra.qos",
     "limit": "fewer jobs at once, or launcher.extra.qos",
-    "unrecognized option": "launcher.forbidden, the list of flags that this site does not take",
+    "unrecognized option": "launcher.extra, or launcher.forbidden, the list of flags that this site does not take",
+    "reservation": "launcher.extra.reservation",
     "not found": "",
     "no answer": "look by `squeue --me` whether it is there all the same",
 }
@@ -103,6 +105,11 @@ class Slurm(Launcher):
                 raise ConfigurationError(f"launcher.{setting} is {word}; it must be one of {', '.join(valid)}")
         if not re.fullmatch(r"[1-9]\d*|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}", str(time)):
             raise ConfigurationError(f"launcher.time is {time}; write it as 90 (minutes), 8:00:00 or 1-12")
+        if seconds_of(str(time)) <= notice + EARLY:
+            raise ConfigurationError(
+                f"launcher.time {time} leaves nothing to train in: a job saves {notice} s before its end, and Slurm may say "
+                f"so {EARLY} s too early; ask for more by --time, or for less by launcher.notice"
+            )
         self._cluster, self._folder = cluster, Path(folder).resolve()
         self.poll, self.gpus, self.cpus, self.nodes, self.elastic = poll, gpus, cpus, nodes, shape == "elastic"
         self.hours, self.time = (seconds_of(str(time)) - notice) / 3600, time
