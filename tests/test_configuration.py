@@ -259,5 +259,5 @@ def test_conf_is_found_beside_the_package() -> None:
 def test_an_open_mapping_takes_entries_of_its_own() -> None:
     told = ["launcher=slurm", "launcher.extra.qos=long", "launcher.extra.comment=a b", "launcher.extra.nice=5"]
     assert compose("unet", told)["launcher"]["extra"] == {"qos": "long", "comment": "a b", "nice": 5}
-    with pytest.raises(ConfigurationError, match="launcher.extras.qos is not a setting.*launcher.extra"):
+    with pytest.raises(ConfigurationError, match=r"launcher\.extras\.qos is not a setting.*launcher\.extra"):
         compose("unet", ["launcher=slurm", "launcher.extras.qos=long"])

@@ -253,7 +253,7 @@ def folder_of(command: Sequence[str]) -> Path:
 
 
 def progress(folder: Path) -> int:
-    """What grows as the sweep gets further, and not when it is merely begun again: trials that ended, epochs written."""
+    """What grows as the sweep gets further, not as it is begun again: trials that ended, epochs written."""
     ended = sum(line["event"] in ("finished", "final", "winner") for line in read_lines(folder / "journal.jsonl"))
     histories = [*folder.glob("trials/*/history.jsonl"), *folder.glob("final/*/history.jsonl")]
     return ended + sum(file.stat().st_size for file in histories)
