@@ -67,7 +67,10 @@ def begin(sweep: Path, trial: str, width: int, at: float, folder: str = "trials"
     model = {"_target_": "vmsbench.models.regression.Regression", "network": network, "long": "x" * 7000}
     write(path / "config.json", {"exp": "unet", "seed": seed, "model": model, "data": {"root": None}})
     (path / "samples.png").write_bytes(b"png")
-    append(sweep / "journal.jsonl", event="started", time=at, trial=trial, choice={WIDTH: width}, coordinate=WIDTH)
+    if folder == "final":
+        append(sweep / "journal.jsonl", event="final_started", time=at, trial=trial)
+    else:
+        append(sweep / "journal.jsonl", event="started", time=at, trial=trial, choice={WIDTH: width}, coordinate=WIDTH)
     return path
 
 
@@ -165,6 +168,13 @@ def store(sweep: Path) -> str:
 
 
 # The records: plain data
+
+
+def test_each_training_starts_when_the_journal_says_that_it_was_begun(tmp_path: Path) -> None:
+    sweep = half_a_sweep(tmp_path)
+    begin(sweep, "ffffffffffff", width=8, at=START + 43, folder="final", seed=7)
+    began = [START, START + 10, START + 20, START + 43]
+    assert [experiment.started for experiment in read(sweep).experiments] == [1000 * at for at in began]
 
 
 def test_a_cut_last_line_and_missing_files_are_tolerated(tmp_path: Path) -> None:

@@ -135,8 +135,12 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def user(lab: Lab, request: pytest.FixtureRequest) -> User:
-    return User(lab, Path(tempfile.mkdtemp(prefix="user-", dir=lab.folder)))
+def user(lab: Lab) -> Iterator[User]:
+    """Somebody whose jobs, and whose alone, are on the cluster."""
+    someone = User(lab, Path(tempfile.mkdtemp(prefix="user-", dir=lab.folder)))
+    yield someone
+    someone.says("scancel --user=root", check=False)
+    someone.wait_for(lambda: not someone.says("squeue -h").stdout, "every job to be over", 60)
 
 
 def of_one_machine(lab: Lab, *more: str, family: str = "unet") -> dict[str, Any]:

@@ -142,6 +142,7 @@ class Supervisor:
         job, restarts = (self.given.job, self.given.restarts) if self.given else (0, 0)
         if not job:
             return UNFINISHED
+        self.remember_lost_nodes()
         now = by_squeue(str(job))
         most = int(os.environ.get("VMSBENCH_MAX_RESTARTS", RESTARTS))
         if now is None or now.state != "RUNNING":
@@ -210,11 +211,14 @@ class Supervisor:
         return [f"{time.strftime('%F %T')}  {told}", f"vmsbench {shlex.join(self.command)}"]
 
     def remember_lost_nodes(self) -> None:
-        """Note which nodes of this job's last run Slurm has given up since."""
-        runs = [line for line in notes(self.folder) if line["event"] == "began" and self.given]
-        if runs and self.given and self.given.restarts and runs[-1]["job"] == self.given.job:
-            for node in down(runs[-1]["nodes"]):
-                self.note("node failed", node=node)
+        """Note once which nodes of this job's last run Slurm has given up."""
+        lines = notes(self.folder)
+        begun = max((at for at, line in enumerate(lines) if line["event"] == "began"), default=None)
+        if self.given is None or begun is None or lines[begun]["job"] != self.given.job:
+            return
+        known = {line["node"] for line in lines[begun:] if line["event"] == "node failed"}
+        for node in sorted({*down(lines[begun]["nodes"])} - known):
+            self.note("node failed", node=node)
 
     def note(self, event: str, **facts: Any) -> None:
         with contextlib.suppress(OSError):

@@ -107,8 +107,8 @@ class Slurm(Launcher):
             raise ConfigurationError(f"launcher.time is {time}; write it as 90 (minutes), 8:00:00 or 1-12")
         if seconds_of(str(time)) <= notice + EARLY:
             raise ConfigurationError(
-                f"launcher.time {time} leaves nothing to train in: a job saves {notice} s before its end, and Slurm may "
-                f"say so {EARLY} s too early; ask for more by --time, or for less by launcher.notice"
+                f"launcher.time {time} leaves no time to train: a job saves {notice} s before its end, and Slurm may "
+                f"say so {EARLY} s too early; ask for more by --time, or for less notice (launcher.notice)"
             )
         self._cluster, self._folder = cluster, Path(folder).resolve()
         self.poll, self.gpus, self.cpus, self.nodes, self.elastic = poll, gpus, cpus, nodes, shape == "elastic"

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vmsbench.reporting import labels
 from vmsbench.reporting.certainty import Noise
-from vmsbench.reporting.plots import BLIND_LINE, INK, MUTED, PAPER, fine, plain, shorten, style
+from vmsbench.reporting.plots import BLIND_LINE, INK, MUTED, PAPER, plain, shorten, style
 from vmsbench.reporting.study import Sweep, Trial
 from vmsbench.reporting.values import mapping
 
@@ -139,7 +139,13 @@ def score_axis(axes: Axes, at: int, worst: float, best: float) -> None:
     axes.axvline(at, color=MUTED, lw=0.7, zorder=1)
     for level, value in ((0.0, worst), (0.5, (worst + best) / 2), (1.0, best)):
         axes.annotate(
-            fine(value), (at, level), (5, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center"
+            f"{value:.4g}".replace("-", "−"),
+            (at, level),
+            (5, 0),
+            textcoords="offset points",
+            fontsize=7.5,
+            color=INK,
+            va="center",
         )
 
 

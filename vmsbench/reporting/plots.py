@@ -196,17 +196,13 @@ def thin_and_bold(axes: Axes, sweep: Sweep, color: str, key: str, part: str) -> 
 
 
 def plain(value: float, _: object = None) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    """A tick's number with all the digits that it has: one that were rounded would stand at the wrong place."""
+    return f"{value:.6g}".replace("-", "−")
 
 
 def shorten(text: str, length: int = 34) -> str:
     """A label that leaves room for the figure; the tables have it whole."""
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
-
-
-def fine(value: float, _: object = None) -> str:
-    """As `plain`, with a digit more: the options of a walk are close together."""
-    return f"{value:.4g}".replace("-", "−")
 
 
 def scale(axes: Axes, levels: Sequence[float]) -> None:

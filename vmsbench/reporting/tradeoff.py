@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from vmsbench.reporting import labels
-from vmsbench.reporting.plots import BLIND_LINE, HAIR, fine, plain, second_scale, style
+from vmsbench.reporting.plots import BLIND_LINE, HAIR, plain, second_scale, style
 from vmsbench.reporting.study import Sweep
 from vmsbench.reporting.table import Cell, Column, Part, Table, figure
 from vmsbench.reporting.values import mapping, number
@@ -56,7 +56,7 @@ def finish(axes: Axes, levels: list[float], blind: float | None) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(plain))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(fine))
+    axes.yaxis.set_major_formatter(FuncFormatter(plain))
     axes.grid(axis="y", color=HAIR, lw=0.6)
     axes.set_axisbelow(True)
     second_scale(axes, "y")

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vmsbench.reporting import labels
 from vmsbench.reporting.certainty import Noise, gap, how_sure
-from vmsbench.reporting.plots import BLIND_LINE, HAIR, INK, MUTED, PAPER, fine, second_scale, shorten, style
+from vmsbench.reporting.plots import BLIND_LINE, HAIR, INK, MUTED, PAPER, plain, second_scale, shorten, style
 from vmsbench.reporting.study import Step, Sweep
 from vmsbench.reporting.values import in_unit
 
@@ -49,7 +49,7 @@ def walk(sweep: Sweep, title: str, color: str, blind: float | None, noise: Noise
         unit = ", in [−1, 1]" if in_unit(sweep.metric, 1.0) is not None else ""
         axes.set_xlabel(f"{labels.metric(sweep.metric)} on the tuning validation set{unit}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(fine))
+        axes.xaxis.set_major_formatter(FuncFormatter(plain))
         if sweep.metric in ("l1", "crps"):
             second_scale(axes, "x")
     return figure

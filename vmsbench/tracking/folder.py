@@ -145,7 +145,7 @@ def experiment(path: Path, journal: tuple[Line, ...], sweep_started: int) -> Exp
     events = tuple(e for e in journal if e.get("trial") == path.name and e.get("event") != "winner")
     history = tuple(line for line in read_lines(path / "history.jsonl") if isinstance(line.get("epoch"), int))
     first = history[0] if history else {}
-    candidates = [milliseconds(e.get("time")) for e in events if e.get("event") == "started"]
+    candidates = [milliseconds(e.get("time")) for e in events if e.get("event") in ("started", "final_started")]
     if (time := milliseconds(first.get("time"))) is not None:
         candidates.append(time - round(float(first.get("seconds") or 0) * 1000))
     begun = next((t for t in candidates if t is not None), sweep_started)
