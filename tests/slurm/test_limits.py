@@ -101,6 +101,8 @@ def test_a_node_that_failed_twice_is_left_out_next_time(lab: Lab, user: User) ->
         user.wait_for(lambda seen=seen: user.epochs() > seen + 5, "a few epochs")  # type: ignore[misc]
         lab.cut_power(2)
         user.wait_for(lambda: "n2" not in lab.ready(), "n2 to be missed", 90)
+        left = "not finished; the job is"
+        user.wait_for(lambda n=failures, left=left: user.logs().count(left) == n, "the job to leave")  # type: ignore[misc]
         lab.start_node(2)
         began = f"restarts {failures}  nodes n1,n2"
         user.wait_for(lambda began=began: began in user.logs(), "the job to begin again", 150)  # type: ignore[misc]
