@@ -132,6 +132,10 @@ def test_a_tune_asked_to_stop_saves_and_says_how_to_go_on(stop: signal.Signals, 
     assert process.wait(timeout=60) == 75
     assert "to continue:\n  vmsbench tune --exp unet" in (tmp_path / "log").read_text()
     assert events(folder, "interrupted")
+    running = {event["trial"] for event in events(folder, "started")}
+    assert {
+        trial for trial in running if "left at step" in (folder / "trials" / trial / "log.txt").read_text()
+    } == running
     assert not (folder / "lock").exists()
 
 

@@ -12,7 +12,7 @@ from vmsbench.files import append_line
 from vmsbench.launching.drill import DRIVER, REQUEUE, SIGNAL, TRIAL, Seen, differences, is_driver
 
 BROKEN = {
-    SIGNAL: ("launching/job.py", "self.child.send_signal(signal.SIGUSR1)", "pass"),
+    SIGNAL: ("launching/job.py", "signal.SIGUSR1 if self.wish == TIME_UP else signal.SIGTERM", "signal.SIGCONT"),
     TRIAL: ("tuning/ray_driver.py", "max_failures=", "max_failures=0 *"),
     DRIVER: ("launching/job.py", 'say(f"died ({words}); beginning again")', 'return self.end(1, "")'),
 }

@@ -1,7 +1,9 @@
 """An experiment is a configuration and a folder: whole, interrupted, repeated, wrong."""
 
 import csv
+import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import check, identity, run, with_settings
 from vmsbench.files import append_line, read_json, read_lines, save_json
 from vmsbench.metrics.scores import score
-from vmsbench.training.training import Diverged
+from vmsbench.training.training import Diverged, Left
 
 TIMES = ("seconds", "time", "seconds_per_image")
 
@@ -53,6 +55,38 @@ def test_an_interrupted_experiment_continues_where_it_stopped(model: str, tmp_pa
     weights = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["weights"] for name in ("whole", "cut")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert {file.name for file in files_in(tmp_path / "whole")} == {file.name for file in files_in(tmp_path / "cut")}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(model: str, tmp_path: Path) -> None:
+    config = configuration(**MODELS[model])
+    whole = run(config, tmp_path / "whole")
+    steps = whole["images_seen"] // config["trainer"]["batch_size"]
+    left = sorted({0, 1, steps // 2, steps - 1})
+    for before, step in itertools.pairwise([0, *left]):
+        asked = iter([*[False] * (step - before), True])
+        with pytest.raises(Left):
+            run(config, tmp_path / "cut", leave=asked.__next__)
+    said = re.findall(r"left at step (\d+)", (tmp_path / "cut" / "log.txt").read_text())
+    assert [int(step) for step in said] == left
+    cut = run(config, tmp_path / "cut")
+    histories = [timeless(read_lines(tmp_path / name / "history.jsonl")) for name in ("whole", "cut")]
+    assert histories[0] == histories[1]
+    assert timeless([whole]) == timeless([cut])
+    weights = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["weights"] for name in ("whole", "cut")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_the_time_of_an_epoch_that_was_left_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()  # each look at the clock is a second later
+    monkeypatch.setattr("vmsbench.experiment.time.perf_counter", lambda: float(next(clock)))
+    config = with_settings(configuration(), {"trainer.epochs": 1})
+    asked = itertools.count()
+    with pytest.raises(Left):
+        run(config, tmp_path, leave=lambda: next(asked) == 2)
+    spent = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["spent"]
+    assert spent == 1
+    assert run(config, tmp_path)["seconds"] > spent
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shlex
 import re
 import signal
 import stat
@@ -135,6 +136,16 @@ def test_a_job_asks_slurm_for_what_it_was_told(cluster: Path, tmp_path: Path) ->
     assert "4711" in job.description
     assert f"{tmp_path}/jobs/4711_0_log.out" in job.description
     assert job.description.endswith("scancel 4711")
+
+
+def test_the_signal_that_slurm_sends_to_the_batch_script_reaches_the_command(cluster: Path, tmp_path: Path) -> None:
+    waits = f"trap 'exit 7' USR1; touch {tmp_path}/ready; while :; do sleep 0.01; done"
+    script = Slurm(folder=tmp_path / "jobs").script(shlex.join(["bash", "-c", waits]))
+    job = subprocess.Popen(["bash", "-c", script])
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait(10) == 7
 
 
 def test_a_job_asks_for_nothing_it_was_not_told(cluster: Path, tmp_path: Path) -> None:

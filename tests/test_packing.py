@@ -12,7 +12,7 @@ import pytest
 
 from tests.test_sweep import told
 from vmsbench.errors import ConfigurationError
-from vmsbench.experiment import LOG_BYTES, log
+from vmsbench.files import LOG_BYTES, log
 
 ROOT = Path(__file__).parents[1]
 

@@ -29,13 +29,13 @@ from vmsbench.data.cache import here
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.pictures import beside
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
-from vmsbench.files import append_line, plain, read_json, read_lines, remove_unfinished, replace, save_json
+from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
 from vmsbench.metrics.scores import lower_is_better, score
 from vmsbench.models.model import Model
 from vmsbench.training.evaluation import Evaluation, evaluate, keep, rehearse, validation_losses, variety
-from vmsbench.training.training import Training, snapshot, summary
+from vmsbench.training.training import Asked, Left, Training, never, snapshot, summary
 
 Config = dict[str, Any]
 Report = Callable[[dict[str, Any]], None]
@@ -56,7 +56,7 @@ LEAST = {
 }
 SHOWN, FILES = 8, 12
 SLIDES, SLIDES_OF_FINAL = FILES - 6, FILES - 9  # there are six other files, in a final nine
-LOG_BYTES, COLLAPSED = 256_000, 0.02
+COLLAPSED = 0.02
 
 
 def ignore(record: dict[str, Any]) -> None:
@@ -185,11 +185,12 @@ def check_fid(config: Config) -> None:
         )
 
 
-def run(config: Config, folder: Path | str, report: Report = ignore) -> dict[str, Any]:
+def run(config: Config, folder: Path | str, report: Report = ignore, leave: Asked = never) -> dict[str, Any]:
     """Train and judge `config` in `folder`; returns what results.json holds.
 
     report  is called with each line of the history as it comes about; when continuing, first with those that are
             there already. It may raise (SystemExit, say) to stop: what was done stays, and can be continued.
+    leave   is asked between two steps whether to save and stop here; then Left is raised.
     Raises UserError for settings or data that cannot work, Diverged for a loss that is no number.
     """
     folder = Path(folder)
@@ -205,20 +206,10 @@ def run(config: Config, folder: Path | str, report: Report = ignore) -> dict[str
     remove_unfinished(folder)
     save_json(folder / "config.json", config)
     try:
-        return Experiment(config, folder).run(report)
+        return Experiment(config, folder, leave).run(report)
     except Exception:
         log(folder, traceback.format_exc())
         raise
-
-
-def log(folder: Path, text: str) -> None:
-    """Add to the log; of one that has grown beyond LOG_BYTES the older half is dropped."""
-    path = folder / "log.txt"
-    with path.open("a") as file:
-        file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()[-LOG_BYTES // 2 :]}\n")
-    if path.stat().st_size > LOG_BYTES:
-        kept = path.read_bytes()[-LOG_BYTES // 2 :].partition(b"\n")[2]
-        replace(path, lambda file: file.write(b"(older lines were dropped)\n" + kept))
 
 
 def chosen_device(name: str) -> torch.device:
@@ -236,8 +227,9 @@ def chosen_device(name: str) -> torch.device:
 class Experiment:
     """A configuration at work in its folder."""
 
-    def __init__(self, config: Config, folder: Path) -> None:
-        self.config, self.folder = config, folder
+    def __init__(self, config: Config, folder: Path, leave: Asked = never) -> None:
+        self.config, self.folder, self.leave = config, folder, leave
+        self.spent = 0.0  # seconds that went into an epoch that somebody stopped
         self.device = chosen_device(config["device"])
         torch.manual_seed(config["seed"])
         self.dataset: Dataset = build(config["data"])
@@ -287,6 +279,8 @@ class Experiment:
             self.kept = {"epoch": epoch, "weights": self.weights()}
             replace(self.folder / "checkpoint.pt", lambda file: torch.save(self.kept, file))
         self.model.load_state_dict(self.kept["weights"])
+        if self.leave():
+            raise Left
         results = self.judge(history)
         save_json(self.folder / "results.json", results)
         log(self.folder, f"done: {json.dumps(plain(results['validation']))}")
@@ -303,14 +297,14 @@ class Experiment:
             self.kept = state
             return list(read_lines(history_file))
         self.training.load_state_dict(state["training"])
-        self.best = state["best"]
+        self.best, self.spent = state["best"], state["spent"]
         history = [record for record in read_lines(history_file) if record["epoch"] <= state["epoch"]]
         lines = "".join(json.dumps(record) + "\n" for record in history)
         replace(history_file, lambda file: file.write(lines.encode()))
         return history
 
     def save(self, epoch: int) -> None:
-        state = {"epoch": epoch, "training": self.training.state_dict(), "best": self.best}
+        state = {"epoch": epoch, "training": self.training.state_dict(), "best": self.best, "spent": self.spent}
         replace(self.folder / "checkpoint.pt", lambda file: torch.save(state, file))
 
     def trained(self, history: list[dict[str, Any]]) -> bool:
@@ -327,9 +321,16 @@ class Experiment:
 
     def one_epoch(self, epoch: int, seconds_before: float) -> dict[str, Any]:
         """Train for an epoch and look at the validation pairs; returns the history's line."""
-        start = time.perf_counter()
+        start = time.perf_counter() - self.spent
         evaluation = self.config["evaluation"]
-        losses = self.training.epoch()
+        try:
+            losses = self.training.epoch(self.leave)
+        except Left:
+            self.spent = time.perf_counter() - start
+            self.save(epoch - 1)
+            log(self.folder, f"left at step {self.training.step}, in epoch {epoch}")
+            raise
+        self.spent = 0.0
         record: dict[str, Any] = {"epoch": epoch, "train": losses}
         record["observed"], record["troubles"] = self.model.observations(losses), self.model.troubles(losses)
         with self.training.average.in_place():

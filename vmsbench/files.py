@@ -3,9 +3,12 @@
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+LOG_BYTES = 256_000
 
 
 def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -85,3 +88,13 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(value, dict):
                 yield value
+
+
+def log(folder: Path, text: str) -> None:
+    """Add a line with the time to log.txt; of one that has grown beyond LOG_BYTES the older half is dropped."""
+    path = folder / "log.txt"
+    with path.open("a") as file:
+        file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()[-LOG_BYTES // 2 :]}\n")
+    if path.stat().st_size > LOG_BYTES:
+        kept = path.read_bytes()[-LOG_BYTES // 2 :].partition(b"\n")[2]
+        replace(path, lambda file: file.write(b"(older lines were dropped)\n" + kept))

@@ -66,5 +66,5 @@ def test_the_sweep_goes_on(strike: Strike, lab: Lab, user: User, long_reference:
     user.finishes(driver, 400)
     assert found(user.folder / "runs" / "unet") == long_reference
     user.wait_for(lambda: not user.says("squeue -h").stdout, "the workers to leave", 120)
-    nothing_is_left(lab)
+    nothing_is_left(lab, files=strike is not workers_node_switched_off)
     user.wait_for(lambda: len(lab.ready()) == lab.nodes, "all nodes to be back", 60)

@@ -28,7 +28,8 @@ class Executor(submitit.SlurmExecutor):
         return self._make_submission_file_text(command or self._submitit_command_str, "")
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
-        lines = super()._make_submission_file_text(command, uid).splitlines(keepends=True)
+        """The command takes the shell's place: Slurm sends --signal=B:USR1 to that, and it would die of it."""
+        lines = super()._make_submission_file_text(f"exec {command}", uid).splitlines(keepends=True)
         return "".join(line for line in lines if flag(line) not in self.forbidden)
 
     def _submit_command(self, command: str) -> Any:

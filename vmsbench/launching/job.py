@@ -122,7 +122,7 @@ class Supervisor:
         say(f"{signal.Signals(number).name}: {self.wish}, saving")
         if self.child is not None:
             with contextlib.suppress(ProcessLookupError):
-                self.child.send_signal(signal.SIGUSR1)
+                self.child.send_signal(signal.SIGUSR1 if self.wish == TIME_UP else signal.SIGTERM)
 
     def until(self) -> dict[str, str]:
         """When Slurm will ask us to leave, for whoever begins a trial: VMSBENCH_UNTIL, seconds since 1970."""

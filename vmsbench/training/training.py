@@ -20,6 +20,18 @@ MakesOptimizer = Callable[..., torch.optim.Optimizer]
 Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
+Asked = Callable[[], bool]
+"""Whether somebody asks us to save and stop here."""
+
+
+def never() -> bool:
+    return False
+
+
+class Left(BaseException):
+    """Somebody asked for it, and the training stopped between two steps; its state can be saved, and go on."""
+
+
 class Diverged(UserError, ArithmeticError):
     """The training loss, or what the network gives, is no number any more."""
 
@@ -77,27 +89,34 @@ class Training:
         self.steps_per_epoch = len(pairs) // batch_size
         self.steps = epochs * self.steps_per_epoch
         self.step = 0
+        self.part: dict[str, Any] = {}
+        """Of an epoch that was left: the order of its pairs, and the losses of the steps so far."""
 
     @property
     def images_seen(self) -> int:
         return self.step * self.batch_size
 
-    def epoch(self) -> dict[str, float]:
+    def epoch(self, leave: Asked = never) -> dict[str, float]:
         """Go once through the training pairs in a new order; returns the mean of each `player/term` and their `loss`.
 
+        `leave` is asked before each step. Where it says so, Left is raised; the next call goes on at that step.
         Raises Diverged where the loss or a weight is not finite, OutOfMemory where the batch does not fit: as all are
         of one size, at the first step. The device is waited for once, at the end.
         """
         size = self.micro_batch
         halved = f"trainer.micro_batch={max(1, size // 2)} trains the same in smaller parts"
         with fitting(f"training on {size} pairs at once", f"{halved}, a lower model.network.width with less"):
-            return self.through_all()
+            return self.through_all(leave)
 
-    def through_all(self) -> dict[str, float]:
+    def through_all(self, leave: Asked) -> dict[str, float]:
         self.model.train()
-        order = torch.randperm(len(self.pairs), device=self.device)
-        seen: dict[str, list[Tensor]] = {}
-        for index in range(self.steps_per_epoch):
+        part, self.part = self.part, {}
+        order = part["order"] if part else torch.randperm(len(self.pairs), device=self.device)
+        seen: dict[str, list[Tensor]] = {name: list(values) for name, values in part.get("seen", {}).items()}
+        for index in range(self.step % self.steps_per_epoch, self.steps_per_epoch):
+            if leave():
+                self.part = {"order": order, "seen": {name: torch.stack(values) for name, values in seen.items()}}
+                raise Left
             chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
             self.one_step(*self.batch(chosen), seen)
         means = {name: float(torch.stack(values).mean()) for name, values in seen.items()}
@@ -171,12 +190,14 @@ class Training:
             yield turn
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the data: weights, optimisers, average, step, and the state of every random stream."""
+        """Everything but the data: weights, optimisers, average, step, what there is of an epoch that was left, and the
+        state of every random stream."""
         return {
             "model": self.model.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "average": self.average.state_dict(),
             "step": self.step,
+            "part": self.part,
             **random_state(),
         }
 
@@ -185,7 +206,7 @@ class Training:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.average.load_state_dict(state["average"])
-        self.step = state["step"]
+        self.step, self.part = state["step"], state["part"]
         set_random_state(state)
 
 

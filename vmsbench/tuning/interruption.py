@@ -22,21 +22,52 @@ def stoppable() -> Iterator[None]:
 
 
 STOPPING = b"\nstopping: the trials save; Ctrl-C again stops at once\n"
+GRACE = {signal.SIGTERM: 10.0, signal.SIGINT: 60.0, signal.SIGUSR1: 60.0}
+"""Seconds in which trials may come to their next step, save and leave; then Ray Tune stops in order without them.
+After SIGTERM a cluster kills soon; SIGUSR1 comes well before the end of a job's time."""
 
 
-@contextmanager
-def left_to_ray() -> Iterator[None]:
-    """Within the block SIGTERM and the first SIGINT are SIGUSR1, for which Ray Tune has a handler that stops in order;
-    a second SIGINT raises KeyboardInterrupt. Ray must have been told to leave SIGINT alone."""
-    again = signal.getsignal(signal.SIGINT)
+class Interruption:
+    """What the signals do while Ray Tune runs. The first calls `drain`, which is to let the trials save and end; those
+    that do not in time, or a second signal, are left to Ray Tune's own handler for SIGUSR1, which stops in order at the
+    last epochs. A second SIGINT raises KeyboardInterrupt.
 
-    def first(*_: Any) -> None:
-        signal.signal(signal.SIGINT, again)
-        os.write(2, STOPPING)  # print may be what was interrupted
-        os.kill(os.getpid(), signal.SIGUSR1)
+    Ray must have been told to leave SIGINT alone. `arm` is to be called once Ray Tune has put its handler in place;
+    a signal before that goes to it at once.
+    """
 
-    with handled({signal.SIGINT: first, signal.SIGTERM: lambda *_: os.kill(os.getpid(), signal.SIGUSR1)}):
-        yield
+    def __init__(self, drain: Callable[[], None]) -> None:
+        self.drain = drain
+        self.rays: Callable[..., Any] | None = None
+        self.timer: threading.Timer | None = None
+        self.again = signal.getsignal(signal.SIGINT)
+
+    @contextmanager
+    def handling(self) -> Iterator[None]:
+        with handled({signal.SIGINT: self.asked, signal.SIGTERM: self.asked}):
+            try:
+                yield
+            finally:
+                if self.timer:
+                    self.timer.cancel()
+
+    def arm(self) -> None:
+        if self.rays is None and threading.current_thread() is threading.main_thread():
+            self.rays = signal.signal(signal.SIGUSR1, self.asked)  # type: ignore[assignment]
+
+    def asked(self, number: int, frame: Any) -> None:
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, self.again)
+            os.write(2, STOPPING)  # print may be what was interrupted
+        if self.rays is None:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        elif self.timer is None:
+            self.timer = threading.Timer(GRACE[signal.Signals(number)], os.kill, (os.getpid(), signal.SIGUSR1))
+            self.timer.daemon = True
+            self.timer.start()
+            self.drain()
+        else:
+            self.rays(number, frame)
 
 
 @contextmanager

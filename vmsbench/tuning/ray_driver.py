@@ -13,6 +13,7 @@ import math
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,15 +35,17 @@ os.environ.update(
 import ray
 import torch
 from ray import tune
+from ray.experimental.internal_kv import _internal_kv_exists, _internal_kv_put
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 
 from vmsbench import experiment
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, save_json
+from vmsbench.training.training import Left
 from vmsbench.tuning.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
 from vmsbench.tuning.halving import Looks
-from vmsbench.tuning.interruption import SIGNALS, deferred, left_to_ray
+from vmsbench.tuning.interruption import SIGNALS, Interruption, deferred
 from vmsbench.tuning.private import private_folder, remove_leftovers
 from vmsbench.tuning.ray_cluster import PRIVATE
 from vmsbench.tuning.stopping import Stopping
@@ -53,6 +56,7 @@ DEATHS = 100 if "VMSBENCH_ELASTIC" in os.environ else 2
 Where workers come and go, that is their way to go."""
 
 FAILURE = "failure.json"
+LEAVE, LOOK = b"vmsbench:leave", 0.5
 EXTRA = 1000  # trials that Ray may be given besides those of the search: what is tried again counts anew for it
 
 
@@ -157,14 +161,16 @@ def drive(
     """Run `work` to its end; False where it halted, or was stopped by SIGINT, SIGTERM or SIGUSR1 before that.
 
     A trial that trains for more than `seconds` fails.
-    To be called within `local_cluster` or `joined`. Interrupted trials keep their folders and go on at the next start.
+    To be called within `local_cluster` or `joined`. Interrupted trials keep their folders and go on at the next start,
+    from the step at which they left; those that did not leave in time, from their last epoch.
     """
     if work.finished or work.halted:
         return work.finished
     bridge = Bridge(work)
+    interruption = Interruption(bridge.leave)
     scheduler = Stopper(bridge, Looks(stopping, epochs), metric, seconds)
     storage = private_folder()
-    with left_to_ray():
+    with interruption.handling():
         try:
             tuner = tune.Tuner(
                 tune.with_resources(run_trial, {"cpu": slots.cpus_per_trial, "gpu": slots.gpus_per_trial}),
@@ -180,7 +186,7 @@ def drive(
                 run_config=tune.RunConfig(
                     name="sweep",
                     storage_path=str(storage),
-                    callbacks=[Bell(bridge, watcher)],
+                    callbacks=[Bell(bridge, watcher, interruption)],
                     failure_config=tune.FailureConfig(max_failures=DEATHS),
                     verbose=0,
                 ),
@@ -200,7 +206,9 @@ def run_trial(config: dict[str, Any]) -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-    folder = Path(config["folder"])
+    folder, leave = Path(config["folder"]), Wish()
+    if leave():
+        return
     failure = folder / FAILURE
     failure.unlink(missing_ok=True)
 
@@ -210,10 +218,24 @@ def run_trial(config: dict[str, Any]) -> None:
         tune.report(seen if score is None else seen | {config["metric"]: score})
 
     try:
-        experiment.run(config["experiment"], folder, report)
+        experiment.run(config["experiment"], folder, report, leave)
+    except Left:
+        return
     except Exception as error:
         folder.mkdir(parents=True, exist_ok=True)
         save_json(failure, asdict(Failure.of(error)))
+
+
+class Wish:
+    """In a trial: whether the driver wishes that it leaves. Ray is asked once in LOOK seconds."""
+
+    def __init__(self) -> None:
+        self.at, self.known = -math.inf, False
+
+    def __call__(self) -> bool:
+        if not self.known and time.monotonic() - self.at > LOOK:
+            self.at, self.known = time.monotonic(), bool(_internal_kv_exists(LEAVE))
+        return self.known
 
 
 class Bridge(RaySearcher):
@@ -225,6 +247,7 @@ class Bridge(RaySearcher):
         self.trials: dict[str, Trial] = {}
         self.stopped: dict[str, str] = {}
         self.failed: dict[str, Failure] = {}
+        self.leaving = False
         self.until = float(os.environ.get("VMSBENCH_UNTIL", "inf"))
         self.longest = 0.0
 
@@ -232,7 +255,14 @@ class Bridge(RaySearcher):
         if "record" in result:
             self.longest = max(self.longest, result["record"]["seconds"] / result["record"]["epoch"])
 
+    def leave(self) -> None:
+        """Begin nothing more, and tell the trials: by a thread, as a signal may have interrupted a talk with Ray."""
+        self.leaving = True
+        threading.Thread(target=_internal_kv_put, args=(LEAVE, b"1"), daemon=True).start()
+
     def suggest(self, trial_id: str) -> Any:
+        if self.leaving:
+            return RaySearcher.FINISHED
         if time.time() + self.longest > self.until:
             return None  # it could not save its first epoch before the job's time is up
         trial = self.work.ask()
@@ -305,13 +335,16 @@ class Stopper(FIFOScheduler):
 class Bell(tune.Callback):
     """Rings for whoever watches: after each epoch of a trial, and a few times a second."""
 
-    def __init__(self, bridge: Bridge, watcher: Watcher) -> None:
-        self.bridge, self.watcher = bridge, watcher
+    def __init__(self, bridge: Bridge, watcher: Watcher, interruption: Interruption) -> None:
+        self.bridge, self.watcher, self.interruption = bridge, watcher, interruption
         self.last = 0.0
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if "record" in result:
             self.watcher.epoch(self.bridge.trials[trial.trial_id], result["record"])
+
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        self.interruption.arm()
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
         if time.monotonic() - self.last > 0.25:
