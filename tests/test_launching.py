@@ -2,8 +2,8 @@
 
 import inspect
 import os
-import shlex
 import re
+import shlex
 import signal
 import stat
 import subprocess

@@ -3,8 +3,8 @@
     results = run(config, folder)             or: python -m vmsbench.experiment config.json folder
 
 The folder holds config.json, history.jsonl (a line per epoch), checkpoint.pt, samples.png, log.txt and, once the work
-is done, results.json. Running it again continues after the last whole epoch, or returns at once. Nothing here needs
-more than torch, numpy, pillow and torchvision, so that it runs on bare machines too.
+is done, results.json. Running it again continues at the step at which it was asked to leave, else after the last whole
+epoch, or returns at once. Nothing here needs more than torch, numpy, pillow and torchvision: it runs on bare machines.
 """
 
 import ast
