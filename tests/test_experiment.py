@@ -28,6 +28,13 @@ def timeless(records: Any) -> list[dict[str, Any]]:
     return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
 
 
+def assert_trained_the_same(*folders: Path) -> None:
+    histories = [timeless(read_lines(folder / "history.jsonl")) for folder in folders]
+    assert histories[0] == histories[1]
+    weights = [torch.load(folder / "checkpoint.pt", weights_only=True)["weights"] for folder in folders]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 class Killed(BaseException):
     """The process is gone, as far as the experiment can tell."""
 
@@ -48,12 +55,8 @@ def test_an_interrupted_experiment_continues_where_it_stopped(model: str, tmp_pa
         with pytest.raises(Killed):
             run(config, tmp_path / "cut", killed_after(epoch))
         (tmp_path / "cut" / f".checkpoint.pt.{epoch}").write_bytes(b"half of a check")
-    cut = run(config, tmp_path / "cut")
-    histories = [timeless(read_lines(tmp_path / name / "history.jsonl")) for name in ("whole", "cut")]
-    assert histories[0] == histories[1]
-    assert timeless([whole]) == timeless([cut])
-    weights = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["weights"] for name in ("whole", "cut")]
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert timeless([run(config, tmp_path / "cut")]) == timeless([whole])
+    assert_trained_the_same(tmp_path / "whole", tmp_path / "cut")
     assert {file.name for file in files_in(tmp_path / "whole")} == {file.name for file in files_in(tmp_path / "cut")}
 
 
@@ -69,12 +72,8 @@ def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(model: 
             run(config, tmp_path / "cut", leave=asked.__next__)
     said = re.findall(r"left at step (\d+)", (tmp_path / "cut" / "log.txt").read_text())
     assert [int(step) for step in said] == left
-    cut = run(config, tmp_path / "cut")
-    histories = [timeless(read_lines(tmp_path / name / "history.jsonl")) for name in ("whole", "cut")]
-    assert histories[0] == histories[1]
-    assert timeless([whole]) == timeless([cut])
-    weights = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["weights"] for name in ("whole", "cut")]
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert timeless([run(config, tmp_path / "cut")]) == timeless([whole])
+    assert_trained_the_same(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_the_time_of_an_epoch_that_was_left_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
