@@ -140,6 +140,23 @@ def test_a_tune_asked_to_stop_saves_and_says_how_to_go_on(stop: signal.Signals, 
 
 
 @pytest.mark.slow
+def test_a_train_asked_to_stop_goes_on_at_the_same_step(tmp_path: Path) -> None:
+    command = ["train", "--exp", "unet", *SMALL, "trainer.epochs=400"]
+    process = started(command, tmp_path)
+    wait_for(lambda: list(tmp_path.glob("runs/single/*/history.jsonl")), process, tmp_path)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 75
+    assert "to continue:\n  vmsbench train --exp unet" in (tmp_path / "log").read_text()
+    (log,) = tmp_path.glob("runs/single/*/log.txt")
+    assert "left at step" in log.read_text()
+    process = started(command, tmp_path)
+    wait_for(lambda: log.read_text().count(" on cpu of ") == 2, process, tmp_path)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) in (75, 130)
+
+
+@pytest.mark.slow
 def test_a_signal_to_every_process_of_the_job_is_a_graceful_stop_too(tmp_path: Path) -> None:
     """What `timeout`, and Slurm with linuxproc, do: Ray's own processes are sent it as well."""
     process = started(["tune", "--exp", "unet", "--cpus", "2", *SMALL, "trainer.epochs=400"], tmp_path)

@@ -275,7 +275,8 @@ def train(
     from vmsbench.cli.training import train_one
 
     refuse_login_node(here)
-    train_one(settings, writable(runs), quiet, as_json)
+    if not train_one(settings, writable(runs), quiet, as_json, f"vmsbench {shlex.join(sys.argv[1:])}"):
+        raise typer.Exit(UNFINISHED)
 
 
 @app.command()

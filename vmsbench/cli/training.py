@@ -1,6 +1,7 @@
 """A single training from the command line, with a bar in a terminal and lines elsewhere."""
 
 import json
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,24 +11,32 @@ from vmsbench.cli.progress import terminal
 from vmsbench.experiment import check, identity, run
 from vmsbench.files import plain
 from vmsbench.metrics.baselines import score_baselines
+from vmsbench.training.training import Asked, Left
+from vmsbench.tuning.interruption import noted
 from vmsbench.tuning.study import experiment_part, prepared, warn_of
 
 
-def train_one(settings: dict[str, Any], runs: Path, quiet: bool, as_json: bool = False) -> None:
+def train_one(settings: dict[str, Any], runs: Path, quiet: bool, as_json: bool, command: str) -> bool:
+    """Train, judge and print; False where somebody stopped it before its end."""
     config, dataset = prepared(experiment_part(settings), runs)
     warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))
     folder = runs / "single" / f"{config['exp']}-{identity(config)}"
     epochs = config["trainer"]["epochs"]
-    if quiet or as_json:
-        results = run(config, folder)
-    elif terminal():
-        results = with_bar(config, folder, epochs)
-    else:
-        results = run(config, folder, lambda record: print(line(record, epochs), flush=True))
+    with noted() as leave:
+        try:
+            if quiet or as_json:
+                results = run(config, folder, leave=leave)
+            elif terminal():
+                results = with_bar(config, folder, epochs, leave)
+            else:
+                results = run(config, folder, lambda record: print(line(record, epochs), flush=True), leave)
+        except Left:
+            print(f"stopped before the end; to continue:\n  {command}", file=sys.stderr)
+            return False
     scores, blind = results["validation"], score_baselines(dataset, "validation")["pixel_median"]
     if as_json:
         print(json.dumps({"folder": str(folder), "results": results, "pixel_median": plain(blind)}))
-        return
+        return True
     print(f"{config['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
     tell(scores, blind)
     if config["test"]:
@@ -38,6 +47,7 @@ def train_one(settings: dict[str, Any], runs: Path, quiet: bool, as_json: bool =
     for trouble in results["troubles"]:
         print(f"  {trouble}")
     print(f"  {folder}")
+    return True
 
 
 def tell(scores: Mapping[str, Any], blind: Mapping[str, Any]) -> None:
@@ -52,7 +62,7 @@ def line(record: dict[str, Any], epochs: int) -> str:
     return f"{time.strftime('%H:%M:%S')} epoch {record['epoch']}/{epochs}  {losses}{validation}"
 
 
-def with_bar(config: dict[str, Any], folder: Path, epochs: int) -> dict[str, Any]:
+def with_bar(config: dict[str, Any], folder: Path, epochs: int, leave: Asked) -> dict[str, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     now = TextColumn("{task.fields[now]}")
@@ -65,4 +75,4 @@ def with_bar(config: dict[str, Any], folder: Path, epochs: int) -> dict[str, Any
             shown = f"L1 {scores['l1']:.4f}" if "l1" in scores else bar.tasks[0].fields["now"]
             bar.update(task, completed=record["epoch"], now=shown)
 
-        return run(config, folder, show)
+        return run(config, folder, show, leave)

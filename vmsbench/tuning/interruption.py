@@ -21,10 +21,24 @@ def stoppable() -> Iterator[None]:
         yield
 
 
-STOPPING = b"\nstopping: the trials save; Ctrl-C again stops at once\n"
+STOPPING = b"\nstopping: saving at the next step; Ctrl-C again stops at once\n"
 GRACE = {signal.SIGTERM: 10.0, signal.SIGINT: 60.0, signal.SIGUSR1: 60.0}
 """Seconds in which trials may come to their next step, save and leave; then Ray Tune stops in order without them.
 After SIGTERM a cluster kills soon; SIGUSR1 comes well before the end of a job's time."""
+
+
+@contextmanager
+def noted() -> Iterator[Callable[[], bool]]:
+    """Within the block the first signal is noted, for whoever asks what is yielded; a second SIGINT stops at once."""
+    again, signals = signal.getsignal(signal.SIGINT), []
+
+    def note(number: int, _: Any) -> None:
+        signals.append(number)
+        signal.signal(signal.SIGINT, again)
+        os.write(2, STOPPING)
+
+    with handled(dict.fromkeys(SIGNALS, note)):
+        yield lambda: bool(signals)
 
 
 class Interruption:
