@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from vmsbench.files import append_line, read_json, read_lines
 from vmsbench.tuning.coordinate import CoordinateSearch
 from vmsbench.tuning.failures import Failure
 from vmsbench.tuning.finals import Finals, contenders
-from vmsbench.tuning.interruption import SIGNALS, deferred, stoppable
+from vmsbench.tuning.interruption import GRACE, SIGNALS, Interruption, deferred, noted, stoppable
 from vmsbench.tuning.lock import SILENCE, oneself, owned
 from vmsbench.tuning.space import Coordinate, Space
 from vmsbench.tuning.stopping import Asha, Never, Overtaking, PlainAsha, Stopping, smooth
@@ -413,6 +413,52 @@ def test_each_signal_that_asks_to_stop_is_an_interruption_and_handlers_are_given
     with stoppable(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
+
+
+@pytest.fixture
+def calls() -> Iterator[list[str]]:
+    """Who is called by signals, Ray Tune's handler among them, while an armed interruption handles them."""
+    calls: list[str] = []
+    before = signal.getsignal(signal.SIGUSR1)
+    interruption = Interruption(lambda: calls.append("drain"))
+    with interruption.handling():
+        signal.signal(signal.SIGUSR1, lambda *_: calls.append("ray"))
+        interruption.arm()
+        yield calls
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_the_first_signal_lets_trials_leave_and_the_second_is_left_to_ray(
+    number: signal.Signals, calls: list[str]
+) -> None:
+    signal.raise_signal(number)
+    assert calls == ["drain"]
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["drain", "ray"]
+
+
+def test_trials_that_do_not_leave_in_time_are_left_to_ray(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(GRACE, signal.SIGTERM, 0.01)
+    signal.raise_signal(signal.SIGTERM)
+    while "ray" not in calls:
+        time.sleep(0.01)
+    assert calls == ["drain", "ray"]
+
+
+def test_a_second_ctrl_c_stops_at_once(calls: list[str]) -> None:
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_who_asks_is_told_of_the_first_signal_and_a_second_ctrl_c_stops_at_once() -> None:
+    with noted() as asked:
+        assert not asked()
+        signal.raise_signal(signal.SIGTERM)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_processes_started_while_signals_are_deferred_never_see_them() -> None:
