@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pytest
 from tests.test_sweep import told
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import LOG_BYTES, log
+from vmsbench.tuning.failures import Failure
+from vmsbench.tuning.stopping import Curve
+from vmsbench.tuning.work import Trial, Work
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +39,62 @@ def test_four_gpus_with_two_trials_each_run_eight_at_once_two_on_each(tmp_path: 
     left = [path.name for path in short.iterdir() if not path.name.startswith("torch")]
     shutil.rmtree(short)
     assert left == [], "Ray's own folder was left behind"
+
+
+class Asked(Work):
+    """Work that counts how often it was asked."""
+
+    def __init__(self, finished: bool = False) -> None:
+        self.over, self.times = finished, 0
+
+    def ask(self) -> Trial | None:
+        self.times += 1
+        return Trial("a", Path("a"), {"metric": "crps"}, {}, None)
+
+    def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
+        raise AssertionError("nothing was trained")
+
+    @property
+    def finished(self) -> bool:
+        return self.over
+
+    @property
+    def budget(self) -> int:
+        return 1
+
+    def reference(self) -> Curve:
+        return {}
+
+    def past(self) -> dict[str, Curve]:
+        return {}
+
+
+def test_nothing_begins_that_could_not_save_before_the_job_ends_and_what_is_through_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from vmsbench.tuning.ray_driver import Bridge, RaySearcher
+
+    assert Bridge(Asked()).suggest("1")["folder"] == "a"
+    monkeypatch.setenv("VMSBENCH_UNTIL", str(time.time() + 5))
+    bridge = Bridge(work := Asked())
+    bridge.on_trial_result("0", {"record": {"seconds": 60.0, "epoch": 4}})  # 15 s an epoch
+    assert bridge.suggest("1") is None
+    assert work.times == 0
+    assert Bridge(Asked(finished=True)).suggest("1") == RaySearcher.FINISHED
+
+
+def test_who_was_asked_to_leave_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vmsbench.tuning import ray_driver
+
+    told: list[bytes] = []
+    monkeypatch.setattr(ray_driver, "_internal_kv_put", lambda key, value: told.append(key))
+    bridge = ray_driver.Bridge(work := Asked())
+    bridge.leave()
+    assert bridge.suggest("1") == ray_driver.RaySearcher.FINISHED
+    assert work.times == 0
+    while not told:
+        time.sleep(0.001)
+    assert told == [ray_driver.LEAVE]
 
 
 def test_slots_are_as_many_as_fit() -> None:

@@ -158,7 +158,7 @@ def drive(
     epochs: int,
     seconds: float = math.inf,
 ) -> bool:
-    """Run `work` to its end; False where it halted, or was stopped by SIGINT, SIGTERM or SIGUSR1 before that.
+    """Run `work` to its end; False where it halted, or SIGINT, SIGTERM or SIGUSR1 came before the call was over.
 
     A trial that trains for more than `seconds` fails.
     To be called within `local_cluster` or `joined`. Interrupted trials keep their folders and go on at the next start,
@@ -194,7 +194,7 @@ def drive(
             tuner.fit()
         finally:
             shutil.rmtree(storage, ignore_errors=True)
-    return work.finished
+    return work.finished and not bridge.leaving
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -261,7 +261,7 @@ class Bridge(RaySearcher):
         threading.Thread(target=_internal_kv_put, args=(LEAVE, b"1"), daemon=True).start()
 
     def suggest(self, trial_id: str) -> Any:
-        if self.leaving:
+        if self.leaving or self.work.finished or self.work.halted:
             return RaySearcher.FINISHED
         if time.time() + self.longest > self.until:
             return None  # it could not save its first epoch before the job's time is up
