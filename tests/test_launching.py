@@ -483,6 +483,16 @@ def test_a_job_that_ends_too_soon_for_anything_says_so_at_once(node: Node) -> No
     assert job.returncode == 2
 
 
+def test_steps_on_other_nodes_end_in_order_when_the_command_that_began_them_dies(node: Node) -> None:
+    step = "trap 'echo cut >> order' TERM; read -r nothing; sleep 0.3; echo ended >> order"
+    a_command(node.programs, "srun", f"cd {node.folder}; {step}")
+    pipe = f"mkfifo {node.folder}/in; (srun < {node.folder}/in &); exec 9> {node.folder}/in"
+    node.vmsbench(f"[ -e {node.folder}/in ] && exit 0; {pipe}; kill -9 $$")
+    job = node.begin()
+    job.communicate()
+    assert (node.folder / "order").read_text() == "ended\n"
+
+
 def test_nothing_that_a_job_began_outlives_it(node: Node) -> None:
     pid = node.folder / "pid"
     node.vmsbench(f"(setsid bash -c 'echo $$ > {pid}; trap \"\" TERM; sleep 600' &) ; while [ ! -s {pid} ]; do :; done")

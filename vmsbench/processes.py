@@ -64,6 +64,21 @@ def end_descendants(patience: float = 2.0) -> None:
         reap()
 
 
+def await_descendants(name: str, patience: float) -> None:
+    """Wait for those descendants that run the program `name` to end by themselves, for `patience` seconds at most."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until and name in map(program, descendants(os.getpid())):
+        time.sleep(0.05)
+        reap()
+
+
+def program(pid: int) -> str:
+    """The name of the program that a process runs; empty where it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
 def reap() -> None:
     """Collect ended children, so that none stays as a zombie."""
     with contextlib.suppress(ChildProcessError):

@@ -25,10 +25,12 @@ from vmsbench.launching.allocation import Allocation, allocation, own_steps, scr
 from vmsbench.launching.commands import EARLY, Refused, ask, call
 from vmsbench.launching.launcher import JobError
 from vmsbench.launching.queue import by_squeue, details, down, failing_nodes, note, notes
-from vmsbench.processes import adopt, die_with_parent, end_descendants
+from vmsbench.processes import adopt, await_descendants, die_with_parent, end_descendants
 
 UNFINISHED, WRONG = 75, 2
 SWEEPS = ("tune", "resume", "final", "ablate")
+STEPS_END = 10.0
+"""Seconds in which the steps on other nodes end in order, as they do once the command that began them is gone."""
 RESTARTS = 100
 CRASHES = 3
 """Deaths in a row without an epoch or trial between them, after which nothing is tried again."""
@@ -104,6 +106,7 @@ class Supervisor:
             self.child.send_signal(signal.SIGUSR1)
         code = self.child.wait()
         self.child = None
+        await_descendants("srun", STEPS_END)
         end_descendants()
         for step in own_steps(self.given.job) if self.given and self.given.others else []:
             ask("scancel", "--signal=KILL", step)
