@@ -18,6 +18,7 @@ from vmsbench.data.pairs import unit
 from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import check, identity, run, with_settings
 from vmsbench.files import append_line, read_json, read_lines, save_json
+from vmsbench.launching.job import progress
 from vmsbench.metrics.scores import score
 from vmsbench.training.training import Diverged, Left
 
@@ -66,14 +67,17 @@ def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(model: 
     whole = run(config, tmp_path / "whole")
     steps = whole["images_seen"] // config["trainer"]["batch_size"]
     left = sorted({0, 1, steps // 2, steps - 1})
+    cut, gone = tmp_path / "trials" / "cut", []
     for before, step in itertools.pairwise([0, *left]):
         asked = iter([*[False] * (step - before), True])
         with pytest.raises(Left):
-            run(config, tmp_path / "cut", leave=asked.__next__)
-    said = re.findall(r"left at step (\d+)", (tmp_path / "cut" / "log.txt").read_text())
+            run(config, cut, leave=asked.__next__)
+        gone.append(progress(tmp_path))
+    said = re.findall(r"left at step (\d+)", (cut / "log.txt").read_text())
     assert [int(step) for step in said] == left
-    assert timeless([run(config, tmp_path / "cut")]) == timeless([whole])
-    assert_trained_the_same(tmp_path / "whole", tmp_path / "cut")
+    assert gone == sorted(set(gone)), "the supervisor of a job does not see each as a step further"
+    assert timeless([run(config, cut)]) == timeless([whole])
+    assert_trained_the_same(tmp_path / "whole", cut)
 
 
 def test_the_time_of_an_epoch_that_was_left_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -472,6 +472,23 @@ def test_a_job_whose_time_is_up_before_anything_was_trained_is_not_queued_for_ev
     assert job.returncode == 1
 
 
+def test_a_sweep_whose_epoch_is_longer_than_a_job_goes_on(node: Node) -> None:
+    trial = node.folder / "runs" / "gan" / "trials" / "a"
+    trial.mkdir(parents=True)
+    count = f"echo left at step $(($(wc -l < {trial}/log.txt) + 1)), in epoch 1 >> {trial}/log.txt"
+    (trial / "log.txt").touch()
+    node.vmsbench(f"{count}; {leaves_unfinished(node.folder)}")
+    for restart in range(5):
+        job = node.begin(SLURM_RESTART_COUNT=str(restart))
+        node.ready()
+        (node.folder / "ready").unlink()
+        job.send_signal(signal.SIGUSR1)
+        said, _ = job.communicate()
+        (node.folder / "said").unlink(missing_ok=True)
+        assert "not finished; queued again" in said
+        assert job.returncode == 75
+
+
 def test_a_job_that_ends_too_soon_for_anything_says_so_at_once(node: Node) -> None:
     end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 100))
     a_command(node.programs, "scontrol", f"echo JobId=12 EndTime={end}")
@@ -484,10 +501,11 @@ def test_a_job_that_ends_too_soon_for_anything_says_so_at_once(node: Node) -> No
 
 
 def test_steps_on_other_nodes_end_in_order_when_the_command_that_began_them_dies(node: Node) -> None:
-    step = "trap 'echo cut >> order' TERM; read -r nothing; sleep 0.3; echo ended >> order"
+    step = "trap 'echo cut >> order' TERM; touch ready; read -r nothing; sleep 0.3; echo ended >> order"
     a_command(node.programs, "srun", f"cd {node.folder}; {step}")
     pipe = f"mkfifo {node.folder}/in; (srun < {node.folder}/in &); exec 9> {node.folder}/in"
-    node.vmsbench(f"[ -e {node.folder}/in ] && exit 0; {pipe}; kill -9 $$")
+    begun = f"while [ ! -e {node.folder}/ready ]; do sleep 0.01; done"
+    node.vmsbench(f"[ -e {node.folder}/in ] && exit 0; {pipe}; {begun}; kill -9 $$")
     job = node.begin()
     job.communicate()
     assert (node.folder / "order").read_text() == "ended\n"

@@ -10,6 +10,7 @@ When a sweep is through, its report is written.
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import socket
@@ -28,12 +29,14 @@ from vmsbench.launching.queue import by_squeue, details, down, failing_nodes, no
 from vmsbench.processes import adopt, await_descendants, die_with_parent, end_descendants
 
 UNFINISHED, WRONG = 75, 2
+LEFT = re.compile(r"left at step (\d+)")  # what experiment.py writes to a trial's log
+KINDS = ("trials", "final")
 SWEEPS = ("tune", "resume", "final", "ablate")
 STEPS_END = 10.0
 """Seconds in which the steps on other nodes end in order, as they do once the command that began them is gone."""
 RESTARTS = 100
 CRASHES = 3
-"""Deaths in a row without an epoch or trial between them, after which nothing is tried again."""
+"""Deaths in a row that saw the same `progress`, after which nothing is tried again."""
 
 TIME_UP = "the time is nearly up"
 WISHES = {
@@ -260,10 +263,14 @@ def folder_of(command: Sequence[str]) -> Path:
 
 
 def progress(folder: Path) -> int:
-    """What grows as the sweep gets further, not as it is begun again: trials that ended, epochs written."""
+    """What grows as the sweep gets further, not as it is begun again: trials that ended, epochs written, and the steps
+    at which trials were left in the midst of an epoch, which may be longer than a job.
+    """
     ended = sum(line["event"] in ("finished", "final", "winner") for line in read_lines(folder / "journal.jsonl"))
-    histories = [*folder.glob("trials/*/history.jsonl"), *folder.glob("final/*/history.jsonl")]
-    return ended + sum(file.stat().st_size for file in histories)
+    written = sum(file.stat().st_size for kind in KINDS for file in folder.glob(f"{kind}/*/history.jsonl"))
+    logs = (file.read_text(errors="replace") for kind in KINDS for file in folder.glob(f"{kind}/*/log.txt"))
+    left = sum(int([0, *LEFT.findall(text)][-1]) for text in logs)
+    return ended + written + left
 
 
 def fruitless(folder: Path) -> int:
