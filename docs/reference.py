@@ -22,7 +22,7 @@ def commands() -> Iterator[str]:
     import click
     from typer.main import get_command
 
-    from vmsbench.cli.commands import app
+    from vmsbench.cli.app import app
 
     yield "# Commands\n\nWhat `--help` says. Exit codes: 0 done, 1 not done, 2 what you can mend (one line says how),"
     yield "75 stopped before the end and continued by the same command, 130 interrupted.\n"

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny import MODELS, configuration, dataset, files_in
+from tests.support.tiny import MODELS, configuration, dataset, files_in
+from vmsbench.config.settings import with_settings
 from vmsbench.data.pairs import unit
 from vmsbench.errors import ConfigurationError
-from vmsbench.experiment import check, identity, run, with_settings
+from vmsbench.experiment import config_hash, run
 from vmsbench.files import append_line, read_json, read_lines, save_json
-from vmsbench.launching.job import progress
+from vmsbench.launch.supervisor import progress
 from vmsbench.metrics.scores import score
-from vmsbench.training.training import Diverged, Left
+from vmsbench.training.checks import check
+from vmsbench.training.trainer import Diverged, TrainingInterrupted
 
 TIMES = ("seconds", "time", "seconds_per_image")
 
@@ -70,8 +72,8 @@ def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(model: 
     cut, gone = tmp_path / "trials" / "cut", []
     for before, step in itertools.pairwise([0, *left]):
         asked = iter([*[False] * (step - before), True])
-        with pytest.raises(Left):
-            run(config, cut, leave=asked.__next__)
+        with pytest.raises(TrainingInterrupted):
+            run(config, cut, should_stop=asked.__next__)
         gone.append(progress(tmp_path))
     said = re.findall(r"left at step (\d+)", (cut / "log.txt").read_text())
     assert [int(step) for step in said] == left
@@ -85,8 +87,8 @@ def test_the_time_of_an_epoch_that_was_left_is_counted(tmp_path: Path, monkeypat
     monkeypatch.setattr("vmsbench.experiment.time.perf_counter", lambda: float(next(clock)))
     config = with_settings(configuration(), {"trainer.epochs": 1})
     asked = itertools.count()
-    with pytest.raises(Left):
-        run(config, tmp_path, leave=lambda: next(asked) == 2)
+    with pytest.raises(TrainingInterrupted):
+        run(config, tmp_path, should_stop=lambda: next(asked) == 2)
     spent = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["spent"]
     assert spent == 1
     assert run(config, tmp_path)["seconds"] > spent
@@ -124,14 +126,14 @@ def test_training_ends_when_validation_no_longer_improves_and_keeps_the_best_wei
     best = min(scores, key=lambda epoch: scores[epoch])
     assert len(scores) == best + 3 < 40
     assert results["epoch_kept"] == best
-    assert results["validation"]["crps"] == pytest.approx(scores[best], rel=1e-5)
+    assert results["validation_scores"]["crps"] == pytest.approx(scores[best], rel=1e-5)
 
 
 def test_bfloat16_trains_to_about_the_same_loss(tmp_path: Path) -> None:
     losses = []
     for precision in ("float32", "bf16"):
         run(with_settings(configuration(), {"trainer.precision": precision}), tmp_path / precision)
-        losses.append(list(read_lines(tmp_path / precision / "history.jsonl"))[-1]["train"]["loss"])
+        losses.append(list(read_lines(tmp_path / precision / "history.jsonl"))[-1]["train_loss"]["loss"])
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
@@ -139,8 +141,8 @@ def test_bfloat16_trains_to_about_the_same_loss(tmp_path: Path) -> None:
 def test_a_collapsed_model_is_named_in_log_and_results(tmp_path: Path) -> None:
     config = configuration()
     config["optimizers"]["network"] = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.0}
-    config["model"] = {"_target_": "tests.tiny.Constant", "network": config["model"]["network"]}
-    (trouble,) = run(config, tmp_path)["troubles"]
+    config["model"] = {"_target_": "tests.support.tiny.Constant", "network": config["model"]["network"]}
+    (trouble,) = run(config, tmp_path)["diagnostics"]
     assert "collapsed" in trouble
     assert "epochs 2 to 4, 2 times" in trouble
     assert "collapsed" in (tmp_path / "log.txt").read_text()
@@ -183,23 +185,23 @@ def test_scores_are_taken_every_so_often_and_at_the_end(tmp_path: Path) -> None:
 
 
 def test_the_test_pairs_are_looked_at_in_a_final_alone(tmp_path: Path) -> None:
-    assert "test" not in run(configuration(), tmp_path / "trial")
+    assert "test_scores" not in run(configuration(), tmp_path / "trial")
     assert not (tmp_path / "trial" / "predictions.npz").exists()
     final = run(configuration(test=True), tmp_path / "final")
     kept = np.load(tmp_path / "final" / "predictions.npz")
     data = dataset()
     again = score(unit(torch.from_numpy(kept["predictions"])), unit(data.test.maps))
     assert tuple(kept["names"]) == data.test.names
-    assert again["l1"] == pytest.approx(final["test"]["l1"], abs=1 / 255)
+    assert again["l1"] == pytest.approx(final["test_scores"]["l1"], abs=1 / 255)
     rows = list(csv.DictReader((tmp_path / "final" / "scores.csv").open()))
-    assert sum(float(row["l1"]) for row in rows) / len(rows) == pytest.approx(final["test"]["l1"], rel=1e-5)
+    assert sum(float(row["l1"]) for row in rows) / len(rows) == pytest.approx(final["test_scores"]["l1"], rel=1e-5)
 
 
 def test_a_learner_beats_the_map_that_ignores_the_image(tmp_path: Path) -> None:
     from vmsbench.metrics.baselines import score_baselines
 
     config = with_settings(configuration(), {"trainer.epochs": 60, "evaluation.every": 60})
-    learned = run(config, tmp_path)["validation"]["l1"]
+    learned = run(config, tmp_path)["validation_scores"]["l1"]
     assert learned < 0.8 * float(score_baselines(dataset(), "validation")["pixel_median"]["l1"] or 0)
 
 
@@ -209,7 +211,7 @@ def test_one_epoch_lowers_what_a_hand_written_loop_lowers(tmp_path: Path) -> Non
     config["optimizers"] = {"network": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1}}
     config["model"]["network"] |= {"dropout": 0.0}
     config["trainer"] |= {"epochs": 1, "ema": 0.0, "clip": 0.0}
-    config["trainer"]["schedule"] = {"_target_": "vmsbench.training.schedules.Constant"}
+    config["trainer"]["lr_schedule"] = {"_target_": "vmsbench.training.lr_schedules.ConstantLR"}
     run(config, tmp_path)
     from vmsbench.models.regression import Regression
     from vmsbench.networks.unet import UNet
@@ -233,10 +235,10 @@ def test_one_epoch_lowers_what_a_hand_written_loop_lowers(tmp_path: Path) -> Non
 def test_names_follow_what_changes_the_result() -> None:
     config = configuration()
     elsewhere = with_settings(config, {"device": "cuda", "data.root": "/elsewhere", "data.cache": "/c"})
-    assert identity(config) == identity(elsewhere)
-    assert identity(config) == identity(json.loads(json.dumps(config)))
+    assert config_hash(config) == config_hash(elsewhere)
+    assert config_hash(config) == config_hash(json.loads(json.dumps(config)))
     for changed in ({"seed": 1}, {"data.digest": "other"}, {"model.network.width": 5}, {"test": True}):
-        assert identity(with_settings(config, changed)) != identity(config)
+        assert config_hash(with_settings(config, changed)) != config_hash(config)
 
 
 def test_a_folder_belongs_to_one_experiment(tmp_path: Path) -> None:
@@ -260,7 +262,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_is_logged(tmp_path: Pat
         ({"model.network.norm": "batsh"}, "did you mean batch"),
         ({"trainer.batch_size": 25}, "must lie between 1 and the 24 training pairs"),
         ({"trainer.epochs": 0}, "trainer.epochs=0"),
-        ({"trainer.schedule.warmup": 1.5}, "warmup=1.5"),
+        ({"trainer.lr_schedule.warmup": 1.5}, "warmup=1.5"),
         ({"optimizers.network.lr": -1.0}, "optimizers.network: Invalid learning rate"),
         ({"optimizers.other": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 1.0}}, "the model trains"),
     ],

@@ -1,5 +1,5 @@
 """`python -m vmsbench` is `vmsbench`."""
 
-from vmsbench.cli.commands import main
+from vmsbench.cli.app import main
 
 main()

@@ -3,57 +3,41 @@
     results = run(config, folder)             or: python -m vmsbench.experiment config.json folder
 
 The folder holds config.json, history.jsonl (a line per epoch), checkpoint.pt, samples.png, log.txt and, once the work
-is done, results.json. Running it again continues at the step at which it was asked to leave, else after the last whole
+is done, results.json. Running it again continues at the step at which it was asked to stop, else after the last whole
 epoch, or returns at once. Nothing here needs more than torch, numpy, pillow and torchvision: it runs on bare machines.
 """
 
-import ast
-import copy
 import hashlib
 import json
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from vmsbench.build import build
-from vmsbench.data.cache import here
+from vmsbench.config.instantiate import build
+from vmsbench.config.settings import Config
+from vmsbench.data.cache import expand
 from vmsbench.data.pairs import Dataset, Pairs, signed
-from vmsbench.data.pictures import beside
-from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.data.rendering import beside
+from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.frechet import distances
-from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
-from vmsbench.metrics.scores import lower_is_better, score
+from vmsbench.metrics.inception import find_weights
 from vmsbench.models.model import Model
-from vmsbench.training.evaluation import Evaluation, evaluate, keep, rehearse, validation_losses, variety
-from vmsbench.training.training import Asked, Left, Training, never, snapshot, summary
+from vmsbench.training.checks import check, check_fid, chosen_device
+from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, save_predictions, validation_losses
+from vmsbench.training.trainer import ShouldStop, Training, TrainingInterrupted, never, snapshot, summary
+from vmsbench.versions import code_version
 
-Config = dict[str, Any]
 Report = Callable[[dict[str, Any]], None]
 
 BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid", "trainer.micro_batch")
-NUMERIC_CORE = ("build.py", "experiment.py", "data", "networks", "models", "metrics", "training")
-LEAST = {
-    "trainer.epochs": 1,
-    "trainer.patience": 0,
-    "trainer.ema": 0,
-    "trainer.clip": 0,
-    "trainer.micro_batch": 1,
-    "evaluation.every": 1,
-    "evaluation.images": 1,
-    "evaluation.samples": 1,
-    "evaluation.final_samples": 1,
-    "evaluation.batch_size": 1,
-}
 SHOWN, FILES = 8, 12
 SLIDES, SLIDES_OF_FINAL = FILES - 6, FILES - 9  # there are six other files, in a final nine
 COLLAPSED = 0.02
@@ -63,24 +47,7 @@ def ignore(record: dict[str, Any]) -> None:
     """The report of whoever does not listen."""
 
 
-def setting(config: Config, path: str) -> Any:
-    """What stands at a dotted path. Raises KeyError where there is nothing."""
-    for key in path.split("."):
-        config = config[key]
-    return config
-
-
-def with_settings(config: Config, settings: dict[str, Any]) -> Config:
-    """A copy of `config` with other values at dotted paths; a dictionary replaces what was there as a whole."""
-    changed = copy.deepcopy(config)
-    for path, value in settings.items():
-        *above, last = path.split(".")
-        place = setting(changed, ".".join(above)) if above else changed
-        place[last] = copy.deepcopy(value)
-    return changed
-
-
-def identity(config: Config) -> str:
+def config_hash(config: Config) -> str:
     """Twelve hexadecimal digits of what changes the result: equal names are the same experiment.
 
     Where it runs (the device, in micro-batches or not) and where things lie on this machine are left out; the data's
@@ -96,107 +63,18 @@ def identity(config: Config) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
-@cache
-def code_version() -> str:
-    """Twelve hexadecimal digits of all code that a result depends on, comments and layout left out."""
-    package = Path(__file__).parent
-    files = (file for name in NUMERIC_CORE for file in sorted((package / name).rglob("*.py")) or [package / name])
-    digest = hashlib.sha256(torch.__version__.encode())
-    for file in files:
-        digest.update(f"{file.relative_to(package)} {ast.dump(ast.parse(file.read_text()))}".encode())
-    return digest.hexdigest()[:12]
-
-
-def check(config: Config, channels: int, size: int, train: int) -> list[str]:
-    """Build everything but the weights' memory, so that a wrong setting is said before any training starts.
-
-    Returns what is possible but unwise, a sentence each. Raises UserError in one line.
-    """
-    with torch.device("meta"):
-        with named("model"):
-            model = build(config["model"], channels=channels, size=size)
-        for player, module in model.players().items():
-            if player in config["optimizers"]:
-                with named(f"optimizers.{player}"):
-                    build(config["optimizers"][player])(list(module.parameters()))
-    trainer = dict(config["trainer"])
-    with named("trainer.schedule"):
-        build(trainer.pop("schedule"))
-    with named("augment"):
-        build(config["augment"])
-    unknown = set(config["optimizers"]) ^ set(model.players())
-    if unknown:
-        raise ConfigurationError(
-            f"optimizers are given for {', '.join(sorted(config['optimizers']))}, but the model trains "
-            f"{', '.join(sorted(model.players()))}"
-        )
-    if not 1 <= trainer["batch_size"] <= train:
-        raise ConfigurationError(
-            f"trainer.batch_size={trainer['batch_size']} must lie between 1 and the {train} training pairs"
-        )
-    for path, least in LEAST.items():
-        value = setting(config, path)
-        if value is not None and value < least:
-            raise ConfigurationError(f"{path}={value}: at least {least}")
-    if trainer["ema"] >= 1:
-        raise ConfigurationError(f"trainer.ema={trainer['ema']:g}: below 1; 0.999 is usual, 0 is no average")
-    check_among("trainer.keep", trainer["keep"], ("last", "best"))
-    check_among("trainer.precision", trainer["precision"], ("float32", "bf16"))
-    blank = torch.zeros(1, 1 if channels == 1 else 3, size, size)
-    errors = (name for name in score(blank, blank, light=True) if lower_is_better(name))
-    lowered = [name for name in errors if name != "n" and not name.endswith("_unit")]
-    check_among("metric", config["metric"], lowered)
-    device = chosen_device(config["device"])
-    if trainer["precision"] == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise ConfigurationError("trainer.precision=bf16: this GPU has no bfloat16; trainer.precision=float32 works")
-    return model.cautions()
-
-
-@contextmanager
-def named(part: str) -> Iterator[None]:
-    """What a constructor says of its settings, as an error of that part of the configuration."""
-    try:
-        yield
-    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigurationError(f"{part}: {first}") from error
-
-
-def check_among(name: str, value: str, valid: Sequence[str]) -> None:
-    if value not in valid:
-        raise ConfigurationError(f"{name}={value} is none of {', '.join(valid)}{did_you_mean(str(value), valid)}")
-
-
-def check_fid(config: Config) -> None:
-    """Refuse, before any training, what requires FID where that cannot be had. Raises ConfigurationError.
-
-    Weights that are not the official ones will do where their path was given: their distance is not called FID.
-    """
-    fid = config["fid"]
-    if not fid["required"]:
-        return
-    found = find_weights(fid["weights"])
-    if isinstance(found, NoWeights):
-        raise ConfigurationError(f"fid=required: {found.reason}")
-    if not found.official and not fid["weights"]:
-        raise ConfigurationError(
-            f"fid=required: {found.file} is not the official file (sha256 {found.sha256[:8]}..., not "
-            f"{OFFICIAL_SHA256[:8]}...); copy it again, or name it by fid.weights={found.file} to use it as it is"
-        )
-
-
-def run(config: Config, folder: Path | str, report: Report = ignore, leave: Asked = never) -> dict[str, Any]:
+def run(config: Config, folder: Path | str, report: Report = ignore, should_stop: ShouldStop = never) -> dict[str, Any]:
     """Train and judge `config` in `folder`; returns what results.json holds.
 
     report  is called with each line of the history as it comes about; when continuing, first with those that are
             there already. It may raise (SystemExit, say) to stop: what was done stays, and can be continued.
-    leave   is asked between two steps whether to save and stop here; then Left is raised.
+    should_stop  is asked between two steps whether to save and stop here; then TrainingInterrupted is raised.
     Raises UserError for settings or data that cannot work, Diverged for a loss that is no number.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = plain(config)
-    if (folder / "config.json").exists() and identity(read_json(folder / "config.json")) != identity(config):
+    if (folder / "config.json").exists() and config_hash(read_json(folder / "config.json")) != config_hash(config):
         raise ConfigurationError(f"{folder} holds another experiment; choose another folder")
     if (folder / "results.json").exists():
         for record in read_lines(folder / "history.jsonl"):
@@ -206,29 +84,17 @@ def run(config: Config, folder: Path | str, report: Report = ignore, leave: Aske
     remove_unfinished(folder)
     save_json(folder / "config.json", config)
     try:
-        return Experiment(config, folder, leave).run(report)
+        return Experiment(config, folder, should_stop).run(report)
     except Exception:
         log(folder, traceback.format_exc())
         raise
 
 
-def chosen_device(name: str) -> torch.device:
-    """`auto` is the first GPU where there is one, else the CPU. Raises ConfigurationError for one that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigurationError(f"device={name}: torch sees no GPU here; cpu and auto work")
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise ConfigurationError(f"device={name} is none of auto, cpu, cuda, cuda:1, ...") from error
-
-
 class Experiment:
     """A configuration at work in its folder."""
 
-    def __init__(self, config: Config, folder: Path, leave: Asked = never) -> None:
-        self.config, self.folder, self.leave = config, folder, leave
+    def __init__(self, config: Config, folder: Path, should_stop: ShouldStop = never) -> None:
+        self.config, self.folder, self.should_stop = config, folder, should_stop
         self.spent = 0.0  # seconds that went into an epoch that somebody stopped
         self.device = chosen_device(config["device"])
         torch.manual_seed(config["seed"])
@@ -250,7 +116,7 @@ class Experiment:
             channels,
             optimizers={player: build(spec) for player, spec in config["optimizers"].items()},
             augmentation=build(config["augment"]),
-            schedule=build(trainer.pop("schedule")),
+            lr_schedule=build(trainer.pop("lr_schedule")),
             **trainer,
         )
 
@@ -260,17 +126,17 @@ class Experiment:
             report(record)
         where = f"{self.device} of {socket.gethostname()}"
         log(self.folder, f"{self.config['exp']} on {where}: epoch {len(history) + 1} to {self.epochs}")
-        for caution in self.model.cautions():
+        for caution in self.model.config_warnings():
             log(self.folder, f"caution: {caution}")
-        for fact, value in self.model.facts().items():
+        for fact, value in self.model.info().items():
             log(self.folder, f"{fact}: {value}")
         if self.device.type == "cuda":
-            rehearse(self.model, self.validation, self.config["evaluation"]["batch_size"])
+            preflight(self.model, self.validation, self.config["evaluation"]["batch_size"])
         while not self.trained(history):
             record = self.one_epoch(len(history) + 1, history[-1]["seconds"] if history else 0.0)
             append_line(self.folder / "history.jsonl", record)
             self.save(record["epoch"])
-            for trouble in set(record["troubles"]) - set(history[-1]["troubles"] if history else ()):
+            for trouble in set(record["diagnostics"]) - set(history[-1]["diagnostics"] if history else ()):
                 log(self.folder, f"epoch {record['epoch']}: {trouble}")
             history.append(plain(record))
             report(history[-1])
@@ -279,11 +145,11 @@ class Experiment:
             self.kept = {"epoch": epoch, "weights": self.weights()}
             replace(self.folder / "checkpoint.pt", lambda file: torch.save(self.kept, file))
         self.model.load_state_dict(self.kept["weights"])
-        if self.leave():
-            raise Left
-        results = self.judge(history)
+        if self.should_stop():
+            raise TrainingInterrupted
+        results = self.evaluate_final(history)
         save_json(self.folder / "results.json", results)
-        log(self.folder, f"done: {json.dumps(plain(results['validation']))}")
+        log(self.folder, f"done: {json.dumps(plain(results['validation_scores']))}")
         return plain(results)
 
     def resume(self) -> list[dict[str, Any]]:
@@ -324,17 +190,17 @@ class Experiment:
         start = time.perf_counter() - self.spent
         evaluation = self.config["evaluation"]
         try:
-            losses = self.training.epoch(self.leave)
-        except Left:
+            losses = self.training.epoch(self.should_stop)
+        except TrainingInterrupted:
             self.spent = time.perf_counter() - start
             self.save(epoch - 1)
             log(self.folder, f"left at step {self.training.step}, in epoch {epoch}")
             raise
         self.spent = 0.0
-        record: dict[str, Any] = {"epoch": epoch, "train": losses}
-        record["observed"], record["troubles"] = self.model.observations(losses), self.model.troubles(losses)
+        record: dict[str, Any] = {"epoch": epoch, "train_loss": losses}
+        record["observed"], record["diagnostics"] = self.model.observations(losses), self.model.diagnostics(losses)
         with self.training.average.in_place():
-            record["validation"] = validation_losses(
+            record["validation_loss"] = validation_losses(
                 self.model, self.validation, self.dataset.channels, evaluation["batch_size"]
             )
             if epoch % evaluation["every"] == 0 or epoch == self.epochs:
@@ -342,9 +208,11 @@ class Experiment:
                 shown = self.validation.subset(range(count))
                 seen = evaluate(self.model, shown, evaluation["samples"], evaluation["batch_size"], quick=True)
                 record["scores"] = seen.scores
-                record["observed"]["variety"] = variety(seen.samples, shown.maps)
-                if record["observed"]["variety"] < COLLAPSED:
-                    record["troubles"].append("the model has collapsed: it gives nearly the same map for every image")
+                record["observed"]["diversity"] = diversity(seen.samples, shown.maps)
+                if record["observed"]["diversity"] < COLLAPSED:
+                    record["diagnostics"].append(
+                        "the model has collapsed: it gives nearly the same map for every image"
+                    )
                 self.compare(epoch, seen)
                 self.draw(epoch, shown, seen)
         record["seconds"] = seconds_before + time.perf_counter() - start
@@ -371,7 +239,7 @@ class Experiment:
         for name in ("samples.png", f"samples/{epoch:05d}.png")[: 1 + stays]:
             replace(self.folder / name, lambda file: picture.save(file, format="PNG"))
 
-    def judge(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+    def evaluate_final(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """Score the trained model: the validation pairs always, the test pairs in a final alone."""
         evaluation, metric = self.config["evaluation"], self.config["metric"]
         samples, batch_size = evaluation["final_samples"], evaluation["batch_size"]
@@ -381,9 +249,9 @@ class Experiment:
             "seed": self.config["seed"],
             "epochs": len(history),
             "epoch_kept": self.kept["epoch"],
-            "troubles": summary(record["troubles"] for record in history),
-            "cautions": self.model.cautions(),
-            "facts": self.model.facts(),
+            "diagnostics": summary(record["diagnostics"] for record in history),
+            "config_warnings": self.model.config_warnings(),
+            "info": self.model.info(),
             "seconds": history[-1]["seconds"],
             "parameters": sum(p.numel() for player in self.model.players().values() for p in player.parameters()),
             "parameters_network": sum(p.numel() for p in self.model.network.parameters()),
@@ -393,28 +261,28 @@ class Experiment:
             "channels": self.dataset.channels,
             "size": self.dataset.size,
             "metric": metric,
-            "validation": seen.scores,
+            "validation_scores": seen.scores,
             "device": str(self.device),
             "digest_data": self.dataset.digest,
             "torch": torch.__version__,
             "code": code_version(),
         }
         if self.config["test"]:
-            results |= self.examine(samples, batch_size)
+            results |= self.evaluate_test(samples, batch_size)
         return results
 
-    def examine(self, samples: int, batch_size: int) -> dict[str, Any]:
+    def evaluate_test(self, samples: int, batch_size: int) -> dict[str, Any]:
         """What a final reports: scores on the test pairs, how often those were read, and what was learnt by heart."""
         reads = self.folder / "test_reads.jsonl"
         append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
         learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
         test = self.dataset.test.to(self.device)
         judged = evaluate(self.model, test, samples, batch_size)
-        keep(self.folder, test, self.train, judged.samples, judged.per_image)
+        save_predictions(self.folder, test, self.train, judged.samples, judged.per_image)
         return {
-            "test": judged.scores,
+            "test_scores": judged.scores,
             "test_reads": len(list(read_lines(reads))),
-            "train": evaluate(self.model, self.train.subset(learnt), samples, batch_size).scores,
+            "train_scores": evaluate(self.model, self.train.subset(learnt), samples, batch_size).scores,
             "fid": self.frechet(test, judged),
         }
 
@@ -422,7 +290,7 @@ class Experiment:
         """The Frechet distances between true and predicted maps, or why there are none."""
         weights = find_weights(self.config["fid"]["weights"])
         reference, cache = self.train.maps, self.config["data"]["cache"]
-        folder = here(cache) if cache else None
+        folder = expand(cache) if cache else None
         return distances(test.maps, judged.samples[:, 0], reference, weights, self.device, cache=folder)
 
 
@@ -433,7 +301,7 @@ def main() -> None:
     def tell(record: dict[str, Any]) -> None:
         scores = record.get("scores") or {}
         shown = f"  validation L1 {scores['l1']:.4f}" if "l1" in scores else ""
-        print(f"epoch {record['epoch']}  training loss {record['train']['loss']:.4f}{shown}", flush=True)
+        print(f"epoch {record['epoch']}  training loss {record['train_loss']['loss']:.4f}{shown}", flush=True)
 
     try:
         results = run(read_json(Path(sys.argv[1])), sys.argv[2], tell)

@@ -20,7 +20,7 @@ from tests.slurm.lab import Lab, obstacle
 ROOT = Path(__file__).parents[2]
 TINY = (
     *("data=standin", "data.size=32", "data.count=120", "preset=quick", "device=cpu", "tracker=none"),
-    *("space.coordinates=[{param:model.network.width,options:[8,16,24]}]", "scheduler=none", "--epochs", "3"),
+    *("space.parameters=[{param:model.network.width,options:[8,16,24]}]", "pruner=none", "--epochs", "3"),
 )
 LONG = ("--epochs", "40")
 
@@ -103,7 +103,7 @@ def found(folder: Path) -> dict[str, Any]:
     """What a sweep came to: every trial's score, the winner, the finals' test scores."""
     events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
     return {
-        "trials": {e["trial"]: e["score"] for e in events if e["event"] == "finished" and e["outcome"] == "complete"},
+        "trials": {e["trial"]: e["score"] for e in events if e["event"] == "finished" and e["state"] == "complete"},
         "winner": next(e["choice"] for e in events if e["event"] == "winner"),
         "finals": {e["trial"]: e["scores"] for e in events if e["event"] == "final"},
     }
@@ -146,7 +146,7 @@ def user(lab: Lab) -> Iterator[User]:
 def of_one_machine(lab: Lab, *more: str, family: str = "unet") -> dict[str, Any]:
     """What a sweep comes to on one machine, without Slurm and undisturbed."""
     user = User(lab, Path(tempfile.mkdtemp(prefix="here-", dir=lab.folder)))
-    user.says(f"vmsbench tune --here --exp {family} --quiet {shlex.join([*TINY, *more])}")
+    user.says(f"vmsbench tune --allow-login-node --exp {family} --quiet {shlex.join([*TINY, *more])}")
     return found(user.folder / "runs" / family)
 
 

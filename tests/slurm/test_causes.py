@@ -8,7 +8,7 @@ import pytest
 
 from tests.slurm.conftest import User
 from tests.slurm.lab import Lab, can_guard, obstacle
-from vmsbench.launching.queue import note
+from vmsbench.launch.slurm.jobs import note
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

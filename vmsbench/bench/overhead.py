@@ -7,14 +7,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from vmsbench.experiment import identity
+from vmsbench.experiment import config_hash
 from vmsbench.files import save_json
-from vmsbench.tuning.failures import Failure
-from vmsbench.tuning.stopping import Curve, Never
-from vmsbench.tuning.work import Trial, Watcher, Work
+from vmsbench.search.pruners import Curve, NoPruner
+from vmsbench.sweep.failures import Failure
+from vmsbench.sweep.trial import Callback, Trial, TrialSource
 
 
-class Nothing(Work):
+class Nothing(TrialSource):
     """Trials whose results are there already, so that running one returns at once."""
 
     def __init__(self, folder: Path, trials: int) -> None:
@@ -27,7 +27,7 @@ class Nothing(Work):
             return None
         self.asked += 1
         config: dict[str, Any] = {"exp": "unet", "seed": self.asked, "metric": "l1"}
-        trial = Trial(identity(config), self.folder / str(self.asked), config, {}, None)
+        trial = Trial(config_hash(config), self.folder / str(self.asked), config, {}, None)
         trial.folder.mkdir(parents=True)
         save_json(trial.folder / "config.json", config)
         save_json(trial.folder / "results.json", {})
@@ -41,7 +41,7 @@ class Nothing(Work):
         return len(self.ends) == self.trials
 
     @property
-    def budget(self) -> int:
+    def max_trials(self) -> int:
         return self.trials
 
     def reference(self) -> Curve:
@@ -63,12 +63,12 @@ class Overhead:
 
 def measure(folder: Path, trials: int, slots: int) -> Overhead:
     """Run `trials` trials that do nothing, `slots` at a time, with processes that are used again."""
-    from vmsbench.tuning.ray_driver import Slots, drive, local_cluster
+    from vmsbench.ray_backend.driver import Slots, local_cluster, run_trials
 
     work = Nothing(folder, trials)
     begin = time.perf_counter()
     with redirect_stdout(StringIO()), local_cluster(slots, 0):  # Ray tells of trials that report nothing
         ready = time.perf_counter()
-        drive(work, Never(), Slots(slots, 0), Watcher(), "l1", 1)
+        run_trials(work, NoPruner(), Slots(slots, 0), Callback(), "l1", 1)
     warm = work.ends[slots:]
     return Overhead(slots, ready - begin, work.ends[0] - ready, (warm[-1] - work.ends[slots - 1]) / len(warm))

@@ -8,21 +8,25 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from vmsbench.bench.rows import Row, settle
-from vmsbench.bench.training import measured
-from vmsbench.experiment import Config
+from vmsbench.bench.result import Measurement, settle
+from vmsbench.bench.throughput import measured
+from vmsbench.config.settings import Config
 
 EPOCHS = 5
 
 
-def packing(config: Config, folder: Path, trials: int) -> list[Row]:
+def packing(config: Config, folder: Path, trials: int) -> list[Measurement]:
     """A trial alone, then `trials` at once, each in a process of its own with a thread of its own."""
     alone, together = (trained(config, folder / str(count), count) for count in (1, trials))
     gpu = torch.cuda.is_available()
     name = f"{trials} trials at once / one after another"
     how = "vmsbench bench packing --trials 8 device=cuda"
-    measured_here = Row(name, trials * alone / together, "x", least=4 if gpu and trials == 8 else None)
-    return [measured_here] if gpu else [measured_here, Row("8 trials at once on one GPU", None, "x", least=4, how=how)]
+    measured_here = Measurement(name, trials * alone / together, "x", least=4 if gpu and trials == 8 else None)
+    return (
+        [measured_here]
+        if gpu
+        else [measured_here, Measurement("8 trials at once on one GPU", None, "x", least=4, how=how)]
+    )
 
 
 def trained(config: Config, folder: Path, count: int) -> float:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
-from vmsbench.bench.rows import Row
-from vmsbench.experiment import Config, run, with_settings
+from vmsbench.bench.result import Measurement
+from vmsbench.config.settings import Config, with_settings
+from vmsbench.experiment import run
 
 
-def precisions(config: Config, folder: Path, seeds: int, tell: Callable[[str], None]) -> Iterator[Row]:
+def precisions(config: Config, folder: Path, seeds: int, tell: Callable[[str], None]) -> Iterator[Measurement]:
     """The experiment trained by `seeds` seeds in either precision, and scored on the tuning validation pairs.
 
     The means of two groups of n trainings lie sqrt(2 / n) standard deviations apart by chance alone: half of one where
@@ -20,11 +21,11 @@ def precisions(config: Config, folder: Path, seeds: int, tell: Callable[[str], N
     for precision, seed in product(scores, range(seeds)):
         told = {"trainer": config["trainer"] | {"precision": precision}, "seed": seed}
         results = run(with_settings(config, told), folder / f"{precision}-{seed}")
-        scores[precision].append(results["validation"][metric])
+        scores[precision].append(results["validation_scores"][metric])
         tell(f"{exp}, {precision}, seed {seed}: {metric} {scores[precision][-1]:.4f}, {results['seconds']:.0f} s")
     means = {precision: statistics.mean(found) for precision, found in scores.items()}
     spread = statistics.stdev(scores["float32"])
     for precision, mean in means.items():
-        yield Row(f"{exp}: {metric} in {precision}, mean of {seeds} seeds", mean, "")
-    yield Row(f"{exp}: standard deviation between seeds", spread, "")
-    yield Row(f"{exp}: bf16's shift, in these", abs(means["bf16"] - means["float32"]) / spread, "x", most=1)
+        yield Measurement(f"{exp}: {metric} in {precision}, mean of {seeds} seeds", mean, "")
+    yield Measurement(f"{exp}: standard deviation between seeds", spread, "")
+    yield Measurement(f"{exp}: bf16's shift, in these", abs(means["bf16"] - means["float32"]) / spread, "x", most=1)

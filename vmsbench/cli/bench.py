@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from vmsbench.bench.rows import Row
-    from vmsbench.bench.simulation import Recorded
+    from vmsbench.bench.recorded_curves import Recorded
+    from vmsbench.bench.result import Measurement
 
 app = typer.Typer(help="Measure the toolkit itself.", invoke_without_command=True, rich_markup_mode=None)
 
 Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
 Source = Annotated[
-    str, typer.Argument(help="A sweep of searcher=grid searcher.repeats=4 scheduler=none, or a curves.json.")
+    str, typer.Argument(help="A sweep of searcher=grid searcher.repeats=4 pruner=none, or a curves.json.")
 ]
 Out = Annotated[Path, typer.Option(help="Where table and figure are written.")]
 Slots = Annotated[int, typer.Option(help="Trials at once.")]
@@ -53,7 +53,7 @@ def everything(context: typer.Context, as_json: Json = False) -> None:
             typer.echo(json.dumps([row.plain() for row in told], indent=2))
 
 
-def say(rows: Iterator["Row"], quiet: bool = False) -> Iterator["Row"]:
+def say(rows: Iterator["Measurement"], quiet: bool = False) -> Iterator["Measurement"]:
     """Print each row when it is known."""
     for row in rows:
         if not quiet:
@@ -61,7 +61,7 @@ def say(rows: Iterator["Row"], quiet: bool = False) -> Iterator["Row"]:
         yield row
 
 
-def tell_rows(rows: Iterator["Row"], as_json: bool) -> None:
+def tell_rows(rows: Iterator["Measurement"], as_json: bool) -> None:
     told = list(say(rows, quiet=as_json))
     if as_json:
         typer.echo(json.dumps([row.plain() for row in told], indent=2))
@@ -79,8 +79,8 @@ def train(
         tell_rows(training_rows(Path(folder), overrides or [], (exp,) if exp else EXPERIMENTS, rounds), as_json)
 
 
-def training_rows(folder: Path, overrides: list[str], exps: Sequence[str], rounds: int) -> Iterator["Row"]:
-    from vmsbench.bench.training import against_a_loader, against_diffusers, against_the_limit
+def training_rows(folder: Path, overrides: list[str], exps: Sequence[str], rounds: int) -> Iterator["Measurement"]:
+    from vmsbench.bench.throughput import against_a_loader, against_diffusers, against_the_limit
 
     for exp in exps:
         yield from against_the_limit(small(exp, overrides), folder / exp, rounds)
@@ -92,8 +92,8 @@ def training_rows(folder: Path, overrides: list[str], exps: Sequence[str], round
 
 def small(exp: str, overrides: list[str]) -> dict[str, Any]:
     """What makes the experiment: networks of width 16 and batches of 16, unless told otherwise."""
-    from vmsbench.cli.configuration import compose
-    from vmsbench.tuning.study import experiment_part
+    from vmsbench.config.compose import compose
+    from vmsbench.sweep.tune import experiment_part
 
     sizes = ["model.network.width=16", "trainer.batch_size=16"]
     sizes += ["model.discriminator.width=16"] if exp == "gan" else []
@@ -112,7 +112,7 @@ def sample(
         tell_rows(sampling_rows(Path(folder), overrides or [], batch, rounds), as_json)
 
 
-def sampling_rows(folder: Path, overrides: list[str], batch: int, rounds: int) -> Iterator["Row"]:
+def sampling_rows(folder: Path, overrides: list[str], batch: int, rounds: int) -> Iterator["Measurement"]:
     from vmsbench.bench.sampling import sampling
 
     yield from sampling(small("diffusion", overrides), folder, batch, rounds)
@@ -129,8 +129,8 @@ def data(
         tell_rows(data_rows(Path(folder), pairs, size), as_json)
 
 
-def data_rows(folder: Path, pairs: int, size: int) -> Iterator["Row"]:
-    from vmsbench.bench.reading import reading
+def data_rows(folder: Path, pairs: int, size: int) -> Iterator["Measurement"]:
+    from vmsbench.bench.data_loading import reading
 
     yield from reading(folder, pairs, size)
 
@@ -146,7 +146,7 @@ def packing(
         tell_rows(packing_rows(Path(folder), overrides or [], trials), as_json)
 
 
-def packing_rows(folder: Path, overrides: list[str], trials: int) -> Iterator["Row"]:
+def packing_rows(folder: Path, overrides: list[str], trials: int) -> Iterator["Measurement"]:
     from vmsbench.bench.packing import packing as together
 
     yield from together(small("unet", overrides), folder, trials)
@@ -164,10 +164,10 @@ def precision(
         tell_rows(precision_rows(Path(folder), overrides or [], (exp,) if exp else EXPERIMENTS, seeds), as_json)
 
 
-def precision_rows(folder: Path, overrides: list[str], exps: Sequence[str], seeds: int) -> Iterator["Row"]:
+def precision_rows(folder: Path, overrides: list[str], exps: Sequence[str], seeds: int) -> Iterator["Measurement"]:
     from vmsbench.bench.precision import precisions
-    from vmsbench.cli.configuration import compose
-    from vmsbench.tuning.study import experiment_part
+    from vmsbench.config.compose import compose
+    from vmsbench.sweep.tune import experiment_part
 
     for exp in exps:
         config = experiment_part(compose(exp, ["data=standin", "preset=demo", *overrides]))
@@ -181,18 +181,18 @@ def faces(as_json: Json = False) -> None:
         tell_rows(faces_rows(Path(folder)), as_json)
 
 
-def faces_rows(folder: Path) -> Iterator["Row"]:
-    from vmsbench.bench.faces import waiting
+def faces_rows(folder: Path) -> Iterator["Measurement"]:
+    from vmsbench.bench.latency import waiting
 
     yield from waiting(folder)
 
 
-def thesis_rows() -> Iterator["Row"]:
+def thesis_rows() -> Iterator["Measurement"]:
     """What only a day of a GPU can tell."""
-    from vmsbench.bench.rows import Row
+    from vmsbench.bench.result import Measurement
 
-    how = "vmsbench tune --exp gan preset=seed space=seed_coordinate scheduler=none --per-gpu 8, then vmsbench status"
-    yield Row("the thesis's GAN search on one H200", None, "min", most=15, how=how)
+    how = "vmsbench tune --exp gan preset=seed space=seed_coordinate pruner=none --per-gpu 8, then vmsbench status"
+    yield Measurement("the thesis's GAN search on one H200", None, "min", most=15, how=how)
 
 
 @app.command()
@@ -212,17 +212,17 @@ def search(
     """Every searcher on the same score tables. Best score so far by trials and by epochs."""
     import random
 
-    from vmsbench.bench.search import race, table
-    from vmsbench.build import build
-    from vmsbench.cli.configuration import compose, options
-    from vmsbench.reporting.benches import draw_race
-    from vmsbench.tuning.simulation import synthetic
-    from vmsbench.tuning.study import experiment_part, space_of
+    from vmsbench.bench.searchers import race, table
+    from vmsbench.config.compose import compose, options
+    from vmsbench.config.instantiate import build
+    from vmsbench.report.render.measurements import draw_race
+    from vmsbench.search.simulation import synthetic
+    from vmsbench.sweep.tune import experiment_part, space_of
 
     chance = random.Random(0)
     if source is None:
         settings = compose(exp, [f"space={space}"])
-        searched = space_of(settings["space"]["coordinates"], experiment_part(settings))
+        searched = space_of(settings["space"]["parameters"], experiment_part(settings))
         tables = [synthetic(searched, world) for world in range(worlds)]
     else:
         curves = read(source, runs)
@@ -236,7 +236,7 @@ def search(
     for spec in specs.values():
         spec.pop("repeats")
     searchers = {name: lambda world, spec=spec: made(spec, world) for name, spec in specs.items()}
-    rules = {name: build(compose(exp, [f"scheduler={name}"])["scheduler"]) for name in ("none", "asha")}
+    rules = {name: build(compose(exp, [f"pruner={name}"])["pruner"]) for name in ("none", "asha")}
     lines = race(searchers, rules, tables, trials, slots)
     text = table(lines, min(line.best[-1] for line in lines))
     out.mkdir(parents=True, exist_ok=True)
@@ -256,12 +256,12 @@ def stopping(
     as_json: Json = False,
 ) -> None:
     """How often early stopping changes what is found. Each rule, on recorded learning curves."""
-    from vmsbench.bench.stopping import compare, table
-    from vmsbench.build import build
-    from vmsbench.cli.configuration import compose, options
+    from vmsbench.bench.pruners import compare, table
+    from vmsbench.config.compose import compose, options
+    from vmsbench.config.instantiate import build
 
     curves = read(source, runs)
-    rules = {name: build(compose("unet", [f"scheduler={name}"])["scheduler"]) for name in options("scheduler")}
+    rules = {name: build(compose("unet", [f"pruner={name}"])["pruner"]) for name in options("pruner")}
     rows = compare(curves, rules, worlds, slots)
     out.mkdir(parents=True, exist_ok=True)
     if not source.endswith(".json"):
@@ -281,15 +281,15 @@ def journal(
         tell_rows(journal_rows(Path(folder), trials), as_json)
 
 
-def journal_rows(folder: Path, trials: int) -> Iterator["Row"]:
-    from vmsbench.bench.journal import measure
-    from vmsbench.bench.rows import Row
+def journal_rows(folder: Path, trials: int) -> Iterator["Measurement"]:
+    from vmsbench.bench.journal_replay import measure
+    from vmsbench.bench.result import Measurement
 
     folder.mkdir(exist_ok=True)
     times = measure(folder, trials)
-    yield Row(f"a sweep of {times.trials} trials known again", times.rebuild, "s", most=10)
-    yield Row("  its curves, for early stopping", times.curves, "s")
-    yield Row("  its status", times.status, "s")
+    yield Measurement(f"a sweep of {times.trials} trials known again", times.rebuild, "s", most=10)
+    yield Measurement("  its curves, for early stopping", times.curves, "s")
+    yield Measurement("  its status", times.status, "s")
 
 
 @app.command()
@@ -301,15 +301,15 @@ def overhead(
         tell_rows(overhead_rows(Path(folder), trials, slots), as_json)
 
 
-def overhead_rows(folder: Path, trials: int, slots: int) -> Iterator["Row"]:
+def overhead_rows(folder: Path, trials: int, slots: int) -> Iterator["Measurement"]:
     from vmsbench.bench.overhead import measure
-    from vmsbench.bench.rows import Row
+    from vmsbench.bench.result import Measurement
 
     folder.mkdir(exist_ok=True)
     seen = measure(folder, max(trials, 2 * slots), slots)
-    yield Row("Ray's start", seen.start, "s")
-    yield Row("the first trial's, with its process", seen.first, "s")
-    yield Row(f"a further trial that does nothing, {slots} at once", seen.each, "s", most=0.3)
+    yield Measurement("Ray's start", seen.start, "s")
+    yield Measurement("the first trial's, with its process", seen.first, "s")
+    yield Measurement(f"a further trial that does nothing, {slots} at once", seen.each, "s", most=0.3)
 
 
 def tell(lines: list[str], answer: dict[str, Any], as_json: bool) -> None:
@@ -317,7 +317,7 @@ def tell(lines: list[str], answer: dict[str, Any], as_json: bool) -> None:
 
 
 def read(source: str, runs: Path) -> "Recorded":
-    from vmsbench.bench.simulation import Recorded, recorded
+    from vmsbench.bench.recorded_curves import Recorded, recorded
     from vmsbench.cli.sweeping import sweep_named
 
     return Recorded.load(Path(source)) if source.endswith(".json") else recorded(sweep_named(source, runs))

@@ -13,7 +13,7 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command(hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
 def job(command: Annotated[list[str], typer.Argument()]) -> None:
     """What a batch script runs: a command of vmsbench, watched over, and continued when the job's time is up."""
-    from vmsbench.launching.job import supervise
+    from vmsbench.launch.supervisor import supervise
 
     raise typer.Exit(supervise(command))
 
@@ -21,7 +21,7 @@ def job(command: Annotated[list[str], typer.Argument()]) -> None:
 @app.command(hidden=True)
 def work(driver: Annotated[str, typer.Argument()], folder: Annotated[Path, typer.Argument()]) -> None:
     """What slurm/worker.sh runs: lend this job's node to the sweep in FOLDER until the job DRIVER is over."""
-    from vmsbench.launching.worker import work as lend
+    from vmsbench.launch.worker import work as lend
 
     lend(driver, str(folder))
 
@@ -36,17 +36,17 @@ def drill(
     patience: Annotated[int, typer.Option(help="Seconds for a recovery, the queue included.")] = 180,
     runs: Runs = Path("runs"),
     as_json: Json = False,
-    here: OnLogin = False,
+    allow_login_node: OnLogin = False,
 ) -> None:
     """Strike a toy sweep as clusters do, and see it go on.
 
     Signal, requeue, kill -9 of a trial and of the driver.
     """
     from vmsbench.cli.drilling import drill as strike
-    from vmsbench.cli.submitting import Wishes
+    from vmsbench.launch.submit import RunOptions
 
-    wishes = Wishes(nodes=nodes, gpus=gpus, time=hours, here=here)
-    if not strike(list(overrides or []), writable(runs), wishes, epochs, patience, as_json):
+    run_options = RunOptions(nodes=nodes, gpus=gpus, time=hours, allow_login_node=allow_login_node)
+    if not strike(list(overrides or []), writable(runs), run_options, epochs, patience, as_json):
         raise typer.Exit(1)
 
 

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from vmsbench.data.check import check, lines, picture
+from vmsbench.data.inspection import check, lines, picture
 from vmsbench.data.standin import write_standin
 
 

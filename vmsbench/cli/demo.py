@@ -4,9 +4,9 @@ import shlex
 import time
 from pathlib import Path
 
-from vmsbench.cli.configuration import compose
 from vmsbench.cli.reporting import write_report
 from vmsbench.cli.sweeping import sweep
+from vmsbench.config.compose import compose
 from vmsbench.files import read_json, read_lines
 
 EXPERIMENTS: dict[str, list[str]] = {"unet": [], "gan": [], "diffusion": ["network=unet"]}

@@ -100,7 +100,7 @@ def gpus() -> Iterator[Finding]:
 
 
 def ray_starts() -> Iterator[Finding]:
-    from vmsbench.tuning.ray_driver import local_cluster, nodes_there
+    from vmsbench.ray_backend.driver import local_cluster, nodes_there
 
     with local_cluster(1, 0):
         nodes = nodes_there()
@@ -109,7 +109,7 @@ def ray_starts() -> Iterator[Finding]:
 
 
 def mlflow_answers(runs: Path) -> Iterator[Finding]:
-    from vmsbench.tracking.mlflow_mirror import reach
+    from vmsbench.tracking.mlflow.tracker import reach
 
     try:
         said = reach(runs)
@@ -121,8 +121,8 @@ def mlflow_answers(runs: Path) -> Iterator[Finding]:
 
 
 def slurm() -> Iterator[Finding]:
-    from vmsbench.launching.allocation import allocation, login_node
-    from vmsbench.launching.commands import ask
+    from vmsbench.launch.slurm.allocation import allocation, login_node
+    from vmsbench.launch.slurm.commands import ask
 
     if shutil.which("sbatch") is None:
         yield Finding("Slurm", "note", "none here: launcher=slurm and slurm/*.sh need a cluster's login node")
@@ -168,8 +168,8 @@ def limits() -> Iterator[Finding]:
 
 
 def dataset(told: Path | None) -> Iterator[Finding]:
+    from vmsbench.data.indexing import scan
     from vmsbench.data.layout import detect
-    from vmsbench.data.scanning import scan
 
     root = told or os.environ.get("VMSBENCH_DATA")
     if not root:

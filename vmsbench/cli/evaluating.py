@@ -9,21 +9,21 @@ from typing import Any
 
 from torch import Tensor
 
-from vmsbench.cli.configuration import compose
-from vmsbench.data.cache import here
+from vmsbench.config.compose import compose
+from vmsbench.data.cache import expand
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
-from vmsbench.experiment import check_fid, chosen_device
 from vmsbench.files import append_line, plain, read_json, read_lines, save_json
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
-from vmsbench.metrics.comparison import skill, verdict
+from vmsbench.metrics.external import check_there, read_predictions
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
-from vmsbench.metrics.predictions import check_there, read_predictions
-from vmsbench.training.evaluation import keep
-from vmsbench.tuning.study import experiment_part, prepared
+from vmsbench.metrics.significance import skill, verdict
+from vmsbench.sweep.tune import experiment_part, prepared
+from vmsbench.training.checks import check_fid, chosen_device
+from vmsbench.training.evaluation import save_predictions
 
 BASELINES = "baselines"
 REFERENCE = "pixel_median"
@@ -125,7 +125,7 @@ def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[s
     """The distances of the set of predictions (the first sample of each image), where there are Inception weights."""
     maps = predictor.predict(pairs)
     first = maps[:, 0] if maps.ndim == 5 else maps
-    weights, cache = find_weights(config["fid"]["weights"]), here(config["data"]["cache"])
+    weights, cache = find_weights(config["fid"]["weights"]), expand(config["data"]["cache"])
     device = chosen_device(config["device"])
     return distances(pairs.maps, first, dataset.train.maps, weights, device, cache=cache)
 
@@ -141,7 +141,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
     samples = maps if maps.ndim == 5 else maps[:, None]
-    keep(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
+    save_predictions(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
     mine = answer["predictors"][folder.name]
     results = {
         "exp": "outside",
@@ -150,7 +150,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
         "dataset": answer["data"],
     }
     reads = len(list(read_lines(folder / "test_reads.jsonl")))
-    save_json(file, results | {"test": mine["scores"], "fid": mine["fid"], "test_reads": reads})
+    save_json(file, results | {"test_scores": mine["scores"], "fid": mine["fid"], "test_reads": reads})
 
 
 def per_image(maps: Tensor, pairs: Pairs) -> dict[str, Tensor]:

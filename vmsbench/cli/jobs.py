@@ -3,11 +3,11 @@
 from collections import deque
 from pathlib import Path
 
-from vmsbench.cli.submitting import follow
 from vmsbench.errors import UserError, did_you_mean
 from vmsbench.files import append_line, read_lines
-from vmsbench.launching.commands import POLL
-from vmsbench.launching.queue import Standing, cancel, jobs_of, leading_jobs, notes, standings
+from vmsbench.launch.slurm.commands import POLL
+from vmsbench.launch.slurm.jobs import JobStatus, cancel, job_statuses, jobs_of, leading_jobs, notes
+from vmsbench.launch.submit import follow
 
 
 def submitted(name: str, runs: Path) -> Path:
@@ -30,7 +30,7 @@ def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
     logs = logs_of(folder)
     there = {job: log for job, log in logs.items() if log.exists()}
     if not there:
-        raise UserError(f"{name} has written nothing yet: {'; '.join(map(str, standings(folder)))}")
+        raise UserError(f"{name} has written nothing yet: {'; '.join(map(str, job_statuses(folder)))}")
     for job, log in there.items():
         with log.open(errors="replace") as file:
             last = list(deque(file, lines))
@@ -48,14 +48,14 @@ def cancel_jobs(name: str, runs: Path) -> None:
     print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: no job of it is left in Slurm")
 
 
-def told(folder: Path) -> list[Standing]:
+def told(folder: Path) -> list[JobStatus]:
     """What Slurm says of a sweep's jobs; nothing where it has none.
 
     Where all are surely over and the journal does not say how, it is told that: else MLflow would show it running.
     """
     if not jobs_of(folder):
         return []
-    now = standings(folder)
+    now = job_statuses(folder)
     journal = folder / "journal.jsonl"
     events = list(read_lines(journal))
     silent = all(one.over for one in now) and now[-1].state != "COMPLETED" and not (folder / "lock").exists()

@@ -6,15 +6,15 @@ import sys
 import time
 from pathlib import Path
 
-from vmsbench.build import describe, short
 from vmsbench.cli.jobs import told
 from vmsbench.cli.progress import duration, number
 from vmsbench.cli.sweeping import sweep_named
+from vmsbench.config.instantiate import describe, short
 from vmsbench.errors import UserError
 from vmsbench.files import plain
-from vmsbench.launching.commands import POLL
-from vmsbench.launching.queue import Standing
-from vmsbench.tuning.status import Status, Why, status, why
+from vmsbench.launch.slurm.commands import POLL
+from vmsbench.launch.slurm.jobs import JobStatus
+from vmsbench.sweep.status import Status, Why, status, why
 
 WIDTH = 80
 PERIOD = 2.0
@@ -65,18 +65,18 @@ def lines(one: Status) -> list[str]:
         choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in one.incumbent["parameters"].items())
         out.append(cut(f"best so far: tuning {one.metric} {one.incumbent['score']:.4f}  {one.incumbent['trial']}"))
         out += wrapped(choice)
-    out += ["", f"  {'coordinate':<28} {'value':<26} {'score':>9} {'next best':>10}"]
+    out += ["", f"  {'parameter':<28} {'value':<26} {'score':>9} {'next best':>10}"]
     for step in one.walk:
         value = describe(step.value) if step.settled else f"({step.options} options)"
         out.append(
-            f"  {cut(short(step.coordinate), 28):<28} {cut(value, 26):<26} {number(step.score):>9} "
+            f"  {cut(short(step.parameter), 28):<28} {cut(value, 26):<26} {number(step.score):>9} "
             f"{number(step.runner_up):>10}"
         )
     if one.running:
         word = "running" if one.state == "running" else "to go on"
         out += ["", f"  {word:<14} {'tries':<30} {'epoch':>9} {'s/epoch':>8} {'score':>9}"]
         for run in one.running:
-            tries = f"{short(run.coordinate)}={describe(run.choice.get(run.coordinate))}" if run.coordinate else "-"
+            tries = f"{short(run.parameter)}={describe(run.choice.get(run.parameter))}" if run.parameter else "-"
             speed = f"{run.seconds_per_epoch:.1f}" if run.seconds_per_epoch else "-"
             out.append(
                 f"  {run.trial:<14} {cut(tries, 30):<30} {f'{run.epoch}/{run.epochs}':>9} {speed:>8} "
@@ -95,7 +95,7 @@ def lines(one: Status) -> list[str]:
     return out
 
 
-def wrapped_jobs(jobs: list[Standing]) -> list[str]:
+def wrapped_jobs(jobs: list[JobStatus]) -> list[str]:
     return [line for job in jobs for line in wrapped(str(job))]
 
 
@@ -103,7 +103,7 @@ def show_why(runs: Path, trial: str) -> None:
     found: Why = why(runs, trial)
     choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in found.choice.items())
     named = f" ({found.kind})" if found.kind else ""
-    print(f"{found.folder.name}: {found.outcome}{named} after epoch {found.epoch}")
+    print(f"{found.folder.name}: {found.state}{named} after epoch {found.epoch}")
     print("\n".join([*wrapped(choice), *wrapped(found.cause or "")]))
     print(f"the end of {found.folder / 'log.txt'}:" if found.log else "no log")
     for line in found.log:

@@ -15,7 +15,7 @@ def model_folder(named: str, runs: Path) -> Path:
     Raises UserError where it means nothing.
     """
     if re.fullmatch("[0-9a-f]{32}", named):
-        from vmsbench.tracking.fetching import folder_of_run
+        from vmsbench.tracking.mlflow.fetch import folder_of_run
 
         return folder_of_run(named, runs)
     if (Path(named) / "config.json").is_file():
@@ -27,7 +27,7 @@ def model_folder(named: str, runs: Path) -> Path:
 
 def best_of_sweep(folder: Path) -> Path:
     """The final with the best tuning score of the configuration that stands for the sweep; else the winner's trial."""
-    from vmsbench.reporting.collect import read_sweep
+    from vmsbench.store.reader import read_sweep
 
     sweep = read_sweep(folder)
     finals = [final for final in sweep.scored if (final.folder / "checkpoint.pt").is_file()]

@@ -13,7 +13,7 @@ ROOM = 1_000_000  # bytes that must find room in the runs folder before anything
 Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or diffusion.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
 Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
-OnLogin = Annotated[bool, typer.Option("--here", help="Train on this machine even if it is a login node.")]
+OnLogin = Annotated[bool, typer.Option("--allow-login-node", help="Train on this machine even if it is a login node.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="The same as trainer.epochs=N.")]

@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 
-from vmsbench.build import describe, short
-from vmsbench.cli.places import slots_for
-from vmsbench.cli.submitting import Wishes, launcher_of
+from vmsbench.config.instantiate import describe, short
 from vmsbench.files import plain
-from vmsbench.launching.allocation import login_node
-from vmsbench.launching.slurm import Slurm
-from vmsbench.tuning.ledger import Ration, read_budget
-from vmsbench.tuning.plan import Cost, Plan, plan
-from vmsbench.tuning.ray_driver import Slots
+from vmsbench.launch.slurm.allocation import login_node
+from vmsbench.launch.slurm.launcher import Slurm
+from vmsbench.launch.submit import RunOptions, launcher_of
+from vmsbench.ray_backend.driver import Slots
+from vmsbench.ray_backend.resources import slots_for
+from vmsbench.sweep.budget import Budget, read_budget
+from vmsbench.sweep.plan import Cost, Plan, plan
 
 WIDTH, NAMES = 80, 14
 SEARCHERS = {
@@ -27,7 +27,7 @@ SEARCHERS = {
     "RandomSearch": "random search",
     "Tpe": "TPE",
 }
-SCHEDULERS = {"Asha": "ASHA", "PlainAsha": "plain ASHA", "Overtaking": "the incumbent rule"}
+SCHEDULERS = {"GuardedAshaPruner": "ASHA", "AshaPruner": "plain ASHA", "IncumbentPruner": "the incumbent rule"}
 
 
 def show_plan(
@@ -35,24 +35,24 @@ def show_plan(
     overrides: list[str],
     name: str,
     runs: Path,
-    wishes: Wishes,
+    run_options: RunOptions,
     calibrate: bool,
     as_json: bool,
 ) -> None:
     """Print what the sweep will take, on this machine or in the job that it would be handed to."""
-    launcher = launcher_of(settings["launcher"], overrides, runs / name, wishes)
+    launcher = launcher_of(settings["launcher"], overrides, runs / name, run_options)
     job = launcher if isinstance(launcher, Slurm) else None
     share = settings["slots"]
     if job:
         slots = Slots(job.cpus, job.gpus, share["cpus"], share["gpus"] * bool(job.gpus), job.nodes)
     else:
-        slots = slots_for(settings, wishes.cpus, wishes.gpus)
+        slots = slots_for(settings, run_options.cpus, run_options.gpus)
     torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
-    may_train = calibrate and job is None and (wishes.here or not login_node())
+    may_train = calibrate and job is None and (run_options.allow_login_node or not login_node())
     found = plan(
         settings, runs.resolve(), slots.count, may_train, lambda text: print(text, file=sys.stderr, flush=True)
     )
-    ration = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial)
+    budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial)
     jobs = math.ceil(found.cost.clock / job.hours) if job and found.cost else None
     if as_json:
         asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": str(job.time)}
@@ -60,18 +60,18 @@ def show_plan(
         told = dataclasses.asdict(found) | {"trial": share_of, "job": asked, "jobs": jobs, "budget": settings["budget"]}
         print(json.dumps({"name": name} | plain(told)))
         return
-    print("\n".join(lines(found, name, settings, slots, ration)))
+    print("\n".join(lines(found, name, settings, slots, budget)))
     if job:
         each = f"{job.nodes} nodes of {job.gpus} GPUs and {job.cpus} cores, {job.time}"
         over = "" if jobs is None else f"; the sweep fills {jobs} of such length, one after the other"
         print("\n".join(entry("Slurm", f"a job of {each}{over}")))
 
 
-def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, ration: Ration) -> list[str]:
-    rule = SCHEDULERS.get(settings["scheduler"]["_target_"].rpartition(".")[2])
+def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget: Budget) -> list[str]:
+    rule = SCHEDULERS.get(settings["pruner"]["_target_"].rpartition(".")[2])
     searcher = SEARCHERS.get(settings["searcher"]["_target_"].rpartition(".")[2], "search")
     many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
-    out = [f"{name}: {searcher} over {len(found.walk)} coordinates{many}"]
+    out = [f"{name}: {searcher} over {len(found.walk)} parameters{many}"]
     for number, step in enumerate(found.walk, start=1):
         when = f"  (where {', '.join(f'{short(p)}={describe(v)}' for p, v in step.when.items())})" if step.when else ""
         options = ", ".join(map(shown, step.options))
@@ -83,22 +83,22 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, ration
     out += entry("pace", found.pace)
     out += entry("files", f"about {found.files:,}" + (f", {megabytes(found.cost.bytes)}" if found.cost else ""))
     if found.cost:
-        out += hours(found.cost, slots, ration)
+        out += hours(found.cost, slots, budget)
     else:
         out += entry("hours", "not known; they are once a trial was trained, or where vmsbench plan may measure")
     return out
 
 
-def hours(cost: Cost, slots: Slots, ration: Ration) -> list[str]:
+def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
     per = "GPU" if slots.gpus_per_trial else "CPU"
     each = slots.gpus_per_trial or slots.cpus_per_trial
     out = entry("an epoch", f"about {long(cost.seconds_per_epoch / 3600)}, looks and judging included")
     out += entry("on the clock", f"about {long(cost.clock)} with {slots.count} trials at once on {slots}")
     out += entry(f"{per}-hours", f"about {cost.hours * each:.3g}, at most {cost.hours_at_most * each:.3g}")
-    if ration.hours is not None:
-        needed, most = cost.hours * ration.per_hour, cost.hours_at_most * ration.per_hour
-        enough = "suffices" if most <= ration.hours else "should do" if needed <= ration.hours else "will not do"
-        out += entry("budget", f"{ration.text} {enough}")
+    if budget.hours is not None:
+        needed, most = cost.hours * budget.per_hour, cost.hours_at_most * budget.per_hour
+        enough = "suffices" if most <= budget.hours else "should do" if needed <= budget.hours else "will not do"
+        out += entry("budget", f"{budget.text} {enough}")
     return out
 
 

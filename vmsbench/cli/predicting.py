@@ -14,8 +14,8 @@ def predict(
     pictures: Path, model: str, out: Path, samples: int | None, device: str, keep: bool, runs: Path, quiet: bool
 ) -> bool:
     """Write the maps of a picture, or of a folder of them; True where every file could be read."""
-    from vmsbench.inference.maps import Writer, find
-    from vmsbench.inference.maps import predict as write_maps
+    from vmsbench.inference.images import Writer, find
+    from vmsbench.inference.images import predict as write_maps
     from vmsbench.inference.predictor import load
 
     if samples is not None and samples < 1:

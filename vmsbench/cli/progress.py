@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmsbench.build import describe, short
-from vmsbench.tuning.failures import Failure
-from vmsbench.tuning.searcher import Settled
-from vmsbench.tuning.status import status
-from vmsbench.tuning.work import Outcome, Trial, Watcher
+from vmsbench.config.instantiate import describe, short
+from vmsbench.search.searcher import ParameterResult
+from vmsbench.sweep.failures import Failure
+from vmsbench.sweep.status import status
+from vmsbench.sweep.trial import Callback, Trial, TrialResult
 
 HEARTBEAT = 60.0
 LOOK = 5.0  # seconds between two looks into the sweep's folder
@@ -22,9 +22,9 @@ LOOK = 5.0  # seconds between two looks into the sweep's folder
 
 def described(trial: Trial) -> str:
     """What tells a trial from the others: the parameter it was made for, or its seed."""
-    if trial.coordinate in trial.choice:
+    if trial.parameter in trial.choice:
         seed = f", seed={trial.choice['seed']}" if "seed" in trial.choice else ""
-        return f"{short(trial.coordinate)}={describe(trial.choice[trial.coordinate])}{seed}"
+        return f"{short(trial.parameter)}={describe(trial.choice[trial.parameter])}{seed}"
     return ", ".join(f"{short(param)}={describe(value)}" for param, value in trial.choice.items())
 
 
@@ -37,7 +37,7 @@ def number(score: float | None) -> str:
 
 
 @dataclass
-class Standing:
+class TrialProgress:
     """How a trial that is running stands."""
 
     trial: Trial
@@ -46,38 +46,38 @@ class Standing:
     since: float = field(default_factory=time.monotonic)
 
 
-class Counting(Watcher):
+class Counting(Callback):
     """Keeps count of what is going on."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.running: dict[str, Standing] = {}
-        self.over = {"complete": 0, "stopped": 0, "failed": 0}
+        self.running: dict[str, TrialProgress] = {}
+        self.over = {"complete": 0, "pruned": 0, "failed": 0}
         self.best: float | None = None
-        self.walk: list[Settled] = []
+        self.walk: list[ParameterResult] = []
         self.began = time.monotonic()
 
     def started(self, trial: Trial) -> None:
-        self.running[trial.id] = Standing(trial)
+        self.running[trial.id] = TrialProgress(trial)
 
     def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
-        standing = self.running.setdefault(trial.id, Standing(trial))
+        standing = self.running.setdefault(trial.id, TrialProgress(trial))
         standing.epoch = record["epoch"]
         standing.score = last_score(trial, record) or standing.score
 
-    def finished(self, trial: Trial, outcome: Outcome) -> None:
+    def finished(self, trial: Trial, outcome: TrialResult) -> None:
         self.running.pop(trial.id, None)
-        self.over[outcome.outcome] += 1
-        if outcome.outcome == "complete" and outcome.score is not None:
+        self.over[outcome.state] += 1
+        if outcome.state == "complete" and outcome.score is not None:
             self.best = outcome.score if self.best is None else min(self.best, outcome.score)
 
-    def recalled(self, trial: Trial, outcome: Outcome) -> None:
+    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
         Counting.finished(self, trial, outcome)
 
     def retried(self, trial: Trial, failure: Failure) -> None:
         self.running.pop(trial.id, None)
 
-    def settled(self, settled: Settled) -> None:
+    def settled(self, settled: ParameterResult) -> None:
         self.walk.append(settled)
 
     def counts(self) -> str:
@@ -96,7 +96,7 @@ class Lines(Counting):
         self.spoke = time.monotonic()
         print(f"{time.strftime('%H:%M:%S')} {self.name}: {text}", flush=True)
 
-    def recalled(self, trial: Trial, outcome: Outcome) -> None:
+    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
         super().recalled(trial, outcome)
         self.recalls += 1
 
@@ -111,17 +111,17 @@ class Lines(Counting):
             self.recalls = 0
         self.say(f"{trial.id} started   {described(trial)}")
 
-    def finished(self, trial: Trial, outcome: Outcome) -> None:
+    def finished(self, trial: Trial, outcome: TrialResult) -> None:
         super().finished(trial, outcome)
         score = f"tuning {trial.config['metric']} {number(outcome.score)}  " if outcome.score is not None else ""
         cause = f"  ({outcome.cause})" if outcome.cause else ""
         end = f"{score}epoch {outcome.epoch}, {outcome.seconds:.0f} s{cause}"
-        self.say(f"{trial.id} {outcome.outcome:<9} {described(trial)}  {end}")
+        self.say(f"{trial.id} {outcome.state:<9} {described(trial)}  {end}")
 
-    def settled(self, settled: Settled) -> None:
+    def settled(self, settled: ParameterResult) -> None:
         super().settled(settled)
         others = ", ".join(f"{describe(t.value)}: {number(t.score)}" for t in settled.tried)
-        self.say(f"settled {short(settled.coordinate)} = {describe(settled.value)}  (tuning scores {others})")
+        self.say(f"settled {short(settled.parameter)} = {describe(settled.value)}  (tuning scores {others})")
 
     def tick(self) -> None:
         if time.monotonic() - self.spoke > HEARTBEAT:
@@ -145,16 +145,16 @@ class LiveTable(Counting):
         super().epoch(trial, record)
         self.tick()
 
-    def settled(self, settled: Settled) -> None:
+    def settled(self, settled: ParameterResult) -> None:
         super().settled(settled)
         score = number(settled.score)
         self.live.console.print(
-            f"{self.name}: settled {short(settled.coordinate)} = {describe(settled.value)}  {score}", highlight=False
+            f"{self.name}: settled {short(settled.parameter)} = {describe(settled.value)}  {score}", highlight=False
         )
 
-    def finished(self, trial: Trial, outcome: Outcome) -> None:
+    def finished(self, trial: Trial, outcome: TrialResult) -> None:
         super().finished(trial, outcome)
-        if outcome.outcome == "failed":
+        if outcome.state == "failed":
             self.live.console.print(f"{self.name}: {trial.id} failed: {outcome.cause}", highlight=False)
 
     def tick(self) -> None:
@@ -180,11 +180,11 @@ class LiveTable(Counting):
         self.live.update(table, refresh=True)
 
     def look(self) -> None:
-        """What only the folder knows, now and then: coordinates settled, the best configuration, the time left."""
+        """What only the folder knows, now and then: parameters settled, the best configuration, the time left."""
         if time.monotonic() - self.looked < LOOK or not (self.folder / "sweep.json").exists():
             return
         now = status(self.folder)
-        self.caption = f"; {sum(step.settled for step in now.walk)} of {len(now.walk)} coordinates settled"
+        self.caption = f"; {sum(step.settled for step in now.walk)} of {len(now.walk)} parameters settled"
         if now.eta:
             self.caption += f"; at most {duration(now.eta)} to go"
         if now.incumbent:
@@ -208,10 +208,10 @@ def terminal() -> bool:
 
 
 @contextmanager
-def watching(folder: Path, quiet: bool = False) -> Iterator[Watcher]:
+def watching(folder: Path, quiet: bool = False) -> Iterator[Callback]:
     """Who watches a sweep: a live table in a terminal, lines elsewhere, nobody where quiet is wanted."""
     if quiet:
-        yield Watcher()
+        yield Callback()
     elif terminal():
         table = LiveTable(folder)
         try:

@@ -6,19 +6,19 @@ from functools import partial
 from pathlib import Path
 
 from vmsbench.errors import UserError
-from vmsbench.reporting.report import report
-from vmsbench.tuning.journal import Journal
-from vmsbench.tuning.ledger import last_sign, ledger
+from vmsbench.report.write import report
+from vmsbench.store.journal import Journal
+from vmsbench.store.usage import last_sign, slot_hours
 
 
 def write_report(runs: Path, names: list[str], out: Path) -> Path:
-    """The report's index.html; errors as `vmsbench.reporting.report.report`."""
+    """The report's index.html; errors as `vmsbench.report.write.report`."""
     return report(runs, names, out, hours)
 
 
 def hours(folder: Path) -> Mapping[str, float]:
     """Hours of slots by what they went into; none where the journal cannot be read."""
     try:
-        return asdict(ledger(list(Journal(folder / "journal.jsonl").events()), partial(last_sign, folder)))
+        return asdict(slot_hours(list(Journal(folder / "journal.jsonl").events()), partial(last_sign, folder)))
     except (UserError, KeyError):
         return {}

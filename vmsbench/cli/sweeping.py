@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vmsbench.build import build, describe, short
-from vmsbench.cli.configuration import compose
-from vmsbench.cli.places import ray_for, slots_for
 from vmsbench.cli.progress import watching
+from vmsbench.config.compose import compose
+from vmsbench.config.instantiate import build, describe, short
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.files import read_json, read_lines
+from vmsbench.ray_backend.resources import ray_for, slots_for
 
 LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
 NOT_SWEEPS = ("cache", "outside", "single")
@@ -33,18 +33,18 @@ def sweep(
     as_json: bool = False,
 ) -> bool:
     """Search, finals and their mirror; True when all is done, False when it was interrupted. Prints what came out."""
-    from vmsbench.tuning.study import Driver, tune
-    from vmsbench.tuning.work import Watcher
+    from vmsbench.sweep.trial import Callback
+    from vmsbench.sweep.tune import Driver, tune
 
     if not name or "/" in name or name.startswith(".") or name in NOT_SWEEPS:
         taken = ", ".join(NOT_SWEEPS)
         raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2; taken are {taken}")
     runs = Path(runs_folder).resolve()
 
-    def go(watcher: Watcher, driver: Driver, slots: dict[str, float]) -> None:
+    def go(watcher: Callback, driver: Driver, slots: dict[str, float]) -> None:
         tune(settings, runs / name, runs, watcher, driver, command, retry, slots)
 
-    return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet, advise, as_json)
+    return run_sweep(go, settings, name, runs_folder, cpus, gpus, command, quiet, advise, as_json)
 
 
 def final(
@@ -61,19 +61,19 @@ def final(
     as_json: bool = False,
 ) -> bool:
     """The best configurations of a sweep from fresh seeds, on the test pairs; True and False as `sweep`."""
-    from vmsbench.tuning.study import Driver
-    from vmsbench.tuning.study import final as train_again
-    from vmsbench.tuning.work import Watcher
+    from vmsbench.sweep.trial import Callback
+    from vmsbench.sweep.tune import Driver
+    from vmsbench.sweep.tune import final as train_again
 
     runs = Path(runs_folder).resolve()
 
-    def go(watcher: Watcher, driver: Driver, slots: dict[str, float]) -> None:
+    def go(watcher: Callback, driver: Driver, slots: dict[str, float]) -> None:
         train_again(runs / name, runs, places, top, seeds, watcher, driver, slots)
 
-    return carried_out(go, settings, name, runs_folder, cpus, gpus, command, quiet, as_json=as_json)
+    return run_sweep(go, settings, name, runs_folder, cpus, gpus, command, quiet, as_json=as_json)
 
 
-def carried_out(
+def run_sweep(
     go: Callable[..., None],
     settings: dict[str, Any],
     name: str,
@@ -86,11 +86,11 @@ def carried_out(
     as_json: bool = False,
 ) -> bool:
     """Call `go(watcher, driver, slots)` with Ray, progress and MLflow around it, and print what came out."""
+    from vmsbench.ray_backend.driver import run_trials
+    from vmsbench.search.pruners import Pruner
+    from vmsbench.signals import stoppable
+    from vmsbench.sweep.trial import TrialSource
     from vmsbench.tracking.background import Background
-    from vmsbench.tuning.interruption import stoppable
-    from vmsbench.tuning.ray_driver import drive
-    from vmsbench.tuning.stopping import Stopping
-    from vmsbench.tuning.work import Work
 
     quiet = quiet or as_json
     slots = slots_for(settings, cpus, gpus)
@@ -104,7 +104,7 @@ def carried_out(
 
         seconds = 3600 * (settings["hours_per_trial"] or math.inf)
 
-        def driver(work: Work, stopping: Stopping) -> bool:
+        def driver(work: TrialSource, stopping: Pruner) -> bool:
             nonlocal started
             if work.finished or work.halted:
                 return work.finished
@@ -114,7 +114,9 @@ def carried_out(
                 stack.enter_context(ray_for(slots, folder))
                 stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
                 started = True
-            return drive(work, stopping, slots, watcher, settings["metric"], settings["trainer"]["epochs"], seconds)
+            return run_trials(
+                work, stopping, slots, watcher, settings["metric"], settings["trainer"]["epochs"], seconds
+            )
 
         try:
             go(watcher, driver, {"slots": at_once, "cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial})
@@ -200,7 +202,7 @@ def found(folder: Path) -> dict[str, Any]:
 
 def outcome(folder: Path) -> list[str]:
     """What a finished sweep found, beside the map that ignores the image."""
-    from vmsbench.tuning.searcher import key
+    from vmsbench.search.searcher import key
 
     events = list(read_lines(folder / "journal.jsonl"))
     winner = next(event for event in reversed(events) if event["event"] == "winner")
@@ -208,7 +210,7 @@ def outcome(folder: Path) -> list[str]:
     names = {
         (entry["param"], key(option["set"])): option["name"]
         for entry in read_json(folder / "sweep.json")["space"]
-        for option in entry["options"]
+        for option in entry["values"]
         if isinstance(option, dict) and {"name", "set"} <= set(option)
     }
     choice = ", ".join(
@@ -219,8 +221,8 @@ def outcome(folder: Path) -> list[str]:
         f"{folder.name}: the best configuration is {choice}",
         f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",
     ]
-    failed = {event["trial"] for event in events if event["event"] == "finished" and event["outcome"] == "failed"}
-    failed -= {event["trial"] for event in events if event["event"] == "finished" and event["outcome"] != "failed"}
+    failed = {event["trial"] for event in events if event["event"] == "finished" and event["state"] == "failed"}
+    failed -= {event["trial"] for event in events if event["event"] == "finished" and event["state"] != "failed"}
     if failed:
         lines.append(f"  {len(failed)} trials failed and could not win; the same command with --retry tries them again")
     blind = read_json(folder / "baselines.json")["test"]["pixel_median"]
@@ -248,9 +250,9 @@ def mirror(runs: Path, names: list[str], quiet: bool = False) -> None:
 
     Runs of a sweep that nobody works on any more are ended.
     """
-    from vmsbench.tracking.mlflow_mirror import MlflowTracker
+    from vmsbench.sweep.status import living_owner
+    from vmsbench.tracking.mlflow.tracker import MlflowTracker
     from vmsbench.tracking.tracker import Untracked
-    from vmsbench.tuning.status import living_owner
 
     shown = []
     for folder in [sweep_named(name, runs) for name in names] or sweeps_in(runs):

@@ -5,13 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vmsbench.build import build
 from vmsbench.cli.models import model_folder
 from vmsbench.cli.sweeping import sweep_named
+from vmsbench.config.instantiate import build
 from vmsbench.errors import UserError
 from vmsbench.files import read_json, save_json
 from vmsbench.inference.predictor import load
-from vmsbench.inference.tradeoff import tradeoff
+from vmsbench.inference.sampling_sweep import tradeoff
 from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.baselines import evaluate as score
 

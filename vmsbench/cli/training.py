@@ -8,32 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.cli.progress import terminal
-from vmsbench.experiment import check, identity, run
+from vmsbench.experiment import config_hash, run
 from vmsbench.files import plain
 from vmsbench.metrics.baselines import score_baselines
-from vmsbench.training.training import Asked, Left
-from vmsbench.tuning.interruption import noted
-from vmsbench.tuning.study import experiment_part, prepared, warn_of
+from vmsbench.signals import noted
+from vmsbench.sweep.tune import experiment_part, prepared, warn_of
+from vmsbench.training.checks import check
+from vmsbench.training.trainer import ShouldStop, TrainingInterrupted
 
 
 def train_one(settings: dict[str, Any], runs: Path, quiet: bool, as_json: bool, command: str) -> bool:
     """Train, judge and print; False where somebody stopped it before its end."""
     config, dataset = prepared(experiment_part(settings), runs)
     warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))
-    folder = runs / "single" / f"{config['exp']}-{identity(config)}"
+    folder = runs / "single" / f"{config['exp']}-{config_hash(config)}"
     epochs = config["trainer"]["epochs"]
-    with noted() as leave:
+    with noted() as should_stop:
         try:
             if quiet or as_json:
-                results = run(config, folder, leave=leave)
+                results = run(config, folder, should_stop=should_stop)
             elif terminal():
-                results = with_bar(config, folder, epochs, leave)
+                results = with_bar(config, folder, epochs, should_stop)
             else:
-                results = run(config, folder, lambda record: print(line(record, epochs), flush=True), leave)
-        except Left:
+                results = run(config, folder, lambda record: print(line(record, epochs), flush=True), should_stop)
+        except TrainingInterrupted:
             print(f"stopped before the end; to continue:\n  {command}", file=sys.stderr)
             return False
-    scores, blind = results["validation"], score_baselines(dataset, "validation")["pixel_median"]
+    scores, blind = results["validation_scores"], score_baselines(dataset, "validation")["pixel_median"]
     if as_json:
         print(json.dumps({"folder": str(folder), "results": results, "pixel_median": plain(blind)}))
         return True
@@ -41,10 +42,10 @@ def train_one(settings: dict[str, Any], runs: Path, quiet: bool, as_json: bool, 
     tell(scores, blind)
     if config["test"]:
         print(f"on {len(dataset.test)} test pairs, read {results['test_reads']} times by this training:")
-        tell(results["test"], score_baselines(dataset, "test")["pixel_median"])
-    for fact, value in results["facts"].items():
+        tell(results["test_scores"], score_baselines(dataset, "test")["pixel_median"])
+    for fact, value in results["info"].items():
         print(f"  {fact.replace('_', ' ')}: {value} px")
-    for trouble in results["troubles"]:
+    for trouble in results["diagnostics"]:
         print(f"  {trouble}")
     print(f"  {folder}")
     return True
@@ -58,11 +59,11 @@ def tell(scores: Mapping[str, Any], blind: Mapping[str, Any]) -> None:
 def line(record: dict[str, Any], epochs: int) -> str:
     scores = record.get("scores") or {}
     validation = f"  validation L1 {scores['l1']:.4f} ([0,1]: {scores['l1_unit']:.4f})" if "l1" in scores else ""
-    losses = f"loss {record['train']['loss']:.4f}, validation {record['validation']['loss']:.4f}"
+    losses = f"loss {record['train_loss']['loss']:.4f}, validation {record['validation_loss']['loss']:.4f}"
     return f"{time.strftime('%H:%M:%S')} epoch {record['epoch']}/{epochs}  {losses}{validation}"
 
 
-def with_bar(config: dict[str, Any], folder: Path, epochs: int, leave: Asked) -> dict[str, Any]:
+def with_bar(config: dict[str, Any], folder: Path, epochs: int, should_stop: ShouldStop) -> dict[str, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     now = TextColumn("{task.fields[now]}")
@@ -75,4 +76,4 @@ def with_bar(config: dict[str, Any], folder: Path, epochs: int, leave: Asked) ->
             shown = f"L1 {scores['l1']:.4f}" if "l1" in scores else bar.tasks[0].fields["now"]
             bar.update(task, completed=record["epoch"], now=shown)
 
-        return run(config, folder, show, leave)
+        return run(config, folder, show, should_stop)

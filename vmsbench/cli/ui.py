@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from vmsbench.cli.sweeping import mirror, sweeps_in
-from vmsbench.tracking.mlflow_mirror import EXPERIMENT, where
-from vmsbench.tracking.server import compared, free_port, links, serving
-from vmsbench.tuning.interruption import stoppable
+from vmsbench.signals import stoppable
+from vmsbench.tracking.mlflow.server import compared, free_port, links, serving
+from vmsbench.tracking.mlflow.tracker import EXPERIMENT, where
 
 
 def show_ui(runs: Path, port: int, sync: bool) -> None:

@@ -28,7 +28,7 @@ from typing import IO
 
 import numpy as np
 
-from vmsbench.data.reading import threads
+from vmsbench.data.decoding import threads
 from vmsbench.errors import DataError
 
 SETTLED = 2_000_000_000  # ns; a file changed within this time may change again without a new mtime
@@ -39,7 +39,7 @@ class Cache:
     """A folder of decoded pairs; it is made when something is first written."""
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = here(folder)
+        self.folder = expand(folder)
 
     def digests(self, root: Path, paths: Sequence[Path]) -> list[str]:
         """The SHA-256 of each file; files whose size and mtime are those remembered are not read."""
@@ -110,7 +110,7 @@ class Cache:
                     part.unlink()
 
 
-def here(folder: str | Path) -> Path:
+def expand(folder: str | Path) -> Path:
     """A folder's path on this machine, with ~ and variables put in; $TMPDIR is /tmp where it is not set, as in POSIX.
 
     Raises DataError for another variable that is not set.

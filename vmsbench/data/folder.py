@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from vmsbench.data.cache import Cache, digest_of, hashes
+from vmsbench.data.decoding import VERSION, Pair, read_pairs
+from vmsbench.data.indexing import Problem, Scan, refuse, scan
 from vmsbench.data.layout import Layout, Split, existing_root, folder_layout
 from vmsbench.data.pairs import Coding, Dataset, Pairs
-from vmsbench.data.reading import VERSION, Pair, read_pairs
-from vmsbench.data.scanning import Problem, Scan, refuse, scan
-from vmsbench.data.splitting import carve
+from vmsbench.data.splits import carve
 from vmsbench.errors import ConfigurationError, DataError, did_you_mean
 
 CODINGS = ("auto", "rg", "rgb", "grey")

@@ -22,11 +22,11 @@ from PIL import Image
 from torch import Tensor
 
 from vmsbench.data import scenes
-from vmsbench.data.cache import here
+from vmsbench.data.cache import expand
+from vmsbench.data.decoding import UnreadableFile, read
 from vmsbench.data.folder import load
 from vmsbench.data.layout import found, vischema_layout
 from vmsbench.data.pairs import Coding, Dataset
-from vmsbench.data.reading import Unreadable, read
 from vmsbench.errors import ConfigurationError, DataError
 
 VERSION = 1  # of the formula
@@ -55,7 +55,7 @@ def standin(
 
     Raises DataError where `root` holds something else, and what `folder` raises.
     """
-    path = Path(root or here(cache or "runs/cache") / f"standin-{count}-{size}-{seed}").expanduser().resolve()
+    path = Path(root or expand(cache or "runs/cache") / f"standin-{count}-{size}-{seed}").expanduser().resolve()
     if not (path / STAMP).exists():
         write_standin(path, count, size, seed)
     there = stamp_of(path)
@@ -176,7 +176,7 @@ def oracle_maps(folder: Path, which: str, dataset: Dataset) -> Tensor:
     try:
         files = [folder / "oracle" / which / oracle_name(name) for name in dataset.test.names]
         return torch.from_numpy(np.stack([read(file, dataset.size).pixels for file in files]))
-    except Unreadable as error:
+    except UnreadableFile as error:
         raise DataError(
             f"{folder}/oracle/{which} is damaged ({error}): remove {folder} and it is written again"
         ) from error

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from vmsbench.errors import UserError
 from vmsbench.files import save_json
-from vmsbench.inference.predictor import Predictor
+from vmsbench.inference.predictor import TrainedModel
 from vmsbench.models.model import Model
 
 TOLERANCE = 0.5 / 255  # half a grey level
@@ -40,7 +40,7 @@ class Exported(nn.Module):
         return ((self.model.target.label(signed, coded) + 1) / 2).clamp(0, 1)
 
 
-def export(predictor: Predictor, file: Path, format: str) -> float:
+def export(predictor: TrainedModel, file: Path, format: str) -> float:
     """Write `file`, and NAME.json beside it, which says what goes in and comes out.
 
     Returns the largest difference to the original's maps, in [0, 1]. Raises UserError where a library is missing,
@@ -69,14 +69,14 @@ def export(predictor: Predictor, file: Path, format: str) -> float:
     return apart
 
 
-def inputs(predictor: Predictor, count: int) -> tuple[Tensor, ...]:
+def inputs(predictor: TrainedModel, count: int) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(count)
     images = torch.rand(count, 3, predictor.size, predictor.size, generator=generator)
     noise = torch.randn(count, predictor.channels, predictor.size, predictor.size, generator=generator)
     return (images, noise) if predictor.model.random else (images,)
 
 
-def refuse_hidden_draws(original: Exported, predictor: Predictor) -> None:
+def refuse_hidden_draws(original: Exported, predictor: TrainedModel) -> None:
     given = inputs(predictor, 1)
     with torch.no_grad(), torch.random.fork_rng([]):
         torch.manual_seed(0)
@@ -131,7 +131,7 @@ def to_onnx(original: Exported, given: tuple[Tensor, ...], file: Path) -> Functi
 WRITERS = {"onnx": to_onnx, "torchscript": to_torchscript}
 
 
-def description(predictor: Predictor, format: str, apart: float) -> dict[str, Any]:
+def description(predictor: TrainedModel, format: str, apart: float) -> dict[str, Any]:
     channels, size = predictor.channels, predictor.size
     told = {"images": f"float32, N x 3 x {size} x {size}, RGB in [0, 1]; pictures are stretched to a square"}
     if predictor.model.random:

@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vmsbench.build import build
+from vmsbench.config.instantiate import build
 from vmsbench.data.pairs import signed
 from vmsbench.errors import UserError
-from vmsbench.experiment import chosen_device
 from vmsbench.files import read_json
 from vmsbench.models.model import Model
-from vmsbench.training.evaluation import FIXED_SEED, aside
+from vmsbench.training.checks import chosen_device
+from vmsbench.training.evaluation import FIXED_SEED, fixed_rng
 
 
 @dataclass(frozen=True)
-class Predictor:
+class TrainedModel:
     """A trained model in evaluation mode, with the weights that its results were made with (the running average, or
     the best epoch's).
 
@@ -41,14 +41,14 @@ class Predictor:
         The random draws of an image depend on its place in `images`, and are the same every time.
         """
         drawn = []
-        with aside(FIXED_SEED, self.device):
+        with fixed_rng(FIXED_SEED, self.device):
             for batch in images.split(max(1, self.batch_size // samples)):
                 maps = self.model.sample(signed(batch.to(self.device)), samples)
                 drawn.append(((maps + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8).cpu())
         return torch.cat(drawn) if drawn else torch.empty(0, samples, self.channels, self.size, self.size).byte()
 
 
-def load(folder: Path, device: str = "auto") -> Predictor:
+def load(folder: Path, device: str = "auto") -> TrainedModel:
     """The predictor in an experiment's folder. Raises UserError where that holds no finished training."""
     config, results = document(folder, "config.json"), document(folder, "results.json")
     if "size" not in results:
@@ -59,7 +59,7 @@ def load(folder: Path, device: str = "auto") -> Predictor:
     samples = results["samples"] if model.random else 1
     batch_size = config["evaluation"]["batch_size"]
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training: faster
-    return Predictor(model.eval(), results["channels"], results["size"], samples, batch_size, where)
+    return TrainedModel(model.eval(), results["channels"], results["size"], samples, batch_size, where)
 
 
 def weights(checkpoint: Path) -> dict[str, Tensor]:

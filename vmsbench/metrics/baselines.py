@@ -31,7 +31,7 @@ class Predictor(ABC):
         """
 
 
-class Constant(Predictor):
+class ConstantMap(Predictor):
     """The same map (float in [0, 1], M x S x S) for every image."""
 
     def __init__(self, map: Tensor) -> None:
@@ -41,21 +41,21 @@ class Constant(Predictor):
         return self.map.to(pairs.maps.device).expand(len(pairs), *self.map.shape)
 
 
-class Black(Constant):
+class Black(ConstantMap):
     """Nobody remembers anything: 0 everywhere."""
 
     def __init__(self, train: Pairs) -> None:
         super().__init__(torch.zeros(train.maps.shape[1:], device=train.maps.device))
 
 
-class PixelMean(Constant):
+class PixelMean(ConstantMap):
     """The mean training map: the best constant map under MSE."""
 
     def __init__(self, train: Pairs) -> None:
         super().__init__(_trained(train).mean(dim=0, dtype=torch.float32) / 255)
 
 
-class PixelMedian(Constant):
+class PixelMedian(ConstantMap):
     """The pixelwise median of the training maps: the best constant map under L1, and the origin of skill."""
 
     def __init__(self, train: Pairs) -> None:

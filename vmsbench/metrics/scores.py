@@ -15,8 +15,8 @@ batch counts for what it is. Lower is better for l1, mse, crps and kld; higher f
 
 With K > 1 samples every other score is the expected score of one sample: the mean over the K of each one's.
 
-Constant maps. cc, sim and kld say nothing where the truth has no shape, so each is averaged over the images whose
-truth is not constant in that map, and `cc_true_n` and so on say how many those are. "Constant" means a range of at
+ConstantMap maps. cc, sim and kld say nothing where the truth has no shape, so each is averaged over the images whose
+truth is not constant in that map, and `cc_true_n` and so on say how many those are. "ConstantMap" means a range of at
 most 16/255: the maps are JPEG files, in which an empty channel still ripples by up to 16 levels (of the red channels
 of VISCHEMA PLUS at 64 px, 30% lie within it and hardly one has a range of 17 to 24; none is exactly constant). A
 constant prediction of a truth that is not constant has cc 0 by definition here; one that sums to 0 is read as uniform

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork, Model
-from vmsbench.models.noise import Schedule
-from vmsbench.models.prediction import Noise, Prediction, Velocity
+from vmsbench.models.noise_schedules import NoiseSchedule
+from vmsbench.models.prediction import NoisePrediction, Prediction, VelocityPrediction
 from vmsbench.models.target import Label, Target
 
 NOISE_ENOUGH, TOO_LITTLE = 1e-3, 1e-6
@@ -27,15 +27,15 @@ class Diffusion(Model):
     """The thesis's third experiment.
 
     network        takes image and noisy map on top of each other, and the time t / T
-    schedule       gamma_t, the share of signal left at t = 0..T
+    noise_schedule gamma_t, the share of signal left at t = 0..T
     prediction     what the network predicts: velocity, noise or the map
-    times          T; training draws t evenly from 1..T
-    scale          b: below 1 there is more noise at every t; it shifts log(signal^2 / spread^2) by 2 log b
-    steps          of sampling; T of them at most are there
+    num_timesteps  T; training draws t evenly from 1..T
+    input_scale    b: below 1 there is more noise at every t; it shifts log(signal^2 / spread^2) by 2 log b
+    sampling_steps of sampling; T of them at most are there
     eta            0: DDIM (Song et al. 2021), deterministic after the first noise; 1: DDPM's own posterior on the
-                   same steps, which with steps = T is the sampler of Ho et al. 2020
-    quick_steps    steps of DDIM for a look during training
-    forget         share of training images replaced by mid-grey, so that guidance has an unconditional answer
+                   same steps, which with sampling_steps = T is the sampler of Ho et al. 2020
+    preview_steps  steps of DDIM for a look during training
+    p_uncond       share of training images replaced by mid-grey, so that guidance has an unconditional answer
     guidance       w of classifier-free guidance (Ho and Salimans 2022): unconditional + w (conditional -
                    unconditional); 1 is off
     """
@@ -47,46 +47,49 @@ class Diffusion(Model):
         network: MakesNetwork,
         channels: int,
         size: int,
-        schedule: Schedule,
-        prediction: Prediction = Velocity(),
-        times: int = 1000,
-        scale: float = 1.0,
-        steps: int = 50,
+        noise_schedule: NoiseSchedule,
+        prediction: Prediction = VelocityPrediction(),
+        num_timesteps: int = 1000,
+        input_scale: float = 1.0,
+        sampling_steps: int = 50,
         eta: float = 0.0,
-        quick_steps: int = 10,
-        forget: float = 0.0,
+        preview_steps: int = 10,
+        p_uncond: float = 0.0,
         guidance: float = 1.0,
         target: Target = Label(),
-        mirror: bool = False,
+        flip_tta: bool = False,
     ) -> None:
-        super().__init__(target, mirror)
-        if min(steps, times) < 1:
-            raise ConfigurationError(f"model.steps={steps}, model.times={times}: at least 1; 50 of 1000 work")
-        if quick_steps < 1:
-            raise ConfigurationError(f"model.quick_steps={quick_steps}: at least 1; 10 are enough for a look")
+        super().__init__(target, flip_tta)
+        if min(sampling_steps, num_timesteps) < 1:
+            raise ConfigurationError(
+                f"model.sampling_steps={sampling_steps}, model.num_timesteps={num_timesteps}: at least 1; "
+                "50 of 1000 work"
+            )
+        if preview_steps < 1:
+            raise ConfigurationError(f"model.preview_steps={preview_steps}: at least 1; 10 are enough for a look")
         if not 0 <= eta <= 1:
             raise ConfigurationError(f"model.eta={eta:g} must lie between 0 (DDIM) and 1 (DDPM)")
-        if scale <= 0:
-            raise ConfigurationError(f"model.scale={scale:g} must be above 0; 1 is no scaling")
-        if not 0 <= forget < 1:
+        if input_scale <= 0:
+            raise ConfigurationError(f"model.input_scale={input_scale:g} must be above 0; 1 is no scaling")
+        if not 0 <= p_uncond < 1:
             raise ConfigurationError(
-                f"model.forget={forget:g} is a share of the images: from 0 up to, not including, 1"
+                f"model.p_uncond={p_uncond:g} is a share of the images: from 0 up to, not including, 1"
             )
         if guidance < 0:
             raise ConfigurationError(f"model.guidance={guidance:g}: at least 0; 1 is off")
-        if guidance != 1 and not forget:
+        if guidance != 1 and not p_uncond:
             raise ConfigurationError(
-                f"model.guidance={guidance:g} needs unconditional training; model.forget=0.1 works"
+                f"model.guidance={guidance:g} needs unconditional training; model.p_uncond=0.1 works"
             )
         self.network = network(3 + channels, channels, size, timed=True)
-        self.prediction, self.times, self.scale = prediction, times, scale
-        self.asked, self.steps = steps, min(steps, times)
-        self.eta, self.quick_steps = eta, min(self.steps, quick_steps)
-        self.forget, self.guidance = forget, guidance
+        self.prediction, self.num_timesteps, self.input_scale = prediction, num_timesteps, input_scale
+        self.asked, self.sampling_steps = sampling_steps, min(sampling_steps, num_timesteps)
+        self.eta, self.preview_steps = eta, min(self.sampling_steps, preview_steps)
+        self.p_uncond, self.guidance = p_uncond, guidance
         with torch.device("cpu"):
-            gammas = schedule.gammas(times)
+            gammas = noise_schedule.gammas(num_timesteps)
         self.noise_left = float(gammas[-1])
-        if self.noise_left == 0 and isinstance(prediction, Noise):
+        if self.noise_left == 0 and isinstance(prediction, NoisePrediction):
             raise ConfigurationError(
                 "model.prediction=noise says nothing of the map at zero terminal SNR; prediction=velocity or map works"
             )
@@ -97,18 +100,19 @@ class Diffusion(Model):
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("deviation", torch.ones(1, channels, 1, 1))
 
-    def study(self, coded: Tensor) -> None:
+    def fit_statistics(self, coded: Tensor) -> None:
         self.mean.copy_(coded.mean(dim=(0, 2, 3), keepdim=True))
         self.deviation.copy_(coded.std(dim=(0, 2, 3), keepdim=True).clamp(min=0.05))
 
-    def cautions(self) -> list[str]:
+    def config_warnings(self) -> list[str]:
         many = (
-            f"model.steps={self.asked} exceeds model.times={self.times}: each time is sampled; model.steps=50 is usual"
+            f"model.sampling_steps={self.asked} exceeds model.num_timesteps={self.num_timesteps}: each time is "
+            "sampled; model.sampling_steps=50 is usual"
         )
-        return ([many] if self.asked > self.times else []) + self.about_the_end()
+        return ([many] if self.asked > self.num_timesteps else []) + self.about_the_end()
 
     def about_the_end(self) -> list[str]:
-        if self.noise_left < TOO_LITTLE and isinstance(self.prediction, Noise):
+        if self.noise_left < TOO_LITTLE and isinstance(self.prediction, NoisePrediction):
             return [
                 f"at t = T the noisy maps hold only {self.noise_left:.2g} of the signal's variance: what the network "
                 "says of the noise there tells little of the map, and few sampling steps miss its mean; "
@@ -117,9 +121,9 @@ class Diffusion(Model):
         if self.noise_left <= NOISE_ENOUGH:
             return []
         return [
-            f"at t = T = {self.times} the noisy maps still hold {self.noise_left:.2g} of the signal's variance "
+            f"at t = T = {self.num_timesteps} the noisy maps still hold {self.noise_left:.2g} of the signal's variance "
             f"(at most {NOISE_ENOUGH:g} is usual), but sampling starts from pure noise; scale the betas by 1000 / T "
-            "(model.schedule.rescale=true), or raise model.times"
+            "(model.noise_schedule.rescale=true), or raise model.num_timesteps"
         ]
 
     def amounts(self, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,43 +133,43 @@ class Diffusion(Model):
 
     def standard(self, coded: Tensor) -> Tensor:
         """Maps with mean 0 and deviation b in each channel."""
-        return self.scale * (coded - self.mean) / self.deviation
+        return self.input_scale * (coded - self.mean) / self.deviation
 
     def denoise(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
         """The network's prediction for B images, noisy maps and whole times."""
         signal, spread = self.amounts(t)
-        seen = noisy / (signal.square() * self.scale**2 + spread.square()).sqrt()
-        stack, time = torch.cat([image, seen], dim=1), t / self.times
-        return self.network(stack, time) if self.training else self.answer(stack, time)
+        seen = noisy / (signal.square() * self.input_scale**2 + spread.square()).sqrt()
+        stack, time = torch.cat([image, seen], dim=1), t / self.num_timesteps
+        return self.network(stack, time) if self.training else self._predict(stack, time)
 
-    def turns(self, image: Tensor, coded: Tensor) -> Losses:
+    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
         clean = self.standard(coded)
-        t = 1 + torch.randint(self.times, (len(image),), device=image.device)
+        t = 1 + torch.randint(self.num_timesteps, (len(image),), device=image.device)
         signal, spread = self.amounts(t)
         noise = torch.randn_like(clean)
-        if self.forget and self.training:
-            image = torch.where(torch.rand(len(image), 1, 1, 1, device=image.device) < self.forget, 0.0, image)
-        guess = self.denoise(image, signal * clean + spread * noise, t)
-        goal = self.prediction.goal(clean, noise, signal, spread)
-        yield "network", {self.prediction.name: functional.mse_loss(guess, goal)}
+        if self.p_uncond and self.training:
+            image = torch.where(torch.rand(len(image), 1, 1, 1, device=image.device) < self.p_uncond, 0.0, image)
+        prediction = self.denoise(image, signal * clean + spread * noise, t)
+        target = self.prediction.target(clean, noise, signal, spread)
+        yield "network", {self.prediction.name: functional.mse_loss(prediction, target)}
 
-    def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
+    def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
         """From pure noise: guess the map, clip it to what maps can be, go to the next of the chosen times."""
         images = image.repeat_interleave(count, dim=0)
         noise = torch.randn(len(images), self.mean.shape[1], *image.shape[2:], device=image.device)
-        steps, eta = (self.quick_steps, 0.0) if quick else (self.steps, self.eta)
-        return self.walk(images, noise, steps, eta).unflatten(0, (len(image), count))
+        sampling_steps, eta = (self.preview_steps, 0.0) if quick else (self.sampling_steps, self.eta)
+        return self.walk(images, noise, sampling_steps, eta).unflatten(0, (len(image), count))
 
     def transform(self, image: Tensor, noise: Tensor) -> Tensor:
-        return self.walk(image, noise, self.steps, self.eta)
+        return self.walk(image, noise, self.sampling_steps, self.eta)
 
-    def walk(self, image: Tensor, noisy: Tensor, steps: int, eta: float) -> Tensor:
-        """Coded maps from noise, both B x C x S x S, in `steps` steps."""
-        moments = torch.linspace(self.times, 0, steps + 1, device=image.device).round().long()
+    def walk(self, image: Tensor, noisy: Tensor, sampling_steps: int, eta: float) -> Tensor:
+        """Coded maps from noise, both B x C x S x S, in `sampling_steps` steps."""
+        moments = torch.linspace(self.num_timesteps, 0, sampling_steps + 1, device=image.device).round().long()
         count = image.shape[0]
         for now, later in pairwise(moments):
             clean, noisy = self.step(image, noisy, now.expand(count), later.expand(count), eta)
-        return clean / self.scale * self.deviation + self.mean
+        return clean / self.input_scale * self.deviation + self.mean
 
     def step(self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float) -> tuple[Tensor, Tensor]:
         """The clean map as guessed at the times `now`, and the noisy one at the times `later` (B each).
@@ -174,7 +178,7 @@ class Diffusion(Model):
         (Song et al. 2021, equations 12 and 16; ' is at `later`)
         """
         signal, spread = self.amounts(now)
-        clean = self.prediction.clean(self.guess(image, noisy, now), noisy, signal, spread)
+        clean = self.prediction.clean(self.guided_prediction(image, noisy, now), noisy, signal, spread)
         clean = clean.clamp(self.standard(-torch.ones_like(self.mean)), self.standard(torch.ones_like(self.mean)))
         noise = (noisy - signal * clean) / spread
         signal_later, spread_later = self.amounts(later)
@@ -183,10 +187,10 @@ class Diffusion(Model):
         after = signal_later * clean + kept * noise
         return clean, after + fresh * torch.randn_like(noisy) if eta else after
 
-    def guess(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+    def guided_prediction(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
         """The network's prediction, with guidance where it is on."""
-        guess = self.denoise(image, noisy, t)
+        prediction = self.denoise(image, noisy, t)
         if self.guidance == 1:
-            return guess
+            return prediction
         free = self.denoise(torch.zeros_like(image), noisy, t)
-        return free + self.guidance * (guess - free)
+        return free + self.guidance * (prediction - free)

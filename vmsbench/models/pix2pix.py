@@ -23,7 +23,7 @@ class Adversarial(Model):
     network         the generator
     discriminator   makes the judge of image and map on top of each other, such as `partial(PatchDiscriminator, ...)`
     lambda_l1       weight of the L1 term in the generator's loss
-    spread          standard deviation of the first weights: 0.02 in pix2pix
+    init_std        standard deviation of the first weights: 0.02 in pix2pix
     augmentation    of what the judge sees, real and fake alike (DiffAugment, Zhao et al. 2020)
     """
 
@@ -34,26 +34,27 @@ class Adversarial(Model):
         channels: int,
         size: int,
         lambda_l1: float = 100.0,
-        spread: float = 0.02,
+        init_std: float = 0.02,
         augmentation: DiffAugment = DiffAugment(),
         target: Target = Label(),
-        mirror: bool = False,
+        flip_tta: bool = False,
     ) -> None:
-        super().__init__(target, mirror)
-        if lambda_l1 < 0 or spread <= 0:
+        super().__init__(target, flip_tta)
+        if lambda_l1 < 0 or init_std <= 0:
             raise ConfigurationError(
-                f"model.lambda_l1={lambda_l1:g}, model.spread={spread:g}: at least 0, and above 0; 100 and 0.02 work"
+                f"model.lambda_l1={lambda_l1:g}, model.init_std={init_std:g}: at least 0, and above 0; "
+                "100 and 0.02 work"
             )
         self.network = network(3, channels, size)
         self.discriminator = discriminator(inputs=3 + channels, size=size)
         self.lambda_l1, self.augmentation = lambda_l1, augmentation
         for module in self.modules():
-            begin(module, spread)
+            begin(module, init_std)
 
     def players(self) -> dict[str, nn.Module]:
         return {"network": self.network, "discriminator": self.discriminator}
 
-    def facts(self) -> dict[str, int]:
+    def info(self) -> dict[str, int]:
         """The side in pixels of the square that one answer of the discriminator judges, where it tells."""
         field = getattr(self.discriminator, "receptive_field", None)
         return {} if field is None else {"discriminator_receptive_field": field}
@@ -61,48 +62,48 @@ class Adversarial(Model):
     def generate(self, image: Tensor) -> Tensor:
         return self.network(image).tanh()
 
-    def judge(self, image: Tensor, candidate: Tensor) -> Tensor:
+    def discriminate(self, image: Tensor, candidate: Tensor) -> Tensor:
         return self.discriminator(self.augmentation(torch.cat([image, candidate], dim=1)))
 
     def l1(self, fake: Tensor, real: Tensor) -> Tensor:
         return self.lambda_l1 * (fake - real).abs().mean()
 
-    def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
-        return self.answer(image).tanh()[:, None].expand(-1, count, -1, -1, -1)
+    def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
+        return self._predict(image).tanh()[:, None].expand(-1, count, -1, -1, -1)
 
 
 class Pix2Pix(Adversarial):
     """The thesis's second experiment; lambda_l1 is 100 in the paper."""
 
-    def turns(self, image: Tensor, coded: Tensor) -> Losses:
+    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
         fake = self.generate(image)
         yield (
             "discriminator",
             {
-                "fake": self.judge(image, fake.detach()).square().mean() / 2,
-                "real": (self.judge(image, coded) - 1).square().mean() / 2,
+                "fake": self.discriminate(image, fake.detach()).square().mean() / 2,
+                "real": (self.discriminate(image, coded) - 1).square().mean() / 2,
             },
         )
         yield (
             "network",
-            {"adversarial": (self.judge(image, fake) - 1).square().mean(), "l1": self.l1(fake, coded)},
+            {"adversarial": (self.discriminate(image, fake) - 1).square().mean(), "l1": self.l1(fake, coded)},
         )
 
-    def troubles(self, losses: Mapping[str, float]) -> list[str]:
+    def diagnostics(self, losses: Mapping[str, float]) -> list[str]:
         """A judge that always answers 1/2 has 0.125 in either term; one that is never wrong has 0."""
         if max(losses["discriminator/fake"], losses["discriminator/real"]) < WON:
             return ["the discriminator has won: it tells every map from a true one"]
         return []
 
 
-def begin(module: nn.Module, spread: float) -> None:
-    """pix2pix's first weights: convolutions N(0, spread), batch norms N(1, spread), no biases."""
+def begin(module: nn.Module, init_std: float) -> None:
+    """pix2pix's first weights: convolutions N(0, init_std), batch norms N(1, init_std), no biases."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         for parameter in module.parameters():
             if parameter.ndim == 4:
-                nn.init.normal_(parameter, 0.0, spread)
+                nn.init.normal_(parameter, 0.0, init_std)
             else:
                 nn.init.zeros_(parameter)
     elif isinstance(module, nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, spread)
+        nn.init.normal_(module.weight, 1.0, init_std)
         nn.init.zeros_(module.bias)

@@ -12,50 +12,50 @@ from torch import Tensor
 
 
 class Prediction(ABC):
-    """One of the three, as the network's goal; all tensors broadcast together."""
+    """One of the three, as the network's target; all tensors broadcast together."""
 
     name: str
 
     @abstractmethod
-    def goal(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+    def target(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
         """What the network is to give."""
 
     @abstractmethod
-    def clean(self, guess: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
-        """The clean map that a guess amounts to."""
+    def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        """The clean map that a prediction amounts to."""
 
 
-class Velocity(Prediction):
+class VelocityPrediction(Prediction):
     """v-prediction: well defined at every noise level."""
 
     name = "velocity"
 
-    def goal(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+    def target(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
         return signal * noise - spread * clean
 
-    def clean(self, guess: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
-        return signal * noisy - spread * guess
+    def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return signal * noisy - spread * prediction
 
 
-class Noise(Prediction):
+class NoisePrediction(Prediction):
     """epsilon-prediction (Ho et al. 2020): says nothing of the map where no signal is left."""
 
     name = "noise"
 
-    def goal(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+    def target(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
         return noise
 
-    def clean(self, guess: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
-        return (noisy - spread * guess) / signal
+    def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return (noisy - spread * prediction) / signal
 
 
-class Map(Prediction):
+class MapPrediction(Prediction):
     """x0-prediction: the clean map itself."""
 
     name = "map"
 
-    def goal(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+    def target(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
         return clean
 
-    def clean(self, guess: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
-        return guess
+    def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
+        return prediction

@@ -22,16 +22,16 @@ class Regression(Model):
         size: int,
         loss: Literal["l1", "mse"] = "l1",
         target: Target = Label(),
-        mirror: bool = False,
+        flip_tta: bool = False,
     ) -> None:
-        super().__init__(target, mirror)
+        super().__init__(target, flip_tta)
         if loss not in DISTANCES:
             raise ConfigurationError(f"model.loss={loss} is none of {', '.join(DISTANCES)}")
         self.network = network(3, channels, size)
         self.loss = loss
 
-    def turns(self, image: Tensor, coded: Tensor) -> Losses:
+    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
         yield "network", {self.loss: DISTANCES[self.loss](self.network(image), coded)}
 
-    def draw(self, image: Tensor, count: int, quick: bool) -> Tensor:
-        return self.answer(image).clamp(-1, 1)[:, None].expand(-1, count, -1, -1, -1)
+    def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
+        return self._predict(image).clamp(-1, 1)[:, None].expand(-1, count, -1, -1, -1)

@@ -36,13 +36,13 @@ class Wasserstein(Adversarial):
         channels: int,
         size: int,
         lambda_l1: float = 100.0,
-        spread: float = 0.02,
+        init_std: float = 0.02,
         critic_steps: int = 5,
         clip: float = 0.0,
         penalty: float = 10.0,
         augmentation: DiffAugment = DiffAugment(),
         target: Target = Label(),
-        mirror: bool = False,
+        flip_tta: bool = False,
     ) -> None:
         super().__init__(
             network,
@@ -50,10 +50,10 @@ class Wasserstein(Adversarial):
             channels,
             size,
             lambda_l1,
-            spread,
+            init_std,
             augmentation=augmentation,
             target=target,
-            mirror=mirror,
+            flip_tta=flip_tta,
         )
         if critic_steps < 1:
             raise ConfigurationError(f"model.critic_steps={critic_steps}: at least 1; the papers have 5")
@@ -68,21 +68,21 @@ class Wasserstein(Adversarial):
         self.critic_steps, self.clip, self.penalty = critic_steps, clip, penalty
         self.batches = 0
 
-    def turns(self, image: Tensor, coded: Tensor) -> Losses:
+    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
         generates = not self.training or (self.batches + 1) % self.critic_steps == 0
         with torch.set_grad_enabled(generates and torch.is_grad_enabled()):
             fake = self.generate(image)
         made = fake.detach()
-        terms = {"fake": self.judge(image, made).mean(), "real": -self.judge(image, coded).mean()}
+        terms = {"fake": self.discriminate(image, made).mean(), "real": -self.discriminate(image, coded).mean()}
         if self.penalty:
             terms["penalty"] = self.penalty * self.steepness(image, made, coded)
         yield "discriminator", terms
         if self.training and self.clip:
             clamp(self.discriminator, self.clip)
         if generates:
-            yield "network", {"adversarial": -self.judge(image, fake).mean(), "l1": self.l1(fake, coded)}
+            yield "network", {"adversarial": -self.discriminate(image, fake).mean(), "l1": self.l1(fake, coded)}
 
-    def learned(self) -> None:
+    def on_step_end(self) -> None:
         self.batches += 1
 
     def steepness(self, image: Tensor, made: Tensor, real: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class Wasserstein(Adversarial):
         with torch.enable_grad():
             share = torch.rand(len(image), 1, 1, 1, device=image.device)
             between = (share * real + (1 - share) * made).requires_grad_()
-            value = self.judge(image, between).mean(dim=(1, 2, 3)).sum()
+            value = self.discriminate(image, between).mean(dim=(1, 2, 3)).sum()
             (gradient,) = torch.autograd.grad(value, between, create_graph=True)
             return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 

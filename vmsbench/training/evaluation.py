@@ -19,15 +19,15 @@ from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.baselines import evaluate as score_predictor
 from vmsbench.metrics.scores import Scores
 from vmsbench.models.model import Model
-from vmsbench.training.memory import fitting
-from vmsbench.training.training import Diverged
+from vmsbench.training.out_of_memory import fitting
+from vmsbench.training.trainer import Diverged
 
 FIXED_SEED = 20_201
 IN_CSV = ("l1", "l1_unit", "mse", "crps", "cc_true", "cc_false", "cc_combined", "cc_combined_20")
 
 
 @contextmanager
-def aside(seed: int, device: torch.device) -> Iterator[None]:
+def fixed_rng(seed: int, device: torch.device) -> Iterator[None]:
     """Within the block random draws come from `seed`; after it the streams go on as if nothing had been drawn."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -39,7 +39,7 @@ def validation_losses(model: Model, pairs: Pairs, channels: int, batch_size: int
     model.eval()
     device = pairs.images.device
     sums: dict[str, Tensor] = {}
-    with torch.no_grad(), aside(FIXED_SEED, device):
+    with torch.no_grad(), fixed_rng(FIXED_SEED, device):
         for chosen in torch.arange(len(pairs), device=device).split(batch_size):
             image, target = signed(pairs.images[chosen]), signed(pairs.maps[chosen, :channels])
             for player, terms in model.losses(image, target):
@@ -77,7 +77,7 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
     scores = Scores(light=quick)
     drawn, seconds = [], 0.0
     device = pairs.images.device
-    with aside(FIXED_SEED, device):
+    with fixed_rng(FIXED_SEED, device):
         for chosen in torch.arange(len(pairs), device=device).split(max(1, batch_size // samples)):
             image = signed(pairs.images[chosen])
             start = perf_counter()
@@ -93,7 +93,7 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
     return Evaluation(scores.result(), scores.per_image(), torch.cat(drawn), seconds / (len(pairs) * samples))
 
 
-def rehearse(model: Model, pairs: Pairs, batch_size: int) -> None:
+def preflight(model: Model, pairs: Pairs, batch_size: int) -> None:
     """A dry look at a whole batch, so that one that does not fit is told before hours of training.
 
     Nothing is left of it. Raises OutOfMemory.
@@ -103,7 +103,7 @@ def rehearse(model: Model, pairs: Pairs, batch_size: int) -> None:
         evaluate(model, shown, 1, batch_size, quick=True)
 
 
-def variety(samples: Tensor, maps: Tensor) -> float:
+def diversity(samples: Tensor, maps: Tensor) -> float:
     """How much predictions (uint8, N x K x C x S x S) differ from image to image, as a share of how much the true maps
     (uint8, N x M x S x S) do: the standard deviation over the images, averaged over pixels and the C channels. 0 is the
     same map for every image; 1, as different as the truth.
@@ -114,7 +114,7 @@ def variety(samples: Tensor, maps: Tensor) -> float:
     return float(first.std(dim=0).mean() / truth.std(dim=0).mean().clamp(min=1e-6))
 
 
-def keep(folder: Path, test: Pairs, train: Pairs, samples: Tensor, per_image: Mapping[str, Tensor]) -> None:
+def save_predictions(folder: Path, test: Pairs, train: Pairs, samples: Tensor, per_image: Mapping[str, Tensor]) -> None:
     """predictions.npz and scores.csv: what the report draws, and compares image by image with the pixel median.
 
     samples     uint8, N x K x C x S x S; the first of each image is kept, and the median where there are more

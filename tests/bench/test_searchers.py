@@ -1,0 +1,122 @@
+"""Searches played on known learning curves, and what is measured of journal and Ray."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.sweep.test_sweep import CONFIG
+from vmsbench.bench.journal_replay import measure
+from vmsbench.bench.pruners import SEED, compare
+from vmsbench.bench.recorded_curves import Recorded, recorded
+from vmsbench.bench.searchers import race, table
+from vmsbench.cli.app import app
+from vmsbench.errors import UserError
+from vmsbench.search.coordinate import CoordinateSearch
+from vmsbench.search.grid import GridSearch
+from vmsbench.search.pruners import AshaPruner, GuardedAshaPruner, IncumbentPruner, NoPruner
+from vmsbench.search.searcher import Params, key
+from vmsbench.search.simulation import play, synthetic
+from vmsbench.search.space import Parameter, Space
+
+COORDINATES: list[dict[str, Any]] = [
+    {"param": "model.network.width", "values": [4, 8, 16]},
+    {"param": "trainer.clip", "values": [0.0, 1.0]},
+]
+SPACE = Space([Parameter.read(entry) for entry in COORDINATES], CONFIG)
+ENDS = {4: 0.3, 8: 0.1, 16: 0.2}
+
+
+def falling(choice: Params, epochs: int = 8) -> list[float]:
+    """Curves that are ordered alike at every epoch."""
+    end = ENDS[choice["model.network.width"]] + 0.01 * choice["trainer.clip"]
+    return [end + 1 / epoch for epoch in range(1, epochs + 1)]
+
+
+def test_a_search_that_is_played_counts_every_epoch_and_finds_the_best_of_the_table() -> None:
+    played = play(GridSearch(SPACE), falling, NoPruner(), slots=2)
+    assert played.epochs[-1] == 6 * 8
+    assert played.best[-1] == min(falling(SPACE.point(rank))[-1] for rank in range(6))
+    assert played.pruned == 0
+    walked = play(CoordinateSearch(SPACE), falling, NoPruner(), slots=2)
+    assert len(walked.best) == 4
+    assert walked.best[-1] == played.best[-1]
+
+
+@pytest.mark.parametrize(
+    "rule", [GuardedAshaPruner(), AshaPruner(), IncumbentPruner()], ids=lambda rule: type(rule).__name__
+)
+def test_where_curves_never_cross_a_rule_saves_epochs_and_changes_no_winner(rule: Any) -> None:
+    curves = {key(SPACE.point(rank)): [falling(SPACE.point(rank))] * 2 for rank in range(6)}
+    known = Recorded("stand-in", "l1", COORDINATES, CONFIG, curves)
+    rows = {row.rule: row for row in compare(known, {"rule": rule}, worlds=20, slots=1)}
+    assert rows["rule"].changed == rows["rule"].worse == rows[SEED].changed == 0
+    assert rows["rule"].saved > 0
+    assert rows["rule"].pruned > 0
+
+
+def test_another_seed_changes_winners_that_differ_by_less_than_seeds_do() -> None:
+    chance = random.Random(1)
+    curves = {key(SPACE.point(r)): [[1.0, chance.gauss(0.5, 0.1)] for _ in range(5)] for r in range(6)}
+    (seed,) = compare(Recorded("stand-in", "l1", COORDINATES, CONFIG, curves), {}, worlds=40, slots=2)
+    assert seed.changed > 0.2
+    assert seed.saved == pytest.approx(0, abs=0.3)
+
+
+def test_curves_are_the_same_after_they_were_kept(tmp_path: Path) -> None:
+    curves = {key(SPACE.point(rank)): [falling(SPACE.point(rank))] for rank in range(6)}
+    known = Recorded("stand-in", "l1", COORDINATES, {"exp": "unet"}, curves)
+    known.save(tmp_path / "curves.json")
+    again = Recorded.load(tmp_path / "curves.json")
+    assert again.curves.keys() == curves.keys()
+    assert again.curves[key(SPACE.point(3))][0] == pytest.approx(curves[key(SPACE.point(3))][0], abs=1e-5)
+
+
+def test_a_sweep_that_lacks_curves_is_refused_with_the_settings_that_record_them(tmp_path: Path) -> None:
+    about = {"config": CONFIG, "space": COORDINATES, "dataset": {"title": "stand-in"}, "command": "vmsbench tune"}
+    (tmp_path / "sweep.json").write_text(json.dumps(about))
+    (tmp_path / "journal.jsonl").touch()
+    with pytest.raises(UserError, match=r"0 of 6 configurations; searcher=grid searcher.repeats=4"):
+        recorded(tmp_path)
+
+
+def test_searchers_race_over_the_same_worlds_and_the_grid_gets_there_in_the_end() -> None:
+    worlds = [synthetic(SPACE, seed) for seed in range(3)]
+    searchers: dict[str, Any] = {"grid": lambda n: GridSearch(SPACE), "parameter": lambda n: CoordinateSearch(SPACE)}
+    lines = {line.searcher: line for line in race(searchers, {"none": NoPruner()}, worlds, 20, 2)}
+    for line in lines.values():
+        assert line.best == sorted(line.best, reverse=True)
+        assert line.epochs == sorted(line.epochs)
+    assert lines["grid"].best[-1] <= lines["parameter"].best[-1]
+    assert len(lines["parameter"].best) == 4
+    assert len(table([*lines.values()], lines["grid"].best[-1])) == 3
+
+
+def test_a_long_journal_is_rebuilt_to_its_last_trial(tmp_path: Path) -> None:
+    times = measure(tmp_path, 300)
+    assert times.trials == 300
+    assert min(times.rebuild, times.curves, times.status) > 0
+
+
+def test_bench_search_writes_table_and_figure(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        app, ["bench", "search", "--exp", "unet", "--space", "default", "--trials", "6", "--worlds", "1",
+              "--out", str(tmp_path), "--json"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    searches = json.loads(done.output)["searches"]
+    assert {"coordinate", "grid", "random"} <= {line["searcher"] for line in searches}
+    assert (tmp_path / "search.png").read_bytes().startswith(b"\x89PNG")
+    assert "coordinate, asha" in (tmp_path / "search.txt").read_text()
+
+
+@pytest.mark.slow
+def test_bench_overhead_tells_what_a_trial_costs() -> None:
+    command = [sys.executable, "-m", "vmsbench", "bench", "overhead", "--trials", "6", "--slots", "1", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [row["met"] is None for row in json.loads(done.stdout)] == [True, True, False]

@@ -1,0 +1,234 @@
+"""Predicted maps from elsewhere: scored as our own are, and each way to get them wrong named in one line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.support.data_folders import write_pairs, write_vischema
+from tests.support.sweep_maker import make_sweep, tiny
+from vmsbench.cli.evaluating import about, evaluate, standings, store
+from vmsbench.data.pairs import Dataset, Pairs, unit
+from vmsbench.errors import UserError
+from vmsbench.files import read_json
+from vmsbench.metrics.baselines import Given, PixelMedian
+from vmsbench.metrics.external import read_predictions
+from vmsbench.metrics.scores import score
+from vmsbench.report.analysis.ranking import judge
+from vmsbench.report.document import compose
+from vmsbench.report.render.markdown import to_report
+from vmsbench.store.reader import collect
+
+SIZE = 24
+NAMES = [f"pic{i:02d}.jpg" for i in range(4)]
+
+
+def truth() -> Pairs:
+    """Four maps: a green square on black, a red one in half of them, no blue."""
+    maps = torch.zeros(4, 3, SIZE, SIZE, dtype=torch.uint8)
+    for n in range(4):
+        maps[n, 1, 2 + n : 10 + n, 4:12] = 200
+        maps[n, 0, :5, : 4 * n] = 120
+    return Pairs(tuple(NAMES), torch.zeros_like(maps), maps)
+
+
+PAIRS = truth()
+UNIT = unit(PAIRS.maps).numpy()
+
+
+def arrays(folder: Path, maps: np.ndarray, names: list[str] = NAMES) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, one in zip(names, maps, strict=True):
+        np.save(folder / f"{Path(name).stem}.npy", one)
+    return folder
+
+
+def pictures(folder: Path, maps: np.ndarray, names: list[str] = NAMES) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, one in zip(names, maps, strict=True):
+        Image.fromarray(np.ascontiguousarray(one.transpose(1, 2, 0))).save(folder / f"{Path(name).stem}.png")
+    return folder
+
+
+def test_pictures_arrays_and_archives_of_the_same_maps_are_the_same_predictions(tmp_path: Path) -> None:
+    bytes_ = (np.random.default_rng(0).random((4, 3, SIZE, SIZE)) * 255).astype(np.uint8)
+    last_first = bytes_[::-1].astype(np.float32) / 255
+    np.savez(tmp_path / "predictions.npz", names=np.array(NAMES[::-1]), predictions=last_first)
+    ways = [
+        pictures(tmp_path / "png", bytes_),
+        arrays(tmp_path / "bytes", bytes_),
+        arrays(tmp_path / "floats", bytes_ / 255),
+        arrays(tmp_path / "channels last", (bytes_ / 255).transpose(0, 2, 3, 1)),
+        tmp_path / "predictions.npz",
+        tmp_path,
+    ]
+    for way in ways:
+        maps, remarks = read_predictions(way, PAIRS)
+        torch.testing.assert_close(maps, unit(torch.from_numpy(bytes_)))
+        assert not remarks
+
+
+def test_samples_are_scored_by_crps_and_two_channels_as_red_and_green(tmp_path: Path) -> None:
+    samples = np.random.default_rng(1).random((4, 5, 2, SIZE, SIZE)).astype(np.float32)
+    maps, _ = read_predictions(arrays(tmp_path, samples), PAIRS)
+    result = score(maps, unit(PAIRS.maps))
+    assert result["crps"] < result["l1"]
+    assert result["l1_blue"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: 2 * x - 1, r"look like the scale \[-1, 1\] of the models; give \(x \+ 1\) / 2"),
+        (lambda x: 255 * x, r"look like bytes 0..255; give x / 255"),
+        (lambda x: (x + 1) / 2, r"converted by \(x \+ 1\) / 2 as if from \[-1, 1\]; give x"),
+        (lambda x: x / 255, r"divided by 255 once too often"),
+        (lambda x: 3 * x - 1.5, r"outside \[0, 1\]: clamp the predictions"),
+        (lambda x: np.where(x > 0.7, np.nan, x), r"NaN or infinite values in the map of pic00.jpg"),
+        (lambda x: x[:, :, ::2, ::2], r"is 12 x 12 px where the truth has 24 x 24; read the data at that size by data"),
+        (lambda x: x[:, :, ::2], r"is 24 x 12 px where the truth has 24 x 24; bring the predictions to 24 x 24 first"),
+        (lambda x: x[:, 0, 0], r"shape \(24,\); needed are numbers, C x H x W"),
+        (lambda x: (255 * x).astype(np.int64), r"int64 values; give floats in \[0, 1\], or bytes"),
+    ],
+)
+def test_maps_on_another_scale_or_of_another_shape_are_recognised(change, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        read_predictions(arrays(tmp_path, change(UNIT)), PAIRS)
+    assert "\n" not in str(caught.value)
+
+
+def test_pictures_saved_without_their_255_or_at_another_size_are_recognised(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="saved as bytes as is"):
+        read_predictions(pictures(tmp_path / "ones", UNIT.round().astype(np.uint8)), PAIRS)
+    with pytest.raises(UserError, match=r"pic00.png is 48 x 48 px where the truth has 24 x 24; read the data at that"):
+        read_predictions(pictures(tmp_path / "big", PAIRS.maps.numpy().repeat(2, 2).repeat(2, 3)), PAIRS)
+    one = arrays(tmp_path / "mixed", UNIT)
+    np.save(one / "pic02.npy", UNIT[2, :2])
+    with pytest.raises(UserError, match=r"shape \(2, 24, 24\) for pic02.jpg, \(3, 24, 24\) for pic00.jpg"):
+        read_predictions(one, PAIRS)
+
+
+def test_names_missing_extra_or_of_other_images_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"2 of 4 images have none: pic02.jpg, pic03.jpg"):
+        read_predictions(arrays(tmp_path / "few", UNIT[:2], NAMES[:2]), PAIRS)
+    more = arrays(tmp_path / "more", np.concatenate([UNIT, UNIT[:1]]), [*NAMES, "x.jpg"])
+    with pytest.raises(UserError, match=r"1 belong to no image of the data: x; remove them"):
+        read_predictions(more, PAIRS)
+    _, remarks = read_predictions(more, PAIRS, others=["x.jpg"])
+    assert remarks == ["1 predictions are of images that are not scored here and left aside: x"]
+    with pytest.raises(UserError, match=r"no prediction by the name of an image: it has out0, out1"):
+        read_predictions(arrays(tmp_path / "others", UNIT, [f"out{i}" for i in range(4)]), PAIRS)
+    pictures(tmp_path / "few", PAIRS.maps[:1].numpy(), NAMES[:1])
+    with pytest.raises(UserError, match=r"two files for pic00"):
+        read_predictions(tmp_path / "few", PAIRS)
+
+
+def test_places_without_predictions_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no predictions at"):
+        read_predictions(tmp_path / "nowhere", PAIRS)
+    with pytest.raises(UserError, match=r"no pictures and no .npy files"):
+        read_predictions(tmp_path, PAIRS)
+    (tmp_path / "a.npz").write_text("nothing")
+    with pytest.raises(UserError, match=r"is no .npz with the arrays names and predictions"):
+        read_predictions(tmp_path / "a.npz", PAIRS)
+    np.savez(tmp_path / "b.npz", names=np.array(NAMES))
+    with pytest.raises(UserError, match=r"has no array predictions"):
+        read_predictions(tmp_path / "b.npz", PAIRS)
+    (tmp_path / "pic00.png").write_text("no picture")
+    (tmp_path / "a.npz").unlink()
+    with pytest.raises(UserError, match=r"predictions: pic00.png: unreadable"):
+        read_predictions(tmp_path, PAIRS)
+
+
+def test_constant_maps_one_map_for_all_and_swapped_channels_are_remarked(tmp_path: Path) -> None:
+    _, remarks = read_predictions(arrays(tmp_path / "black", 0 * UNIT), PAIRS)
+    assert remarks[0] == "4 of 4 predicted maps are constant; their CC is 0 by definition"
+    _, remarks = read_predictions(arrays(tmp_path / "same", UNIT[[1, 1, 1, 1]]), PAIRS)
+    assert remarks == ["all predictions are one and the same map: they do not depend on the image"]
+    _, remarks = read_predictions(arrays(tmp_path / "bgr", UNIT[:, ::-1]), PAIRS)
+    assert "OpenCV" in remarks[0]
+
+
+def copied(base: Path, folder: str, sources: list[str], names: list[str]) -> None:
+    """The true maps of `sources` as predictions for `names`."""
+    (base / folder).mkdir()
+    for source, name in zip(sources, names, strict=True):
+        Image.open(base / "data" / "vms" / source).save(base / folder / f"{Path(name).stem}.png")
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments, **options) -> dict:
+    given = {"data": None, "split": "test", "as_json": True, "name": None} | options
+    capsys.readouterr()
+    evaluate(*arguments, **given)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_folder_of_maps_stands_beside_the_baselines_scored_by_the_same_function(tmp_path: Path, capsys) -> None:
+    names = write_vischema(tmp_path / "data", count=24, tests=6)
+    overrides = ["data=vischema", f"data.root={tmp_path / 'data'}", f"data.size={SIZE}"]
+    copied(tmp_path, "mine", names[18:], names[18:])
+    found = answer(capsys, str(tmp_path / "mine"), overrides, runs=tmp_path)
+    assert found["data"]["images"] == 6
+    mine, median = found["predictors"]["mine"], found["predictors"]["pixel_median"]
+    assert mine["scores"]["l1"] == mine["scores"]["mse"] == 0
+    assert median["scores"]["l1"] == 2 * median["scores"]["l1_unit"] > 0
+    assert mine["verdict"] == "ok"
+    assert mine["skill"] == {"value": 1, "low": 1, "high": 1}
+    assert (median["kind"], median["skill"]["value"]) == ("blind", 0)
+    assert mine["fid"]["n"] == 6
+    alone = answer(capsys, "baselines", [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
+    assert list(alone["predictors"]) == ["black", "pixel_mean", "pixel_median", "random_train"]
+    assert alone["predictors"]["pixel_median"] == median
+
+
+def test_named_predictions_enter_the_report_as_somebody_elses(tmp_path: Path, capsys) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet")
+    data = tiny()
+    np.savez(tmp_path / "theirs.npz", names=np.array(data.test.names), predictions=data.test.maps.numpy() // 2)
+    config = read_json(folder / "sweep.json")["config"]
+    maps, _ = read_predictions(tmp_path / "theirs.npz", data.test)
+    scores = answer_of(maps, data)
+    for _ in range(2):
+        store(tmp_path / "runs" / "outside" / "theirs", scores, maps, data, tmp_path / "theirs.npz")
+    assert config["data"]["digest"] == data.digest
+    group = collect(tmp_path / "runs", []).groups[0]
+    assert set(group.models) == {"UNet", "theirs (outside)"}
+    standing = judge(group).standings["theirs (outside)"]
+    assert standing.mean == pytest.approx(score(maps, unit(data.test.maps))["crps"])
+    assert standing.word in ("ok", "no skill")
+    text = to_report(compose(collect(tmp_path / "runs", [])))
+    assert "| *Models from elsewhere* |" in text
+    assert "its maps were scored on the test images twice" in text
+
+
+def answer_of(maps: torch.Tensor, data: Dataset) -> dict:
+    predictors = standings({"theirs": Given(data.test.names, maps), "pixel_median": PixelMedian(data.train)}, data.test)
+    predictors["theirs"]["fid"] = None
+    return {"data": about(data, data.test, "test"), "predictors": predictors}
+
+
+def test_shuffled_predictions_have_no_skill(tmp_path: Path, capsys) -> None:
+    names = write_vischema(tmp_path / "data", count=24, tests=6)
+    copied(tmp_path, "shuffled", [*names[19:], names[18]], names[18:])
+    evaluate("baselines", [f"data.size={SIZE}"], tmp_path / "data", "test", tmp_path, False, None)
+    table = capsys.readouterr().out.splitlines()
+    assert max(map(len, table)) <= 80
+    found = answer(capsys, str(tmp_path / "shuffled"), [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
+    assert found["predictors"]["shuffled"]["verdict"] == "no skill"
+
+
+def test_any_paired_folder_is_read_by_what_it_looks_like(tmp_path: Path, capsys) -> None:
+    write_pairs(tmp_path / "data", 20, images="photos", maps="labels")
+    found = answer(capsys, "baselines", [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
+    assert found["data"]["images"] == 3
+    told = ["data=folder", "data.images=photos", "data.maps=labels", f"data.size={SIZE}"]
+    assert answer(capsys, "baselines", told, runs=tmp_path, data=tmp_path / "data") == found
+    with pytest.raises(UserError, match=r"both say where the data lie"):
+        answer(capsys, "baselines", ["data.root=elsewhere"], runs=tmp_path, data=tmp_path / "data")
+    with pytest.raises(UserError, match=r"--split train: test or validation"):
+        answer(capsys, "baselines", [], runs=tmp_path, data=tmp_path / "data", split="train")
+    with pytest.raises(UserError, match=r"is a baseline's"):
+        answer(capsys, str(tmp_path), [], runs=tmp_path, data=tmp_path / "data", name="black")

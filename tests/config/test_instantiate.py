@@ -1,0 +1,54 @@
+"""From dictionaries to objects, and what is said where that cannot be."""
+
+from collections import Counter
+from functools import partial
+
+import pytest
+
+from vmsbench.config.instantiate import build, describe
+from vmsbench.errors import ConfigurationError
+
+
+def test_targets_are_built_from_the_inside_out() -> None:
+    built = build({"_target_": "fractions.Fraction", "numerator": {"_target_": "builtins.int"}, "denominator": 3})
+    assert built == 0
+
+
+def test_a_partial_waits_for_the_rest() -> None:
+    made = build({"_target_": "fractions.Fraction", "_partial_": True, "denominator": 4})
+    assert isinstance(made, partial)
+    assert made(numerator=1) == 0.25
+
+
+def test_what_names_no_target_is_passed_on_as_it_is() -> None:
+    assert build({"a": [1, {"b": None}]}) == {"a": [1, {"b": None}]}
+
+
+def test_arguments_win_over_settings() -> None:
+    assert build({"_target_": "fractions.Fraction", "numerator": 1}, numerator=5) == 5
+
+
+def test_agrees_with_hydra_on_its_own_format() -> None:
+    hydra = pytest.importorskip("hydra.utils", reason="Hydra is not installed here")
+    config = {"_target_": "collections.Counter", "iterable": ["a", "b", "a"]}
+    assert build({"_target_": "collections.Counter", "a": 2, "b": 1}) == Counter(config["iterable"])
+    assert hydra.instantiate({"_target_": "collections.Counter", "a": 2, "b": 1}) == Counter(config["iterable"])
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"_target_": "torch.optim.Adamm"}, "did you mean Adam"),
+        ({"_target_": "vmsbench.nowhere.Thing"}, "no module 'vmsbench.nowhere'"),
+        ({"_target_": "fractions.Fraction", "numerater": 1}, "did you mean numerator"),
+    ],
+)
+def test_what_cannot_be_built_is_named_with_what_is_near(config: dict, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        build(config)
+
+
+def test_settings_are_described_as_people_write_them() -> None:
+    assert describe({"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01}) == "SGD(lr=0.01)"
+    assert describe([0.9, 0.999]) == "(0.9, 0.999)"
+    assert describe(None) == "none"

@@ -1,0 +1,115 @@
+"""The documentation: it builds without a warning, its commands run, its code works, and it leaves nothing out."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.test_commands import ROOT, surroundings, vmsbench
+
+DOCS = ROOT / "docs"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.S)
+
+
+def with_command(folder: Path, package: Path = ROOT) -> dict[str, str]:
+    """An environment in which `vmsbench` is a command, of the code at `package`."""
+    folder.mkdir()
+    program = folder / "vmsbench"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m vmsbench "$@"\n')
+    program.chmod(0o755)
+    environment = surroundings()
+    return environment | {"PATH": f"{folder}:{environment['PATH']}", "PYTHONPATH": str(package)}
+
+
+@pytest.mark.slow
+def test_the_tutorials_commands_lead_to_a_table_for_a_thesis(tmp_path: Path) -> None:
+    script = "set -e\n" + "\n".join(blocks("tutorial.md", "sh"))
+    environment = with_command(tmp_path / "bin")
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (shown,) = re.findall(r"\\input{(.*)}", (DOCS / "tutorial.md").read_text())
+    assert r"\toprule" in (tmp_path / shown).read_text()
+    assert (tmp_path / "report" / "index.html").exists()
+    images = {file.stem for file in (tmp_path / "pairs" / "images").iterdir()}
+    assert {file.stem for file in (tmp_path / "maps" / "overlays").iterdir()} == images
+
+
+@pytest.mark.slow
+def test_a_network_is_added_by_the_two_files_that_are_shown(tmp_path: Path) -> None:
+    for part in ("vmsbench", "conf"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    (tmp_path / "vmsbench" / "networks" / "plain.py").write_text(blocks("how-to/own-network.md", "python")[0])
+    (tmp_path / "conf" / "network" / "plain.yaml").write_text(blocks("how-to/own-network.md", "yaml")[0])
+    small = ["data.count=40", "data.size=32", "--epochs", "1", "preset=quick"]
+    for exp in ("unet", "diffusion"):
+        arguments = ["train", "--exp", exp, "network=plain", "data=standin", *small]
+        environment = with_command(tmp_path / exp, tmp_path)
+        done = subprocess.run(
+            ["vmsbench", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_pages_build_strictly_and_tell_every_command_setting_and_room(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path)]
+    environment = surroundings(NO_MKDOCS_2_WARNING="1")
+    done = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = {name: (tmp_path / "reference" / name / "index.html").read_text() for name in ("commands", "settings")}
+    for command in re.findall(r"^  ([a-z]+) ", vmsbench("--help", cwd=tmp_path).stdout, re.M):
+        assert f'id="vmsbench-{command}' in pages["commands"]
+    for option in (ROOT / "conf").glob("*/*.yaml"):
+        assert f"{option.parent.name}={option.stem}" in pages["settings"]
+    assert "fonts.googleapis" not in (tmp_path / "index.html").read_text()
+
+
+def test_commands_in_the_pages_are_commands_and_options_that_there_are() -> None:
+    from typer.main import get_command
+
+    from vmsbench.cli.app import app
+
+    known = get_command(app)
+    pages = ["\n".join(blocks(str(page.relative_to(DOCS)), "sh")) for page in DOCS.rglob("*.md")]
+    readme = re.findall(r"^    (.*)", (ROOT / "README.md").read_text(), re.M)
+    told = re.findall(r"^(?:\$ )?vmsbench ([^\n#]*)", "\n".join([*pages, *readme]), re.M)
+    assert len(told) > 30
+    for line in told:
+        words = line.split()
+        command = known
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        assert command is not known or words[0].startswith("--"), line
+        options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        for word in words:
+            if word.startswith("--"):
+                assert word.partition("=")[0] in options, line
+
+
+def test_the_shell_completes_commands(tmp_path: Path) -> None:
+    environment = {"_VMSBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "vmsbench pre", "COMP_CWORD": "1"}
+    done = vmsbench(cwd=tmp_path, **environment)
+    assert done.stdout.split() == ["predict"]
+
+
+def test_the_citation_is_of_this_version() -> None:
+    import tomllib
+
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert cited["version"] == project["version"]
+    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_floors_in_the_contributors_page_are_those_that_are_held() -> None:
+    from tests.test_architecture import FLOORS
+
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    assert {int(level): set(rooms.split(", ")) for level, rooms in rows} == dict(enumerate(FLOORS))

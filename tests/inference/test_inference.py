@@ -1,0 +1,229 @@
+"""TrialCache experiments put to use: the same maps as when they were judged, for pictures of any size."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.cli.test_commands import vmsbench
+from tests.support.sweep_maker import make_sweep
+from tests.support.tiny import MODELS, configuration, dataset
+from vmsbench.cli.models import best_of_sweep, model_folder
+from vmsbench.config.settings import with_settings
+from vmsbench.data.pairs import Pairs
+from vmsbench.errors import UserError
+from vmsbench.experiment import run
+from vmsbench.files import read_json, save_json
+from vmsbench.inference.export import WRITERS, export
+from vmsbench.inference.images import find, resized
+from vmsbench.inference.predictor import load
+
+
+@pytest.fixture(scope="module", params=["unet", "gan", "diffusion", "ddpm"])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / request.param
+    run(configuration(**MODELS[request.param] | {"test": True}), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unet") / "unet"
+    run(configuration(test=True), folder)
+    return folder
+
+
+def save_images(pairs: Pairs, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, image in zip(pairs.names, pairs.images, strict=True):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / name)
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_a_model_loaded_again_gives_the_maps_it_was_judged_by(trained: Path) -> None:
+    """With the running average's weights: the last step's give other maps."""
+    predictor, test = load(trained, "cpu"), dataset().test
+    with np.load(trained / "predictions.npz") as kept:
+        judged = kept["predictions"]
+    samples = read_json(trained / "results.json")["samples"] if predictor.model.random else 1
+    assert np.array_equal(predictor(test.images, samples)[:, 0].numpy(), judged)
+
+
+def test_predicted_pictures_are_the_pictures_that_finals_score(unet: Path, tmp_path: Path) -> None:
+    test = dataset().test
+    save_images(test, tmp_path / "in")
+    done = vmsbench("predict", "in", "--model", str(unet), "--out", "out", "--npz", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with np.load(unet / "predictions.npz") as kept:
+        for name, judged in zip(kept["names"], kept["predictions"], strict=True):
+            shown = pixels(tmp_path / "out" / "maps" / name)
+            assert np.array_equal(shown[..., :2].transpose(2, 0, 1), judged)
+            assert not shown[..., 2].any()
+            assert pixels(tmp_path / "out" / "overlays" / name).shape == shown.shape
+        with np.load(tmp_path / "out" / "predictions.npz") as written:
+            assert sorted(written["names"]) == sorted(Path(name).stem for name in kept["names"])
+            assert written["predictions"].shape == kept["predictions"].shape
+    assert not (tmp_path / "out" / "uncertainty").exists()
+
+
+def test_pictures_of_any_size_keep_it_and_unreadable_ones_are_listed(unet: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "in"
+    (pictures / "sub").mkdir(parents=True)
+    Image.new("RGB", (301, 77), "red").save(pictures / "wide.jpg")
+    Image.new("L", (9, 200)).save(pictures / "sub" / "tall.png")
+    Image.new("RGBA", (32, 32)).save(pictures / "same.png")
+    Image.new("RGB", (40, 30)).save(pictures / "same.jpg")
+    (pictures / "cut.jpg").write_bytes((pictures / "wide.jpg").read_bytes()[:400])
+    (pictures / "empty.png").touch()
+    (pictures / "notes.txt").write_text("no picture")
+    for _ in range(2):  # a second time what the first wrote below the folder is not taken for a picture
+        done = vmsbench("predict", "in", "--model", str(unet), "--out", "in/out", cwd=tmp_path)
+        assert done.returncode == 1
+        listed = [line for line in done.stderr.splitlines() if line.startswith("  ")]
+        assert ["cut.jpg" in listed[0], "empty.png: empty file" in listed[1], len(listed)] == [True, True, 2]
+    sizes = {"wide.png": (301, 77), "sub/tall.png": (9, 200), "same.png.png": (32, 32), "same.jpg.png": (40, 30)}
+    for kind in ("maps", "overlays"):
+        written = pictures / "out" / kind
+        assert {str(file.relative_to(written)) for file in written.rglob("*.png")} == set(sizes)
+        assert {name: Image.open(written / name).size for name in sizes} == sizes
+
+
+def test_a_picture_turned_by_its_exif_tag_gets_an_upright_map(unet: Path, tmp_path: Path) -> None:
+    picture = Image.new("RGB", (60, 20))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    vmsbench("predict", "turned.jpg", "--model", str(unet), "--out", "out", cwd=tmp_path)
+    assert Image.open(tmp_path / "out" / "overlays" / "turned.png").size == (20, 60)
+
+
+@pytest.mark.slow
+def test_a_sampling_model_maps_its_spread_and_a_picture_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    run(configuration(**MODELS["diffusion"]), tmp_path / "diffusion")
+    save_images(dataset().test, tmp_path / "in")
+    for pictures, out in (("in", "all"), ("in/3-5.png", "one")):
+        arguments = ("--model", "diffusion", "--out", out, "--samples", "4", "--npz")
+        done = vmsbench("predict", pictures, *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert np.array_equal(pixels(tmp_path / "all/maps/3-5.png"), pixels(tmp_path / "one/maps/3-5.png"))
+    with np.load(tmp_path / "one" / "predictions.npz") as kept:
+        samples = kept["predictions"][0].astype(float)
+    assert samples.shape == (4, 2, 32, 32)
+    spread = pixels(tmp_path / "one" / "uncertainty" / "3-5.png")
+    assert np.abs(spread - 2 * samples.std(axis=0).mean(axis=0)).max() <= 0.51
+    shown = pixels(tmp_path / "one" / "maps" / "3-5.png")[..., :2].transpose(2, 0, 1)
+    assert np.abs(shown - np.median(samples, axis=0)).max() <= 0.5
+
+
+def test_resizing_keeps_a_flat_map_flat() -> None:
+    for width, height in ((100, 40), (8, 8), (32, 32)):
+        assert (resized(torch.full((2, 32, 32), 77, dtype=torch.uint8), width, height) == 77).all()
+
+
+def test_a_sweep_stands_for_its_best_final_by_the_tuning_score_never_the_test(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path, "unet", seeds=3)
+    finals = sorted((sweep / "final").iterdir())
+    for order, final in enumerate(finals):
+        (final / "checkpoint.pt").touch()
+        results = read_json(final / "results.json")
+        results["validation_scores"]["l1"], results["test_scores"]["l1"] = 0.3 - 0.1 * (order == 1), 0.1 * order
+        save_json(final / "results.json", results)
+    assert model_folder("unet", tmp_path) == best_of_sweep(sweep) == finals[1]
+    assert model_folder(str(finals[0]), tmp_path) == finals[0]
+    for final in finals:
+        (final / "checkpoint.pt").unlink()
+    assert best_of_sweep(sweep).parent.name == "trials"
+    with pytest.raises(UserError, match=r"no sweep unett .*did you mean unet"):
+        model_folder("unett", tmp_path)
+
+
+def test_what_holds_no_finished_training_says_so(unet: Path, tmp_path: Path) -> None:
+    for name, words in (("results.json", "training is not finished"), ("checkpoint.pt", "deleted")):
+        copy = tmp_path / name
+        copy.mkdir()
+        for file in ("config.json", "results.json", "checkpoint.pt"):
+            if file != name:
+                (copy / file).write_bytes((unet / file).read_bytes())
+        with pytest.raises(UserError, match=words):
+            load(copy)
+    torch.save({"epoch": 1}, tmp_path / "results.json" / "checkpoint.pt")
+    (tmp_path / "results.json" / "results.json").write_bytes((unet / "results.json").read_bytes())
+    with pytest.raises(UserError, match="holds no weights of a finished training"):
+        load(tmp_path / "results.json")
+
+
+def test_a_folder_without_pictures_says_what_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no pictures in"):
+        find(tmp_path, tmp_path / "out")
+    with pytest.raises(UserError, match="is not there"):
+        find(tmp_path / "nowhere", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("kind", "format"),
+    [
+        ("unet", "torchscript"),
+        pytest.param("diffusion", "torchscript", marks=pytest.mark.slow),
+        pytest.param("gan", "onnx", marks=pytest.mark.slow),
+        pytest.param("diffusion", "onnx", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_an_exported_file_gives_the_same_maps_in_another_program(kind: str, format: str, tmp_path: Path) -> None:
+    """The maps of the predictor, for a batch of another size than was exported, without vmsbench's own code."""
+    config = configuration(**MODELS[kind])
+    if kind == "diffusion":
+        network = {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": 4}
+        config = with_settings(config, {"model.sampling_steps": 2, "model.network": network})
+    run(config, tmp_path / kind)
+    predictor, images = load(tmp_path / kind, "cpu"), dataset().test.images[:3]
+    export(predictor, tmp_path / "file", format)
+    noise = torch.randn(3, 2, 32, 32, generator=torch.Generator().manual_seed(1))
+    given = [images.float() / 255, *([noise] if predictor.model.random else [])]
+    if format == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(tmp_path / "file"))
+        named = {place.name: value.numpy() for place, value in zip(session.get_inputs(), given, strict=True)}
+        maps = torch.from_numpy(session.run(None, named)[0])
+    else:
+        maps = torch.jit.load(str(tmp_path / "file"))(*given)
+    with torch.no_grad():
+        coded = predictor.model.transform(2 * given[0] - 1, noise)
+        wanted = (predictor.model.target.label(2 * given[0] - 1, coded) + 1) / 2
+    assert torch.allclose(maps, wanted.clamp(0, 1), atol=1e-3)
+    if not predictor.model.random:
+        assert (maps - predictor(images)[:, 0] / 255).abs().max() < 0.003
+    assert set(read_json(tmp_path / "file.json")["inputs"]) == {"images", *(["noise"] if len(given) == 2 else [])}
+
+
+def test_a_model_that_draws_on_its_way_is_not_exported(tmp_path: Path) -> None:
+    run(configuration(**MODELS["ddpm"]), tmp_path / "ddpm")
+    with pytest.raises(UserError, match="draws random numbers"):
+        export(load(tmp_path / "ddpm", "cpu"), tmp_path / "file.pt", "torchscript")
+    assert not list(tmp_path.glob("*file*"))
+
+
+def test_a_file_that_answers_differently_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(configuration(), tmp_path / "unet")
+
+    def wrong(original: torch.nn.Module, given: object, file: Path) -> object:
+        file.write_bytes(b"a model")
+        return lambda images: original(images) + 0.01
+
+    monkeypatch.setitem(WRITERS, "wrong", wrong)
+    with pytest.raises(UserError, match=r"answers differently, by up to 0\.01"):
+        export(load(tmp_path / "unet", "cpu"), tmp_path / "file.pt", "wrong")
+    assert not list(tmp_path.glob("*file*"))
+
+
+def test_without_onnx_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(configuration(), tmp_path / "unet")
+    monkeypatch.setattr("vmsbench.inference.export.find_spec", lambda name: None if name == "onnx" else True)
+    with pytest.raises(UserError, match=r"needs onnx: pip install 'vmsbench\[onnx\]'"):
+        export(load(tmp_path / "unet", "cpu"), tmp_path / "file.onnx", "onnx")

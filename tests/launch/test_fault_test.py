@@ -1,0 +1,108 @@
+"""The fire drill is passed here, and goes red where a handler is broken."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import ROOT, surroundings, vmsbench
+from vmsbench.files import append_line
+from vmsbench.launch.fault_test import DRIVER, REQUEUE, SIGNAL, TRIAL, Seen, differences, is_driver
+
+BROKEN = {
+    SIGNAL: ("launching/job.py", "signal.SIGUSR1 if self.wish == TIME_UP else signal.SIGTERM", "signal.SIGCONT"),
+    TRIAL: ("tuning/ray_driver.py", "max_failures=", "max_failures=0 *"),
+    DRIVER: ("launching/job.py", 'say(f"died ({words}); beginning again")', 'return self.end(1, "")'),
+}
+PEACE = {"scores": {"a": 0.1, "b": 0.2}, "twice": [], "winner": {"width": 8}}
+
+
+def broken(place: Path, file: str, words: str, others: str) -> Path:
+    """A copy of the package in which some words are others."""
+    for part in ("vmsbench", "conf"):
+        shutil.copytree(ROOT / part, place / part)
+    text = (place / "vmsbench" / file).read_text()
+    assert words in text
+    (place / "vmsbench" / file).write_text(text.replace(words, others))
+    return place
+
+
+def test_a_sweep_that_came_to_the_same_does_not_differ() -> None:
+    assert differences(PEACE, PEACE) == []
+    assert differences(PEACE, PEACE | {"scores": {"a": 0.1001, "b": 0.2}}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"winner": {"width": 16}}, "the winner is {'width': 16}, not {'width': 8}"),
+        ({"winner": None}, "the winner is None, not {'width': 8}"),
+        ({"twice": ["a"]}, "a was trained twice to its end"),
+        ({"scores": {"a": 0.1}}, "1 trainings came to their end, not 2"),
+        ({"scores": {"a": 0.2, "b": 0.2}}, "a scored 0.2, not 0.1"),
+    ],
+)
+def test_what_is_otherwise_than_in_peace_is_named(change: dict[str, object], said: str) -> None:
+    assert differences(PEACE, PEACE | change) == [said]
+
+
+def test_a_strike_counts_as_survived_where_it_was_noticed_and_epochs_followed(tmp_path: Path) -> None:
+    append_line(tmp_path / "jobs.jsonl", {"event": "began"})
+    (tmp_path / "trials" / "a").mkdir(parents=True)
+    for epoch in range(4):
+        append_line(tmp_path / "trials" / "a" / "history.jsonl", {"epoch": epoch})
+    (tmp_path / "trials" / "a" / "log.txt").write_text("2026-01-01 00:00:00 unet on cpu of n1: epoch 1 to 9\n")
+    seen = Seen.of(tmp_path)
+    assert seen == Seen(began=1, died=0, starts=1, epochs=4)
+    for strike, after in {
+        SIGNAL: Seen(2, 0, 1, 7),
+        REQUEUE: Seen(2, 0, 1, 7),
+        TRIAL: Seen(1, 0, 2, 7),
+        DRIVER: Seen(1, 1, 1, 7),
+    }.items():
+        assert after.after(strike, seen)
+        assert not seen.after(strike, seen)
+        assert not Seen(after.began, after.died, after.starts, 4).after(strike, seen)
+
+
+def test_the_driver_is_told_from_its_supervisor_and_from_other_sweeps() -> None:
+    words = ["python", "-m", "vmsbench", "tune", "--runs", "/runs/struck"]
+    assert is_driver(words, Path("/runs/struck"))
+    assert not is_driver(words, Path("/runs/quiet"))
+    assert not is_driver(["python", "-m", "vmsbench", "job", *words[3:]], Path("/runs/struck"))
+
+
+def test_a_drill_takes_no_settings_of_a_sweep(tmp_path: Path) -> None:
+    done = vmsbench("drill", "trainer.epochs=3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "trainer.epochs=3: a drill takes launcher=slurm and launcher.*" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_drill_is_passed_here(tmp_path: Path) -> None:
+    done = vmsbench("drill", "--epochs", "30", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["PASS", "signal"],
+        ["SKIP", "requeue"],
+        ["PASS", "trial"],
+        ["PASS", "driver"],
+        ["PASS", "result"],
+    ]
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert list((tmp_path / "runs" / "drill").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+@pytest.mark.parametrize("handler", BROKEN)
+def test_the_drill_goes_red_where_a_handler_is_broken(handler: str, tmp_path: Path) -> None:
+    place = broken(tmp_path / "broken", *BROKEN[handler])
+    command = [sys.executable, "-m", "vmsbench", "drill", "--epochs", "30", "--patience", "40"]
+    environment = surroundings(PYTHONPATH=str(place))
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"FAIL  {handler}" in done.stdout
+    assert (tmp_path / "runs" / "drill").exists()

@@ -1,0 +1,108 @@
+"""What a plan says beforehand is what the sweep then takes."""
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.cli.test_commands import SMALL
+from tests.support.tiny import files_in
+from tests.sweep.test_sweep import CONFIG, settings, study
+from vmsbench.cli.app import app
+from vmsbench.config.settings import with_settings
+from vmsbench.files import read_json
+from vmsbench.launch.slurm.launcher import seconds_of
+from vmsbench.sweep.cost_model import TrialCost, recorded, shape
+from vmsbench.sweep.plan import Plan, plan
+
+
+def planned(tmp_path: Path, calibrate: bool = False, **changes: Any) -> Plan:
+    return plan(settings(**changes), tmp_path / "runs", 2, calibrate, lambda text: None)
+
+
+def test_trials_files_bytes_and_hours_are_those_of_the_sweep(tmp_path: Path) -> None:
+    said = planned(tmp_path, calibrate=True)
+    done = study(tmp_path)
+    trials = list((done / "trials").iterdir())
+    assert said.trials == len(trials) == 4
+    assert said.epochs == 4 * CONFIG["trainer"]["epochs"]
+    assert said.finals == 1
+    assert said.cost is not None
+    files = files_in(done)
+    assert len(files) <= said.files <= 2 * len(files)
+    assert sum(file.stat().st_size for file in files) == pytest.approx(said.cost.bytes, rel=0.6)
+    assert 0 < said.cost.hours < said.cost.hours_at_most
+    assert said.cost.clock < said.cost.hours
+    assert said.pace == "3 of 3 kinds of trial measured now, one at a time"
+
+
+def test_trials_that_there_are_tell_the_pace(tmp_path: Path) -> None:
+    assert planned(tmp_path).cost is None
+    done = study(tmp_path)
+    said = planned(tmp_path)
+    assert said.pace == "3 of 3 kinds of trial from earlier sweeps"
+    wide = [t for t in (done / "trials").iterdir() if read_json(t / "config.json")["model"]["network"]["width"] == 6]
+    seconds = [read_json(trial / "results.json")["seconds"] / 2 for trial in wide]
+    known = recorded(tmp_path / "runs", "cpu")
+    assert known[shape(read_json(wide[0] / "config.json"))].epoch == pytest.approx(median(seconds))
+    assert recorded(tmp_path / "runs", "cuda") == {}
+
+
+def test_a_kind_of_trial_is_what_sets_its_pace() -> None:
+    for path, value in (("seed", 7), ("trainer.epochs", 99), ("optimizers.network.lr", 0.5), ("data.root", "/a")):
+        assert shape(with_settings(CONFIG, {path: value})) == shape(CONFIG), path
+    for path, value in (("model.network.width", 8), ("trainer.batch_size", 3), ("data.digest", "other")):
+        assert shape(with_settings(CONFIG, {path: value})) != shape(CONFIG), path
+
+
+def test_a_trial_takes_its_epochs_its_looks_and_its_end() -> None:
+    assert TrialCost(epoch=2, look=3, end=5).seconds(epochs=10, every=4) == 10 * 2 + 3 * 3 + 5
+
+
+def test_early_stopping_takes_fewer_epochs_and_rounds_more_trials(tmp_path: Path) -> None:
+    long = {"trainer": CONFIG["trainer"] | {"epochs": 20}}
+    whole = planned(tmp_path, **long)
+    stopped = planned(tmp_path, **long, pruner={"_target_": "vmsbench.search.pruners.AshaPruner"})
+    assert stopped.epochs < whole.epochs == 4 * 20 <= whole.epochs_at_most
+    searcher = settings()["searcher"]
+    twice = planned(tmp_path, searcher=searcher | {"rounds": 2})
+    assert whole.trials < twice.trials <= twice.trials_at_most
+    assert planned(tmp_path, searcher=searcher | {"repeats": 3}).trials == 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [
+        *(("90", 5_400), ("90:30", 5_430), ("8:00:00", 28_800), ("1-12", 129_600), ("1-12:30", 131_400)),
+        *(("2-0:0:5", 172_805), ("5", 300)),
+    ],
+)
+def test_times_are_read_as_slurm_reads_them(time: str, seconds: int) -> None:
+    assert seconds_of(time) == seconds
+
+
+@pytest.mark.slow
+def test_the_command_begins_nothing_and_fits_into_a_terminal(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    place = ["--exp", "unet", *SMALL, "--runs", str(runs)]
+    told = CliRunner().invoke(app, ["plan", *place, "budget=0.0001cpuh"])
+    assert told.exit_code == 0, told.output
+    assert "budget        0.0001cpuh will not do" in told.stdout
+    assert max(map(len, told.stdout.splitlines())) <= 80
+    dry = CliRunner().invoke(app, ["tune", "--dry-run", *place])
+    assert dry.exit_code == 0, dry.output
+    assert dry.stdout.splitlines()[:5] == told.stdout.splitlines()[:5]
+    assert {path.name for path in runs.iterdir()} == {"cache"}
+
+
+def test_a_job_is_planned_without_training_on_the_login_node(tmp_path: Path) -> None:
+    place = ["--exp", "unet", *SMALL, "--runs", str(tmp_path / "runs"), "launcher=slurm", "--nodes", "2", "--gpus", "2"]
+    told = CliRunner().invoke(app, ["plan", *place, "--time", "30", "--json"])
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.stdout)
+    assert found["cost"] is None
+    assert found["slots"] == 4
+    assert found["job"] == {"nodes": 2, "gpus": 2, "cpus": 4, "time": "30"}

@@ -1,0 +1,498 @@
+"""The mirror: real MLflow on SQLite, sweeps written by hand as the experiments write them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+
+from tests.cli.test_commands import command, surroundings
+from tests.support.tiny import configuration, dataset
+from vmsbench import experiment
+from vmsbench.config.instantiate import build
+from vmsbench.store.folder import milliseconds, read
+from vmsbench.tracking.mlflow.fetch import fetched, folder_of_run
+from vmsbench.tracking.mlflow.server import compared
+from vmsbench.tracking.mlflow.tracker import MlflowTracker, masked
+from vmsbench.tracking.records import flat, records
+from vmsbench.tracking.tracker import Tracker, TrackingError
+
+START = 1_700_000_000.0  # seconds since 1970
+TRIALS = ("aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc")
+WIDTH = "model.network.width"
+
+
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def append(path: Path, **line: Any) -> None:
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def write(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def train(folder: Path, epochs: range, begun: float) -> None:
+    """Append epochs as the trainer does."""
+    for epoch in epochs:
+        scores = {"scores": {"l1": 0.4 / epoch, "cc_true": None}} if epoch % 2 == 0 else {}
+        append(
+            folder / "history.jsonl",
+            epoch=epoch,
+            seconds=2.0 * epoch,
+            time=begun + 2 * epoch,
+            images=100 * epoch,
+            train_loss={"network/l1": 0.5 / epoch, "loss": 0.5 / epoch},
+            validation_loss={"loss": 0.6 / epoch},
+            **scores,
+        )
+
+
+def begin(sweep: Path, trial: str, width: int, at: float, folder: str = "trials", seed: int = 0) -> Path:
+    path = sweep / folder / trial
+    network = {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": width}
+    model = {"_target_": "vmsbench.models.regression.Regression", "network": network, "long": "x" * 7000}
+    write(path / "config.json", {"exp": "unet", "seed": seed, "model": model, "data": {"root": None}})
+    (path / "samples.png").write_bytes(b"png")
+    if folder == "final":
+        append(sweep / "journal.jsonl", event="final_started", time=at, trial=trial)
+    else:
+        append(sweep / "journal.jsonl", event="started", time=at, trial=trial, choice={WIDTH: width}, parameter=WIDTH)
+    return path
+
+
+def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials", cause: str | None = None) -> None:
+    path = sweep / folder / trial
+    if outcome == "complete":
+        (path / "checkpoint.pt").write_bytes(b"weights")
+        fid = {"name": "FID-2048", "value": None, "floor": None, "n": 0, "reason": "no weights"}
+        write(path / "results.json", {"epochs": 4, "seconds": 8.0, "parameters": 1234, "fid": fid})
+    append(
+        sweep / "journal.jsonl",
+        event="finished",
+        time=at,
+        trial=trial,
+        state=outcome,
+        score=0.1,
+        epoch=4,
+        cause=cause,
+    )
+
+
+def begin_sweep(runs: Path, name: str = "unet") -> Path:
+    sweep = runs / name
+    dataset = {"title": "VISCHEMA PLUS, 64 px", "digest": "d1", "size": 64, "coding": "rg", "train": 9, "test": 3}
+    about = {"name": name, "exp": "unet", "created": "2023-11-14T22:13:20+00:00", "command": "vmsbench tune --exp unet"}
+    searcher = {"_target_": "vmsbench.search.coordinate.Parameter", "rounds": 1}
+    write(sweep / "sweep.json", about | {"dataset": dataset, "searcher": searcher, "commit": "c0ffee"})
+    write(sweep / "splits.json", {"train": ["a"], "seed": 0})
+    write(sweep / "baselines.json", {"validation": {"black": {"l1": 0.3}, "pixel_median": {"l1": 0.2}}})
+    return sweep
+
+
+def half_a_sweep(runs: Path) -> Path:
+    """One trial complete, one stopped, one running at its second epoch."""
+    sweep = begin_sweep(runs)
+    for order, (trial, outcome) in enumerate(zip(TRIALS, ("complete", "pruned", None), strict=True)):
+        begun = START + 10 * order
+        folder = begin(sweep, trial, width=8 << order, at=begun)
+        train(folder, range(1, 5 if outcome == "complete" else 3), begun)
+        if outcome:
+            end(sweep, trial, outcome, begun + 9, cause="ASHA: rung 2" if outcome == "pruned" else None)
+    return sweep
+
+
+def finish(sweep: Path) -> None:
+    """The running trial goes on to fail; the winner is settled, trained again and tested."""
+    train(sweep / "trials" / TRIALS[2], range(3, 5), START + 20)
+    end(sweep, TRIALS[2], "failed", START + 40, cause="RuntimeError: CUDA out of memory")
+    journal = sweep / "journal.jsonl"
+    append(journal, event="settled", time=START + 41, parameter=WIDTH, value=8, score=0.1, tried=[])
+    append(journal, event="winner", time=START + 42, trial=TRIALS[0], choice={WIDTH: 8}, score=0.1)
+    folder = begin(sweep, "ffffffffffff", width=8, at=START + 43, folder="final", seed=7)
+    train(folder, range(1, 5), START + 43)
+    end(sweep, "ffffffffffff", "complete", START + 60, folder="final")
+    append(journal, event="final", time=START + 61, trial="ffffffffffff", seed=7, scores={"l1": 0.12})
+
+
+def whole_sweep(runs: Path) -> Path:
+    sweep = half_a_sweep(runs)
+    finish(sweep)
+    return sweep
+
+
+def content(address: str, experiment: str = "vmsbench") -> dict[str, Any]:
+    """Everything that the store shows, by vmsbench.key, without ids."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=address)
+    known = client.get_experiment_by_name(experiment)
+    runs = client.search_runs([known.experiment_id]) if known else []
+    shown = {}
+    for run in runs:
+        key, run_id = run.data.tags["vmsbench.key"], run.info.run_id
+        assert key not in shown, f"two runs for {key}"
+        history = {
+            name: sorted((m.step, m.timestamp, m.value) for m in client.get_metric_history(run_id, name))
+            for name in run.data.metrics
+        }
+        nested = run.data.tags.get("mlflow.parentRunId")
+        shown[key] = {
+            "name": run.info.run_name,
+            "status": run.info.status,
+            "times": (run.info.start_time, run.info.end_time),
+            "params": run.data.params,
+            "tags": {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId" and v},
+            "parent": next((r.data.tags["vmsbench.key"] for r in runs if r.info.run_id == nested), None),
+            "metrics": history,
+            "files": sorted(f.path for f in client.list_artifacts(run_id)),
+        }
+    return shown
+
+
+def store(sweep: Path) -> str:
+    return f"sqlite:///{sweep.parent}/mlflow.db"
+
+
+# The records: plain data
+
+
+def test_each_training_starts_when_the_journal_says_that_it_was_begun(tmp_path: Path) -> None:
+    sweep = half_a_sweep(tmp_path)
+    begin(sweep, "ffffffffffff", width=8, at=START + 43, folder="final", seed=7)
+    began = [START, START + 10, START + 20, START + 43]
+    assert [experiment.started for experiment in read(sweep).experiments] == [1000 * at for at in began]
+
+
+def test_a_cut_last_line_and_missing_files_are_tolerated(tmp_path: Path) -> None:
+    sweep = half_a_sweep(tmp_path)
+    with open(sweep / "trials" / TRIALS[2] / "history.jsonl", "a") as file:
+        file.write('{"epoch": 3, "sec')
+    (sweep / "baselines.json").unlink()
+    (sweep / "trials" / "eeeeeeeeeeee").mkdir()
+    running = read(sweep).experiments[2]
+    assert [line["epoch"] for line in running.history] == [1, 2]
+    assert [record.key for record in records(read(sweep))] == ["sweep", *(f"trials/{trial}" for trial in TRIALS)]
+
+
+def test_an_empty_folder_has_nothing_to_say(tmp_path: Path) -> None:
+    assert read(tmp_path).experiments == ()
+
+
+def test_settings_are_flat_and_a_class_is_its_name() -> None:
+    config = {"model": {"_target_": "a.b.UNet", "_partial_": True, "widths": [1, 2], "norm": None, "name": "x"}}
+    steps = {"steps": [{"_target_": "a.Flip", "p": 0.5}, {"_target_": "a.Warp"}]}
+    assert dict(flat(steps)) == {"steps": "(Flip(p=0.5), Warp())"}
+    assert dict(flat(config)) == {"model": "UNet", "model.widths": "[1, 2]", "model.norm": "null", "model.name": "x"}
+
+
+def test_times_are_read_as_seconds_or_iso() -> None:
+    assert milliseconds(START) == milliseconds("2023-11-14T22:13:20+00:00") == 1_700_000_000_000
+    assert milliseconds(None) is milliseconds("yesterday") is None
+
+
+def test_epochs_without_a_time_get_one_that_never_changes(tmp_path: Path) -> None:
+    sweep = begin_sweep(tmp_path)
+    folder = begin(sweep, TRIALS[0], width=8, at=START)
+    for epoch in (1, 2):
+        append(folder / "history.jsonl", epoch=epoch, seconds=1.5 * epoch, train_loss={"loss": 1.0})
+    first = records(read(sweep))[1].curve
+    append(folder / "history.jsonl", epoch=3, seconds=4.5, train_loss={"loss": 1.0})
+    assert records(read(sweep))[1].curve[:2] == first
+    assert [point.time - 1000 * START for point in first] == [1500, 3000]
+
+
+def test_the_status_of_runs_is_the_truth(tmp_path: Path) -> None:
+    sweep = half_a_sweep(tmp_path)
+
+    def statuses() -> list[str]:
+        return [record.status for record in records(read(sweep))]
+
+    assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
+    append(sweep / "journal.jsonl", event="interrupted", time=START + 25)
+    assert statuses() == ["KILLED", "FINISHED", "KILLED", "KILLED"]
+    append(sweep / "journal.jsonl", event="started", time=START + 30, trial=TRIALS[2], choice={}, parameter=None)
+    assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
+    finish(sweep)
+    assert statuses() == ["FINISHED", "FINISHED", "KILLED", "FAILED", "FINISHED"]
+
+
+# Every tracker
+
+
+@pytest.mark.parametrize(
+    "option", sorted((Path(__file__).parents[2] / "conf" / "tracker").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_every_tracker_syncs_as_often_as_one_likes(option: Path, tmp_path: Path) -> None:
+    from omegaconf import OmegaConf
+
+    tracker = build(OmegaConf.to_container(OmegaConf.load(option)))
+    assert isinstance(tracker, Tracker)
+    sweep = half_a_sweep(tmp_path)
+    tracker.sync(sweep)
+    before = {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()}
+    tracker.sync(sweep)
+    tracker.sync(tmp_path / "not-there-yet")
+    assert isinstance(tracker.link(), str)
+    assert {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()} == before
+
+
+# MLflow
+
+
+def test_a_finished_sweep_as_mlflow_shows_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sweep = whole_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    assert capfd.readouterr() == ("", "")
+    shown = content(store(sweep))
+    parent, first, final = (shown[key] for key in ("sweep", f"trials/{TRIALS[0]}", "final/ffffffffffff"))
+    assert {key: run["status"] for key, run in shown.items()} == {
+        "sweep": "FINISHED",
+        f"trials/{TRIALS[0]}": "FINISHED",
+        f"trials/{TRIALS[1]}": "KILLED",
+        f"trials/{TRIALS[2]}": "FAILED",
+        "final/ffffffffffff": "FINISHED",
+    }
+    assert {run["parent"] for key, run in shown.items() if key != "sweep"} == {"sweep"}
+    assert parent["name"] == "unet"
+    assert parent["params"] | {f"winner.{WIDTH}": "8", "searcher": "Parameter"} == parent["params"]
+    assert parent["metrics"]["baselines/pixel_median/validation/l1"] == [(0, 1000 * START, 0.2)]
+    assert parent["metrics"]["test/l1"] == [(1, 1000 * (START + 61), 0.12)]
+    assert parent["files"] == ["baselines.json", "journal.jsonl", "splits.json", "sweep.json"]
+    assert first["params"] | {WIDTH: "8", "model.network": "UNet", "model.long": "x" * 6000} == first["params"]
+    assert first["metrics"]["train/loss"] == [(e, 1000 * (START + 2 * e), 0.5 / e) for e in range(1, 5)]
+    assert first["metrics"]["validation/l1"] == [(e, 1000 * (START + 2 * e), 0.4 / e) for e in (2, 4)]
+    assert first["files"] == ["checkpoint.pt", "config.json", "results.json", "samples.png"]
+    assert first["times"] == (1000 * START, 1000 * (START + 9))
+    assert first["tags"] | {"family": "unet", "parameter": WIDTH, "status": "complete"} == first["tags"]
+    assert shown[f"trials/{TRIALS[1]}"]["tags"]["cause"] == "ASHA: rung 2"
+    assert shown[f"trials/{TRIALS[1]}"]["files"] == ["config.json", "samples.png"]
+    assert final["tags"]["kind"] == "final"
+    assert (tmp_path / "mlartifacts").is_dir()
+
+
+def test_a_sweep_mirrored_in_pieces_is_the_sweep_mirrored_at_once(tmp_path: Path) -> None:
+    pieces = half_a_sweep(tmp_path / "pieces")
+    MlflowTracker().sync(pieces)
+    append(pieces / "journal.jsonl", event="interrupted", time=START + 25)
+    MlflowTracker().sync(pieces)
+    assert content(store(pieces))["sweep"]["status"] == "KILLED"
+    finish(pieces)
+    MlflowTracker().sync(pieces)
+    once = f"sqlite:///{tmp_path}/once.db"
+    MlflowTracker(once, artifacts=tmp_path / "once").sync(pieces)
+    assert content(store(pieces)) == content(once)
+
+
+@pytest.mark.parametrize("loss", [None, "{", '{"store": 1}'], ids=["deleted", "cut", "foreign"])
+def test_a_lost_offset_file_doubles_nothing(loss: str | None, tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    before = content(store(sweep))
+    (sweep / "mlflow.json").unlink()
+    if loss is not None:
+        (sweep / "mlflow.json").write_text(loss)
+    MlflowTracker().sync(sweep)
+    assert content(store(sweep)) == before
+
+
+def test_a_run_deleted_by_its_user_comes_back_with_the_next_news(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    sweep = half_a_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    noted = json.loads((sweep / "mlflow.json").read_text())["runs"]
+    MlflowClient(tracking_uri=store(sweep)).delete_run(noted[f"trials/{TRIALS[2]}"]["run"])
+    finish(sweep)
+    MlflowTracker().sync(sweep)
+    assert content(store(sweep))[f"trials/{TRIALS[2]}"]["status"] == "FAILED"
+    MlflowClient(tracking_uri=store(sweep)).delete_run(noted["sweep"]["run"])
+    MlflowTracker().sync(sweep)
+    assert content(store(sweep))[f"trials/{TRIALS[2]}"]["parent"] == "sweep"
+
+
+@pytest.mark.slow
+def test_a_deleted_database_is_rebuilt_from_the_folders(tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    before = content(store(sweep))
+    (tmp_path / "mlflow.db").rename(tmp_path / "old.db")
+    in_another_process(f"MlflowTracker().sync(Path({str(sweep)!r}))")
+    (tmp_path / "mlflow.db").rename(tmp_path / "new.db")
+    assert content(f"sqlite:///{tmp_path}/new.db") == before
+
+
+@pytest.mark.slow
+def test_several_sweeps_begin_on_a_new_database_at_once(tmp_path: Path) -> None:
+    sweeps = [begin_sweep(tmp_path, name) for name in ("unet", "gan", "diffusion")]
+    for sweep in sweeps:
+        begin(sweep, TRIALS[0], width=8, at=START)
+    at_once = [
+        threading.Thread(target=in_another_process, args=(f"MlflowTracker().sync(Path({str(sweep)!r}))",))
+        for sweep in sweeps
+    ]
+    for thread in at_once:
+        thread.start()
+    for thread in at_once:
+        thread.join()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=store(sweeps[0]))
+    experiment = client.get_experiment_by_name("vmsbench")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(r.info.run_name for r in runs if r.data.tags["kind"] == "sweep") == ["diffusion", "gan", "unet"]
+    assert len(runs) == 6
+
+
+def in_another_process(code: str) -> None:
+    head = "from pathlib import Path; from vmsbench.tracking.mlflow.tracker import MlflowTracker; "
+    subprocess.run([sys.executable, "-c", head + code], check=True, cwd=Path(__file__).parents[2], env=os.environ)
+
+
+def test_a_server_that_is_down_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = half_a_sweep(tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
+    tracker = MlflowTracker()
+    with pytest.raises(TrackingError) as caught:
+        tracker.sync(sweep)
+    assert str(caught.value) == f"MLflow at http://me:***@127.0.0.1:{port}: the server does not answer"
+    assert "secret" not in tracker.link()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    tracker.sync(sweep)
+    assert content(store(sweep))["sweep"]["status"] == "RUNNING"
+
+
+def test_where_the_runs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db"
+    assert MlflowTracker().link() == f"vmsbench ui   # or: {own}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert MlflowTracker().link() == "http://server:5000"
+    there = (
+        "MLFLOW_TRACKING_URI='sqlite:////a b.db' vmsbench ui   # or: mlflow ui --backend-store-uri 'sqlite:////a b.db'"
+    )
+    assert MlflowTracker("sqlite:////a b.db").link() == there
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    tracker = MlflowTracker()
+    tracker.sync(begin_sweep(tmp_path / "else where"))
+    assert tracker.link().startswith(
+        "vmsbench ui --runs 'else where'   # or: mlflow ui --backend-store-uri 'sqlite:///"
+    )
+    assert masked("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+
+
+# What people do with it
+
+
+def trained_sweep(runs: Path) -> tuple[Path, Path]:
+    """A sweep whose winner and final are real trainings of a second."""
+    sweep = begin_sweep(runs)
+    for name, folder, seed in ((TRIALS[0], "trials", 0), ("ffffffffffff", "final", 1000)):
+        begin(sweep, name, width=4, at=START, folder=folder, seed=seed)
+        (sweep / folder / name / "config.json").unlink()
+        config = configuration(seed=seed, test=folder == "final")
+        config["trainer"]["epochs"], config["evaluation"]["every"] = 20, 1
+        experiment.run(config, sweep / folder / name)
+        append(sweep / "journal.jsonl", event="finished", time=START + 9, trial=name, state="complete", score=0.1)
+    append(sweep / "journal.jsonl", event="winner", time=START + 42, trial=TRIALS[0], choice={WIDTH: 4}, score=0.1)
+    return sweep, sweep / "final" / "ffffffffffff"
+
+
+@pytest.mark.slow
+def test_models_data_and_pictures_are_there_for_mlflows_own_ways_of_using_them(tmp_path: Path) -> None:
+    import mlflow
+    from mlflow import MlflowClient
+
+    sweep, final = trained_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    (sweep / "mlflow.json").unlink()
+    MlflowTracker().sync(sweep)
+    client = MlflowClient(tracking_uri=store(sweep))
+    run_id = json.loads((sweep / "mlflow.json").read_text())["runs"]["final/ffffffffffff"]["run"]
+    (data,) = client.get_run(run_id).inputs.dataset_inputs
+    assert (data.dataset.digest, data.dataset.name) == ("d1", "VISCHEMA PLUS, 64 px")
+    pictures = [file.path for file in client.list_artifacts(run_id, "images") if file.path.endswith(".png")]
+    epochs = sorted(int(path.split("step+")[1].split("+")[0]) for path in pictures)
+    assert epochs == sorted(int(file.stem) for file in (final / "samples").iterdir())
+    assert (len(epochs), epochs[-1]) == (3, 20)
+    mlflow.set_tracking_uri(store(sweep))
+    model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    test = dataset().test
+    maps = model.predict(test.images.permute(0, 2, 3, 1).contiguous().numpy())
+    with np.load(final / "predictions.npz") as kept:
+        assert np.array_equal(maps[..., :2].transpose(0, 3, 1, 2), kept["predictions"])
+    assert model.predict(np.zeros((2, 50, 90, 3), np.uint8)).shape == (2, 50, 90, 3)
+    assert folder_of_run(run_id, tmp_path) == final
+    copy = fetched(run_id, tmp_path)
+    assert (copy / "checkpoint.pt").read_bytes() == (final / "checkpoint.pt").read_bytes()
+    with pytest.raises(TrackingError):
+        fetched("0" * 32, tmp_path)
+
+
+def test_a_sweep_that_was_killed_leaves_no_running_runs_after_a_sync(tmp_path: Path) -> None:
+    """Its last word is a trial's start, and the process that its lock names is gone."""
+    sweep = half_a_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    assert {run["status"] for run in content(store(sweep)).values()} == {"RUNNING", "FINISHED", "KILLED"}
+    MlflowTracker().sync(sweep, alive=False)
+    shown = content(store(sweep))
+    assert {run["status"] for run in shown.values()} == {"FINISHED", "KILLED"}
+    assert shown[f"trials/{TRIALS[2]}"]["tags"]["cause"] == "the sweep was interrupted"
+    finish(sweep)
+    MlflowTracker().sync(sweep, alive=False)
+    assert content(store(sweep))["sweep"]["status"] == "FINISHED"
+
+
+def test_a_single_final_is_compared_with_the_trials(tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path)
+    MlflowTracker().sync(sweep)
+    noted = json.loads((sweep / "mlflow.json").read_text())["runs"]
+    runs = {key: entry["run"] for key, entry in noted.items() if key != "sweep"}
+    assert compared([sweep])[0] == runs["final/ffffffffffff"]
+    assert set(compared([sweep])) == set(runs.values())
+    begin(sweep, "eeeeeeeeeeee", width=8, at=START + 43, folder="final", seed=8)
+    MlflowTracker().sync(sweep)
+    assert len(compared([sweep])) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "ssh ends"])
+def test_the_pages_open_on_the_comparison_and_their_end_leaves_no_server(end: signal.Signals, tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path / "runs")
+    begin(sweep, "eeeeeeeeeeee", width=8, at=START + 43, folder="final", seed=8)
+    process = subprocess.Popen(
+        command("ui", "--port", "5600"), cwd=tmp_path, env=surroundings(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = []
+    while not said or not said[-1].startswith("Ctrl-C"):
+        said.append(process.stdout.readline())
+        assert said[-1], "it ended before it served"
+    links = [line.strip() for line in said if "http://" in line]
+    noted = json.loads((sweep / "mlflow.json").read_text())["runs"]
+    assert all(noted[key]["run"] in links[1] for key in noted if key.startswith("final/"))
+    assert any(line.strip().startswith("ssh -L 56") for line in said)
+    base = links[0].partition("/#")[0]
+    with urlopen(f"{base}/health") as answer:
+        assert answer.status == 200
+    process.send_signal(end)
+    assert process.wait(30) == 0
+    with pytest.raises(OSError, match="refused"):
+        urlopen(f"{base}/health", timeout=2)

@@ -1,0 +1,70 @@
+"""How long a sweep takes to be rebuilt from its journal and its trials' folders."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vmsbench.experiment import config_hash
+from vmsbench.search.coordinate import CoordinateSearch
+from vmsbench.search.space import Parameter, Space
+from vmsbench.sweep.status import status
+from vmsbench.sweep.sweep import Sweep
+from vmsbench.sweep.trial import Callback, TrialResult
+
+OPTIONS, EPOCHS = 101, 20
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds: until the next trial is known, until early stopping has seen every old curve, until status is told."""
+
+    trials: int
+    rebuild: float
+    curves: float
+    status: float
+
+
+def space(trials: int) -> Space:
+    names = [f"p{n}" for n in range(max(1, round(trials / (OPTIONS - 1))))]
+    parameters = [Parameter(name, list(range(OPTIONS))) for name in names]
+    return Space(
+        parameters, {"exp": "unet", "seed": 0, "metric": "l1", "trainer": {"epochs": EPOCHS}} | dict.fromkeys(names, 0)
+    )
+
+
+def fill(folder: Path, trials: int) -> int:
+    """Write what a sweep of so many trials leaves, but for the last of them; returns how many it wrote."""
+    searched = space(trials)
+    searcher = CoordinateSearch(searched)
+    lines, count = [json.dumps({"event": "session", "time": 0.0, "slots": 4})], 0
+    history = "".join(
+        json.dumps({"epoch": e, "seconds": e, "scores": {"l1": 1 / e}}) + "\n" for e in range(1, EPOCHS + 1)
+    )
+    while count < trials and (choice := searcher.ask()) is not None:
+        trial, count = config_hash(searched.config(choice)), count + 1
+        (folder / "trials" / trial).mkdir(parents=True)
+        (folder / "trials" / trial / "history.jsonl").write_text(history)
+        score = sum(abs(value - 50) for value in choice.values())
+        start = {"event": "started", "time": float(count), "trial": trial, "choice": choice}
+        lines.append(json.dumps(start | {"parameter": searcher.parameter(choice)}))
+        over = {"event": "finished", "time": float(count), "trial": trial}
+        lines.append(json.dumps(over | asdict(TrialResult("complete", float(score), EPOCHS, 20.0, None))))
+        searcher.tell(choice, float(score))
+    (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
+    entries = [{"param": one.param, "values": list(one.values)} for one in searched]
+    (folder / "sweep.json").write_text(json.dumps({"config": searched.base, "space": entries}))
+    return count
+
+
+def measure(folder: Path, trials: int) -> Times:
+    """Rebuild a sweep of so many trials in `folder`, which must be empty."""
+    count = fill(folder, trials)
+    searched = space(trials)
+    start = time.perf_counter()
+    sweep = Sweep(folder, searched, CoordinateSearch(searched), Callback())
+    rebuilt = time.perf_counter()
+    sweep.past()
+    seen = time.perf_counter()
+    status(folder)
+    return Times(count, rebuilt - start, seen - rebuilt, time.perf_counter() - seen)

@@ -1,0 +1,30 @@
+"""How long one waits for help and for a report."""
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from vmsbench.bench.journal_replay import fill
+from vmsbench.bench.result import Measurement
+from vmsbench.files import read_json, save_json
+
+
+def waiting(folder: Path, trials: int = 100) -> list[Measurement]:
+    """`vmsbench --help`, and `vmsbench report` of a sweep of `trials` trials, each with its start."""
+    fill(folder / "runs" / "sweep", trials)
+    about = folder / "runs" / "sweep" / "sweep.json"
+    told = {"exp": "unet", "command": "vmsbench tune", "dataset": {"title": "formula", "digest": "0"}}
+    save_json(about, read_json(about) | told)
+    report = ("report", "sweep", "--runs", str(folder / "runs"), "--out", str(folder / "report"))
+    return [
+        Measurement("vmsbench --help", statistics.median(seconds("--help") for _ in range(5)), "s", most=0.5),
+        Measurement(f"vmsbench report, {trials} trials", seconds(*report), "s", most=10),
+    ]
+
+
+def seconds(*command: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "vmsbench", *command], check=True, capture_output=True)
+    return time.perf_counter() - start

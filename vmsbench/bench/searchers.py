@@ -1,0 +1,58 @@
+"""Searchers against each other on a score table: the best score so far by trials and by epochs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from vmsbench.search.pruners import Pruner
+from vmsbench.search.searcher import Searcher
+from vmsbench.search.simulation import CurveOf, SimulatedSearch, play
+
+
+@dataclass(frozen=True)
+class Line:
+    """The best score so far of a searcher with a rule, mean over worlds: after each trial, and epochs spent."""
+
+    searcher: str
+    rule: str
+    epochs: list[float]
+    best: list[float]
+
+
+def race(
+    searchers: Mapping[str, Callable[[int], Searcher]],
+    rules: Mapping[str, Pruner],
+    worlds: list[CurveOf],
+    trials: int,
+    slots: int,
+) -> list[Line]:
+    """Let each searcher, with each rule, search each world for at most `trials` trials.
+
+    searchers   make a searcher from the number of the world
+    """
+    lines = []
+    for name, make in searchers.items():
+        for rule_name, rule in rules.items():
+            runs = [play(make(n), world, rule, slots, trials) for n, world in enumerate(worlds)]
+            lines.append(mean(name, rule_name, runs, trials))
+    return lines
+
+
+def mean(searcher: str, rule: str, runs: list[SimulatedSearch], trials: int) -> Line:
+    """The mean over worlds; a search that ended before the others stays where it is."""
+    length = min(trials, max(len(run.best) for run in runs))
+    at = range(length)
+    epochs = [fmean(run.epochs[min(n, len(run.epochs) - 1)] for run in runs) for n in at]
+    best = [fmean(run.best[min(n, len(run.best) - 1)] for run in runs) for n in at]
+    return Line(searcher, rule, epochs, best)
+
+
+def table(lines: list[Line], best: float) -> list[str]:
+    """A line of text for each searcher: trials and epochs until within 5% and 1% of the best that any found."""
+    out = [f"{'searcher, rule':<28} {'trials':>7} {'epochs':>8} {'best':>8}   within 5% after   within 1% after"]
+    for line in lines:
+        near = [next((n for n, s in enumerate(line.best) if s <= best * share), None) for share in (1.05, 1.01)]
+        told = ["-" if n is None else f"{n + 1} ({line.epochs[n]:.0f})" for n in near]
+        last = f"{len(line.best):>7} {line.epochs[-1]:>8.0f} {line.best[-1]:>8.4f}"
+        out.append(f"{f'{line.searcher}, {line.rule}':<28} {last}   {told[0]:>15}   {told[1]:>15}")
+    return out

@@ -1,0 +1,158 @@
+"""Maps for picture files of any size: predicted at the model's size, written back at the picture's own."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, final
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from vmsbench.data.decoding import UnreadableFile, open_upright, read
+from vmsbench.data.indexing import is_picture
+from vmsbench.data.rendering import overlay, render
+from vmsbench.errors import UserError
+from vmsbench.files import replace
+from vmsbench.inference.predictor import TrainedModel
+
+MOST_SPREAD = 127.5  # the standard deviation of bytes that are 0 and 255 equally often: white in uncertainty maps
+
+
+@dataclass(frozen=True)
+class Read:
+    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels."""
+
+    pixels: Tensor
+    width: int
+    height: int
+
+
+def find(path: Path, out: Path) -> list[tuple[Path, str]]:
+    """The pictures at `path`, a file or a folder with its sub-folders, each with the name its map gets, without suffix.
+
+    What lies in `out` is left aside: it was made from the rest. Names whose stems are equal keep their suffix.
+    Raises UserError where there is nothing.
+    """
+    if path.is_file():
+        return [(path, path.stem)]
+    if not path.is_dir():
+        raise UserError(f"{path} is not there: give a picture, or a folder of pictures")
+    files = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and is_picture(file.name) and not file.resolve().is_relative_to(out.resolve())
+    ]
+    if not files:
+        raise UserError(f"no pictures in {path}: .jpg, .png, .bmp, .tif, .webp and .gif are read")
+    stems = [str(file.relative_to(path).with_suffix("")) for file in files]
+    return [
+        (file, stem if stems.count(stem) == 1 else str(file.relative_to(path)))
+        for file, stem in zip(files, stems, strict=True)
+    ]
+
+
+def seen(file: Path, size: int) -> Read:
+    """Raises UnreadableFile."""
+    picture = read(file, size)
+    return Read(torch.from_numpy(picture.pixels.copy()).expand(3, -1, -1), picture.width, picture.height)
+
+
+def resized(pixels: Tensor, width: int, height: int) -> Tensor:
+    """uint8, C x S x S, to C x height x width: bilinear, with antialiasing where it becomes smaller."""
+    if pixels.shape[1:] == (height, width):
+        return pixels
+    large = functional.interpolate(
+        pixels[None].float(), (height, width), mode="bilinear", antialias=height < pixels.shape[1]
+    )
+    return large[0].round().clamp(0, 255).byte()
+
+
+def map_of(predictor: TrainedModel, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
+    """The map of an image, both uint8, H x W x 3: in the dataset's colours, the median where there are more samples."""
+    size = (predictor.size, predictor.size)
+    small = Image.fromarray(image)
+    if small.size != size:
+        small = small.resize(size, Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
+    map_ = coloured(predictor(pixels[None], samples)[0], image.shape[1], image.shape[0])
+    return np.ascontiguousarray(map_.permute(1, 2, 0).numpy())
+
+
+def coloured(samples: Tensor, width: int, height: int) -> Tensor:
+    """The median of samples, uint8, K x C x S x S, as a colour picture, uint8, 3 x height x width."""
+    median = samples.float().quantile(0.5, dim=0).round().byte() if len(samples) > 1 else samples[0]
+    return render(resized(median, width, height))[0]
+
+
+@final
+class Writer:
+    """Writes what was predicted under a folder:
+
+    maps/NAME.png           in the dataset's colours, as large as the picture; of several samples their median
+    overlays/NAME.png       the same on the picture, dimmed and grey
+    uncertainty/NAME.png    where the model samples: the standard deviation of its samples, the mean over the
+                            channels, white for 0.5 (the most there can be; maps lie in [0, 1])
+    predictions.npz         with `keep`: names, and predictions at the model's size, uint8, N x K x C x S x S
+                            (N x C x S x S where K = 1), as `vmsbench evaluate` reads them
+    """
+
+    def __init__(self, out: Path, keep: bool = False) -> None:
+        self.out, self.keep = out, keep
+        self.names: list[str] = []
+        self.kept: list[np.ndarray[Any, Any]] = []
+
+    def write(self, file: Path, name: str, picture: Read, samples: Tensor) -> None:
+        """`samples`: uint8, K x C x S x S of one picture."""
+        size = (picture.width, picture.height)
+        map_ = coloured(samples, *size)
+        image = torch.from_numpy(np.asarray(open_upright(file).convert("RGB")).copy()).permute(2, 0, 1)
+        self.save("maps", name, map_)
+        self.save("overlays", name, overlay(image, map_))
+        if len(samples) > 1:
+            spread = samples.float().std(dim=0, correction=0).mean(dim=0, keepdim=True)
+            self.save("uncertainty", name, resized((spread / MOST_SPREAD * 255).round().byte(), *size))
+        if self.keep:
+            self.names.append(name)
+            self.kept.append(samples.numpy() if len(samples) > 1 else samples[0].numpy())
+
+    def save(self, kind: str, name: str, pixels: Tensor) -> None:
+        path = self.out / kind / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).squeeze(-1).numpy()))
+        replace(path, lambda file: picture.save(file, format="PNG"))
+
+    def close(self) -> None:
+        if not self.kept:
+            return
+
+        def write(file: BinaryIO) -> None:
+            np.savez_compressed(file, names=np.array(self.names), predictions=np.stack(self.kept))
+
+        replace(self.out / "predictions.npz", write)
+
+
+def predict(
+    predictor: TrainedModel, pictures: Sequence[tuple[Path, str]], writer: Writer, samples: int
+) -> Iterator[tuple[Path, str]]:
+    """Predict and write the maps of all pictures; yields each file with an empty text, or why it could not be read.
+
+    A model that samples is given one picture at a time, so that a picture's maps do not depend on the others.
+    """
+    at_once = 1 if predictor.model.random else predictor.batch_size
+    for start in range(0, len(pictures), at_once):
+        readable: list[tuple[Path, str, Read]] = []
+        for file, name in pictures[start : start + at_once]:
+            try:
+                readable.append((file, name, seen(file, predictor.size)))
+            except UnreadableFile as error:
+                yield file, str(error)
+        if not readable:
+            continue
+        maps = predictor(torch.stack([picture.pixels for _, _, picture in readable]), samples)
+        for (file, name, picture), drawn in zip(readable, maps, strict=True):
+            writer.write(file, name, picture, drawn)
+            yield file, ""
+    writer.close()

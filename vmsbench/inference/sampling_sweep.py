@@ -1,0 +1,57 @@
+"""What more samples and more sampling steps are worth: scores and seconds of a trained diffusion model under each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from vmsbench.data.pairs import Pairs, unit
+from vmsbench.errors import ConfigurationError
+from vmsbench.inference.predictor import TrainedModel
+from vmsbench.metrics.scores import score
+from vmsbench.models.diffusion import Diffusion
+
+KEPT = ("l1", "crps", "l1_mean", "l1_median", "mse", "mse_mean", "cc_combined")
+
+
+def tradeoff(
+    predictor: TrainedModel, pairs: Pairs, steps: Sequence[int], samples: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """Yield a row {steps, samples, seconds_per_image, scores...} for each number of steps and of samples K.
+
+    The maps of a smaller K are the first ones of the largest, so that rows of the same steps differ by K alone. Scores
+    are those of `vmsbench.metrics.scores`; `l1_mean` and `l1_median` of one sample are its `l1`. seconds_per_image is
+    the time for all K maps of an image. Raises ConfigurationError for a model that does not sample in steps.
+    """
+    model = predictor.model
+    if not isinstance(model, Diffusion):
+        raise ConfigurationError("only a diffusion model samples in steps; this one answers at once")
+    if min(*steps, *samples) < 1:
+        raise ConfigurationError("numbers of steps and of samples are at least 1; --steps 10,50 --samples 1,4 work")
+    if max(steps) > model.num_timesteps:
+        raise ConfigurationError(
+            f"--steps {max(steps)}: the model knows {model.num_timesteps} times, so at most as many steps"
+        )
+    before, truth = model.sampling_steps, unit(pairs.maps).cpu()
+    predictor = replace(predictor, batch_size=max(predictor.batch_size, max(samples)))
+    try:
+        model.sampling_steps = 1
+        predictor(pairs.images, max(samples))  # what only the first call takes is nobody's time
+        for number in steps:
+            model.sampling_steps = number
+            start = perf_counter()
+            maps = predictor(pairs.images, max(samples))
+            if predictor.device.type == "cuda":
+                torch.cuda.synchronize(predictor.device)
+            seconds = (perf_counter() - start) / (len(pairs) * max(samples))
+            for count in samples:
+                found = score(maps[:, :count].float() / 255, truth)
+                scores = {key: found[key] for key in KEPT if key in found}
+                alone = (
+                    {"l1_mean": found["l1"], "l1_median": found["l1"], "mse_mean": found["mse"]} if count == 1 else {}
+                )
+                yield {"steps": number, "samples": count, "seconds_per_image": count * seconds} | scores | alone
+    finally:
+        model.sampling_steps = before

@@ -1,0 +1,1 @@
+"""Where a command runs: in this process, or in a job of a cluster."""

@@ -1,0 +1,1 @@
+"""Slurm: submission, its commands, and what a job was given."""

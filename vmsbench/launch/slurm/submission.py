@@ -1,0 +1,61 @@
+"""Submitit's executor for Slurm, submitting with our patience and leaving out the flags that a site forbids."""
+
+import re
+import uuid
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, final
+
+import submitit
+from submitit.core import utils
+
+from vmsbench.launch.slurm.allocation import scrubbed
+from vmsbench.launch.slurm.commands import Refused, call, number
+
+PATIENCE = 60.0
+
+
+@final
+class Executor(submitit.SlurmExecutor):
+    """forbidden  long names of flags that are never written"""
+
+    def __init__(self, folder: Path, forbidden: Collection[str] = ()) -> None:
+        super().__init__(folder)
+        self.forbidden = {"wckey", *forbidden}  # submitit's own key is refused where keys are checked
+
+    def text(self, command: str | None = None) -> str:
+        """The batch script; its command is what submitit runs: the function, from the file that it was pickled to."""
+        return self._make_submission_file_text(command or self._submitit_command_str, "")
+
+    def _make_submission_file_text(self, command: str, uid: str) -> str:
+        """The command takes the shell's place: Slurm sends --signal=B:USR1 to that, and it would die of it."""
+        lines = super()._make_submission_file_text(f"exec {command}", uid).splitlines(keepends=True)
+        return "".join(line for line in lines if flag(line) not in self.forbidden)
+
+    def _submit_command(self, command: str) -> Any:
+        """As submitit's, but errors that pass are waited for, nothing hangs, and the step's own environment is not
+        taken for options."""
+        uid = uuid.uuid4().hex
+        script = Path(self.folder) / f".submission_file_{uid}.sh"
+        script.write_text(self._make_submission_file_text(command, uid))
+        said = call("sbatch", "--parsable", str(script), patience=PATIENCE, environment=scrubbed())
+        job_id = number(said.strip().partition(";")[0])
+        if job_id is None:
+            raise Refused(f"sbatch said no job's number but: {' '.join(said.split())[:300]}")
+        job: Any = submitit.SlurmJob(folder=self.folder, job_id=str(job_id), tasks=list(range(self._num_tasks())))
+        job.paths.move_temporary_file(script, "submission_file", keep_as_symlink=True)
+        self._write_job_id(job.job_id, uid)
+        self._set_job_permissions(job.paths.folder)
+        return job
+
+    def clean(self) -> None:
+        """Remove what a refused submission left behind."""
+        folder = utils.JobPaths.get_first_id_independent_folder(self.folder)
+        for file in (*folder.glob(".submission_file_*.sh"), *folder.glob("*.pkl")):
+            if re.fullmatch(r"(\.submission_file_)?[0-9a-f]{32}\.(sh|pkl)", file.name) and not file.is_symlink():
+                file.unlink(missing_ok=True)
+
+
+def flag(line: str) -> str:
+    found = re.match(r"#SBATCH --([a-z-]+)", line)
+    return found[1] if found else ""

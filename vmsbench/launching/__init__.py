@@ -1,1 +1,0 @@
-"""Where work runs: here, or on a cluster."""

@@ -1,0 +1,202 @@
+"""Somebody else's predicted maps: read from a folder, matched by name, and held against every mix-up of scales known.
+
+    FOLDER/sun_a.png ...   pictures, bytes; channels as the truth's, red first
+    FOLDER/sun_a.npy ...   arrays in [0, 1] (bytes in 0..255): H x W, C x H x W, H x W x C, or K x C x H x W samples
+    predictions.npz        or a folder with it: `names`, and `predictions` N x C x H x W or N x K x C x H x W
+
+Names are those of the images, with or without a suffix. Nothing is resized, clamped or rescaled here: whatever would
+need it is refused in a sentence that says what it looks like.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vmsbench.data.decoding import UnreadableFile, read
+from vmsbench.data.indexing import is_picture, without_suffix
+from vmsbench.data.pairs import Pairs
+from vmsbench.errors import DataError, UserError
+from vmsbench.metrics.scores import CONSTANT_PREDICTION, check_unit
+
+SHOWN = 5
+CHANNELS = (1, 2, 3)
+
+
+def read_predictions(path: Path, pairs: Pairs, others: Collection[str] = ()) -> tuple[Tensor, list[str]]:
+    """The predictions for `pairs`, in their order, and remarks on what is odd but can be scored.
+
+    others  names of the dataset's further images, whose predictions are left aside with a remark
+
+    Returns float32 in [0, 1], N x C x S x S, or N x K x C x S x S where there are samples. Raises UserError for values
+    outside [0, 1], on another scale, or that are no number; for another size or shape; and for names missing or extra.
+    """
+    found, bytes_ = arrays(path, pairs.images.shape[-1])
+    chosen, remarks = matched(path, found, pairs.names, others)
+    for name, array in zip(pairs.names, chosen, strict=True):
+        if not np.isfinite(array).all():
+            raise UserError(f"predictions: NaN or infinite values in the map of {name}; needed are floats in [0, 1]")
+        if array.shape != chosen[0].shape:
+            raise UserError(
+                f"predictions: shape {array.shape} for {name}, {chosen[0].shape} for {pairs.names[0]}; "
+                "all must be alike in channels, samples and size"
+            )
+    maps = torch.from_numpy(np.stack(chosen)).float()
+    if bytes_:
+        maps /= 255
+    check_size(maps, pairs)
+    check_unit(maps, "predictions")
+    check_scale(maps, pairs.maps)
+    return maps, remarks + oddities(maps, pairs)
+
+
+def check_there(path: Path) -> None:
+    if not path.exists():
+        raise UserError(f"no predictions at {path}: give a folder of maps, one per test image, or a predictions.npz")
+
+
+def arrays(path: Path, size: int) -> tuple[dict[str, np.ndarray], bool]:
+    """What lies at `path`, by stem: C x H x W or K x C x H x W each; and whether it is all bytes."""
+    check_there(path)
+    if path.is_dir() and (path / "predictions.npz").is_file():
+        path = path / "predictions.npz"
+    found = from_npz(path) if path.is_file() else from_folder(path, size)
+    kinds = {array.dtype == np.uint8 for array in found.values()}
+    if len(kinds) > 1:
+        raise UserError(f"{path}: some predictions are bytes, others floats; save all in one way")
+    return found, kinds.pop()
+
+
+def from_npz(file: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(file, allow_pickle=False) as held:
+            names, maps = [str(name) for name in held["names"]], held["predictions"]
+    except KeyError as error:
+        raise UserError(f"{file} has no array {error.args[0]}; needed are names and predictions") from error
+    except Exception as error:  # a file that is no archive of arrays makes numpy raise whatever it stumbles over
+        raise UserError(f"{file} is no .npz with the arrays names and predictions ({error})") from error
+    if maps.ndim not in (4, 5) or len(maps) != len(names) or len(set(names)) < len(names):
+        raise UserError(
+            f"{file}: predictions of shape {maps.shape} for {len(set(names))} different names of {len(names)}; "
+            "needed is one N x C x H x W or N x K x C x H x W, and each name once"
+        )
+    if not len(names):
+        raise UserError(f"{file} is empty: it holds no prediction")
+    return {without_suffix(name): array for name, array in zip(names, maps, strict=True)}
+
+
+def from_folder(folder: Path, size: int) -> dict[str, np.ndarray]:
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and (is_picture(f.name) or f.suffix == ".npy"))
+    if not files:
+        raise UserError(f"{folder} has no predictions: no pictures and no .npy files in it")
+    found: dict[str, np.ndarray] = {}
+    for file in files:
+        stem = file.relative_to(folder).with_suffix("").as_posix()
+        if stem in found:
+            raise UserError(f"predictions: two files for {stem}, one of them {file.name}; keep one")
+        found[stem] = from_npy(file) if file.suffix == ".npy" else from_picture(file, size)
+    return found
+
+
+def from_picture(file: Path, size: int) -> np.ndarray:
+    try:
+        picture = read(file, size)
+    except UnreadableFile as error:
+        raise DataError(f"predictions: {file.name}: {error}") from error
+    if (picture.width, picture.height) != (size, size):
+        raise UserError(wrong_size(file.name, picture.width, picture.height, size))
+    return picture.pixels
+
+
+def from_npy(file: Path) -> np.ndarray:
+    try:
+        array = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"predictions: {file.name} is no array that numpy can read ({error})") from error
+    if array.ndim == 2:
+        array = array[None]
+    elif array.ndim == 3 and array.shape[0] not in CHANNELS and array.shape[-1] in CHANNELS:
+        array = array.transpose(2, 0, 1)
+    if array.ndim not in (3, 4) or array.shape[-3] not in CHANNELS or array.dtype.kind not in "fiu":
+        raise UserError(
+            f"predictions: {file.name} holds {array.dtype} of shape {array.shape}; needed are numbers, C x H x W, "
+            "H x W x C, H x W, or K x C x H x W, with 1, 2 or 3 channels"
+        )
+    if array.dtype.kind in "iu" and array.dtype != np.uint8:
+        raise UserError(f"predictions: {file.name} holds {array.dtype} values; give floats in [0, 1], or bytes (uint8)")
+    return array
+
+
+def wrong_size(name: str, width: int, height: int, size: int) -> str:
+    other = f"read the data at that size by data.size={width}, or " if width == height else ""
+    return (
+        f"predictions: {name} is {width} x {height} px where the truth has {size} x {size}; "
+        f"{other}bring the predictions to {size} x {size} first"
+    )
+
+
+def matched(
+    path: Path, found: Mapping[str, np.ndarray], names: Sequence[str], others: Collection[str]
+) -> tuple[list[np.ndarray], list[str]]:
+    """The arrays in the order of `names`. Raises UserError for names that are missing or belong to nothing."""
+    wanted = {without_suffix(name): name for name in names}
+    missing, extra = [name for stem, name in wanted.items() if stem not in found], [s for s in found if s not in wanted]
+    if len(missing) == len(wanted):
+        raise UserError(
+            f"{path} has no prediction by the name of an image: it has {some(list(found))}, the images are "
+            f"{some(names)}"
+        )
+    if missing:
+        raise UserError(f"predictions: {len(missing)} of {len(names)} images have none: {some(missing)}")
+    known = {without_suffix(name) for name in others}
+    strangers = [stem for stem in extra if stem not in known]
+    if strangers:
+        raise UserError(
+            f"predictions: {len(strangers)} belong to no image of the data: {some(strangers)}; remove them, or check "
+            "that these are the right data"
+        )
+    aside = f"{len(extra)} predictions are of images that are not scored here and left aside: {some(extra)}"
+    remarks = [aside] if extra else []
+    return [found[stem] for stem in wanted], remarks
+
+
+def some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def check_size(maps: Tensor, pairs: Pairs) -> None:
+    height, width = maps.shape[-2:]
+    if (height, width) != pairs.maps.shape[-2:]:
+        raise UserError(wrong_size(f"the map of {pairs.names[0]}", width, height, pairs.maps.shape[-1]))
+
+
+def check_scale(maps: Tensor, truth: Tensor) -> None:
+    """Recognise maps that lie in [0, 1] and still are on another scale. Raises UserError naming it."""
+    low, high = (value.item() for value in maps.aminmax())
+    span = f"predictions: all values lie from {low:.4g} to {high:.4g}"
+    if 0 < high <= 1.01 / 255 and truth.max() > 25:
+        raise UserError(f"{span}: they look like maps in [0, 1] divided by 255 once too often, or saved as bytes as is")
+    if low >= 0.49 and high > low and truth.float().mean() < 0.25 * 255:
+        raise UserError(
+            f"{span}, and the truth is mostly 0: they look like maps in [0, 1] converted by (x + 1) / 2 as if "
+            "from [-1, 1]; give x"
+        )
+
+
+def oddities(maps: Tensor, pairs: Pairs) -> list[str]:
+    """What can be scored and should be known: constant maps, one map for all, channels in another order."""
+    flat = maps.flatten(1)
+    constant = int((flat.amax(dim=1) - flat.amin(dim=1) <= CONSTANT_PREDICTION).sum())
+    remarks = []
+    if constant:
+        remarks.append(f"{constant} of {len(maps)} predicted maps are constant; their CC is 0 by definition")
+    if len(maps) > 1 and (flat - flat[0]).abs().max() <= CONSTANT_PREDICTION:
+        remarks.append("all predictions are one and the same map: they do not depend on the image")
+    if maps.shape[-3] == 3 and pairs.maps.shape[1] == 3:
+        red, _, blue = maps.transpose(0, -3).flatten(1).mean(dim=1)
+        true_red, _, true_blue = pairs.maps.float().transpose(0, 1).flatten(1).mean(dim=1)
+        if blue > 4 * red and true_red > 4 * true_blue:
+            remarks.append("blue holds what red should: were the maps written as blue, green, red (OpenCV)?")
+    return remarks

@@ -1,0 +1,224 @@
+"""A private Ray over the nodes of a cluster: a head beside the driver, and nodes that join it.
+
+    python -m vmsbench.ray_backend.cluster join ADDRESS --token FILE --job 4711 --cpus 8 --gpus 4
+
+Nobody gets in without the token, every port lies in a block that was found free, nothing is written outside of a
+directory of one's own, and what was started is ended by its own process numbers. Measured: `ray stop` and `ray
+symmetric-run` end other people's Ray; Ray makes its directories 0777, hence the 0700 parent; a path of a socket may
+have 107 bytes; asked by SIGTERM, a node drains for 30 s, and has nothing of ours to save.
+"""
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vmsbench.errors import UserError
+from vmsbench.processes import adopt, descendants, die_with_parent, end, end_descendants
+from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
+
+FIRST, BLOCK, BLOCKS = 10_000, 200, 110  # below the ports that systems hand out by themselves
+FIXED = ("node-manager", "object-manager", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
+START = 120.0  # seconds that a node may take to begin
+PRIVATE = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+    "RAY_health_check_period_ms": "2000",
+    "RAY_health_check_timeout_ms": "5000",
+    "RAY_health_check_failure_threshold": "3",
+}
+WISHES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class NotStarted(UserError):
+    """A Ray node that did not come up."""
+
+
+def token_file(folder: Path) -> Path:
+    """The secret of the sweep in `folder`, made where it is not there; for its owner's eyes."""
+    file = folder / ".ray-token"
+    with suppress(FileExistsError), open(file, "x", opener=owners_alone) as opened:
+        opened.write(secrets.token_hex(32))
+        opened.flush()
+        os.fsync(opened.fileno())
+    return file
+
+
+def owners_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def ports(job: int) -> Iterator[range]:
+    """Blocks of ports that nobody listens on here, those of the job first."""
+    for attempt in range(BLOCKS):
+        first = FIRST + BLOCK * ((job * 37 + attempt * 17) % BLOCKS)
+        block = range(first, first + BLOCK)
+        if all(map(free, block)):
+            yield block
+
+
+def free(port: int) -> bool:
+    with socket.socket() as tried:
+        try:
+            tried.bind(("", port))
+        except OSError:
+            return False
+        return True
+
+
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """A short directory of our own on this node, gone after the block."""
+    remove_leftovers()
+    private = private_folder()
+    try:
+        yield private
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def begin(private: Path, ip: str, address: str | None, token: Path, job: int, cpus: int, gpus: int) -> tuple[Any, str]:
+    """Begin a Ray node on this machine: the head, or one that joins `address`. Returns its process and the address.
+
+    Raises NotStarted with Ray's last words.
+    """
+    said = private / "said.txt"
+    words = ""
+    for attempt, block in enumerate(ports(job)):
+        if attempt == 5:
+            break
+        directory = private / str(attempt)
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={ip}"]
+        command += [f"--{name}-port={block[1 + n]}" for n, name in enumerate(FIXED)]
+        command += [f"--min-worker-port={block[10]}", f"--max-worker-port={block[-1]}", f"--num-cpus={cpus}"]
+        command += [f"--num-gpus={gpus}", "--object-store-memory=200000000", "--include-log-monitor=false"]
+        command += ["--disable-usage-stats", "--log-color=false"]
+        if address is None:
+            command += ["--head", f"--port={block[0]}", "--include-dashboard=false", f"--temp-dir={directory}"]
+        else:
+            command += [f"--address={address}", f"--temp-dir={directory}"]
+        with said.open("w") as log:
+            process = subprocess.Popen(
+                command,
+                env=os.environ | PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=deaf_child,
+            )
+        if began(process, directory, said):
+            return process, address or f"{ip}:{block[0]}"
+        end_process(process)
+        words = said.read_text()
+        if "already" not in words and "in use" not in words.lower() and "conflict" not in words.lower():
+            break
+    told = [line.strip() for line in words.splitlines() if line.strip()] or ["it said nothing"]
+    raise NotStarted(f"Ray did not begin on {socket.gethostname()} ({ip}): {told[-1][:300]}")
+
+
+def deaf_child() -> None:
+    """Ray's processes take no part in signals that ask us to save; they end when we end them, or when we die."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, WISHES)
+    die_with_parent()
+
+
+def began(process: "subprocess.Popen[bytes]", directory: Path, said: Path) -> bool:
+    until = time.monotonic() + START
+    while time.monotonic() < until and process.poll() is None:
+        if "Ray runtime started" in said.read_text():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def end_process(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a node, and all that it started."""
+    below = descendants(process.pid)
+    process.kill()
+    process.wait()
+    end(below, 0.0)
+    end(below, 5.0)
+
+
+@contextmanager
+def head(ip: str, token: Path, job: int, cpus: int, gpus: int) -> Iterator[str]:
+    """A head node beside this process within the block; gives its address. `ip` 127.0.0.1 where no other will join."""
+    adopt()
+    with private_directory() as private:
+        process, address = begin(private, ip, None, token, job, cpus, gpus)
+        try:
+            yield address
+        finally:
+            end_process(process)
+
+
+def address_towards(host: str) -> str:
+    """The address under which this machine is reached from where `host` is."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((socket.gethostbyname(host), 9))
+        return str(probe.getsockname()[0])
+
+
+def join(address: str, token: Path, job: int, cpus: int, gpus: int, patient: bool) -> int:
+    """Be a node of the Ray at `address` until that is gone, or standard input is closed; 0 where it had begun.
+
+    patient  stay through SIGTERM and SIGUSR1, which are for the driver; else leave at once
+    """
+    adopt()
+    for wish in WISHES:
+        signal.signal(wish, signal.SIG_IGN if patient else leave)
+    with private_directory() as private:
+        try:
+            process, _ = begin(private, address_towards(address.partition(":")[0]), address, token, job, cpus, gpus)
+            if patient:
+                threading.Thread(target=until_closed, args=(process,), daemon=True).start()
+            process.wait()
+        finally:
+            for wish in WISHES:
+                signal.signal(wish, signal.SIG_IGN)
+            end_descendants(0.0)
+    return 0
+
+
+def leave(*_: Any) -> NoReturn:
+    raise SystemExit(0)
+
+
+def until_closed(process: "subprocess.Popen[bytes]") -> None:
+    """The driver holds the other end of our standard input: it is closed when the driver is done, or dead."""
+    while sys.stdin.buffer.read(1024):
+        pass
+    process.kill()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m vmsbench.ray_backend.cluster", description=__doc__)
+    parser.add_argument("what", choices=["join"])
+    parser.add_argument("address")
+    parser.add_argument("--token", type=Path, required=True)
+    parser.add_argument("--job", type=int, required=True)
+    parser.add_argument("--cpus", type=int, required=True)
+    parser.add_argument("--gpus", type=int, required=True)
+    parser.add_argument("--patient", action="store_true")
+    told = parser.parse_args()
+    try:
+        sys.exit(join(told.address, told.token, told.job, told.cpus, told.gpus, told.patient))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

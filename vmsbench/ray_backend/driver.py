@@ -1,0 +1,355 @@
+"""Ray's side of it: Ray Tune runs the trials that some work asks for; what to run and when to stop is not decided here.
+
+Measured reasons for what looks odd: a function trainable with reused actors starts in 0.2 s instead of 4; without
+`max_concurrent_trials` only one trial is ever pending; `Tuner.restore` loses state, so every start is a new Tuner
+over work that is rebuilt from its own journal; `ray.init()` without an address may join a stranger's cluster.
+"""
+
+import atexit
+import functools
+import gc
+import logging
+import math
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.update(
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_AIR_NEW_OUTPUT="0",
+    RAY_CHDIR_TO_TRIAL_DIR="0",
+    RAY_AUTH_MODE="token",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    TUNE_DISABLE_STRICT_METRIC_CHECKING="1",
+    TUNE_DISABLE_SIGINT_HANDLER="1",
+)
+
+import ray
+import torch
+from ray import tune
+from ray.experimental.internal_kv import _internal_kv_exists, _internal_kv_put
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher as RaySearcher
+
+from vmsbench import experiment
+from vmsbench.errors import ConfigurationError
+from vmsbench.files import read_json, save_json
+from vmsbench.ray_backend.cluster import PRIVATE
+from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
+from vmsbench.search.asha import PrunerState
+from vmsbench.search.pruners import Pruner
+from vmsbench.signals import SIGNALS, Interruption, deferred
+from vmsbench.sweep.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
+from vmsbench.sweep.trial import Callback, Trial, TrialSource
+from vmsbench.training.trainer import TrainingInterrupted
+
+DEATHS = 100 if "VMSBENCH_ELASTIC" in os.environ else 2
+"""How often a trial whose process died (killed, out of memory, its node gone) goes on before it counts as failed.
+Where workers come and go, that is their way to go."""
+
+FAILURE = "failure.json"
+LEAVE, LOOK = b"vmsbench:leave", 0.5
+EXTRA = 1000  # trials that Ray may be given besides those of the search: what is tried again counts anew for it
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What a driver may use, and what each trial gets of it."""
+
+    cpus: int
+    gpus: int
+    cpus_per_trial: float = 1
+    gpus_per_trial: float = 0
+    nodes: int = 1
+    """How many machines give so many CPUs and GPUs each."""
+
+    def __str__(self) -> str:
+        each = f"{self.cpus} cores, {self.gpus} GPUs"
+        return each if self.nodes == 1 else f"{self.nodes} nodes of {each} each"
+
+    @property
+    def count(self) -> int:
+        """How many trials run at once. Raises ConfigurationError where not even one fits."""
+        fits = int(self.cpus / self.cpus_per_trial)
+        if self.gpus_per_trial:
+            fits = min(fits, int(self.gpus / self.gpus_per_trial + 1e-9))
+        if fits < 1:
+            raise ConfigurationError(
+                f"a trial needs {self.cpus_per_trial:g} CPUs and {self.gpus_per_trial:g} GPUs, but --cpus={self.cpus} "
+                f"and --gpus={self.gpus} are all there is"
+            )
+        return fits * self.nodes
+
+
+@functools.cache
+def own_token() -> Path:
+    """A file, readable by its owner alone, with the secret of this process's clusters; Ray reads it once."""
+    private = private_folder()
+    atexit.register(shutil.rmtree, private, ignore_errors=True)
+    token = private / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    return token
+
+
+@contextmanager
+def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
+    """A Ray of our own on this machine, that nobody else can use; gone after the block, with all it wrote.
+
+    Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all our
+    descendants: it is for us to let the trials save and then to take Ray down.
+    """
+    remove_leftovers()
+    private = private_folder()
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(own_token())
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with deferred(SIGNALS):
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            num_gpus=gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=200_000_000,
+            _temp_dir=str(private / "ray"),
+        )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(private, ignore_errors=True)
+
+
+@contextmanager
+def joined(address: str, token: Path) -> Iterator[None]:
+    """The Ray at `address`, which somebody else ends."""
+    os.environ |= PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)}
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with deferred(SIGNALS):
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def nodes_there() -> int:
+    """How many nodes the joined Ray has that give trials anything."""
+    return sum(1 for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU"))
+
+
+def run_trials(
+    work: TrialSource,
+    stopping: Pruner,
+    slots: Slots,
+    watcher: Callback,
+    metric: str,
+    epochs: int,
+    seconds: float = math.inf,
+) -> bool:
+    """Run `work` to its end; False where it halted, or SIGINT, SIGTERM or SIGUSR1 came before the call was over.
+
+    A trial that trains for more than `seconds` fails.
+    To be called within `local_cluster` or `joined`. Interrupted trials keep their folders and go on at the next start,
+    from the step at which they left; those that did not leave in time, from their last epoch.
+    """
+    if work.finished or work.halted:
+        return work.finished
+    bridge = RaySearchAlgorithm(work)
+    interruption = Interruption(bridge.leave)
+    scheduler = RayPruningScheduler(bridge, PrunerState(stopping, epochs), metric, seconds)
+    storage = private_folder()
+    with interruption.handling():
+        try:
+            tuner = tune.Tuner(
+                tune.with_resources(run_trial, {"cpu": slots.cpus_per_trial, "gpu": slots.gpus_per_trial}),
+                tune_config=tune.TuneConfig(
+                    search_alg=bridge,
+                    scheduler=scheduler,
+                    num_samples=work.max_trials + EXTRA,
+                    max_concurrent_trials=slots.count,
+                    reuse_actors=True,
+                    metric=metric,
+                    mode="min",
+                ),
+                run_config=tune.RunConfig(
+                    name="sweep",
+                    storage_path=str(storage),
+                    callbacks=[RayProgressCallback(bridge, watcher, interruption)],
+                    failure_config=tune.FailureConfig(max_failures=DEATHS),
+                    verbose=0,
+                ),
+            )
+            tuner.fit()
+        finally:
+            shutil.rmtree(storage, ignore_errors=True)
+    return work.finished and not bridge.leaving
+
+
+def run_trial(config: dict[str, Any]) -> None:
+    """What a worker does: the experiment in its folder. What went wrong is left in failure.json for the driver.
+
+    It is not raised: Ray starts again what died, and what failed would only fail again.
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+    folder, should_stop = Path(config["folder"]), StopFlag()
+    if should_stop():
+        return
+    failure = folder / FAILURE
+    failure.unlink(missing_ok=True)
+
+    def report(record: dict[str, Any]) -> None:
+        score = (record.get("scores") or {}).get(config["metric"])
+        seen = {"epoch": record["epoch"], "record": record}
+        tune.report(seen if score is None else seen | {config["metric"]: score})
+
+    try:
+        experiment.run(config["experiment"], folder, report, should_stop)
+    except TrainingInterrupted:
+        return
+    except Exception as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_json(failure, asdict(Failure.of(error)))
+
+
+class StopFlag:
+    """In a trial: whether the driver options that it leaves. Ray is asked once in LOOK seconds."""
+
+    def __init__(self) -> None:
+        self.at, self.known = -math.inf, False
+
+    def __call__(self) -> bool:
+        if not self.known and time.monotonic() - self.at > LOOK:
+            self.at, self.known = time.monotonic(), bool(_internal_kv_exists(LEAVE))
+        return self.known
+
+
+class RaySearchAlgorithm(RaySearcher):
+    """Gives work to Ray: trials by Ray's own numbers, and back."""
+
+    def __init__(self, work: TrialSource) -> None:
+        super().__init__()
+        self.work = work
+        self.trials: dict[str, Trial] = {}
+        self.pruned: dict[str, str] = {}
+        self.failed: dict[str, Failure] = {}
+        self.leaving = False
+        self.until = float(os.environ.get("VMSBENCH_UNTIL", "inf"))
+        self.longest = 0.0
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        if "record" in result:
+            self.longest = max(self.longest, result["record"]["seconds"] / result["record"]["epoch"])
+
+    def leave(self) -> None:
+        """Begin nothing more, and tell the trials: by a thread, as a signal may have interrupted a talk with Ray."""
+        self.leaving = True
+        threading.Thread(target=_internal_kv_put, args=(LEAVE, b"1"), daemon=True).start()
+
+    def suggest(self, trial_id: str) -> Any:
+        if self.leaving or self.work.finished or self.work.halted:
+            return RaySearcher.FINISHED
+        if time.time() + self.longest > self.until:
+            return None  # it could not save its first epoch before the job's time is up
+        trial = self.work.ask()
+        if trial is not None:
+            self.trials[trial_id] = trial
+            return {"experiment": trial.config, "folder": str(trial.folder), "metric": trial.config["metric"]}
+        return RaySearcher.FINISHED if self.work.finished or self.work.halted else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        trial = self.trials[trial_id]
+        left = trial.folder / FAILURE
+        if left.exists():
+            self.work.tell(trial, None, Failure(**read_json(left)))
+        elif error or trial_id in self.failed:
+            died = Failure(LOST, f"its process died {DEATHS + 1} times")
+            self.work.tell(trial, None, self.failed.get(trial_id, died))
+        elif trial_id in self.pruned or (trial.folder / "results.json").exists():
+            self.work.tell(trial, self.pruned.get(trial_id), None)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a new driver is built from the journal."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class RayPruningScheduler(FIFOScheduler):
+    """Stops trials for Ray: by the rule, when their time is up, and when the sweep is halted."""
+
+    def __init__(self, bridge: RaySearchAlgorithm, looks: PrunerState, metric: str, seconds: float) -> None:
+        super().__init__()
+        self.bridge, self.looks, self.score, self.seconds = bridge, looks, metric, seconds
+        for trial_id, curve in bridge.work.past().items():
+            looks.replay(trial_id, curve)
+
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        return True
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Tell an end for want of memory from other ends of a process; the bridge hears of it after this."""
+        error = trial.get_pickled_error()
+        if isinstance(error, ray.exceptions.OutOfMemoryError):
+            self.bridge.failed[trial.trial_id] = Failure(HOST_MEMORY, str(error).splitlines()[0])
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if "record" not in result:  # Ray's own last word
+            return TrialScheduler.CONTINUE
+        if self.bridge.work.halted and not (self.bridge.trials[trial.trial_id].folder / "results.json").exists():
+            return TrialScheduler.STOP
+        if result["record"]["seconds"] > self.seconds:
+            hours = self.seconds / 3600
+            self.bridge.failed[trial.trial_id] = Failure(TIMED_OUT, f"longer than hours_per_trial={hours:g}")
+            return TrialScheduler.STOP
+        if self.score not in result:
+            return TrialScheduler.CONTINUE
+        reference = self.bridge.work.reference()
+        verdict = self.looks.stop_reason(trial.trial_id, result["epoch"], result[self.score], reference)
+        if verdict is None:
+            return TrialScheduler.CONTINUE
+        self.bridge.pruned[trial.trial_id] = verdict
+        return TrialScheduler.STOP
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class RayProgressCallback(tune.Callback):
+    """Rings for whoever watches: after each epoch of a trial, and a few times a second."""
+
+    def __init__(self, bridge: RaySearchAlgorithm, watcher: Callback, interruption: Interruption) -> None:
+        self.bridge, self.watcher, self.interruption = bridge, watcher, interruption
+        self.last = 0.0
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
+        if "record" in result:
+            self.watcher.epoch(self.bridge.trials[trial.trial_id], result["record"])
+
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        self.interruption.arm()
+
+    def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+        if time.monotonic() - self.last > 0.25:
+            self.last = time.monotonic()
+            self.watcher.tick()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,1 @@
+"""From the folders of sweeps to tables, figures and one page."""

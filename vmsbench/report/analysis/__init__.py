@@ -1,0 +1,1 @@
+"""What the report computes: rankings, seed noise, parameter importance."""

@@ -1,0 +1,88 @@
+"""What a report is made of: headings, texts, tables and figures, before they have a form.
+
+Texts hold `code` in back quotes and nothing else of markup.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from vmsbench.report.render.tables import Table
+from vmsbench.report.sections.samples import Samples
+
+
+@dataclass(frozen=True)
+class Heading:
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class Caution:
+    text: str
+
+
+@dataclass(frozen=True)
+class Items:
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Terms, each with what there is to say of it."""
+
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TableBlock:
+    """A table; `folded` ones open on request, `aside` ones are only files."""
+
+    table: Table
+    folded: bool = False
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class FigureBlock:
+    """name is the file's stem under plots/; alt says in words what it shows.
+
+    `beside` is how many like it fit side by side; `aside` ones are only files.
+    """
+
+    name: str
+    figure: Figure
+    alt: str
+    caption: str
+    beside: int = 1
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class SampleGrid:
+    """The sample grid: the page draws it of single pictures, the files hold `picture`."""
+
+    samples: Samples
+    picture: FigureBlock
+
+
+Block = Heading | Text | Caution | Items | Facts | TableBlock | FigureBlock | SampleGrid
+
+
+@dataclass(frozen=True)
+class Document:
+    title: str
+    subtitle: str
+    blocks: tuple[Block, ...]
+
+
+def pictures(blocks: Sequence[Block]) -> list[FigureBlock]:
+    found = [block.picture if isinstance(block, SampleGrid) else block for block in blocks]
+    return [block for block in found if isinstance(block, FigureBlock)]

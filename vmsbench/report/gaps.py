@@ -1,0 +1,111 @@
+"""What a report lacks, and the command that fills it."""
+
+import shlex
+
+from vmsbench.report import labels
+from vmsbench.store.records import FAMILIES, Study, SweepGroup, SweepRecord
+
+
+def missing(study: Study) -> list[str]:
+    """A sentence per gap."""
+    texts = []
+    for group in study.groups:
+        for sweep in group.sweeps:
+            texts += search_gaps(sweep) + final_gaps(sweep)
+        for sweep in group.ablated:
+            texts += search_gaps(sweep)
+        texts += distance_gaps(group) + group_gaps(group)
+    return texts
+
+
+def again(sweep: SweepRecord) -> str:
+    """The command that made the sweep; giving it again continues."""
+    return f"`{sweep.command or f'vmsbench tune --exp {sweep.exp} --name {sweep.name}'}`"
+
+
+def search_gaps(sweep: SweepRecord) -> list[str]:
+    if not sweep.trials:
+        return [f"`{sweep.name}` has no trials yet. The same command continues it: {again(sweep)}"]
+    texts = []
+    failed = [trial for trial in sweep.trials if trial.state == "failed"]
+    if not sweep.winner:
+        settled, open_steps = (sum(step.settled == kind for step in sweep.walk) for kind in (True, False))
+        texts.append(
+            f"`{sweep.name}` has no winner yet: {settled} of {settled + open_steps} parameters are settled (it is "
+            f"running, or was interrupted). The same command continues it: {again(sweep)}"
+        )
+    if failed:
+        first = failed[0]
+        texts.append(
+            f"`{sweep.name}`: {len(failed)} of {len(sweep.trials)} trials failed, the first, `{first.id}`, with: "
+            f"{first.cause or 'no cause given'}. Its log is `trials/{first.id}/log.txt`."
+        )
+    return texts
+
+
+def final_gaps(sweep: SweepRecord) -> list[str]:
+    texts = []
+    if sweep.winner and not sweep.scored:
+        texts.append(
+            f"`{sweep.name}` has no test score: its winner was not trained again yet. Continue with: {again(sweep)}"
+        )
+    elif sweep.winner and (count := sum(not final.scores for final in sweep.finals)):
+        texts.append(
+            f"`{sweep.name}`: {count} of {len(sweep.finals)} finals are not done. Continue with: {again(sweep)}"
+        )
+    elif len(sweep.scored) == 1:
+        texts.append(
+            f"`{sweep.name}` has one final seed: how much seeds differ is unknown, so no spread is shown. "
+            f"More of them: `vmsbench final {sweep.name} --seeds 5`"
+        )
+    if not sweep.baselines.get("test"):
+        texts.append(
+            f"`{sweep.name}` has no baselines on the test set (`baselines.json`). They come with: {again(sweep)}"
+        )
+    return texts
+
+
+def distance_gaps(group: SweepGroup) -> list[str]:
+    """Why there is no FID, once for all sweeps that lack it for the same reason."""
+    lacking: dict[str, list[str]] = {}
+    for sweep in group.sweeps:
+        reasons = {str(final.fid.get("reason")) for final in sweep.scored if final.fid.get("value") is None}
+        for reason in sorted(reasons):
+            lacking.setdefault("it was not looked for" if reason == "None" else reason, []).append(sweep.name)
+    return [
+        f"No FID for {labels.listing(f'`{name}`' for name in names)}: {reason}. Once the weights are there, "
+        f"{labels.listing(f'`vmsbench final {name}`' for name in names)} adds it without training again."
+        for reason, names in lacking.items()
+    ]
+
+
+def data_words_of(group: SweepGroup) -> str:
+    """The data settings of the command of a sweep on these data, with a space before each."""
+    try:
+        words = shlex.split(group.all[0].command)
+    except ValueError:
+        words = []
+    return "".join(f" {shlex.quote(word)}" for word in words if word.startswith(("data=", "data.")))
+
+
+def group_gaps(group: SweepGroup) -> list[str]:
+    """What other sweeps, on the same data, would fill: families, ablations, and what samples and steps are worth."""
+    data, there = data_words_of(group), {sweep.exp for sweep in group.sweeps}
+    texts = [
+        f"No {name} on these data ({group.data.title}). Make one with: `vmsbench tune --exp {exp}{data}`"
+        for exp, name in FAMILIES.items()
+        if exp not in there
+    ]
+    exp = next((exp for exp in FAMILIES if exp in there), next(iter(FAMILIES)))
+    ablated = {str(sweep.space[0]["param"]) for sweep in group.ablated}
+    texts += [
+        f"No ablation of {what}. Make one with: `vmsbench ablate {what} --exp {exp}{data}`"
+        for what in ("augment", "target")
+        if what not in ablated
+    ]
+    return texts + [
+        f"`{sweep.name}`: what more samples and more steps are worth was not measured. Do it with: "
+        f"`vmsbench tradeoff {sweep.name}`"
+        for sweep in group.sweeps
+        if sweep.exp == "diffusion" and sweep.scored and not sweep.tradeoff
+    ]

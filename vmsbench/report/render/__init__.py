@@ -1,0 +1,1 @@
+"""What the report looks like: HTML, Markdown, tables and style."""

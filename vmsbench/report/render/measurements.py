@@ -1,0 +1,30 @@
+"""Figures of measurements of the toolkit itself: searchers against each other."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from vmsbench.report.render.style import FAMILY, FURTHER, rendered, style
+
+DASHES = ("-", "--", ":", "-.")
+
+
+def draw_race(lines: Sequence[tuple[str, str, Sequence[float], Sequence[float]]], what: str) -> bytes:
+    """Best score so far by trials and by epochs, as png: (searcher, rule, epochs, best) for each line.
+
+    A searcher has a colour, a rule a kind of line.
+    """
+    searchers = list(dict.fromkeys(searcher for searcher, *_ in lines))
+    rules = list(dict.fromkeys(rule for _, rule, *_ in lines))
+    palette = (*FAMILY.values(), *FURTHER)
+    with style():
+        figure = Figure(figsize=(9, 3.8), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for searcher, rule, epochs, best in lines:
+            look = {"color": palette[searchers.index(searcher) % len(palette)], "linestyle": DASHES[rules.index(rule)]}
+            left.step(range(1, len(best) + 1), best, where="post", linewidth=1.3, **look)
+            right.step(epochs, best, where="post", linewidth=1.3, label=f"{searcher}, {rule}", **look)
+        left.set(title=f"Best {what} so far", xlabel="trials", ylabel=what)
+        right.set(title="The same by epochs", xlabel="epochs")
+        right.legend()
+        return rendered(figure, "png")

@@ -1,0 +1,124 @@
+"""The parameter walk as a picture: which options were tried, what each was worth, what won, and how sure that is."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from vmsbench.report import labels
+from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure
+from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, MUTED, PAPER, plain, second_scale, shorten, style
+from vmsbench.store.records import ParameterRecord, SweepRecord
+from vmsbench.store.values import in_unit
+
+TEXT_AT = 1.03
+
+
+def walk(sweep: SweepRecord, title: str, color: str, blind: float | None, noise: SeedNoise | None) -> Figure:
+    """Coordinates from top to bottom, their options as rows; a grey band where seeds alone would carry the winner."""
+    short = labels.parameters(step.parameter for step in sweep.walk)
+    height = sum(1.25 + max(1, len(step.tried)) for step in sweep.walk)
+    known = [option.score for step in sweep.walk for option in step.tried if option.score is not None]
+    with style():
+        figure = Figure(figsize=(6.6, 0.95 + 0.215 * height), layout="constrained")
+        axes = figure.subplots()
+        limits = bounds(known, blind)
+        axes.set_xlim(*limits)
+        axes.set_ylim(height - 0.2, -0.2)
+        if blind is not None and limits[0] <= blind <= limits[1]:
+            axes.axvline(blind, zorder=1, **BLIND_LINE)
+            away, side = (3, "left") if blind - limits[0] < 0.4 * (limits[1] - limits[0]) else (-3, "right")
+            axes.annotate(
+                "pixel median", (blind, 0), (away, 0), textcoords="offset points", color=MUTED, fontsize=7.5,
+                va="center", ha=side,
+            )  # fmt: skip
+        row = 0.0
+        ticks: list[float] = []
+        names: list[str] = []
+        for step in sweep.walk:
+            name = short[step.parameter] + ("" if step.settled else " (open)")
+            axes.text(-0.02, row, name, transform=axes.get_yaxis_transform(), ha="right", va="center", weight="bold")
+            tell_certainty(axes, row, sweep, step, noise)
+            row = draw_step(axes, step, row + 1, color, limits, ticks, names) + 0.25
+        axes.set_title(title)
+        axes.set_yticks(ticks, names)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.spines["left"].set_visible(False)
+        unit = ", in [−1, 1]" if in_unit(sweep.metric, 1.0) is not None else ""
+        axes.set_xlabel(f"{labels.metric(sweep.metric)} on the tuning validation set{unit}")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(plain))
+        if sweep.metric in ("l1", "crps"):
+            second_scale(axes, "x")
+    return figure
+
+
+def tell_certainty(axes: Axes, row: float, sweep: SweepRecord, step: ParameterRecord, noise: SeedNoise | None) -> None:
+    """Beside a parameter's name how sure its choice is, and the band that seeds alone span behind its options."""
+    if not (sure := how_sure(sweep, step, noise)) or noise is None or step.score is None:
+        return
+    axes.text(TEXT_AT, row, sure, transform=axes.get_yaxis_transform(), va="center", color=MUTED, style="italic")
+    width = sweep.sign * noise.apart(sweep.repeats)
+    axes.add_patch(Rectangle((step.score, row + 0.5), width, len(step.tried), color=HAIR, alpha=0.5, lw=0, zorder=0))
+
+
+def draw_step(
+    axes: Axes,
+    step: ParameterRecord,
+    row: float,
+    color: str,
+    limits: tuple[float, float],
+    ticks: list[float],
+    names: list[str],
+) -> float:
+    """Draw a parameter's options from `row` downwards; returns the row after the last."""
+    right = axes.get_yaxis_transform()
+    for option in step.tried:
+        won = step.settled and option.value == step.value
+        ticks.append(row)
+        names.append(shorten(labels.option(option.value)))
+        if option.score is not None:
+            place = min(option.score, limits[1])
+            axes.axhline(row, color=HAIR, lw=0.6, zorder=1)
+            marker = "x" if option.state == "pruned" else ">" if option.score > limits[1] else "o"
+            filled = color if won or marker == "x" else PAPER
+            axes.plot(
+                place, row, marker, color=color, mfc=filled, ms=6 if won else 4.5, mew=1.1, zorder=4, clip_on=False
+            )
+        told = "" if option.score is None else f"{option.score:.4f}"
+        word = "won" if won else option.state if option.state != "complete" else ""
+        text = "  ".join(filter(None, [told, word]))
+        axes.text(TEXT_AT, row, text, transform=right, va="center", color=INK if won else MUTED)
+        row += 1
+    if not step.tried:
+        axes.text(0.01, row, "not tried yet", transform=right, va="center", color=MUTED, style="italic")
+        row += 1
+    return row
+
+
+def bounds(known: Sequence[float], blind: float | None) -> tuple[float, float]:
+    """Limits that show the best scores apart: a few far-off ones are left to an arrow at the edge."""
+    if not known:
+        return 0.0, 1.0
+    ranked = sorted([*known, *([blind] if blind is not None else [])])
+    low, middle, high = ranked[0], ranked[len(ranked) // 2], ranked[-1]
+    if middle > low:
+        high = min(high, low + 4 * (middle - low))
+    room = 0.12 * (high - low) or 0.1 * abs(high) or 1
+    return low - room, high + room
+
+
+def in_words(sweep: SweepRecord, noise: SeedNoise | None) -> str:
+    """The walk for who does not see it: what each parameter was settled on, and how sure that is."""
+    short = labels.parameters(step.parameter for step in sweep.walk)
+    told = []
+    for step in sweep.walk:
+        if not step.settled:
+            told.append(f"{short[step.parameter]} is open")
+            continue
+        apart, sure = gap(sweep, step), how_sure(sweep, step, noise)
+        next_best = f", next best {apart:.4f} worse" if apart is not None else ""
+        told.append(f"{short[step.parameter]} = {labels.option(step.value)}{next_best}{f', {sure}' if sure else ''}")
+    return "; ".join(told) + "."

@@ -1,0 +1,100 @@
+"""What more samples and more steps of a diffusion model are worth, as `vmsbench tradeoff` measured it."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from vmsbench.report import labels
+from vmsbench.report.render.style import BLIND_LINE, HAIR, plain, second_scale, style
+from vmsbench.report.render.tables import Cell, Column, Part, Table, figure
+from vmsbench.store.records import SweepRecord
+from vmsbench.store.values import mapping, number
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def rows_of(sweep: SweepRecord) -> list[dict[str, float]]:
+    """The measured rows that have all that is drawn."""
+    needed = ("steps", "samples", "seconds_per_image", "l1", "crps", "l1_mean", "l1_median")
+    found = [{key: number(value) for key, value in mapping(row).items()} for row in sweep.tradeoff.get("rows") or ()]
+    whole = [row for row in found if all(row.get(key) is not None for key in needed)]
+    return [{key: value for key, value in row.items() if value is not None} for row in whole]
+
+
+def tradeoff_figure(sweep: SweepRecord, color: str) -> Figure:
+    """CRPS against steps, and the L1 of the pixelwise median against the time for it; a line per number of samples."""
+    rows, blind = rows_of(sweep), number(sweep.tradeoff.get("pixel_median"))
+    with style():
+        picture = Figure(figsize=(8.2, 3.2), layout="constrained")
+        left, right = picture.subplots(1, 2)
+        for at, count in enumerate(sorted({row["samples"] for row in rows})):
+            line = sorted((row for row in rows if row["samples"] == count), key=lambda row: row["steps"])
+            look: dict[str, Any] = {"color": color, "lw": 1.2, "marker": MARKERS[at % len(MARKERS)], "ms": 5}
+            look |= {"mfc": "none" if at % 2 else color, "label": f"K = {count:.0f}"}
+            left.plot([row["steps"] for row in line], [row["crps"] for row in line], **look)
+            right.plot([row["seconds_per_image"] for row in line], [row["l1_median"] for row in line], **look)
+        for axes, level in ((left, "crps"), (right, "l1_median")):
+            finish(axes, [row[level] for row in rows], blind)
+        left.xaxis.set_major_locator(FixedLocator(sorted({row["steps"] for row in rows})))
+        left.set_title("CRPS (lower is better)")
+        left.set_xlabel("sampling steps")
+        left.set_ylabel("in [−1, 1]")
+        right.set_xlabel("seconds per image, for all K samples")
+        right.set_title("L1 of the median (lower is better)")
+        right.set_ylabel("in [−1, 1]")
+        handles, names = left.get_legend_handles_labels()
+        picture.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return picture
+
+
+def finish(axes: Axes, levels: list[float], blind: float | None) -> None:
+    if blind is not None and blind < 1.6 * max(levels):
+        axes.axhline(blind, zorder=1, label="pixel median of the same images", **BLIND_LINE)
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(plain))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(plain))
+    axes.grid(axis="y", color=HAIR, lw=0.6)
+    axes.set_axisbelow(True)
+    second_scale(axes, "y")
+
+
+def tradeoff_table(sweep: SweepRecord) -> Table:
+    """Every number of steps and of samples, with its scores in both scales and its time."""
+    rows = []
+    for row in rows_of(sweep):
+        scores = [cell for key in ("l1", "l1_median", "l1_mean", "crps") for cell in (row[key], row[key] / 2)]
+        rows.append(
+            (
+                Cell(int(row["steps"]), f"{row['steps']:.0f}"),
+                Cell(int(row["samples"]), f"{row['samples']:.0f}"),
+                *(figure(value, 4) for value in scores),
+                Cell(row["seconds_per_image"], labels.duration(row["seconds_per_image"])),
+            )
+        )
+    columns = (
+        Column("steps", "Steps"),
+        Column("samples", "K"),
+        Column("l1", "L1 of one [−1, 1] ↓"),
+        Column("l1_unit", "L1 of one [0, 1]", hidden=True),
+        Column("l1_median", "L1 of the median [−1, 1] ↓"),
+        Column("l1_median_unit", "L1 of the median [0, 1] ↓"),
+        Column("l1_mean", "L1 of the mean [−1, 1] ↓"),
+        Column("l1_mean_unit", "L1 of the mean [0, 1]", hidden=True),
+        Column("crps", "CRPS [−1, 1] ↓"),
+        Column("crps_unit", "CRPS [0, 1] ↓"),
+        Column("seconds_per_image", "Time per image"),
+    )
+    about = sweep.tradeoff
+    caption = (
+        f"Samples and steps of {sweep.name}: `{about.get('model')}` on {about.get('images')} tuning validation images, "
+        f"on {about.get('device')}; the test images were not read."
+    )
+    notes = (
+        "K samples of an image: their pixelwise median or mean is one map. CRPS of one sample is its L1. The time is "
+        "for all K.",
+    )
+    return Table(f"tradeoff-{sweep.name}", caption, columns, (Part("", tuple(rows)),), notes)

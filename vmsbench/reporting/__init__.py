@@ -1,1 +1,0 @@
-"""From the folders of sweeps to tables, figures and one page: `vmsbench.reporting.report.report(runs, names, out)`."""

@@ -1,0 +1,152 @@
+"""When to stop a trial early: the rules, without the machinery that applies them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from vmsbench.errors import ConfigurationError
+
+Curve = Mapping[int, float]
+"""A score for each epoch at which one was taken; lower is better."""
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Successive halving (ASHA, Li et al. 2020) over `epochs`, with rungs at grace_period, grace_period x
+    reduction_factor, ... epochs.
+
+    Raises ConfigurationError where nothing would be halved.
+    """
+
+    epochs: int
+    grace_period: int
+    reduction_factor: float
+
+    def __post_init__(self) -> None:
+        if self.reduction_factor <= 1:
+            raise ConfigurationError(
+                f"pruner.reduction_factor={self.reduction_factor:g}: above 1; 2 keeps every second trial"
+            )
+
+
+class Pruner(ABC):
+    """A rule for early stopping. A stopped trial can never win."""
+
+    @abstractmethod
+    def halving(self, epochs: int) -> Halving | None:
+        """How trials are halved; None for never."""
+
+    @abstractmethod
+    def stop_reason(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        """Why a trial is stopped after the last look of its curve, in words; None where it goes on.
+
+        incumbent   the curve of the best configuration so far, which may be shorter
+        epochs      of a whole training
+        halved      whether halving has it in the worse part at this look
+        """
+
+
+class NoPruner(Pruner):
+    """Every trial is trained to its end."""
+
+    def halving(self, epochs: int) -> Halving | None:
+        return None
+
+    def stop_reason(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        return None
+
+
+class AshaPruner(Pruner):
+    """ASHA as it is: it stops whatever is in the worse part at a look.
+
+    grace_period      the share of the epochs that every trial gets
+    reduction_factor  the share of trials kept at each look is 1 / reduction_factor
+    """
+
+    def __init__(self, grace_period: float = 0.25, reduction_factor: float = 2.0) -> None:
+        check_grace(grace_period)
+        self.grace_period, self.reduction_factor = grace_period, reduction_factor
+
+    def halving(self, epochs: int) -> Halving | None:
+        grace_period = max(1, round(self.grace_period * epochs))
+        return Halving(epochs, grace_period, self.reduction_factor) if grace_period < epochs else None
+
+    def stop_reason(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        return f"ASHA at epoch {max(curve)}: {curve[max(curve)]:.4f}, in the worse part" if halved else None
+
+
+class GuardedAshaPruner(AshaPruner):
+    """ASHA, but it stops only what is also worse than the incumbent's curve.
+
+    In a coordinate search nearly all options are close, and halving alone changes two winners in five where curves are
+    slow but better. So a trial is stopped only where its median score of the last three looks is worse than the
+    incumbent's at the same epochs by `margin`, a share of the score; the incumbent itself never is.
+    """
+
+    def __init__(self, grace_period: float = 0.25, reduction_factor: float = 2.0, margin: float = 0.02) -> None:
+        super().__init__(grace_period, reduction_factor)
+        check_margin(margin)
+        self.margin = margin
+
+    def stop_reason(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        looks = sorted(curve)[-3:]
+        if not halved or any(epoch not in incumbent for epoch in looks):
+            return None
+        own, best = median(curve[epoch] for epoch in looks), median(incumbent[epoch] for epoch in looks)
+        if own <= best * (1 + self.margin):
+            return None
+        return f"ASHA at epoch {looks[-1]}: {own:.4f}, the incumbent had {best:.4f} there"
+
+
+class IncumbentPruner(Pruner):
+    """The incumbent rule: stop what could not catch up even if it improved `speed` times as much as the incumbent did.
+
+    With c the trial's curve and i the incumbent's, both as medians of three looks, a trial is stopped at an epoch e
+    after `grace` where c[e] - speed max(i[e] - i[end], 0) > i[end] (1 + margin): the epochs that are left lowered the
+    incumbent by i[e] - i[end], and even `speed` times that is too little. No trial is compared with other than the
+    incumbent, so it does not matter how many there are.
+
+    margin   a share of the score, one or two standard deviations of what a change of seed does
+    """
+
+    def __init__(self, grace_period: float = 0.25, speed: float = 2.0, margin: float = 0.02) -> None:
+        check_grace(grace_period)
+        check_margin(margin)
+        if speed <= 0:
+            raise ConfigurationError(f"pruner.speed={speed:g}: above 0; 2 trusts in twice the incumbent's progress")
+        self.grace_period, self.speed, self.margin = grace_period, speed, margin
+
+    def halving(self, epochs: int) -> Halving | None:
+        return None
+
+    def stop_reason(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
+        epoch = max(curve)
+        if (
+            epoch < self.grace_period * epochs
+            or epoch >= epochs
+            or max(incumbent, default=0) < epochs
+            or epoch not in incumbent
+        ):
+            return None
+        own, then, end = smooth(curve, epoch), smooth(incumbent, epoch), smooth(incumbent, max(incumbent))
+        if own - self.speed * max(then - end, 0.0) <= end * (1 + self.margin):
+            return None
+        return (
+            f"incumbent rule at epoch {epoch}: {own:.4f}, the incumbent had {then:.4f} there and {end:.4f} at its end"
+        )
+
+
+def smooth(curve: Curve, epoch: int) -> float:
+    """The median of the last three looks up to an epoch."""
+    return median(curve[at] for at in sorted(at for at in curve if at <= epoch)[-3:])
+
+
+def check_grace(grace_period: float) -> None:
+    if not 0 < grace_period <= 1:
+        raise ConfigurationError(f"pruner.grace_period={grace_period:g} is a share of the epochs: above 0, up to 1")
+
+
+def check_margin(margin: float) -> None:
+    if margin < 0:
+        raise ConfigurationError(f"pruner.margin={margin:g}: at least 0; 0.02 spares what is within 2%")

@@ -1,0 +1,73 @@
+"""Repeats: every choice of another searcher is scored from several seeds, and its score is their mean."""
+
+from statistics import fmean
+
+from vmsbench.errors import ConfigurationError
+from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+
+
+class Repeated(Searcher):
+    """Asks what `searcher` asks, `repeats` times each: as it is, then with seed + 1, seed + 2, ...
+
+    A choice of which one run failed or was stopped has no score. Repeats are asked first of choices whose first run is
+    complete, then new choices, then, where slots are idle, repeats of choices whose first run is still under way.
+    """
+
+    def __init__(self, searcher: Searcher, repeats: int, seed: int) -> None:
+        if repeats < 1:
+            raise ConfigurationError(f"searcher.repeats={repeats}: at least 1")
+        self.searcher, self.repeats, self.seed = searcher, repeats, seed
+        self.open: dict[str, tuple[Params, dict[int, float | None]]] = {}
+        self.asked: dict[str, int] = {}
+
+    def ask(self) -> Params | None:
+        again = self.again(first_is_over=True)
+        if again is None and (choice := self.searcher.ask()) is not None:
+            self.open[key(choice)] = (choice, {})
+            self.asked[key(choice)] = 1
+            return choice
+        return again or self.again(first_is_over=False)
+
+    def again(self, first_is_over: bool) -> Params | None:
+        for name, (choice, scores) in self.open.items():
+            if (0 in scores or not first_is_over) and self.asked[name] < self.repeats:
+                self.asked[name] += 1
+                return self.runs(choice)[self.asked[name] - 1]
+        return None
+
+    def tell(self, choice: Params, score: float | None) -> None:
+        base = {param: value for param, value in choice.items() if param != "seed"}
+        if key(base) not in self.open:
+            return
+        scores = self.open[key(base)][1]
+        scores[choice.get("seed", self.seed) - self.seed] = score
+        if score is None or len(scores) == self.repeats:
+            del self.open[key(base)]
+            values = [value for value in scores.values() if value is not None]
+            self.searcher.tell(base, fmean(values) if len(values) == self.repeats else None)
+
+    @property
+    def settled(self) -> list[ParameterResult]:  # type: ignore[override]
+        return list(self.searcher.settled)
+
+    @property
+    def finished(self) -> bool:
+        return self.searcher.finished
+
+    @property
+    def incumbent(self) -> Params:
+        return self.searcher.incumbent
+
+    @property
+    def max_trials(self) -> int:
+        return self.searcher.max_trials * self.repeats
+
+    def enqueue(self, choice: Params) -> None:
+        if "seed" not in choice:
+            self.searcher.enqueue(choice)
+
+    def parameter(self, choice: Params) -> str | None:
+        return self.searcher.parameter({param: value for param, value in choice.items() if param != "seed"})
+
+    def runs(self, choice: Params) -> list[Params]:
+        return [choice, *(choice | {"seed": self.seed + repeat} for repeat in range(1, self.repeats))]

@@ -1,0 +1,87 @@
+"""Searches played on learning curves that are known beforehand, epoch by epoch: the real searchers, the real rules."""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from vmsbench.search.asha import PrunerState
+from vmsbench.search.pruners import Pruner
+from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+from vmsbench.search.space import Space
+
+CurveOf = Callable[[Params], Sequence[float]]
+EPOCHS = 20
+
+
+def synthetic(space: Space, seed: int) -> CurveOf:
+    """A score table made by a formula: an effect of each option, one of each pair of options, and seed noise.
+
+    A curve falls exponentially to its score, at a rate of its own: options that learn slowly may be the better ones.
+    """
+
+    def normal(*names: object) -> float:
+        return random.Random(key([seed, *names])).gauss(0, 1)
+
+    def curve_of(choice: Params) -> list[float]:
+        marks = [(param, key(value)) for param, value in sorted(choice.items())]
+        effect = sum(0.02 * normal(*mark) for mark in marks)
+        pairs = sum(0.005 * normal(*a, *b) for i, a in enumerate(marks) for b in marks[:i])
+        end = 0.15 * math.exp(effect / 0.15 + pairs / 0.15) + 0.001 * normal("noise", *map(list, marks))
+        rate = 3 * math.exp(0.4 * normal("rate", *marks[0]) + 0.2 * normal("rate", *map(list, marks)))
+        return [end + 0.2 * math.exp(-epoch / rate) for epoch in range(1, EPOCHS + 1)]
+
+    return curve_of
+
+
+@dataclass
+class SimulatedSearch:
+    """What a search came to: after each trial the epochs spent so far and the best score of a whole training.
+
+    trials   each choice with the epochs it was given, in the order in which they were over
+    turns    how long it took, in epochs of one trial after the other in its slot
+    """
+
+    epochs: list[int] = field(default_factory=list)
+    trials: list[tuple[Params, int]] = field(default_factory=list)
+    turns: int = 0
+    best: list[float] = field(default_factory=list)
+    pruned: int = 0
+    incumbent: Params = field(default_factory=dict)
+    settled: tuple[ParameterResult, ...] = ()
+
+
+def play(
+    searcher: Searcher, curve_of: CurveOf, stopping: Pruner, slots: int = 4, limit: float = math.inf
+) -> SimulatedSearch:
+    """Give a searcher `slots` trials at a time, an epoch a turn, until it is finished or `limit` are over."""
+    played, spent, best = SimulatedSearch(), 0, math.inf
+    looks: PrunerState | None = None
+    running: dict[str, Params] = {}
+    seen: dict[str, dict[int, float]] = {}
+    while not searcher.finished and len(played.best) < limit:
+        while len(running) < slots and (choice := searcher.ask()) is not None:
+            running[key(choice)] = choice
+            seen[key(choice)] = {}
+        if not running:
+            break
+        played.turns += 1
+        for name, choice in list(running.items()):
+            scores = curve_of(choice)
+            looks = looks or PrunerState(stopping, len(scores))
+            epoch = len(seen[name]) + 1
+            seen[name][epoch] = scores[epoch - 1]
+            spent += 1
+            verdict = looks.stop_reason(name, epoch, scores[epoch - 1], seen.get(key(searcher.incumbent), {}))
+            if verdict is None and epoch < len(scores):
+                continue
+            del running[name]
+            played.pruned += verdict is not None
+            if verdict is None:
+                best = min(best, scores[-1])
+            searcher.tell(choice, None if verdict else scores[-1])
+            played.trials.append((choice, epoch))
+            played.epochs.append(spent)
+            played.best.append(best)
+    played.incumbent, played.settled = searcher.incumbent, tuple(searcher.settled)
+    return played

@@ -1,0 +1,1 @@
+"""A sweep's folder on disk: its journal, lock and records."""

@@ -1,0 +1,70 @@
+"""The journal of a sweep: a line per event, on the disk before anything is built on it."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vmsbench.errors import UserError
+from vmsbench.files import append_line
+
+NUMBER = (int, float, type(None))
+FIELDS: dict[str, dict[str, Any]] = {
+    "started": {"trial": str, "choice": dict},
+    "finished": {"trial": str, "state": str, "score": NUMBER, "epoch": int, "seconds": (int, float)},
+    "retried": {"trial": str, "kind": str, "micro_batch": int},
+    "settled": {"parameter": str, "tried": list},
+    "winner": {"trial": str, "choice": dict},
+    "final": {"trial": str, "seed": int, "scores": dict},
+}
+"""What each kind of event must say; there may be other kinds and other fields."""
+
+STATES = ("complete", "pruned", "failed")
+
+
+class Journal:
+    """Appended to by the one process that owns the sweep; read by anybody at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, event: str, **fields: Any) -> None:
+        append_line(self.path, {"event": event, "time": time.time(), **fields})
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """All events in order; a last line that a crash cut short is left out.
+
+        Raises UserError, with the number of the line, for any other line that is no event.
+        """
+        if not self.path.exists():
+            return
+        with self.path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    event = json.loads(line)
+                except json.JSONDecodeError as error:
+                    if not line.endswith("\n"):
+                        return
+                    raise self.nonsense(number, f"no JSON ({error.msg})") from error
+                if reason := wrong(event):
+                    raise self.nonsense(number, reason)
+                yield event
+
+    def nonsense(self, number: int, reason: str) -> UserError:
+        return UserError(
+            f"{self.path}, line {number}: {reason}; mend or remove that line (what it told of a trial is found again "
+            f"in the trial's folder)"
+        )
+
+
+def wrong(event: Any) -> str | None:
+    """What is wrong with a line of a journal; None where nothing is."""
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return "no event"
+    for name, kinds in FIELDS.get(event["event"], {}).items():
+        if not isinstance(event.get(name), kinds) or isinstance(event.get(name), bool):
+            return f"{event['event']} with {name} = {event.get(name)!r}"
+    if event["event"] == "finished" and event["state"] not in STATES:
+        return f"finished with state = {event['state']!r}; it is one of {', '.join(STATES)}"
+    return None

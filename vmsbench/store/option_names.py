@@ -1,0 +1,25 @@
+"""Options that have a name in the space, called by it wherever a journal speaks of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def with_names(event: dict[str, Any], space: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    """A journal's event in which options that have a name in the space are called by it."""
+    named = [
+        (entry["param"], option["set"], option["name"])
+        for entry in space
+        for option in entry.get("values") or ()
+        if isinstance(option, dict) and {"name", "set"} <= set(option)
+    ]
+
+    def called(param: Any, value: Any) -> Any:
+        return next((name for which, settings, name in named if (which, settings) == (param, value)), value)
+
+    choice = {param: called(param, value) for param, value in (event.get("choice") or {}).items()}
+    tried = [
+        option | {"value": called(event.get("parameter"), option.get("value"))}
+        for option in event.get("tried") or ()
+        if isinstance(option, dict)
+    ]
+    return event | {"choice": choice, "tried": tried, "value": called(event.get("parameter"), event.get("value"))}

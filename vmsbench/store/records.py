@@ -1,0 +1,224 @@
+"""What a report is about: sweeps with their trials, walk, finals and baselines, in groups that share their data.
+
+Sweeps are comparable where data digest, size and coding agree; `Study.groups` keeps the others apart.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vmsbench.metrics.scores import lower_is_better
+from vmsbench.store.values import Scores, mapping
+
+FAMILIES = {"unet": "UNet", "gan": "GAN", "diffusion": "Diffusion"}
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """A line of history.jsonl; `scores` are on the tuning validation set and empty where nothing was sampled."""
+
+    number: int
+    train: Scores
+    validation: Scores
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One configuration of the search. state: complete, pruned, failed or unfinished (running or killed)."""
+
+    id: str
+    choice: Mapping[str, Any]
+    parameter: str
+    state: str
+    score: float | None
+    epoch: int
+    seconds: float | None
+    cause: str
+    config: Mapping[str, Any]
+    history: tuple[EpochRecord, ...]
+
+
+@dataclass(frozen=True)
+class FinalRecord:
+    """A good configuration trained again with a seed of its own and scored on the test set.
+
+    of, rank    the trial it comes from, and its place by tuning score; "" and None where the journal does not say
+    scores      on the test set; empty where the training is not done
+    tuning      on the tuning validation set
+    learnt      on training images
+    per_image   {image name: {score: value}} of the test set, from scores.csv; empty where there is none
+    """
+
+    id: str
+    folder: Path
+    of: str
+    rank: int | None
+    seed: int | None
+    config: Mapping[str, Any]
+    results: Mapping[str, Any]
+    scores: Scores
+    tuning: Scores
+    learnt: Scores
+    per_image: Mapping[str, Scores]
+
+    @property
+    def fid(self) -> Mapping[str, Any]:
+        return mapping(self.results.get("fid"))
+
+
+@dataclass(frozen=True)
+class OptionRecord:
+    """An option of a parameter and what it was worth on the tuning validation set."""
+
+    value: Any
+    score: float | None
+    state: str
+
+
+@dataclass(frozen=True)
+class ParameterRecord:
+    """A parameter of the walk: the options tried in turn, and the value settled on where it is settled."""
+
+    parameter: str
+    tried: tuple[OptionRecord, ...]
+    settled: bool
+    value: Any = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The data of a sweep, as sweep.json describes them; two sweeps are comparable where `key` agrees."""
+
+    title: str
+    digest: str
+    size: int | None
+    coding: str
+    train: int | None
+    validation: int | None
+    test: int | None
+
+    @property
+    def key(self) -> tuple[str, int | None, str]:
+        return self.digest, self.size, self.coding
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """A tuned experiment: its search, its winner, its finals and the baselines on the same data.
+
+    repeats     seeds of which a score of the walk is the mean
+    hours       of slots, by what they went into; empty where nobody has counted them
+    tradeoff    what more samples and more steps are worth, as `vmsbench tradeoff` wrote it; empty where it did not
+    """
+
+    name: str
+    exp: str
+    created: str
+    command: str
+    commit: str
+    metric: str
+    config: Mapping[str, Any]
+    space: tuple[Mapping[str, Any], ...]
+    data: DataRecord
+    trials: tuple[TrialRecord, ...]
+    walk: tuple[ParameterRecord, ...]
+    winner: Mapping[str, Any]
+    finals: tuple[FinalRecord, ...]
+    baselines: Mapping[str, Mapping[str, Scores]]
+    repeats: int = 1
+    hours: Mapping[str, float] = field(default_factory=dict)
+    tradeoff: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        return FAMILIES.get(self.exp, self.exp)
+
+    @property
+    def ablation(self) -> bool:
+        """Whether it is one choice under all its named options, without finals, as `vmsbench ablate` makes it."""
+        options = self.space[0].get("values") or [] if len(self.space) == 1 and not self.finals else []
+        return bool(options) and all(isinstance(option, dict) and "name" in option for option in options)
+
+    @property
+    def finalists(self) -> Mapping[str, tuple[FinalRecord, ...]]:
+        """The finals that have test scores, by the trial they come from, the search's winner first."""
+        done = sorted((final for final in self.finals if final.scores), key=lambda final: final.rank or 0)
+        return {of: tuple(f for f in done if f.of == of) for of in dict.fromkeys(final.of for final in done)}
+
+    @property
+    def scored(self) -> tuple[FinalRecord, ...]:
+        """The scored finals of the configuration that stands for the family.
+
+        Of those with the most seeds the one of the best mean tuning score over them; the test scores never choose.
+        """
+        seeds = max(map(len, self.finalists.values()), default=0)
+        full = [finals for finals in self.finalists.values() if len(finals) == seeds]
+        return min(full, key=self.tuning_mean, default=())
+
+    def tuning_mean(self, finals: tuple[FinalRecord, ...]) -> float:
+        """The mean tuning score over finals, low for good; infinite where one has none."""
+        values = [final.tuning.get(self.metric, math.inf) for final in finals]
+        return self.sign * sum(values) / len(values)
+
+    @property
+    def sign(self) -> int:
+        return 1 if lower_is_better(self.metric) else -1
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The winner's trial; while there is none, the complete trial with the best tuning score so far."""
+        for trial in self.trials:
+            if trial.id == self.winner.get("trial"):
+                return trial
+        done = [trial for trial in self.trials if trial.state == "complete" and trial.score is not None]
+        return min(done, key=lambda trial: self.sign * (trial.score or 0.0), default=None)
+
+
+@dataclass(frozen=True)
+class SweepGroup:
+    """Sweeps on the same data, size and coding: these, and only these, may share a table.
+
+    sweeps      searches, whose finals are compared
+    outside     somebody else's predictions for the same test images, scored by `vmsbench evaluate`
+    ablated     sweeps that compare the options of one choice, and have no finals
+    """
+
+    data: DataRecord
+    sweeps: tuple[SweepRecord, ...]
+    outside: tuple[FinalRecord, ...] = ()
+    ablated: tuple[SweepRecord, ...] = ()
+
+    @property
+    def all(self) -> tuple[SweepRecord, ...]:
+        return self.sweeps + self.ablated
+
+    @property
+    def models(self) -> Mapping[str, tuple[FinalRecord, ...]]:
+        """What is compared, by label: each sweep's scored finals, and each outside model's one."""
+        found = {self.label(sweep): sweep.scored for sweep in self.sweeps if sweep.scored}
+        return found | {self.outside_label(one): (one,) for one in self.outside}
+
+    def outside_label(self, one: FinalRecord) -> str:
+        return f"{one.id} (outside)"
+
+    def baselines(self, split: str) -> Mapping[str, Scores]:
+        """{predictor: {score: value}} of the first sweep that has them for `split`."""
+        return next((sweep.baselines[split] for sweep in self.all if sweep.baselines.get(split)), {})
+
+    def label(self, sweep: SweepRecord) -> str:
+        """The family's name, with the sweep's own where the group holds the family twice."""
+        if sweep.ablation:
+            return sweep.family
+        alone = sum(other.exp == sweep.exp for other in self.sweeps) == 1
+        return sweep.family if alone else f"{sweep.family} ({sweep.name})"
+
+
+@dataclass(frozen=True)
+class Study:
+    runs: Path
+    sweeps: tuple[SweepRecord, ...]
+    groups: tuple[SweepGroup, ...] = field(default=())

@@ -1,0 +1,116 @@
+"""Where the hours of a sweep went, in hours of slots, from its journal."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsbench.files import read_lines
+
+HOUR = 3600.0
+
+LastSign = Callable[[str, float], float]
+"""When a trial was last heard of before a point of time."""
+
+
+@dataclass
+class SlotUse:
+    """A trial in a slot: from when to when, in seconds since 1970; `end` is None while it runs."""
+
+    trial: str
+    begin: float
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class SlotHours:
+    """Hours of slots: `busy` of them had a trial in them, `idle` none, while the sweep ran.
+
+    useful     epochs of trials that were trained to their end, the first seed of each
+    pruned     epochs of trials that were stopped early
+    repeated   epochs of further seeds
+    finals     the best configurations, trained again to be scored on the test pairs
+    lost       failed trials, epochs that were run again after an interruption, starting and judging
+    """
+
+    useful: float = 0.0
+    pruned: float = 0.0
+    repeated: float = 0.0
+    finals: float = 0.0
+    lost: float = 0.0
+    idle: float = 0.0
+
+    @property
+    def busy(self) -> float:
+        return self.useful + self.pruned + self.repeated + self.finals + self.lost
+
+
+def runs_of(
+    events: Iterable[dict[str, Any]], last_sign: LastSign, now: float | None = None
+) -> tuple[list[SlotUse], float]:
+    """Every stay of a trial in a slot, and the seconds of slots that there were in all sessions.
+
+    last_sign   where a session was killed, its trials' stays end there
+    now         of a sweep that still runs
+    """
+    over: list[SlotUse] = []
+    open_: dict[str, SlotUse] = {}
+    session: dict[str, Any] | None = None
+    available, last = 0.0, 0.0
+
+    def close(before: float) -> None:
+        nonlocal available, session
+        end = last
+        for run in open_.values():
+            run.end = max(run.begin, last_sign(run.trial, before))
+            end = max(end, run.end)
+        over.extend(open_.values())
+        open_.clear()
+        if session is not None:
+            available += session["slots"] * (end - session["time"])
+        session = None
+
+    for event in events:
+        kind = event["event"]
+        if kind == "session":
+            close(event["time"])
+            session = event
+        elif kind in ("started", "resumed", "final_started"):
+            open_[event["trial"]] = SlotUse(event["trial"], event["time"])
+        elif kind in ("finished", "retried", "final") and event["trial"] in open_:
+            run = open_.pop(event["trial"])
+            run.end = event["time"]
+            over.append(run)
+        last = event["time"]
+        if kind == "interrupted":
+            close(event["time"])
+    if now is None:
+        close(math.inf)
+    elif session is not None:
+        available += session["slots"] * (now - session["time"])
+    return over + list(open_.values()), available
+
+
+def slot_hours(events: list[dict[str, Any]], last_sign: LastSign, now: float | None = None) -> SlotHours:
+    """The account of a sweep, in hours of slots."""
+    runs, available = runs_of(events, last_sign, now)
+    stays = sum((now if run.end is None and now else run.end or run.begin) - run.begin for run in runs)
+    seeded = {event["trial"] for event in events if event["event"] == "started" and "seed" in event["choice"]}
+    sums = {"useful": 0.0, "pruned": 0.0, "repeated": 0.0, "finals": 0.0}
+    for event in events:
+        if event["event"] == "finished" and not event.get("reused"):
+            kind = {"complete": "repeated" if event["trial"] in seeded else "useful", "pruned": "pruned"}
+            if event["state"] in kind:
+                sums[kind[event["state"]]] += event["seconds"] / HOUR
+        elif event["event"] == "final":
+            sums["finals"] += event.get("seconds", 0.0) / HOUR
+    lost = max(0.0, stays / HOUR - sum(sums.values()))
+    return SlotHours(**sums, lost=lost, idle=max(0.0, (available - stays) / HOUR))
+
+
+def last_sign(folder: Path, trial: str, before: float) -> float:
+    """When a trial of the sweep in `folder` last began an epoch before a point of time; 0 where it never did."""
+    histories = (folder / kind / trial / "history.jsonl" for kind in ("trials", "final"))
+    times = (record.get("time", 0.0) for history in histories for record in read_lines(history))
+    return max((at for at in times if at < before), default=0.0)

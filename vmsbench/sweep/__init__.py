@@ -1,0 +1,1 @@
+"""Sweeps: trials in their folders, finals, plans and status."""

@@ -1,0 +1,57 @@
+"""The hours that the trials of a sweep may take: `budget=20gpuh`."""
+
+import re
+import time
+from dataclasses import dataclass, field
+
+from vmsbench.errors import ConfigurationError
+from vmsbench.store.usage import HOUR
+
+
+@dataclass
+class Budget:
+    """The hours that trials may take in all, over every start; nobody's limit, unless told.
+
+    hours      of a unit; None for no limit
+    per_hour   how many units a trial takes in an hour: the GPUs or CPUs of its slot
+    used_before  units taken before this start
+    text       as the user wrote it: `20gpuh`
+    """
+
+    hours: float | None = None
+    per_hour: float = 1.0
+    used_before: float = 0.0
+    text: str = ""
+    running: dict[str, float] = field(default_factory=dict)
+
+    def begin(self, trial: str) -> None:
+        self.running[trial] = time.time()
+
+    def end(self, trial: str) -> None:
+        begun = self.running.pop(trial, None)
+        if begun is not None:
+            self.used_before += (time.time() - begun) / HOUR * self.per_hour
+
+    @property
+    def taken(self) -> float:
+        now = time.time()
+        return self.used_before + sum(now - begun for begun in self.running.values()) / HOUR * self.per_hour
+
+    @property
+    def used_up(self) -> str | None:
+        if self.hours is None or self.taken < self.hours:
+            return None
+        return f"budget={self.text} is used up ({self.taken:.2f} taken); a larger budget goes on where this one stopped"
+
+
+def read_budget(text: str | None, cpus: float, gpus: float) -> Budget:
+    """`20gpuh`, `8cpuh` or `3.5h` (of one trial after the other). Raises ConfigurationError for anything else."""
+    if text is None:
+        return Budget()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(gpuh|cpuh|h)", str(text))
+    if match is None or not float(match[1]):
+        raise ConfigurationError(f"budget={text} is not understood; budget=20gpuh, budget=8cpuh and budget=3h are")
+    if match[2] == "gpuh" and not gpus:
+        raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={match[1]}cpuh would do")
+    per_hour = {"gpuh": gpus, "cpuh": cpus, "h": 1.0}[match[2]]
+    return Budget(float(match[1]), per_hour, text=str(text))

@@ -1,0 +1,123 @@
+"""How long a configuration trains and what it leaves on the disk: from trials that there are, or from a short trial."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from vmsbench.config.settings import Config
+from vmsbench.experiment import SLIDES, Experiment
+from vmsbench.files import read_json
+from vmsbench.search.searcher import key
+from vmsbench.training.evaluation import evaluate, validation_losses
+
+LINE = 1_500  # bytes of an epoch in the history, rounded up
+SMALL = 8_000  # bytes of configuration, results and log
+STEPS = 3  # at least so many are timed, after one that is not
+LOOKED_AT = 2_000  # recorded trials
+
+
+@dataclass(frozen=True)
+class TrialCost:
+    """Seconds and bytes of a configuration.
+
+    epoch   seconds of an epoch with its validation losses
+    look    seconds of a look at the validation scores
+    end     seconds of judging the trained model
+    kept    bytes of a finished trial
+    """
+
+    epoch: float
+    look: float = 0.0
+    end: float = 0.0
+    kept: float = 0.0
+
+    def seconds(self, epochs: int, every: int) -> float:
+        """Of a trial of so many epochs that looks at the scores after `every` and at its end."""
+        return epochs * self.epoch + math.ceil(epochs / every) * self.look + self.end
+
+
+def shape(config: Config) -> str:
+    """Equal text for configurations that take the same time: learning rates, seeds and lengths do not count."""
+    trainer = {name: config["trainer"][name] for name in ("batch_size", "micro_batch", "precision")}
+    optimizers = {name: spec["_target_"] for name, spec in config["optimizers"].items()}
+    data = {name: value for name, value in config["data"].items() if name not in ("root", "cache")}
+    parts = {name: config[name] for name in ("exp", "model", "augment", "evaluation")}
+    return key([parts, trainer, optimizers, data])
+
+
+def recorded(runs: Path, device: str) -> dict[str, TrialCost]:
+    """The pace of each shape of which trials were trained under a folder of sweeps, on that kind of device.
+
+    Medians over trials, with whatever ran beside them at the time.
+    """
+    found: dict[str, list[TrialCost]] = {}
+    for folder in finished(runs):
+        results = read_json(folder / "results.json")
+        if str(results["device"]).partition(":")[0] == device:
+            epoch = results["seconds"] / results["epochs"]
+            end = results["seconds_per_image"] * results["samples"] * results["validation_scores"]["n"]
+            kept = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            found.setdefault(shape(read_json(folder / "config.json")), []).append(TrialCost(epoch, 0.0, end, kept))
+    return {
+        one: TrialCost(*(median(part) for part in zip(*map(astuple, paces), strict=True)))
+        for one, paces in found.items()
+    }
+
+
+def finished(runs: Path) -> Iterator[Path]:
+    there = sorted(runs.glob("*/trials/*/results.json"), reverse=True)
+    return (file.parent for file in there[:LOOKED_AT])
+
+
+def measured(config: Config, folder: Path, seconds: float) -> TrialCost:
+    """A few steps, a look at one batch and the sizes of what a trial writes; nothing else uses the device meanwhile.
+
+    folder    is written into
+    seconds   that the steps may take, beyond the few that they are at least
+    """
+    experiment = Experiment(config, folder)
+    training, evaluation = experiment.training, config["evaluation"]
+    order = torch.randperm(len(experiment.train), device=experiment.device)[: training.batch_size]
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(times) <= STEPS or (time.perf_counter() < until and len(times) < training.steps_per_epoch):
+        times.append(timed(experiment, lambda: training.one_step(*training.batch(order), {})))
+    count = min(evaluation["images"] or len(experiment.validation), len(experiment.validation))
+    part = experiment.validation.subset(range(min(evaluation["batch_size"], count)))
+    batch = evaluation["batch_size"]
+    losses = timed(experiment, lambda: validation_losses(experiment.model, part, experiment.dataset.channels, batch))
+    shown = part.subset(range(max(1, min(len(part), batch // evaluation["samples"]))))
+    begun = time.perf_counter()
+    seen = evaluate(experiment.model, shown, evaluation["samples"], batch, quick=True)
+    look = (time.perf_counter() - begun) / len(shown)
+    experiment.draw(experiment.epochs, shown, seen)
+    pictures = (SLIDES + 1) * (folder / "samples.png").stat().st_size
+    model = config["model"]
+    slower = (
+        model["sampling_steps"] / model["preview_steps"] if {"sampling_steps", "preview_steps"} <= set(model) else 1.0
+    )
+    return TrialCost(
+        epoch=median(times[1:]) * training.steps_per_epoch + losses * len(experiment.validation) / len(part),
+        look=look * count,
+        end=look * slower * len(experiment.validation) * evaluation["final_samples"] / evaluation["samples"],
+        kept=size(experiment.model.state_dict()) + pictures + LINE * experiment.epochs + SMALL,
+    )
+
+
+def timed(experiment: Experiment, work: Any) -> float:
+    """Seconds until the device has done it."""
+    begun = time.perf_counter()
+    work()
+    if experiment.device.type == "cuda":
+        torch.cuda.synchronize(experiment.device)
+    return time.perf_counter() - begun
+
+
+def size(state: dict[str, torch.Tensor]) -> int:
+    return sum(value.numel() * value.element_size() for value in state.values())

@@ -1,0 +1,46 @@
+"""Failures have names: what went wrong with a trial, and which of them are the same."""
+
+import hashlib
+import traceback
+from dataclasses import dataclass
+
+from vmsbench.errors import ConfigurationError, DataError
+from vmsbench.training.out_of_memory import CUDA, HOST, lacking
+from vmsbench.training.trainer import Diverged
+
+HOST_MEMORY, CUDA_MEMORY = f"out of memory ({HOST})", f"out of memory ({CUDA})"
+NAN, CONFIGURATION, DATA, CODE = "not a number", "bad configuration", "data error", "code error"
+LOST, TIMED_OUT = "lost node or process", "timed out"
+MEMORY, SAME_FOR_ALL = (HOST_MEMORY, CUDA_MEMORY), (CODE, DATA)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial did not come to its end.
+
+    kind    one of the names above
+    cause   one line
+    trace   the traceback, where there is one
+    mark    equal for the same error raised at the same place of the code; empty where there is no traceback
+    """
+
+    kind: str
+    cause: str
+    trace: str = ""
+    mark: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        frames = [(frame.filename, frame.lineno, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
+        mark = hashlib.sha256(repr((type(error).__name__, frames)).encode()).hexdigest()[:8]
+        first = next(iter(str(error).splitlines()), "")
+        trace = "".join(traceback.format_exception(error))
+        return cls(kind_of(error), f"{type(error).__name__}: {first}", trace, mark)
+
+
+def kind_of(error: BaseException) -> str:
+    where = lacking(error)
+    if where is not None:
+        return f"out of memory ({where})"
+    kinds = {Diverged: NAN, ConfigurationError: CONFIGURATION, DataError: DATA, TimeoutError: TIMED_OUT}
+    return next((kind for error_type, kind in kinds.items() if isinstance(error, error_type)), CODE)

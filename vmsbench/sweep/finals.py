@@ -1,0 +1,165 @@
+"""Finals: the best configurations of a sweep trained again from fresh seeds, each scored once on the test set.
+
+They learn from the training pairs alone; where patience or keep=best is set, the tuning validation pairs say when a
+training ends and which epoch is kept, as in the search. Training on both would leave nothing to stop by, and would
+use a number of epochs that was found for fewer images. A seed's score does not choose: which configuration stands for
+its family is decided by the mean tuning score over the fresh seeds, and the test scores report it.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+
+from vmsbench.config.settings import Config, with_settings
+from vmsbench.data.cache import expand
+from vmsbench.data.pairs import Dataset
+from vmsbench.experiment import config_hash
+from vmsbench.files import append_line, read_json, read_lines, save_json
+from vmsbench.metrics.frechet import distances
+from vmsbench.metrics.inception import NoWeights, find_weights
+from vmsbench.search.pruners import Curve
+from vmsbench.search.searcher import Params, key
+from vmsbench.search.space import Space
+from vmsbench.store.journal import Journal
+from vmsbench.sweep.budget import Budget
+from vmsbench.sweep.failures import Failure
+from vmsbench.sweep.retries import Retries
+from vmsbench.sweep.sweep import outcome_of
+from vmsbench.sweep.trial import Callback, Trial, TrialSource
+from vmsbench.training.checks import chosen_device
+
+FINAL_SEED = 1000
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A configuration that a search found good: the trial it comes from, and its place by tuning score, 1 the best."""
+
+    trial: str
+    rank: int
+    config: Config
+
+
+def finalists(folder: Path, space: Space, top: int) -> list[Finalist]:
+    """The winner of the sweep in `folder`, then its other complete choices by tuning score; `top` of them at most.
+
+    The score of a choice that was repeated is the mean over its seeds, where all of them are complete.
+    """
+    choices: dict[str, dict[str, Any]] = {}
+    scores: dict[str, float | None] = {}
+    winner = ""
+    for event in Journal(folder / "journal.jsonl").events():
+        if event["event"] in ("started", "winner"):
+            choices[event["trial"]] = event["choice"]
+        if event["event"] == "finished":
+            scores[event["trial"]] = event["score"] if event["state"] == "complete" else None
+        elif event["event"] == "winner":
+            winner = event["trial"]
+    runs: dict[str, dict[str, float | None]] = {}
+    for trial in (started for started in choices if started in scores):
+        runs.setdefault(key(without_seed(choices[trial])), {})[trial] = scores[trial]
+    means = {}
+    for repeats in runs.values():
+        values = [score for score in repeats.values() if score is not None]
+        if len(values) == len(repeats):
+            means[min(repeats, key=lambda trial: (trial != winner, "seed" in choices[trial]))] = fmean(values)
+    best = sorted(means, key=lambda trial: (trial != winner, means[trial]))[:top]
+    return [Finalist(t, rank, space.config(without_seed(choices[t]))) for rank, t in enumerate(best, start=1)]
+
+
+def without_seed(choice: Params) -> Params:
+    return {param: value for param, value in choice.items() if param != "seed"}
+
+
+def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
+    """Give finals that were made without Inception weights their distances, now that there are some."""
+    weights = find_weights(config["fid"]["weights"])
+    if isinstance(weights, NoWeights):
+        return
+    for file in sorted((folder / "final").glob("*/results.json")):
+        results = read_json(file)
+        if results["fid"]["weights"] is None:
+            with np.load(file.parent / "predictions.npz") as kept:
+                maps = torch.from_numpy(kept["predictions"])
+            device, cache = chosen_device(config["device"]), expand(config["data"]["cache"])
+            append_line(file.parent / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
+            found = distances(dataset.test.maps, maps, dataset.train.maps, weights, device, cache=cache)
+            reads = len(list(read_lines(file.parent / "test_reads.jsonl")))
+            save_json(file, results | {"fid": found, "test_reads": reads})
+
+
+class Finals(TrialSource):
+    """Each finalist with the seeds FINAL_SEED onwards; what is done is done, and only the rest is run."""
+
+    def __init__(
+        self, folder: Path, finalists: list[Finalist], seeds: int, watcher: Callback, budget: Budget = Budget()
+    ) -> None:
+        self.folder, self.watcher, self.budget = folder, watcher, budget
+        self.journal = Journal(folder / "journal.jsonl")
+        self.retries = Retries(self.journal)
+        told = {event["trial"] for event in self.journal.events() if event["event"] == "final"}
+        self.of: dict[str, Finalist] = {}
+        self.trials = [self.trial(one, FINAL_SEED + seed) for seed in range(seeds) for one in finalists]
+        self.open = [trial for trial in self.trials if trial.id not in told]
+        self.waiting = {trial.id for trial in self.open}
+        self.causes: list[str] = []
+
+    def trial(self, finalist: Finalist, seed: int) -> Trial:
+        config = with_settings(finalist.config, {"seed": seed, "test": True})
+        name = config_hash(config)
+        self.of[name] = finalist
+        return Trial(name, self.folder / "final" / name, config, {"rank": finalist.rank, "seed": seed}, None)
+
+    def ask(self) -> Trial | None:
+        if not self.open or self.halted:
+            return None
+        trial = self.open.pop(0)
+        self.journal.write("final_started", trial=trial.id)
+        self.budget.begin(trial.id)
+        self.watcher.started(trial)
+        return self.retries.fitted(trial)
+
+    def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
+        self.budget.end(trial.id)
+        if failed is not None and self.retries.again(trial, failed):
+            self.watcher.retried(trial, failed)
+            self.open.append(trial)
+            return
+        outcome = outcome_of(trial, trial.config["metric"], stopped, failed)
+        finalist = self.of[trial.id]
+        if outcome.state == "complete":
+            results = read_json(trial.folder / "results.json")
+            event = {"trial": trial.id, "seed": trial.config["seed"], "of": finalist.trial, "rank": finalist.rank}
+            self.journal.write(
+                "final",
+                **event,
+                **{name: results[name] for name in ("test_reads", "seconds")},
+                scores=results["test_scores"],
+            )
+        else:
+            self.causes.append(f"rank {finalist.rank}, seed {trial.config['seed']}: {outcome.cause}")
+        self.waiting.discard(trial.id)
+        self.watcher.finished(trial, outcome)
+
+    @property
+    def halted(self) -> str | None:
+        return self.budget.used_up
+
+    @property
+    def finished(self) -> bool:
+        return not self.waiting
+
+    @property
+    def max_trials(self) -> int:
+        return max(1, len(self.trials))
+
+    def reference(self) -> Curve:
+        return {}
+
+    def past(self) -> dict[str, Curve]:
+        return {}

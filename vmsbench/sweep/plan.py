@@ -1,0 +1,180 @@
+"""What a sweep will take, said before it is begun: trials, epochs, hours and bytes."""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from vmsbench.config.settings import Config
+from vmsbench.experiment import FILES
+from vmsbench.search.searcher import Params
+from vmsbench.search.simulation import EPOCHS, SimulatedSearch, play, synthetic
+from vmsbench.search.space import Space
+from vmsbench.store.usage import HOUR
+from vmsbench.sweep.cost_model import TrialCost, measured, recorded, shape
+from vmsbench.sweep.tune import resolve, searcher_for
+from vmsbench.training.checks import chosen_device
+
+WORLDS, SIMULATED = 20, 4_000  # searches that are simulated, at most so many trials of all of them
+CALIBRATION = 20.0  # seconds
+FILES_OF_SWEEP = 4
+
+
+@dataclass(frozen=True)
+class PlannedParameter:
+    """A parameter of the walk: its options, and the conditions under which it exists."""
+
+    param: str
+    options: tuple[Any, ...]
+    when: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Hours and bytes, finals included.
+
+    hours              that trials are in slots, expected
+    hours_at_most      the same, if no trial is stopped and each takes as long as the longest
+    clock              hours on the clock, expected
+    seconds_per_epoch  of a mean trial, its looks at the scores and its judging included
+    bytes              in the sweep's folder when all is done
+    """
+
+    hours: float
+    hours_at_most: float
+    clock: float
+    seconds_per_epoch: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep will take.
+
+    trials, epochs  of the search: expected, as means over simulated searches; and at most, where none is stopped
+    finals          trainings of the best from fresh seeds, with `final_epochs` in all
+    slots           trials at once
+    files           in the sweep's folder when all is done, expected
+    cost            None where no pace is known; `pace` says where it is from
+    """
+
+    walk: tuple[PlannedParameter, ...]
+    rounds: int
+    repeats: int
+    trials: float
+    trials_at_most: int
+    epochs: float
+    epochs_at_most: int
+    epochs_per_trial: int
+    finals: int
+    slots: int
+    files: int
+    pace: str
+    cost: Cost | None
+
+    @property
+    def final_epochs(self) -> int:
+        return self.finals * self.epochs_per_trial
+
+
+def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell: Callable[[str], None]) -> Plan:
+    """Play the search on made-up curves with the real searcher and rule, and give its trials their pace.
+
+    slots      trials at once
+    calibrate  whether kinds of trial that were never trained may be trained for CALIBRATION seconds in all
+    tell       who hears of it meanwhile
+    Raises UserError as `tune` would.
+    """
+    config, dataset, space, searcher, stopping = resolve(settings, runs)
+    epochs, budget = config["trainer"]["epochs"], searcher.max_trials
+    curves = [synthetic(space, world) for world in range(max(3, min(WORLDS, SIMULATED // budget)))]
+    played = [play(searcher_for(settings, space), curve, stopping, slots) for curve in curves]
+    shapes = {shape(space.config(choice)) for one in played for choice, _ in one.trials}
+    known = recorded(runs, chosen_device(config["device"]).type)
+    seen = len(shapes & known.keys())
+    if calibrate and seen < len(shapes):
+        known |= calibrated(space, [choice for choice, _ in played[0].trials], known, tell)
+    paces = {one: pace for one, pace in known.items() if one in shapes}
+    finals = settings["finals"]["top"] * settings["finals"]["seeds"]
+    trials = fmean(len(one.trials) for one in played)
+    predictions = finals * len(dataset.test) * dataset.channels * dataset.size**2
+    return Plan(
+        walk=tuple(PlannedParameter(one.param, tuple(one.values), one.when) for one in space),
+        rounds=settings["searcher"].get("rounds", 1),
+        repeats=settings["searcher"].get("repeats", 1),
+        trials=trials,
+        trials_at_most=budget,
+        epochs=fmean(one.epochs[-1] for one in played) / EPOCHS * epochs,
+        epochs_at_most=budget * epochs,
+        epochs_per_trial=epochs,
+        finals=finals,
+        slots=slots,
+        files=FILES_OF_SWEEP + round((trials + finals) * FILES),
+        pace=from_where(len(shapes), seen, len(paces) - seen),
+        cost=cost(space, paces, played, config, budget, finals, slots, predictions) if paces else None,
+    )
+
+
+def cost(
+    space: Space,
+    paces: Mapping[str, TrialCost],
+    played: list[SimulatedSearch],
+    config: Config,
+    budget: int,
+    finals: int,
+    slots: int,
+    predictions: int,
+) -> Cost:
+    """The hours and bytes of simulated searches; a kind of trial whose pace is not known takes the mean of the others.
+
+    A search of so many turns lasts as many epochs of its mean trial; the finals come after it, as many at once.
+    """
+    epochs, every = config["trainer"]["epochs"], config["evaluation"]["every"]
+    mean = TrialCost(*map(fmean, zip(*map(astuple, paces.values()), strict=True)))
+
+    def hours(choice: Params) -> float:
+        return paces.get(shape(space.config(choice)), mean).seconds(epochs, every) / HOUR
+
+    searched = [sum(hours(choice) * given / EPOCHS for choice, given in one.trials) for one in played]
+    turns = [spent / one.epochs[-1] * one.turns for spent, one in zip(searched, played, strict=True)]
+    final = fmean(hours(one.incumbent) for one in played)
+    longest = max(pace.seconds(epochs, every) for pace in paces.values()) / HOUR
+    trials = fmean(len(one.trials) for one in played)
+    return Cost(
+        hours=fmean(searched) + finals * final,
+        hours_at_most=(budget + finals) * longest,
+        clock=fmean(turns) + math.ceil(finals / slots) * final,
+        seconds_per_epoch=mean.seconds(epochs, every) / epochs,
+        bytes=(trials + finals) * mean.kept + predictions,
+    )
+
+
+def calibrated(
+    space: Space, choices: list[Params], known: Mapping[str, TrialCost], tell: Callable[[str], None]
+) -> dict[str, TrialCost]:
+    """The pace of the kinds of trial that are not known: each is trained for a moment, until the time is over."""
+    found: dict[str, TrialCost] = {}
+    until = time.monotonic() + CALIBRATION
+    unknown = {shape(config): config for config in map(space.config, choices) if shape(config) not in known}
+    for number, (one, config) in enumerate(unknown.items(), start=1):
+        left = until - time.monotonic()
+        if found and left < CALIBRATION / 10:
+            break
+        tell(f"measuring kind {number} of {len(unknown)} of trials, in {CALIBRATION:.0f} s at most")
+        with tempfile.TemporaryDirectory() as folder:
+            found[one] = measured(config, Path(folder), left / (4 * (len(unknown) - number + 1)))
+    return found
+
+
+def from_where(shapes: int, seen: int, measured_now: int) -> str:
+    """In words, of how many kinds of trial the pace is known, and whence."""
+    rest = shapes - seen - measured_now
+    if rest == shapes:
+        return "not known: no such trial was trained yet"
+    told = [f"{seen} of {shapes} kinds of trial from earlier sweeps"] * bool(seen)
+    told += [f"{measured_now} of {shapes} kinds of trial measured now, one at a time"] * bool(measured_now)
+    return ", ".join(told + [f"{rest} taken as their mean"] * bool(rest))

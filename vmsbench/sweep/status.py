@@ -1,0 +1,258 @@
+"""How a sweep stands, from its folder alone: nothing is asked of whoever runs it, and nothing is written."""
+
+import json
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from vmsbench.errors import UserError, did_you_mean
+from vmsbench.files import read_json, read_lines
+from vmsbench.store.journal import Journal
+from vmsbench.store.lock import SILENCE, lives, owner_of
+from vmsbench.store.usage import SlotHours, last_sign, slot_hours
+
+TAIL = 16_384  # bytes of a history's end that are read for its last line
+LOG_LINES = 12
+
+
+@dataclass(frozen=True)
+class Running:
+    """A trial at work: the epoch it has finished, of how many, and the seconds that one takes."""
+
+    trial: str
+    parameter: str | None
+    choice: dict[str, Any]
+    epoch: int
+    epochs: int
+    seconds_per_epoch: float | None
+    score: float | None
+
+
+@dataclass(frozen=True)
+class ParameterProgress:
+    """A parameter of the walk: settled (then with value and score), or open."""
+
+    parameter: str
+    options: int
+    settled: bool
+    value: Any
+    score: float | None
+    runner_up: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """All that `vmsbench status` shows.
+
+    state      running, finished, interrupted (the same command continues), or dead (its process is gone)
+    incumbent  {"trial", "parameters", "score"} of the best so far; None where nothing is complete
+    eta        seconds until the search is over if every option still open is trained in full; None where unknown
+    """
+
+    name: str
+    state: str
+    metric: str
+    owner: dict[str, Any] | None
+    incumbent: dict[str, Any] | None
+    trials: dict[str, int]
+    running: tuple[Running, ...]
+    walk: tuple[ParameterProgress, ...]
+    failures: dict[str, int]
+    causes: tuple[tuple[str, str, str], ...]
+    finals: int
+    eta: float | None
+    hours: SlotHours
+    why: str | None
+
+
+def status(folder: Path) -> Status:
+    """Look at the sweep in `folder`. Raises UserError where its journal is no journal."""
+    about = read_json(folder / "sweep.json")
+    events = list(Journal(folder / "journal.jsonl").events())
+    begun_trials = {event["trial"]: event for event in events if event["event"] == "started"}
+    over = {event["trial"]: event for event in events if event["event"] == "finished"}
+    owner = living_owner(folder)
+    running = tuple(
+        standing(folder, name, event, about["config"]) for name, event in begun_trials.items() if name not in over
+    )
+    failed = {name: event for name, event in over.items() if event["state"] == "failed"}
+    steps = tuple(walk(about["space"], events))
+    state = state_of(events, owner, about)
+    return Status(
+        name=folder.name,
+        state=state,
+        metric=about["config"]["metric"],
+        owner=owner,
+        incumbent=incumbent(events, begun_trials, over),
+        trials={
+            kind: sum(event["state"] == kind for event in over.values()) for kind in ("complete", "pruned", "failed")
+        }
+        | {"running": len(running) if state == "running" else 0, "waiting": 0 if state == "running" else len(running)},
+        running=running,
+        walk=steps,
+        failures=dict(Counter(event.get("kind") or "unknown" for event in failed.values())),
+        causes=tuple((name, event.get("kind") or "", event.get("cause") or "") for name, event in failed.items()),
+        finals=sum(event["event"] == "final" for event in events),
+        eta=eta(steps, over, running, events),
+        hours=slot_hours(events, partial(last_sign, folder), time.time() if state == "running" else None),
+        why=next((event.get("why") for event in reversed(events) if event["event"] == "interrupted"), None),
+    )
+
+
+def living_owner(folder: Path) -> dict[str, Any] | None:
+    """The host and process that work on a sweep; None where nobody does."""
+    lock = folder / "lock"
+    if not lock.exists():
+        return None
+    owner = owner_of(lock)
+    here = owner["host"] == socket.gethostname()
+    there = lives(owner) if here else time.time() - lock.stat().st_mtime < SILENCE
+    return {"host": owner["host"], "pid": owner["pid"]} if there else None
+
+
+def state_of(events: list[dict[str, Any]], owner: dict[str, Any] | None, about: dict[str, Any]) -> str:
+    if owner is not None:
+        return "running"
+    won = any(event["event"] == "winner" for event in events)
+    begun_finals = {event["trial"] for event in events if event["event"] == "final_started"}
+    done_finals = {event["trial"] for event in events if event["event"] == "final"}
+    without = about.get("settings", {}).get("finals", {}).get("top") == 0
+    if won and (done_finals or without) and begun_finals <= done_finals:
+        return "finished"
+    marks = [event["event"] for event in events if event["event"] in ("interrupted", "session")]
+    return "interrupted" if marks[-1:] == ["interrupted"] else "dead"
+
+
+def last_line(path: Path) -> dict[str, Any]:
+    """The last whole line of a file of lines, without reading all of it; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return {}
+    for line in reversed(lines):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def standing(folder: Path, name: str, started: dict[str, Any], config: dict[str, Any]) -> Running:
+    last = last_line(folder / "trials" / name / "history.jsonl")
+    epoch = last.get("epoch", 0)
+    return Running(
+        trial=name,
+        parameter=started.get("parameter"),
+        choice=started["choice"],
+        epoch=epoch,
+        epochs=config["trainer"]["epochs"],
+        seconds_per_epoch=last["seconds"] / epoch if epoch else None,
+        score=(last.get("scores") or {}).get(config["metric"]),
+    )
+
+
+def walk(space: list[dict[str, Any]], events: list[dict[str, Any]]) -> Iterator[ParameterProgress]:
+    """Every parameter in order, as it was settled last."""
+    settled = {event["parameter"]: event for event in events if event["event"] == "settled"}
+    for entry in space:
+        event = settled.get(entry["param"])
+        scores = sorted(option["score"] for option in event["tried"] if option["score"] is not None) if event else []
+        yield ParameterProgress(
+            parameter=entry["param"],
+            options=len(entry["values"]),
+            settled=event is not None,
+            value=event["value"] if event else None,
+            score=event["score"] if event else None,
+            runner_up=scores[1] if len(scores) > 1 else None,
+        )
+
+
+def incumbent(
+    events: list[dict[str, Any]], started: dict[str, dict[str, Any]], over: dict[str, dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The winner; before there is one the best of the last settled parameter, or the best complete trial."""
+    for event in reversed(events):
+        if event["event"] == "winner":
+            return {"trial": event["trial"], "parameters": event["choice"], "score": event["score"]}
+        if event["event"] == "settled" and event["score"] is not None:
+            best = min((one for one in event["tried"] if one["score"] is not None), key=lambda one: one["score"])
+            parameters = started.get(best["trial"], {}).get("choice", {})
+            return {"trial": best["trial"], "parameters": parameters, "score": best["score"]}
+    complete = [event for event in over.values() if event["state"] == "complete"]
+    if not complete:
+        return None
+    best = min(complete, key=lambda event: event["score"])
+    parameters = started.get(best["trial"], {}).get("choice", {})
+    return {"trial": best["trial"], "parameters": parameters, "score": best["score"]}
+
+
+def eta(
+    steps: tuple[ParameterProgress, ...],
+    over: dict[str, dict[str, Any]],
+    running: tuple[Running, ...],
+    events: list[dict[str, Any]],
+) -> float | None:
+    if any(event["event"] == "winner" for event in events):
+        return 0.0
+    full = [event["seconds"] for event in over.values() if event["state"] == "complete" and event["seconds"]]
+    if not full:
+        full = [one.seconds_per_epoch * one.epochs for one in running if one.seconds_per_epoch]
+    slots = next((event["slots"] for event in reversed(events) if event["event"] == "session"), None)
+    if not full or not slots:
+        return None
+    open_ = sum(max(1, step.options - 1) for step in steps if not step.settled)
+    return open_ * fmean(full) / min(slots, max(1, open_))
+
+
+@dataclass(frozen=True)
+class Why:
+    """What became of one trial."""
+
+    folder: Path
+    state: str
+    kind: str | None
+    cause: str | None
+    epoch: int
+    choice: dict[str, Any]
+    log: tuple[str, ...]
+    command: str
+
+
+def why(runs: Path, trial: str) -> Why:
+    """What became of a trial, by its name or the beginning of it.
+
+    Raises UserError where no trial, or more than one, is called so.
+    """
+    folders = {folder.name: folder for kind in ("trials", "final") for folder in runs.glob(f"*/{kind}/*")}
+    fitting = {name: folder for name, folder in folders.items() if name.startswith(trial)}
+    if len(fitting) != 1:
+        found = f"{len(fitting)} trials are" if fitting else "no trial is"
+        raise UserError(f"{found} called {trial}* in {runs}{did_you_mean(trial, folders)}")
+    ((name, folder),) = fitting.items()
+    own = [event for event in read_lines(folder.parents[1] / "journal.jsonl") if event.get("trial") == name]
+    ends = [event for event in own if event["event"] in ("finished", "final")]
+    started = next((event for event in own if event["event"] == "started"), {})
+    outcome = ends[-1].get("state", "complete") if ends else "not over"
+    log = folder / "log.txt"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return Why(
+        folder=folder,
+        state=outcome,
+        kind=ends[-1].get("kind") if ends else None,
+        cause=ends[-1].get("cause") if ends else None,
+        epoch=last_line(folder / "history.jsonl").get("epoch", 0),
+        choice=started.get("choice", {}),
+        log=tuple(lines[-LOG_LINES:]),
+        command=f"python -m vmsbench.experiment {folder / 'config.json'} {Path('/tmp') / name}",
+    )

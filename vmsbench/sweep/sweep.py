@@ -1,0 +1,244 @@
+"""A sweep: a searcher's choices made into experiments, each in its folder, and a journal from which all is rebuilt.
+
+    runs/NAME/sweep.json          what is searched, and how
+    runs/NAME/journal.jsonl       a line per event: started, finished, settled, winner, final
+    runs/NAME/trials/ID/          an experiment each (vmsbench.experiment)
+    runs/NAME/final/ID/           the best again, from fresh seeds, scored on the test set (vmsbench.sweep.finals)
+
+After a kill the same sweep is made again: its new searcher asks the same questions and is told, from the journal, what
+is known. So nothing is trained twice to its end, and where no trial is stopped early the winner is the one that an
+uninterrupted sweep finds. What ASHA stops depends, there too, on which trials it has seen by then.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from vmsbench.experiment import config_hash
+from vmsbench.files import read_json, read_lines
+from vmsbench.search.pruners import Curve
+from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+from vmsbench.search.space import Space
+from vmsbench.store.journal import Journal
+from vmsbench.sweep.budget import Budget
+from vmsbench.sweep.failures import CODE, SAME_FOR_ALL, Failure
+from vmsbench.sweep.retries import Retries
+from vmsbench.sweep.trial import Callback, Trial, TrialResult, TrialSource
+
+
+def curve(folder: Path, metric: str) -> dict[int, float]:
+    """The scores that an experiment took while training, by epoch."""
+    records = read_lines(folder / "history.jsonl")
+    scored = ((record["epoch"], (record.get("scores") or {}).get(metric)) for record in records)
+    return {epoch: score for epoch, score in scored if score is not None}
+
+
+def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: Failure | None) -> TrialResult:
+    """How a trial ended, from its folder: results.json is there only when the work is done."""
+    last: dict[str, Any] = {"epoch": 0, "seconds": 0.0}
+    for record in read_lines(trial.folder / "history.jsonl"):
+        last = record
+    epoch, seconds = last["epoch"], last["seconds"]
+    if (trial.folder / "results.json").exists():
+        score = read_json(trial.folder / "results.json")["validation_scores"].get(metric)
+        cause = None if score is not None else f"no {metric} among its scores"
+        if cause is not None:
+            return TrialResult("failed", None, epoch, seconds, cause, CODE)
+        return TrialResult("complete", score, epoch, seconds, None)
+    if failed is not None:
+        return TrialResult("failed", None, epoch, seconds, failed.cause, failed.kind, failed.mark)
+    return TrialResult("pruned", curve(trial.folder, metric).get(epoch), epoch, seconds, stopped)
+
+
+class Sweep(TrialSource):
+    """The search proper.
+
+    space     the configuration, and what of it is varied
+    searcher  a new one; what the journal knows is told to it as it asks
+    retry     whether trials that failed before are tried again
+    reuse     puts a training of another sweep into a trial's folder, and says where it was; None where there is none
+    budget    what the trials may take
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        space: Space,
+        searcher: Searcher,
+        watcher: Callback,
+        retry: bool = False,
+        reuse: Callable[[Trial], str | None] = lambda trial: None,
+        budget: Budget = Budget(),
+    ) -> None:
+        self.folder, self.space, self.searcher, self.watcher = folder, space, searcher, watcher
+        self.reuse, self.budget = reuse, budget
+        self.metric: str = space.base["metric"]
+        self.journal = Journal(folder / "journal.jsonl")
+        self.known: dict[str, TrialResult] = {}
+        self.choices: dict[str, Params] = {}
+        self.settled: set[str] = set()
+        self.won: str | None = None
+        for event in self.journal.events():
+            self.remember(event, retry)
+        self.retries = Retries(self.journal)
+        self.open: list[Trial] = []
+        self.traces: dict[str, list[str]] = {}
+        for name, outcome in self.known.items():
+            self.count(name, outcome)
+        for choice in self.choices.values():
+            searcher.enqueue(choice)
+        self.written = 0
+        first = self.next()
+        self.open = [] if first is None else [first]
+
+    def remember(self, event: dict[str, Any], retry: bool) -> None:
+        kind = event["event"]
+        if kind == "started":
+            self.choices[event["trial"]] = event["choice"]
+        elif kind == "finished":
+            self.known[event["trial"]] = TrialResult(
+                **{field.name: event[field.name] for field in fields(TrialResult) if field.name in event}
+            )
+            if retry and event["state"] == "failed":
+                del self.known[event["trial"]]
+        elif kind == "settled":
+            self.settled.add(key([event["parameter"], event["value"], event["tried"]]))
+        elif kind == "winner":
+            self.won = event["trial"]
+
+    def count(self, name: str, outcome: TrialResult) -> None:
+        """Keep in mind which trials failed at the same place of the code, for a reason that concerns them all."""
+        if outcome.kind in SAME_FOR_ALL and outcome.mark:
+            self.traces.setdefault(outcome.mark, []).append(name)
+
+    @property
+    def halted(self) -> str | None:
+        for names in self.traces.values():
+            if len(names) > 1:
+                first = self.known[names[0]]
+                return (
+                    f"{len(names)} trials failed alike, so no more were begun: {first.kind}: {first.cause}  "
+                    f"(traceback: {self.folder / 'trials' / names[0] / 'log.txt'}; once that is mended, add --retry)"
+                )
+        return self.budget.used_up
+
+    def trial(self, choice: Params) -> Trial:
+        config = self.space.config(choice)
+        name = config_hash(config)
+        return Trial(name, self.folder / "trials" / name, config, choice, self.searcher.parameter(choice))
+
+    def ask(self) -> Trial | None:
+        if self.halted:
+            return None
+        trial = self.open.pop(0) if self.open else self.next()
+        if trial is None:
+            return None
+        self.begin(trial)
+        self.budget.begin(trial.id)
+        self.watcher.started(trial)
+        return self.retries.fitted(trial)
+
+    def next(self) -> Trial | None:
+        """The next trial that has to be run; what is known of those before it is told to the searcher."""
+        while not self.halted and (choice := self.searcher.ask()) is not None:
+            trial = self.trial(choice)
+            if trial.id in self.known:
+                self.watcher.recalled(trial, self.known[trial.id])
+                self.answer(trial, self.known[trial.id])
+            elif (trial.folder / "results.json").exists():
+                self.finish(trial, outcome_of(trial, self.metric, None, None))
+            elif (source := self.reuse(trial)) is not None:
+                self.begin(trial)
+                outcome = outcome_of(trial, self.metric, None, None)
+                self.finish(trial, replace(outcome, cause=f"reused from {source}", reused=source))
+            else:
+                return trial
+        return None
+
+    def begin(self, trial: Trial) -> None:
+        again = trial.id in self.choices
+        self.choices[trial.id] = trial.choice
+        if again:
+            self.journal.write("resumed", trial=trial.id)
+        else:
+            self.journal.write("started", trial=trial.id, choice=trial.choice, parameter=trial.parameter)
+
+    def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
+        self.budget.end(trial.id)
+        if failed is not None and self.retries.again(trial, failed):
+            self.watcher.retried(trial, failed)
+            self.open.append(trial)
+        else:
+            self.finish(trial, outcome_of(trial, self.metric, stopped, failed))
+
+    def finish(self, trial: Trial, outcome: TrialResult) -> None:
+        self.known[trial.id] = outcome
+        self.count(trial.id, outcome)
+        self.journal.write("finished", trial=trial.id, **asdict(outcome))
+        self.watcher.finished(trial, outcome)
+        self.answer(trial, outcome)
+
+    def answer(self, trial: Trial, outcome: TrialResult) -> None:
+        """Tell the searcher, and write down what it has settled by that."""
+        self.searcher.tell(trial.choice, outcome.score if outcome.state == "complete" else None)
+        for settled in self.searcher.settled[self.written :]:
+            self.written += 1
+            self.watcher.settled(settled)
+            self.write_settled(settled)
+        if self.finished and self.won is None and self.winner is not None:
+            self.won = self.winner.id
+            runs = [self.known[self.trial(run).id].score for run in self.searcher.runs(self.winner.choice)]
+            score = fmean(score for score in runs if score is not None)
+            self.journal.write("winner", trial=self.won, choice=self.winner.choice, score=score)
+
+    def write_settled(self, settled: ParameterResult) -> None:
+        tried = []
+        for option in settled.tried:
+            trial = self.trial(option.choice)
+            known = self.known.get(trial.id)
+            tried.append(
+                {
+                    "value": option.value,
+                    "score": option.score,
+                    "trial": trial.id,
+                    "state": known.state if known else None,
+                }
+            )
+        mark = key([settled.parameter, settled.value, tried])
+        if mark not in self.settled:
+            self.settled.add(mark)
+            self.journal.write(
+                "settled", parameter=settled.parameter, value=settled.value, score=settled.score, tried=tried
+            )
+
+    @property
+    def finished(self) -> bool:
+        return self.searcher.finished
+
+    @property
+    def max_trials(self) -> int:
+        return self.searcher.max_trials
+
+    @property
+    def winner(self) -> Trial | None:
+        """The best complete trial; None where none is."""
+        trial = self.trial(self.searcher.incumbent)
+        known = self.known.get(trial.id)
+        return trial if known is not None and known.state == "complete" else None
+
+    def reference(self) -> Curve:
+        best = self.trial(self.searcher.incumbent)
+        if best.id in self.known:  # and changes no more
+            return self.curve_of(best.id)
+        return curve(best.folder, self.metric)
+
+    @lru_cache(maxsize=8)  # noqa: B019
+    def curve_of(self, name: str) -> Curve:
+        return curve(self.folder / "trials" / name, self.metric)
+
+    def past(self) -> dict[str, Curve]:
+        over = (name for name, outcome in self.known.items() if outcome.state != "failed")
+        return {name: curve(self.folder / "trials" / name, self.metric) for name in over}

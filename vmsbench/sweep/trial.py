@@ -1,0 +1,99 @@
+"""TrialSource to be driven: trials that are asked for one by one and told when they are over."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsbench.search.pruners import Curve
+from vmsbench.search.searcher import ParameterResult, Params
+from vmsbench.sweep.failures import Failure
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An experiment to run in its folder, and why: the choice it stands for and the parameter it was made for."""
+
+    id: str
+    folder: Path
+    config: dict[str, Any]
+    choice: Params
+    parameter: str | None
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended: complete, pruned (stopped early) or failed, with the cause of the latter two.
+
+    kind, mark   of a failure (vmsbench.sweep.failures)
+    reused       the trial of another sweep that this one was taken from
+    """
+
+    state: str
+    score: float | None
+    epoch: int
+    seconds: float
+    cause: str | None
+    kind: str | None = None
+    mark: str | None = None
+    reused: str | None = None
+
+
+class TrialSource(ABC):
+    """Trials for a driver such as Ray's, which knows nothing of what they are for."""
+
+    @abstractmethod
+    def ask(self) -> Trial | None:
+        """The next trial to run; None where none can be named before others are over, or there is none left."""
+
+    @abstractmethod
+    def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
+        """A trial is over; `stopped` and `failed` say why, where it did not come to its own end."""
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether nothing is left to run or wait for."""
+
+    @property
+    def halted(self) -> str | None:
+        """Why nothing more is to be run although work is left; None while that is not so."""
+        return None
+
+    @property
+    @abstractmethod
+    def max_trials(self) -> int:
+        """How many trials there can be at most."""
+
+    @abstractmethod
+    def reference(self) -> Curve:
+        """The curve that early stopping compares with."""
+
+    @abstractmethod
+    def past(self) -> dict[str, Curve]:
+        """The curves of trials that were over before this start, by trial."""
+
+
+class Callback:
+    """Who is told what happens; this one does nothing with it."""
+
+    def started(self, trial: Trial) -> None:
+        """A trial was handed out."""
+
+    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+        """A trial has come to the end of an epoch: the line of its history."""
+
+    def finished(self, trial: Trial, outcome: TrialResult) -> None:
+        """A trial is over."""
+
+    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
+        """A trial that was over before this start is asked for again, and not run."""
+
+    def retried(self, trial: Trial, failure: Failure) -> None:
+        """A trial that failed will be tried again."""
+
+    def settled(self, settled: ParameterResult) -> None:
+        """A parameter is settled."""
+
+    def tick(self) -> None:
+        """Called a few times a second while work goes on."""

@@ -1,0 +1,347 @@
+"""From settings to a finished sweep: the data, the checks, the search, the finals."""
+
+import logging
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from vmsbench.config.instantiate import build, describe
+from vmsbench.config.settings import Config, with_settings
+from vmsbench.data.pairs import Dataset
+from vmsbench.data.splits import splits
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.experiment import config_hash
+from vmsbench.files import append_line, plain, read_json, read_lines, save_json
+from vmsbench.metrics.baselines import score_baselines
+from vmsbench.search.pruners import NoPruner, Pruner
+from vmsbench.search.repeated import Repeated
+from vmsbench.search.searcher import Params, Searcher, key
+from vmsbench.search.space import Parameter, Space
+from vmsbench.store.journal import Journal
+from vmsbench.store.lock import owned
+from vmsbench.store.usage import last_sign, slot_hours
+from vmsbench.sweep.budget import Budget, read_budget
+from vmsbench.sweep.finals import Finals, finalists, measure_later
+from vmsbench.sweep.sweep import Sweep
+from vmsbench.sweep.trial import Callback, TrialSource
+from vmsbench.sweep.trial_cache import TrialCache
+from vmsbench.training.checks import check, check_fid
+
+Driver = Callable[[TrialSource, Pruner], bool]
+"""Runs work to its end; False where it was interrupted."""
+
+ONE_SLOT = {"slots": 1, "cpus": 1.0, "gpus": 0.0}
+
+EXPERIMENT = (
+    *("exp", "seed", "device", "metric", "test", "fid"),
+    *("data", "model", "optimizers", "augment", "trainer", "evaluation"),
+)
+
+
+def experiment_part(settings: Config) -> Config:
+    """What of all settings makes an experiment."""
+    return {name: settings[name] for name in EXPERIMENT}
+
+
+def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
+    """Read the data (into the cache of `runs`, if no other is set), and write into the configuration which they were.
+
+    Raises DataError where there is none, or it is not usable.
+    """
+    if config["data"].get("cache") is None:
+        config = with_settings(config, {"data.cache": str(runs.resolve() / "cache")})
+    if config["data"]["root"] is not None:
+        config = with_settings(config, {"data.root": str(Path(config["data"]["root"]).expanduser().resolve())})
+    if config["fid"]["weights"] is not None:
+        config = with_settings(config, {"fid.weights": str(Path(config["fid"]["weights"]).expanduser().resolve())})
+    dataset: Dataset = build(config["data"])
+    return with_settings(config, {"data.digest": dataset.digest}), dataset
+
+
+def space_of(parameters: list[Any], config: Config) -> Space:
+    """The space that conf/space writes down, around a configuration."""
+    return Space([Parameter.read(entry) for entry in parameters], config)
+
+
+def searcher_for(settings: Config, space: Space) -> Searcher:
+    """The searcher over the space. Raises ConfigurationError where it may ask for more than max_trials."""
+    spec = dict(settings["searcher"])
+    repeats = spec.pop("repeats", 1)
+    searcher: Searcher = build(spec, space=space)
+    if repeats != 1:
+        searcher = Repeated(searcher, repeats, space.base["seed"])
+    if searcher.max_trials > settings["max_trials"]:
+        raise ConfigurationError(
+            f"this search may take {searcher.max_trials} trials, more than max_trials={settings['max_trials']}; "
+            f"searcher=coordinate or random takes fewer, max_trials={searcher.max_trials} allows it"
+        )
+    return searcher
+
+
+def check_space(space: Space, channels: int, size: int, train: int) -> None:
+    """Say what is wrong with the configuration or any option of the space before anything is trained."""
+    warn_of(check(space.base, channels, size, train))
+    for parameter in space:
+        for option in parameter.values:
+            if space.excluded(parameter, option):
+                continue
+            for choice in [space.example(parameter, option), *contexts(space, parameter, option)]:
+                try:
+                    warn_of(check(space.config(choice), channels, size, train))
+                except (UserError, TypeError, ValueError) as error:
+                    near = (one.param for one in (*space.above[parameter.param], parameter))
+                    told = ", ".join(f"{param}={describe(choice[param])}" for param in near if param in choice)
+                    raise ConfigurationError(f"space: {told} does not work: {error}") from error
+
+
+def contexts(space: Space, parameter: Parameter, option: Any) -> Iterator[Params]:
+    """An option within each object that it may become a part of."""
+    for outer in space.above[parameter.param]:
+        for around in outer.values:
+            choice = space.moved(space.start, outer, around)
+            if key(option) in map(key, space.values(parameter, choice)):
+                yield space.moved(choice, parameter, option)
+
+
+@cache
+def warn_once(caution: str) -> None:
+    logging.getLogger("vmsbench").warning("warning: %s", caution)
+
+
+def warn_of(config_warnings: Iterable[str]) -> None:
+    """Say on the log (standard error, unless somebody set up another) what is unwise, each thing once."""
+    for caution in config_warnings:
+        warn_once(caution)
+
+
+def resolve(settings: Config, runs: Path) -> tuple[Config, Dataset, Space, Searcher, Pruner]:
+    """What settings mean: the experiment's configuration, its data, the space, who searches it, and when to stop early.
+
+    Raises UserError where they cannot work.
+    """
+    check_fid(settings)
+    if settings["finals"]["top"] < 0 or settings["finals"]["seeds"] < 1:
+        raise ConfigurationError("finals.top is at least 0 (none are trained again), finals.seeds at least 1")
+    config, dataset = prepared(experiment_part(settings), runs)
+    space = space_of(settings["space"]["parameters"], config)
+    searcher, stopping = searcher_for(settings, space), build(settings["pruner"])
+    stopping.halving(config["trainer"]["epochs"])
+    check_space(space, dataset.channels, dataset.size, len(dataset.train))
+    return config, dataset, space, searcher, stopping
+
+
+def tune(
+    settings: Config,
+    folder: Path,
+    runs: Path,
+    watcher: Callback,
+    driver: Driver,
+    command: str,
+    retry: bool,
+    slots: Mapping[str, float] = ONE_SLOT,
+) -> None:
+    """Search, then train the best again from fresh seeds and score them on the test pairs; or continue doing so.
+
+    settings  everything Hydra composed
+    folder    runs/NAME
+    driver    who runs the trials
+    retry     try again what failed before
+    slots     how many trials run at once, and the CPUs and GPUs of each
+    Raises UserError where the settings cannot work, or the sweep of that name is another one or somebody else's;
+    KeyboardInterrupt where somebody stopped it.
+    """
+    config, dataset, space, searcher, stopping = resolve(settings, runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    with owned(folder), journalled(folder):
+        write_down(settings, config, dataset, folder, command)
+        journal = Journal(folder / "journal.jsonl")
+        budget = read_budget(settings["budget"], slots["cpus"], slots["gpus"])
+        budget.used_before = spent(folder, journal) * budget.per_hour
+        sweep = Sweep(folder, space, searcher, watcher, retry, TrialCache(runs, folder).take, budget)
+        if not sweep.finished and not sweep.halted:
+            begin_session(journal, slots)
+        done = driver(sweep, stopping)
+        if sweep.halted and not sweep.finished:
+            raise halted(sweep)
+        if not done:
+            raise KeyboardInterrupt
+        if sweep.winner is None:
+            causes = sorted({outcome.cause or "" for outcome in sweep.known.values() if outcome.state == "failed"})
+            logs = folder / "trials" / "*" / "log.txt"
+            raise UserError(
+                f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs}; once that is "
+                "mended, the same command with --retry tries them again)"
+            )
+        top, seeds = settings["finals"]["top"], settings["finals"]["seeds"]
+        write_baselines(folder, dataset)
+        if top:
+            finals(folder, space, top, seeds, watcher, driver, slots, budget)
+            measure_later(folder, config, dataset)
+
+
+def begin_session(journal: Journal, slots: Mapping[str, float]) -> None:
+    journal.write("session", host=socket.gethostname(), pid=os.getpid(), **slots)
+
+
+def spent(folder: Path, journal: Journal) -> float:
+    """Hours that trials have been in slots so far."""
+    return slot_hours(list(journal.events()), partial(last_sign, folder)).busy
+
+
+def halted(sweep: Sweep) -> UserError:
+    """What is said where a sweep ends before its search does: why, and what the best was so far."""
+    append_line(sweep.folder / "journal.jsonl", {"event": "interrupted", "time": time.time(), "why": sweep.halted})
+    best = "" if sweep.winner is None else f"; the best so far is {sweep.winner.folder}"
+    return UserError(f"{sweep.folder.name}: {sweep.halted}{best}")
+
+
+def final(
+    folder: Path,
+    runs: Path,
+    places: dict[str, Any],
+    top: int,
+    seeds: int,
+    watcher: Callback,
+    driver: Driver,
+    slots: Mapping[str, float] = ONE_SLOT,
+) -> None:
+    """Train the `top` best configurations of a finished search again from `seeds` fresh seeds, and score each once.
+
+    places  settings that say where things are on this machine, by dotted path: data.root, device, fid
+    Raises UserError where the sweep has no winner yet, or its data have changed; KeyboardInterrupt as `tune`.
+    """
+    if min(top, seeds) < 1:
+        raise ConfigurationError(f"--top {top} --seeds {seeds}: at least 1 of each")
+    about = read_json(folder / "sweep.json")
+    config, dataset = prepared(with_settings(about["config"], places), runs)
+    check_fid(config)
+    if not any(event["event"] == "winner" for event in read_lines(folder / "journal.jsonl")):
+        raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
+    with owned(folder), journalled(folder):
+        write_baselines(folder, dataset)
+        finals(folder, space_of(about["space"], config), top, seeds, watcher, driver, slots)
+        measure_later(folder, config, dataset)
+
+
+def write_baselines(folder: Path, dataset: Dataset) -> None:
+    """baselines.json: what maps that ignore the image score, on the tuning validation pairs and the test pairs."""
+    if not (folder / "baselines.json").exists():
+        blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
+        save_json(folder / "baselines.json", blind)
+
+
+def finals(
+    folder: Path,
+    space: Space,
+    top: int,
+    seeds: int,
+    watcher: Callback,
+    driver: Driver,
+    slots: Mapping[str, float],
+    budget: Budget = Budget(),
+) -> None:
+    """Score the best configurations from fresh seeds on the test pairs."""
+    work = Finals(folder, finalists(folder, space, top), seeds, watcher, budget)
+    if not work.finished and not work.halted:
+        begin_session(work.journal, slots)
+    done = driver(work, NoPruner())
+    if work.halted and not work.finished:
+        raise UserError(f"{folder.name}: {work.halted}; the search is finished, its finals are not")
+    if work.causes:
+        raise UserError(f"not all could be trained again: {'; '.join(work.causes)}  (see {folder / 'final'})")
+    if not done:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def journalled(folder: Path) -> Iterator[None]:
+    """Write into the journal that somebody stopped the work, and that it goes on, for those who read it meanwhile."""
+    journal = folder / "journal.jsonl"
+
+    def write(event: str) -> None:
+        append_line(journal, {"event": event, "time": time.time()})
+
+    if [event["event"] for event in read_lines(journal)][-1:] == ["interrupted"]:
+        write("continued")
+    try:
+        yield
+    except KeyboardInterrupt:
+        write("interrupted")
+        raise
+
+
+def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path, command: str) -> None:
+    """sweep.json and splits.json, or the refusal to continue a sweep that was another one."""
+    described = {
+        "config": with_settings(config, {"data.cache": settings["data"].get("cache")}),
+        "space": settings["space"]["parameters"],
+        "searcher": settings["searcher"],
+        "pruner": settings["pruner"],
+    }
+    if (folder / "sweep.json").exists():
+        before = read_json(folder / "sweep.json")
+        refuse_other(before, described, folder)
+        return
+    save_json(folder / "splits.json", splits(dataset) | {"seed": config["data"].get("split_seed")})
+    facts = {
+        "title": dataset.title,
+        "digest": dataset.digest,
+        "size": dataset.size,
+        "coding": dataset.coding,
+        "train": len(dataset.train),
+        "validation": len(dataset.validation),
+        "test": len(dataset.test),
+    }
+    head = {
+        "name": folder.name,
+        "exp": config["exp"],
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": command,
+    }
+    save_json(folder / "sweep.json", head | described | {"dataset": facts, "commit": commit(), "settings": settings})
+
+
+def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    """Raises ConfigurationError that names the settings in which a sweep differs from the one in its folder."""
+    old, new = (dict(leaves(plain(one))) for one in (before, now))
+    same_config = config_hash(before["config"]) == config_hash(plain(now["config"]))
+    differing = [
+        f"{path} was {describe(old.get(path))}, is {describe(new.get(path))}"
+        for path in sorted(set(old) | set(new))
+        if path.split(".")[0] in now
+        and key(old.get(path)) != key(new.get(path))
+        and not (same_config and path.startswith("config."))
+    ]
+    if differing:
+        raise ConfigurationError(
+            f"the sweep {folder.name} was begun with other settings: "
+            f"{'; '.join(differing[:3]).replace('config.', '')}; give the new one another --name, or remove {folder}"
+        )
+
+
+def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(value, dict) or not value:
+        return [(path, value)]
+    return [leaf for name, item in value.items() for leaf in leaves(item, f"{path}.{name}" if path else name)]
+
+
+def commit() -> str | None:
+    """The commit of the code that runs, `-dirty` where it was changed since; None where that cannot be told."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

@@ -1,0 +1,1 @@
+"""MLflow: a tracker, its server's pages, models that load, and runs fetched back."""

@@ -1,0 +1,228 @@
+"""How a sweep reads as runs: a parent for the sweep, a child for every trial and final. Plain data, no MLflow.
+
+Names are for people: parameters are flat paths (`model.network.width`), a class is its name (`model.network` =
+`UNet`), metrics are grouped by their first word (`train/`, `validation/`, `test/`, `cost/`).
+"""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from vmsbench.config.instantiate import describe
+from vmsbench.store.folder import ExperimentFolder, SweepFolder, milliseconds
+
+Status = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
+ENDS: dict[str, Status] = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A metric's value at a step (an epoch, counted from 1), at a time in milliseconds since 1970."""
+
+    key: str
+    value: float
+    time: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run, as the folders have it now.
+
+    key         what it is within its sweep: "sweep", "trials/ID" or "final/ID"
+    started     milliseconds since 1970; ended likewise, None while it runs
+    curve       per-epoch metrics, in order; only ever appended to
+    summary     the few other metrics
+    files       what is worth keeping beside the numbers, each under its own name
+    slides      pictures by epoch, for a slider
+    model       the folder of a trained model that is worth loading again
+    dataset     title, digest and counts of the data, and where they were; empty for a sweep
+    """
+
+    key: str
+    name: str
+    status: Status
+    started: int
+    ended: int | None
+    params: dict[str, str]
+    tags: dict[str, str]
+    curve: tuple[Point, ...]
+    summary: tuple[Point, ...]
+    files: tuple[Path, ...]
+    slides: tuple[tuple[int, Path], ...] = ()
+    model: Path | None = None
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+
+
+def records(sweep: SweepFolder) -> list[Record]:
+    """The sweep's runs, parent first."""
+    return [parent(sweep), *(child(sweep, experiment) for experiment in sweep.experiments)]
+
+
+def identity(sweep: SweepFolder) -> str:
+    """What tells this sweep from every other on the same server, wherever its folder is moved to."""
+    name, created = sweep.about.get("name", sweep.path.name), sweep.about.get("created", sweep.started)
+    return f"{name} of {created}".replace("'", "_")  # it is quoted in MLflow's searches
+
+
+def parent(sweep: SweepFolder) -> Record:
+    about, winner = sweep.about, sweep.winner
+    status: Status = "KILLED" if sweep.interrupted else "FINISHED" if sweep.finished else "RUNNING"
+    choice = {f"winner.{key}": text(value) for key, value in winner.get("choice", {}).items()}
+    parts: dict[str, Any] = {name: about[name] for name in ("searcher", "pruner", "dataset") if name in about}
+    tags = {
+        "kind": "sweep",
+        "family": str(about.get("exp", "")),
+        "status": {"KILLED": "interrupted", "FINISHED": "complete"}.get(status, "running"),
+        "winner": str(winner.get("trial", "")),
+        "command": str(about.get("command", "")),
+        "dataset": str(about.get("dataset", {}).get("digest", "")),
+    }
+    names = ("sweep.json", "journal.jsonl", "splits.json", "baselines.json")
+    return Record(
+        key="sweep",
+        name=str(about.get("name", sweep.path.name)),
+        status=status,
+        started=sweep.started,
+        ended=None if status == "RUNNING" else sweep.ended,
+        params=dict(flat(parts)) | choice,
+        tags=tags | source(sweep) | {"mlflow.note.content": note(sweep)},
+        curve=(),
+        summary=tuple(walk(sweep)),
+        files=tuple(sweep.path / name for name in names),
+    )
+
+
+def walk(sweep: SweepFolder) -> Iterator[Point]:
+    """The sweep's own metrics: the score as parameters are settled, the winner's, the finals', the baselines'."""
+    settled = [e for e in sweep.journal if e.get("event") == "settled"]
+    for step, event in enumerate(settled, start=1):
+        yield from points("search", {"tuning_score": event.get("score")}, milliseconds(event.get("time")), step)
+    if sweep.winner:
+        yield from points(
+            "winner", {"tuning_score": sweep.winner.get("score")}, milliseconds(sweep.winner.get("time")), 0
+        )
+    finals = [e for e in sweep.journal if e.get("event") == "final"]
+    for step, event in enumerate(finals, start=1):
+        yield from points("test", event.get("scores", {}), milliseconds(event.get("time")), step)
+    for split, predictors in sweep.baselines.items():
+        for predictor, scores in predictors.items():
+            yield from points(f"baselines/{predictor}/{split}", scores, sweep.started, 0)
+
+
+def child(sweep: SweepFolder, experiment: ExperimentFolder) -> Record:
+    over = sweep.interrupted or sweep.finished
+    outcome, cause = experiment.state, experiment.cause
+    if outcome == "running" and over:
+        outcome, cause = "pruned", "the sweep was interrupted" if sweep.interrupted else "the sweep ended without it"
+    started = next((e for e in reversed(experiment.events) if e.get("event") == "started"), {})
+    parameter = str(started.get("parameter") or "")
+    tags = {
+        "kind": experiment.kind,
+        "family": str(experiment.config.get("exp") or sweep.about.get("exp", "")),
+        "parameter": parameter,
+        "status": outcome,
+        "cause": cause,
+        "winner": "yes" if experiment.path.name == sweep.winner.get("trial") else "",
+        "seed": text(experiment.config.get("seed")),
+    }
+    files = ["config.json", "samples.png"]
+    if experiment.results:
+        files += ["results.json", "checkpoint.pt", "scores.csv"]
+    if outcome == "failed":
+        files += ["log.txt"]
+    return Record(
+        key=f"{experiment.path.parent.name}/{experiment.path.name}",
+        name=title(sweep, experiment, parameter, started.get("choice", {})),
+        status=ENDS.get(outcome, "FAILED"),
+        started=experiment.started,
+        ended=None if outcome == "running" else experiment.ended,
+        params=dict(flat(experiment.config)),
+        tags=tags | source(sweep),
+        curve=tuple(curve(experiment)),
+        summary=tuple(closing(experiment)),
+        files=tuple(experiment.path / name for name in files),
+        slides=tuple(experiment.slides),
+        model=experiment.path if experiment.results and (experiment.kind == "final" or tags["winner"]) else None,
+        dataset=dict(sweep.about.get("dataset", {})) | {"root": experiment.config.get("data", {}).get("root")},
+    )
+
+
+def title(sweep: SweepFolder, experiment: ExperimentFolder, parameter: str, choice: Mapping[str, Any]) -> str:
+    """`network.width=32 3fa9c1` for the trial of a parameter, `unet final, seed 3 3fa9c1`."""
+    short = experiment.path.name[:6]
+    if experiment.kind == "final":
+        return f"{sweep.about.get('name', sweep.path.name)} final, seed {text(experiment.config.get('seed'))} {short}"
+    if parameter in choice:
+        return f"{'.'.join(parameter.split('.')[-2:])}={text(choice[parameter])} {short}"
+    return f"start {short}" if not parameter else f"{parameter} {short}"
+
+
+def curve(experiment: ExperimentFolder) -> Iterator[Point]:
+    for line, time in zip(experiment.history, experiment.clock, strict=True):
+        yield from points("train", line.get("train_loss", {}), time, line["epoch"])
+        yield from points("validation", line.get("validation_loss", {}), time, line["epoch"])
+        yield from points("validation", line.get("scores", {}), time, line["epoch"])
+
+
+def closing(experiment: ExperimentFolder) -> Iterator[Point]:
+    """What results.json adds to the curves."""
+    results, time = experiment.results, experiment.ended
+    step = int(results.get("epochs") or 0)
+    yield from points("test", results.get("test_scores") or {}, time, step)
+    fid = results.get("fid") or {}
+    called = "fid" if str(fid.get("name")).startswith("FID") else "frechet_other_weights"
+    yield from points("test", {called: fid.get("value"), f"{called}_floor": fid.get("floor")}, time, step)
+    costs = ("seconds", "parameters", "parameters_network", "images_seen", "seconds_per_image")
+    yield from points("cost", {name: results.get(name) for name in costs}, time, step)
+
+
+def points(group: str, values: Mapping[str, Any], time: int | None, step: int) -> Iterator[Point]:
+    for key, value in values.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield Point(f"{group}/{key}", float(value), time or 0, step)
+
+
+def flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as (dotted path, text): {"network": {"_target_": "a.UNet", "width": 8}} is
+    ("network", "UNet"), ("network.width", "8")."""
+    for key, value in config.items():
+        here = f"{path}.{key}" if path else str(key)
+        if key == "_target_":
+            yield path or "target", str(value).rpartition(".")[2]
+        elif key == "_partial_":
+            continue
+        elif isinstance(value, Mapping):
+            yield from flat(value, here)
+        else:
+            yield here, text(value)
+
+
+def text(value: Any) -> str:
+    """JSON, but a string as it is, and parts as people write them: `(Flip(p=0.5), Warp)`."""
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return describe(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def source(sweep: SweepFolder) -> dict[str, str]:
+    """MLflow's own tags about where a run came from."""
+    tags = {"mlflow.source.name": "vmsbench", "mlflow.source.type": "LOCAL"}
+    commit = sweep.about.get("commit")
+    return tags | {"mlflow.source.git.commit": str(commit)} if commit else tags
+
+
+def note(sweep: SweepFolder) -> str:
+    """The sweep in a few lines of Markdown, shown on its run's page."""
+    data = sweep.about.get("dataset", {})
+    told = [f"`{sweep.about.get('command') or shlex.join(['vmsbench', 'tune', '--name', sweep.path.name])}`"]
+    if data:
+        counts = ", ".join(f"{data[split]} {split}" for split in ("train", "validation", "test") if split in data)
+        told.append(f"{data.get('title', 'data')} ({counts})")
+    if sweep.winner:
+        chosen = ", ".join(f"{key} = {text(value)}" for key, value in sweep.winner.get("choice", {}).items())
+        told.append(f"Winner {sweep.winner.get('trial')}: {chosen}; validation score {sweep.winner.get('score')}")
+    return "\n\n".join(told)

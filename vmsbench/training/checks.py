@@ -1,0 +1,115 @@
+"""Whether a configuration can work, before any training starts."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from vmsbench.config.instantiate import build
+from vmsbench.config.settings import Config, setting
+from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
+from vmsbench.metrics.scores import lower_is_better, score
+
+LEAST = {
+    "trainer.epochs": 1,
+    "trainer.patience": 0,
+    "trainer.ema": 0,
+    "trainer.clip": 0,
+    "trainer.micro_batch": 1,
+    "evaluation.every": 1,
+    "evaluation.images": 1,
+    "evaluation.samples": 1,
+    "evaluation.final_samples": 1,
+    "evaluation.batch_size": 1,
+}
+
+
+def check(config: Config, channels: int, size: int, train: int) -> list[str]:
+    """Build everything but the weights' memory, so that a wrong setting is said before any training starts.
+
+    Returns what is possible but unwise, a sentence each. Raises UserError in one line.
+    """
+    with torch.device("meta"):
+        with named("model"):
+            model = build(config["model"], channels=channels, size=size)
+        for player, module in model.players().items():
+            if player in config["optimizers"]:
+                with named(f"optimizers.{player}"):
+                    build(config["optimizers"][player])(list(module.parameters()))
+    trainer = dict(config["trainer"])
+    with named("trainer.lr_schedule"):
+        build(trainer.pop("lr_schedule"))
+    with named("augment"):
+        build(config["augment"])
+    unknown = set(config["optimizers"]) ^ set(model.players())
+    if unknown:
+        raise ConfigurationError(
+            f"optimizers are given for {', '.join(sorted(config['optimizers']))}, but the model trains "
+            f"{', '.join(sorted(model.players()))}"
+        )
+    if not 1 <= trainer["batch_size"] <= train:
+        raise ConfigurationError(
+            f"trainer.batch_size={trainer['batch_size']} must lie between 1 and the {train} training pairs"
+        )
+    for path, least in LEAST.items():
+        value = setting(config, path)
+        if value is not None and value < least:
+            raise ConfigurationError(f"{path}={value}: at least {least}")
+    if trainer["ema"] >= 1:
+        raise ConfigurationError(f"trainer.ema={trainer['ema']:g}: below 1; 0.999 is usual, 0 is no average")
+    check_among("trainer.keep", trainer["keep"], ("last", "best"))
+    check_among("trainer.precision", trainer["precision"], ("float32", "bf16"))
+    blank = torch.zeros(1, 1 if channels == 1 else 3, size, size)
+    errors = (name for name in score(blank, blank, light=True) if lower_is_better(name))
+    lowered = [name for name in errors if name != "n" and not name.endswith("_unit")]
+    check_among("metric", config["metric"], lowered)
+    device = chosen_device(config["device"])
+    if trainer["precision"] == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ConfigurationError("trainer.precision=bf16: this GPU has no bfloat16; trainer.precision=float32 works")
+    return model.config_warnings()
+
+
+@contextmanager
+def named(part: str) -> Iterator[None]:
+    """What a constructor says of its settings, as an error of that part of the configuration."""
+    try:
+        yield
+    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ConfigurationError(f"{part}: {first}") from error
+
+
+def check_among(name: str, value: str, valid: Sequence[str]) -> None:
+    if value not in valid:
+        raise ConfigurationError(f"{name}={value} is none of {', '.join(valid)}{did_you_mean(str(value), valid)}")
+
+
+def check_fid(config: Config) -> None:
+    """Refuse, before any training, what requires FID where that cannot be had. Raises ConfigurationError.
+
+    Weights that are not the official ones will do where their path was given: their distance is not called FID.
+    """
+    fid = config["fid"]
+    if not fid["required"]:
+        return
+    found = find_weights(fid["weights"])
+    if isinstance(found, NoWeights):
+        raise ConfigurationError(f"fid=required: {found.reason}")
+    if not found.official and not fid["weights"]:
+        raise ConfigurationError(
+            f"fid=required: {found.file} is not the official file (sha256 {found.sha256[:8]}..., not "
+            f"{OFFICIAL_SHA256[:8]}...); copy it again, or name it by fid.weights={found.file} to use it as it is"
+        )
+
+
+def chosen_device(name: str) -> torch.device:
+    """`auto` is the first GPU where there is one, else the CPU. Raises ConfigurationError for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigurationError(f"device={name}: torch sees no GPU here; cpu and auto work")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ConfigurationError(f"device={name} is none of auto, cpu, cuda, cuda:1, ...") from error

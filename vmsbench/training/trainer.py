@@ -1,0 +1,237 @@
+"""The one loop that trains every model: batches by index from pairs on the device, each player's step in turn."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vmsbench.data.pairs import Pairs, signed
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.models.model import Losses, Model
+from vmsbench.training.ema import EMA
+from vmsbench.training.lr_schedules import LRSchedule
+from vmsbench.training.out_of_memory import fitting
+
+MakesOptimizer = Callable[..., torch.optim.Optimizer]
+Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+ShouldStop = Callable[[], bool]
+"""Whether somebody asks us to save and stop here."""
+
+
+def never() -> bool:
+    return False
+
+
+class TrainingInterrupted(BaseException):
+    """Somebody asked for it, and the training stopped between two steps; its state can be saved, and go on."""
+
+
+class Diverged(UserError, ArithmeticError):
+    """The training loss, or what the network gives, is no number any more."""
+
+
+class Training:
+    """A model in training, epoch by epoch; `state_dict` holds all that the next epoch depends on.
+
+    optimizers     for each player, what makes its optimiser from its weights, such as `partial(Adam, lr=1e-3)`
+    augmentation   changes a batch of images and targets, both in [-1, 1]
+    epochs         that the learning-rate schedule is stretched over
+    ema            decay of the averaged weights of `model.network`; 0 for none
+    clip           largest norm of a player's gradient; 0 for no limit
+    micro_batch    how many images go through the networks at once; the gradients are added up to those of the batch
+    precision      float32, or bf16: networks run in bfloat16 where torch's autocast says that it does no harm
+    Every random draw comes from torch's default generators. One batch shorter than `batch_size` is left out at the
+    end of each epoch (other pictures each time), so that no batch norm sees a batch of one.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        pairs: Pairs,
+        channels: int,
+        optimizers: Mapping[str, MakesOptimizer],
+        augmentation: Augmentation,
+        lr_schedule: LRSchedule,
+        epochs: int,
+        batch_size: int,
+        ema: float = 0.0,
+        clip: float = 0.0,
+        precision: str = "float32",
+        micro_batch: int | None = None,
+    ) -> None:
+        players = model.players()
+        if set(optimizers) != set(players):
+            raise ConfigurationError(
+                f"optimizers are given for {', '.join(sorted(optimizers))}, but {type(model).__name__} trains "
+                f"{', '.join(sorted(players))}"
+            )
+        if not 1 <= batch_size <= len(pairs):
+            raise ConfigurationError(
+                f"trainer.batch_size={batch_size} must lie between 1 and the {len(pairs)} training pairs"
+            )
+        if micro_batch is not None and micro_batch < 1:
+            raise ConfigurationError(f"trainer.micro_batch={micro_batch}: at least 1")
+        self.micro_batch = micro_batch or batch_size
+        self.model, self.pairs, self.channels = model, pairs, channels
+        self.augmentation, self.lr_schedule = augmentation, lr_schedule
+        self.batch_size, self.clip = batch_size, clip
+        self.device, self.half = pairs.images.device, precision == "bf16"
+        self.weights = {name: list(player.parameters()) for name, player in players.items()}
+        self.optimizers = {name: optimizers[name](self.weights[name]) for name in players}
+        self.rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
+        self.average = EMA(model.network, ema)
+        self.steps_per_epoch = len(pairs) // batch_size
+        self.steps = epochs * self.steps_per_epoch
+        self.step = 0
+        self.part: dict[str, Any] = {}
+        """Of an epoch that was left: the order of its pairs, and the losses of the steps so far."""
+
+    @property
+    def images_seen(self) -> int:
+        return self.step * self.batch_size
+
+    def epoch(self, should_stop: ShouldStop = never) -> dict[str, float]:
+        """Go once through the training pairs in a new order; returns the mean of each `player/term` and their `loss`.
+
+        `should_stop` is asked before each step. Where it says so, TrainingInterrupted is raised; the next call
+        goes on at that step.
+        Raises Diverged where the loss or a weight is not finite, OutOfMemory where the batch does not fit: as all are
+        of one size, at the first step. The device is waited for once, at the end.
+        """
+        size = self.micro_batch
+        halved = f"trainer.micro_batch={max(1, size // 2)} trains the same in smaller parts"
+        with fitting(f"training on {size} pairs at once", f"{halved}, a lower model.network.width with less"):
+            return self.through_all(should_stop)
+
+    def through_all(self, should_stop: ShouldStop) -> dict[str, float]:
+        self.model.train()
+        part, self.part = self.part, {}
+        order = part["order"] if part else torch.randperm(len(self.pairs), device=self.device)
+        seen: dict[str, list[Tensor]] = {name: list(values) for name, values in part.get("seen", {}).items()}
+        for index in range(self.step % self.steps_per_epoch, self.steps_per_epoch):
+            if should_stop():
+                self.part = {"order": order, "seen": {name: torch.stack(values) for name, values in seen.items()}}
+                raise TrainingInterrupted
+            chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+            self.one_step(*self.batch(chosen), seen)
+        means = {name: float(torch.stack(values).mean()) for name, values in seen.items()}
+        means["loss"] = sum(means.values())
+        if not math.isfinite(means["loss"]):
+            raise Diverged(f"diverged: the training loss is {means['loss']} at step {self.step}; a lower lr may help")
+        if not all(bool(weight.isfinite().all()) for weight in chain(*self.weights.values())):
+            raise Diverged(f"diverged: weights are no numbers at step {self.step}; a lower lr may help")
+        return means
+
+    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        image = signed(self.pairs.images[chosen])
+        target = signed(self.pairs.maps[chosen, : self.channels])
+        return self.augmentation(image, target)
+
+    def one_step(self, image: Tensor, target: Tensor, seen: dict[str, list[Tensor]]) -> None:
+        factor = self.lr_schedule.factor(self.step / self.steps)
+        for player, terms in self.gradients(image, target):
+            optimizer, weights = self.optimizers[player], self.weights[player]
+            for group, rate in zip(optimizer.param_groups, self.rates[player], strict=True):
+                group["lr"] = rate * factor
+            if self.clip:
+                nn.utils.clip_grad_norm_(weights, self.clip)
+            optimizer.step()
+            for term, value in terms.items():
+                seen.setdefault(f"{player}/{term}", []).append(value)
+        self.model.on_step_end()
+        self.step += 1
+        self.average.update()
+
+    def gradients(self, image: Tensor, target: Tensor) -> Losses:
+        """Each player's turn, with its gradients in place and the values of its terms.
+
+        In micro-batches a turn is reached anew for each part, with the same random draws, so that never more than one
+        part's activations are held; what the turns before it yield is passed over. Batch norms see the parts.
+        """
+        if len(image) <= self.micro_batch:
+            for player, terms in self.player_losses(image, target):
+                yield player, self.backward(player, terms, share=1.0, first=True)
+            return
+        parts = list(zip(image.split(self.micro_batch), target.split(self.micro_batch), strict=True))
+        before = random_state()
+        for turn in itertools.count():
+            set_random_state(before)
+            means: dict[str, Tensor] = {}
+            for part in parts:
+                reached = next(itertools.islice(self.player_losses(*part), turn, None), None)
+                if reached is None:
+                    return
+                player, terms = reached
+                values = self.backward(player, terms, len(part[0]) / len(image), first=not means)
+                means = {term: means.get(term, 0) + value for term, value in values.items()}
+            yield player, means
+
+    def backward(self, player: str, terms: dict[str, Tensor], share: float, first: bool) -> dict[str, Tensor]:
+        """Put the gradients of a share of the batch in place, or add them; returns the share's part of each term."""
+        if first:
+            self.optimizers[player].zero_grad(set_to_none=True)
+        shares = {term: value * share if share < 1 else value for term, value in terms.items()}
+        torch.stack(list(shares.values())).sum().backward(inputs=self.weights[player])
+        return {term: value.detach() for term, value in shares.items()}
+
+    def player_losses(self, image: Tensor, target: Tensor) -> Losses:
+        """The model's losses, each computed in the chosen precision; what is done with them is not."""
+        turns = self.model.losses(image, target)
+        while True:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+                turn = next(turns, None)
+            if turn is None:
+                return
+            yield turn
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the data: weights, optimisers, average, step, what there is of an epoch that was left, and the
+        state of every random stream."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "average": self.average.state_dict(),
+            "step": self.step,
+            "part": self.part,
+            **random_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.average.load_state_dict(state["average"])
+        self.step, self.part = state["step"], state["part"]
+        set_random_state(state)
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every random stream."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"random": torch.get_rng_state(), "random_cuda": cuda}
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    torch.set_rng_state(state["random"].cpu())
+    if state["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([stream.cpu() for stream in state["random_cuda"]])
+
+
+def snapshot(model: Model) -> dict[str, Tensor]:
+    """A copy of all weights, on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def summary(diagnostics: Iterable[Sequence[str]]) -> list[str]:
+    """Each trouble of the epochs once, with when it was: 'the model has collapsed: ... (epochs 3 to 9, 4 times)'."""
+    epochs: dict[str, list[int]] = {}
+    for epoch, met in enumerate(diagnostics, start=1):
+        for trouble in met:
+            epochs.setdefault(trouble, []).append(epoch)
+    return [f"{trouble} (epochs {seen[0]} to {seen[-1]}, {len(seen)} times)" for trouble, seen in epochs.items()]
