@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import vmsbench
-from vmsbench.cli import doctor
-from vmsbench.cli.doctor import Finding, dataset, disk, examine, limits, lines, mlflow_answers, slurm
+from vmsbench.cli.commands.toolkit import doctor
+from vmsbench.cli.commands.toolkit.doctor import Finding, dataset, disk, examine, limits, lines, mlflow_answers, slurm
 from vmsbench.data.standin import write_standin
 from vmsbench.errors import UserError
 
