@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 Scores = Mapping[str, float]
-HALVED = ("l1", "crps")
-QUARTERED = ("mse",)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -31,12 +29,3 @@ def numbers(value: Any) -> Scores:
     """The finite numbers of a dictionary."""
     found = {str(key): number(item) for key, item in mapping(value).items()}
     return {key: item for key, item in found.items() if item is not None}
-
-
-def in_unit(metric: str, value: float | None) -> float | None:
-    """A score of the [-1, 1] scale in [0, 1]: L1 and CRPS halve, MSE quarters; None where it has no scale (CC)."""
-    if value is None or metric.endswith("_unit"):
-        return value
-    if metric.startswith(HALVED):
-        return value / 2
-    return value / 4 if metric.startswith(QUARTERED) else None
