@@ -11,16 +11,20 @@ from tests.support.data_folders import write_pairs, write_vischema
 from vmsbench.config.instantiate import build
 from vmsbench.config.plugins import option_files, options
 from vmsbench.config.settings import Config
+from vmsbench.metrics.catalog import METRICS
+from vmsbench.metrics.scores import score
 from vmsbench.models.model import Model
 from vmsbench.testing import (
     dataset_contract,
     launcher_contract,
+    metric_contract,
     model_contract,
     network_contract,
     pruner_contract,
     searcher_contract,
     tracker_contract,
 )
+from vmsbench.testing.metrics import drawn, maps
 
 SMALL = {"width": 8}
 HERE: dict[str, Config] = {"slurm": {"cluster": "local", "gpus": 0, "cpus": 1, "time": 10}}
@@ -97,6 +101,11 @@ def test_datasets(name: str, tmp_path: Path) -> None:
     spec = option("data", name, root=str(root), size=32, **own)
     del spec["cache"]
     dataset_contract(build(spec | {"_partial_": True}), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name in score(drawn(maps(), 0.5), maps())])
+def test_metrics(name: str) -> None:
+    metric_contract(name)
 
 
 def test_what_breaks_a_promise_is_named() -> None:

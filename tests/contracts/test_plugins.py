@@ -18,7 +18,14 @@ from vmsbench.config.instantiate import build
 from vmsbench.config.plugins import VARIABLE, add_folders, groups, option_files, options
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json
-from vmsbench.testing import dataset_contract, network_contract, pruner_contract, searcher_contract, tracker_contract
+from vmsbench.testing import (
+    dataset_contract,
+    metric_contract,
+    network_contract,
+    pruner_contract,
+    searcher_contract,
+    tracker_contract,
+)
 
 GROUPS = ("network", "searcher", "pruner", "tracker", "data")
 CHOSEN = ["data=sample", "network=sample", "searcher=sample", "pruner=sample", "tracker=sample"]
@@ -58,6 +65,7 @@ def test_a_plugins_options_keep_their_contracts(tmp_path: Path) -> None:
     searcher_contract(lambda space: build(searcher, space=space))
     pruner_contract(partial(build, settings["pruner"]))
     tracker_contract(partial(build, settings["tracker"]), tmp_path / "runs")
+    metric_contract("l0_true")
     data = {name: value for name, value in settings["data"].items() if name != "cache"}
     root = str(write_pictures(tmp_path / "pictures"))
     dataset_contract(build(data | {"root": root, "_partial_": True}), tmp_path / "cache")
@@ -78,6 +86,8 @@ def test_a_sweep_of_a_plugins_options_alone_runs(form: str, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "runs" / "unet.csv").read_text().splitlines()) == 3
     about = read_json(tmp_path / "runs" / "unet" / "sweep.json")
+    (results,) = (tmp_path / "runs" / "unet" / "final").glob("*/results.json")
+    assert 0 < read_json(results)["test_scores"]["l0_true"] < 1
     assert about["config"]["model"]["network"]["_target_"] == "vmsbench_sample.network.Plain"
 
 

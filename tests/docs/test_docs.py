@@ -66,7 +66,7 @@ def test_what_is_shown_on_the_page_on_extending_works(tmp_path: Path) -> None:
 def test_the_tests_on_the_page_on_extending_pass(tmp_path: Path) -> None:
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
     folder = own_folder(tmp_path / "mine")
-    done = subprocess.run(tests, cwd=folder, env=surroundings(), capture_output=True, text=True)
+    done = subprocess.run(tests, cwd=folder, env=surroundings(VMSBENCH_CONF="."), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 

@@ -28,6 +28,7 @@ def plain_folder(folder: Path) -> Path:
     """The same as a folder that has the form of conf/, its Python files next to the YAML."""
     shutil.copytree(PACKAGE / "conf", folder)
     shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("conf", "__pycache__"))
+    shutil.move(folder / PACKAGE.name / "metrics.py", folder / "metrics.py")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Contracts: what every network, searcher, pruner, tracker, launcher, dataset and model promises, as functions.
+"""Contracts: what every network, searcher, pruner, tracker, launcher, dataset, metric and model promises, as functions.
 
     from functools import partial
     from vmsbench.testing import network_contract
@@ -12,6 +12,7 @@ call them for every file in conf/.
 
 from vmsbench.testing.datasets import dataset_contract
 from vmsbench.testing.launchers import launcher_contract
+from vmsbench.testing.metrics import metric_contract
 from vmsbench.testing.models import model_contract
 from vmsbench.testing.networks import network_contract
 from vmsbench.testing.pruners import pruner_contract
@@ -21,6 +22,7 @@ from vmsbench.testing.trackers import tracker_contract
 __all__ = [
     "dataset_contract",
     "launcher_contract",
+    "metric_contract",
     "model_contract",
     "network_contract",
     "pruner_contract",

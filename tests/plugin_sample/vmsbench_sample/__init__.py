@@ -1,1 +1,1 @@
-"""A package of one's own that adds a network, a searcher, a pruner, a tracker and a dataset layout to vmsbench."""
+"""A package of one's own that adds one of each to vmsbench: a network, a searcher, a metric, and so on."""
