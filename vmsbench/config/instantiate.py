@@ -5,7 +5,6 @@ only torch. `_partial_: true` gives `functools.partial(Name, ...)`; dictionaries
 out; every other value is passed on as it is.
 """
 
-import copy
 import importlib
 import inspect
 from functools import cache, partial
@@ -94,33 +93,3 @@ def accepted(target: Any) -> dict[str, Any]:
         hints = {}
     found = {"**" if one.kind is one.VAR_KEYWORD else one.name: hints.get(one.name, Any) for one in parameters}
     return found | {name: SEED for name, hint in found.items() if hint is int and name.endswith("seed")}
-
-
-class Named(dict[str, Any]):
-    """Settings that people have a name for."""
-
-    def __init__(self, name: str, settings: dict[str, Any]) -> None:
-        super().__init__(settings)
-        self.name = name
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Named":
-        return Named(self.name, copy.deepcopy(dict(self), memo))
-
-
-def describe(value: Any) -> str:
-    """A setting as people would write it: `SGD(lr=0.01)` for {"_target_": "torch.optim.SGD", "lr": 0.01}."""
-    if isinstance(value, Named):
-        return value.name
-    if isinstance(value, dict):
-        inside = ", ".join(f"{key}={describe(item)}" for key, item in value.items() if not key.startswith("_"))
-        return f"{value['_target_'].rpartition('.')[2]}({inside})" if "_target_" in value else f"{{{inside}}}"
-    if isinstance(value, list | tuple):
-        return f"({', '.join(describe(item) for item in value)})"
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def short(param: str) -> str:
-    """The last words of a dotted path that tell what it is: `model.network.width` is `network.width`."""
-    return ".".join(param.split(".")[-2:])

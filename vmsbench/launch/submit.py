@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.instantiate import build
-from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.errors import UNFINISHED, ConfigurationError, UserError, did_you_mean
 from vmsbench.launch.launcher import Job, Launcher
 from vmsbench.launch.local import LocalLauncher
 from vmsbench.launch.slurm.allocation import refuse_login_node
 from vmsbench.launch.slurm.commands import POLL
 from vmsbench.launch.slurm.jobs import cancel, failing_nodes, job_status, note
 from vmsbench.launch.slurm.launcher import Slurm, Submitted
-from vmsbench.launch.supervisor import UNFINISHED, finish
+from vmsbench.launch.supervisor import finish
 from vmsbench.launch.worker import work
 
 OURS = {

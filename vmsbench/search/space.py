@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmsbench.config.instantiate import Named, describe
+from vmsbench.config.format import Named, describe
 from vmsbench.config.settings import Config, setting
 from vmsbench.errors import ConfigurationError, did_you_mean
 from vmsbench.search.searcher import Params, key

@@ -11,7 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from vmsbench.config.instantiate import build, describe
+from vmsbench.config.format import describe
+from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.splits import splits
