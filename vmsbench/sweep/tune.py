@@ -74,7 +74,7 @@ def searcher_for(settings: Config, space: Space) -> Searcher:
     """The searcher over the space. Raises ConfigurationError where it may ask for more than max_trials."""
     spec = dict(settings["searcher"])
     repeats = spec.pop("repeats", 1)
-    searcher: Searcher = build(spec, space=space)
+    searcher: Searcher = build(spec, "searcher", space=space)
     if repeats != 1:
         searcher = Repeated(searcher, repeats, space.base["seed"])
     if searcher.max_trials > settings["max_trials"]:

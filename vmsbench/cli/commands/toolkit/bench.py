@@ -213,8 +213,9 @@ def search(
     import random
 
     from vmsbench.bench.searchers import race, table
-    from vmsbench.config.compose import compose, options
+    from vmsbench.config.compose import compose
     from vmsbench.config.instantiate import build
+    from vmsbench.config.plugins import options
     from vmsbench.report.render.measurements import draw_race
     from vmsbench.search.simulation import synthetic
     from vmsbench.sweep.tune import experiment_part, space_of
@@ -257,8 +258,9 @@ def stopping(
 ) -> None:
     """How often early stopping changes what is found. Each rule, on recorded learning curves."""
     from vmsbench.bench.pruners import compare, table
-    from vmsbench.config.compose import compose, options
+    from vmsbench.config.compose import compose
     from vmsbench.config.instantiate import build
+    from vmsbench.config.plugins import options
 
     curves = read(source, runs)
     rules = {name: build(compose("unet", [f"pruner={name}"])["pruner"]) for name in options("pruner")}

@@ -1,12 +1,3 @@
-# Add a network in two files
-
-A network takes channels in, channels out, the side of the images, and whether a time is given; it returns an image of
-the same height and width. The model decides those four, so one network works in the UNet's regression, as the GAN's
-generator and in diffusion.
-
-`vmsbench/networks/plain.py`
-
-```python
 """Three convolutions: the smallest network that can be wrong about a picture."""
 
 import torch
@@ -32,25 +23,3 @@ class Plain(Network):
         if time is not None:
             image = torch.cat([image, time[:, None, None, None].expand(-1, 1, *image.shape[2:])], dim=1)
         return self.layers(image)
-```
-
-`conf/network/plain.yaml`
-
-```yaml
-# @package model.network
-# Three convolutions.
-_target_: vmsbench.networks.plain.Plain
-_partial_: true
-width: 32
-```
-
-Nothing else changes. The tests find both files by themselves.
-
-```sh
-vmsbench train --exp unet network=plain data=standin
-vmsbench train --exp diffusion network=plain model.network.width=64 data=standin
-vmsbench ablate network --exp gan data=standin
-```
-
-A searcher, a launcher, a noise schedule, an augmentation and a target are added the same way: a class that keeps its
-base class's promise, and a file in `conf/`.
