@@ -21,7 +21,7 @@ def predict(
     pictures: Annotated[Path, typer.Argument(metavar="IMAGE_OR_FOLDER", help="A picture, or a folder of them.")],
     model: Annotated[str, typer.Option(help="A sweep's name, a trial's or final's folder, or an MLflow run's id.")],
     out: Annotated[Path, typer.Option(help="Where maps/, overlays/ and uncertainty/ are written.")],
-    samples: Annotated[int | None, typer.Option(help="Maps drawn of each picture; as in the model's finals.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Maps drawn of each picture (default: as in its finals).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     npz: Annotated[bool, typer.Option("--npz", help="Write predictions.npz too.")] = False,
     runs: Runs = Path("runs"),

@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 def train(
     exp: Exp,
     overrides: Overrides = None,
-    seed: Annotated[int | None, typer.Option(help="The same as seed=N.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed; the same as seed=N.")] = None,
     epochs: Epochs = None,
-    last: Annotated[bool, typer.Option("--final", help="No more choices: score it once on the test pairs.")] = False,
+    last: Annotated[
+        bool, typer.Option("--final", help="Score it once on the test pairs; make no choices after that.")
+    ] = False,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def status(
     name: Annotated[str | None, typer.Argument(help="A sweep (default: all).")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Again and again until it is over.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until the sweep is over.")] = False,
     as_json: Json = False,
     runs: Runs = Path("runs"),
 ) -> None:

@@ -22,16 +22,16 @@ from vmsbench.cli.submission import submit_search, with_epochs
 
 
 def ablate(
-    group: Annotated[str, typer.Argument(help="What is varied: augment, target, network, noise, ...")],
+    group: Annotated[str, typer.Argument(help="What is varied: augment, target, network, ...")],
     exp: Exp,
     overrides: Overrides = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each option, from other seeds.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings of each option, each from its own seed.")] = 3,
     gpus: Gpus = None,
     cpus: Cpus = None,
-    name: Annotated[str | None, typer.Option(help="The sweep's name; (default: EXP-ablate-GROUP).")] = None,
+    name: Annotated[str | None, typer.Option(help="The sweep's name (default: EXP-ablate-GROUP).")] = None,
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
-    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try failed trials again.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
     allow_login_node: OnLogin = False,

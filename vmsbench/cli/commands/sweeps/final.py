@@ -23,8 +23,8 @@ from vmsbench.cli.submission import command_line, submit
 def final(
     name: Annotated[str, typer.Argument(help="A sweep whose search is finished.")],
     overrides: Overrides = None,
-    top: Annotated[int, typer.Option(help="How many of its best configurations.")] = 3,
-    seeds: Annotated[int, typer.Option(help="From how many fresh seeds each.")] = 5,
+    top: Annotated[int, typer.Option(help="Number of best configurations to train.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Fresh seeds for each configuration.")] = 5,
     gpus: Gpus = None,
     cpus: Cpus = None,
     runs: Runs = Path("runs"),

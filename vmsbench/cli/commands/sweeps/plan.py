@@ -47,13 +47,13 @@ def plan(
     name: SweepName = None,
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
-    calibrate: Annotated[bool, typer.Option(help="Measure what was never trained, for 20 seconds at most.")] = True,
+    calibrate: Annotated[bool, typer.Option(help="Measure what was not trained yet, for 20 seconds at most.")] = True,
     as_json: Json = False,
     nodes: Nodes = None,
     hours: Hours = None,
     allow_login_node: OnLogin = False,
 ) -> None:
-    """What `tune` with the same words would take. Trials, epochs, hours, bytes: nothing is begun.
+    """What `tune` with the same words would take. Trials, epochs, hours, bytes: nothing is started.
 
     The search is played twenty times on made-up curves with the real rules.
     """

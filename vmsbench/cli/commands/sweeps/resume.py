@@ -21,17 +21,17 @@ from vmsbench.cli.submission import submit_search
 
 
 def resume(
-    name: Annotated[str, typer.Argument(help="A sweep that was begun.")],
+    name: Annotated[str, typer.Argument(help="A sweep that was started.")],
     overrides: Overrides = None,
     gpus: Gpus = None,
     cpus: Cpus = None,
     runs: Runs = Path("runs"),
-    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try failed trials again.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
     allow_login_node: OnLogin = False,
 ) -> None:
-    """Continue a sweep with the settings that it was begun with.
+    """Continue a sweep with the settings it was started with.
 
     budget=, slots, device and the places of files may change.
     """

@@ -26,7 +26,7 @@ from vmsbench.errors import UserError
 
 
 def doctor(
-    data: Annotated[Path | None, typer.Option(help="A folder of images and maps; (default: $VMSBENCH_DATA).")] = None,
+    data: Annotated[Path | None, typer.Option(help="A folder of images and maps (default: $VMSBENCH_DATA).")] = None,
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
