@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import (
+    ConfigDir,
     Cpus,
     Gpus,
     Json,
@@ -23,6 +24,7 @@ from vmsbench.cli.submission import command_line, submit
 def final(
     name: Annotated[str, typer.Argument(help="A sweep whose search is finished.")],
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     top: Annotated[int, typer.Option(help="Number of best configurations to train.")] = 3,
     seeds: Annotated[int, typer.Option(help="Fresh seeds for each configuration.")] = 5,
     gpus: Gpus = None,
