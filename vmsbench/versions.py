@@ -6,6 +6,7 @@ stay importable: they stand in pickled jobs, in command lines and in models that
 
 import ast
 import hashlib
+import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,7 @@ PUBLIC = {
     "one experiment": "vmsbench.experiment",
     "MLflow model": "vmsbench.tracking.mlflow.model",
 }
+"""Functions that queued jobs name, modules that command lines run, and MLflow's loader module, by what they are."""
 
 
 def check_schema(document: Mapping[str, Any], file: Path) -> None:
@@ -50,6 +52,18 @@ def check_schema(document: Mapping[str, Any], file: Path) -> None:
         )
     newer = "a newer vmsbench" if found > SCHEMA else "an older vmsbench"
     raise UserError(f"{file} has schema {found}, this vmsbench reads {SCHEMA}: {newer} wrote it, and reads it")
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the code that runs, `-dirty` where it was changed since; None outside a git repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    place = Path(__file__).parent
+    try:
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 @cache

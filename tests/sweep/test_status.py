@@ -16,12 +16,13 @@ from vmsbench.experiment import run
 from vmsbench.files import append_line, save_json
 from vmsbench.store.lock import owned
 from vmsbench.sweep.status import last_line, status, why
+from vmsbench.versions import SCHEMA
 
 
 def described(folder: Path) -> None:
     """What a study writes beside the journal before its first trial."""
     whole = settings()
-    save_json(folder / "sweep.json", {"config": whole, "space": whole["space"]["parameters"]})
+    save_json(folder / "sweep.json", {"schema": SCHEMA, "config": whole, "space": whole["space"]["parameters"]})
 
 
 def test_a_sweep_at_work_shows_its_running_trial_its_walk_and_its_best(tmp_path: Path) -> None:

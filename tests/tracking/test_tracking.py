@@ -24,6 +24,7 @@ from vmsbench.tracking.mlflow.server import compared
 from vmsbench.tracking.mlflow.tracker import MlflowTracker, masked
 from vmsbench.tracking.records import flat, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
+from vmsbench.versions import SCHEMA
 
 START = 1_700_000_000.0  # seconds since 1970
 TRIALS = ("aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc")
@@ -36,8 +37,9 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def append(path: Path, **line: Any) -> None:
+    schema = {} if path.exists() else {"schema": SCHEMA}
     with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line | schema) + "\n")
 
 
 def write(path: Path, value: Any) -> None:
@@ -65,7 +67,7 @@ def begin(sweep: Path, trial: str, width: int, at: float, folder: str = "trials"
     path = sweep / folder / trial
     network = {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": width}
     model = {"_target_": "vmsbench.models.regression.Regression", "network": network, "long": "x" * 7000}
-    write(path / "config.json", {"exp": "unet", "seed": seed, "model": model, "data": {"root": None}})
+    write(path / "config.json", {"schema": SCHEMA, "exp": "unet", "seed": seed, "model": model, "data": {"root": None}})
     (path / "samples.png").write_bytes(b"png")
     if folder == "final":
         append(sweep / "journal.jsonl", event="final_started", time=at, trial=trial)
@@ -79,7 +81,7 @@ def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials"
     if outcome == "complete":
         (path / "checkpoint.pt").write_bytes(b"weights")
         fid = {"name": "FID-2048", "value": None, "floor": None, "n": 0, "reason": "no weights"}
-        write(path / "results.json", {"epochs": 4, "seconds": 8.0, "parameters": 1234, "fid": fid})
+        write(path / "results.json", {"schema": SCHEMA, "epochs": 4, "seconds": 8.0, "parameters": 1234, "fid": fid})
     append(
         sweep / "journal.jsonl",
         event="finished",
@@ -95,9 +97,15 @@ def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials"
 def begin_sweep(runs: Path, name: str = "unet") -> Path:
     sweep = runs / name
     dataset = {"title": "VISCHEMA PLUS, 64 px", "digest": "d1", "size": 64, "coding": "rg", "train": 9, "test": 3}
-    about = {"name": name, "exp": "unet", "created": "2023-11-14T22:13:20+00:00", "command": "vmsbench tune --exp unet"}
+    about = {
+        "schema": SCHEMA,
+        "name": name,
+        "exp": "unet",
+        "created": "2023-11-14T22:13:20+00:00",
+        "command": "vmsbench tune --exp unet",
+    }
     searcher = {"_target_": "vmsbench.search.coordinate.Parameter", "rounds": 1}
-    write(sweep / "sweep.json", about | {"dataset": dataset, "searcher": searcher, "commit": "c0ffee"})
+    write(sweep / "sweep.json", about | {"searcher": searcher, "commit": "c0ffee"})
     write(sweep / "splits.json", {"train": ["a"], "seed": 0})
     write(sweep / "baselines.json", {"validation": {"black": {"l1": 0.3}, "pixel_median": {"l1": 0.2}}})
     return sweep

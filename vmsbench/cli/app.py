@@ -28,6 +28,7 @@ from vmsbench.cli.options import (
     writable,
 )
 from vmsbench.errors import UserError
+from vmsbench.signals import UNFINISHED
 
 app = typer.Typer(
     help="Which model predicts what people remember of a picture: tune, compare, report.",
@@ -40,8 +41,6 @@ app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 app.add_typer(clusters_app)
 app.add_typer(weights_app, name="weights")
-
-UNFINISHED = 75
 
 
 @app.command()

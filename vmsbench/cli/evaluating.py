@@ -14,7 +14,8 @@ from vmsbench.data.cache import expand
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
-from vmsbench.files import append_line, plain, read_json, read_lines, save_json
+from vmsbench.experiment import read_checked
+from vmsbench.files import append_line, plain, read_lines, save_json
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.external import check_there, read_predictions
@@ -24,6 +25,7 @@ from vmsbench.metrics.significance import skill, verdict
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
 from vmsbench.training.evaluation import save_predictions
+from vmsbench.versions import SCHEMA
 
 BASELINES = "baselines"
 REFERENCE = "pixel_median"
@@ -136,7 +138,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
     Raises UserError where the name is another's already.
     """
     file = folder / "results.json"
-    if file.exists() and (kept := read_json(file)["source"]) != str(source.resolve()):
+    if file.exists() and (kept := read_checked(file)["source"]) != str(source.resolve()):
         raise UserError(f"--name {folder.name} is that of {kept}; choose another, or remove {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
@@ -144,6 +146,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
     save_predictions(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
     mine = answer["predictors"][folder.name]
     results = {
+        "schema": SCHEMA,
         "exp": "outside",
         "source": str(source.resolve()),
         "samples": samples.shape[1],

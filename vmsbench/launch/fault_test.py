@@ -24,8 +24,10 @@ from vmsbench.launch.slurm.allocation import python, scrubbed
 from vmsbench.launch.slurm.commands import Refused, call
 from vmsbench.launch.slurm.jobs import cancel, job_status, jobs_of, note, notes
 from vmsbench.launch.slurm.launcher import Slurm
-from vmsbench.launch.supervisor import UNFINISHED, finish
+from vmsbench.launch.supervisor import finish
 from vmsbench.processes import descendants, end, living
+from vmsbench.signals import UNFINISHED
+from vmsbench.versions import PUBLIC
 
 TOY = (
     *("tune", "--exp", "unet", "--quiet", "data=standin", "data.size=32", "data.count=120", "preset=quick"),
@@ -171,7 +173,7 @@ class InSlurm(FaultTarget):
         else:
             nodes = next(line["nodes"] for line in reversed(notes(self.folder)) if line["event"] == "began")
             inside = ["srun", f"--jobid={self.job}", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={nodes[0]}"]
-            strike = python("vmsbench.launch.fault_test", how, str(self.folder.parent))
+            strike = python(PUBLIC["fault test"], how, str(self.folder.parent))
             call(*inside, "--mem=0", "--quiet", *strike, environment=scrubbed())
 
     def over(self) -> bool:

@@ -17,8 +17,9 @@ from vmsbench.launch.slurm.allocation import refuse_login_node
 from vmsbench.launch.slurm.commands import POLL
 from vmsbench.launch.slurm.jobs import cancel, failing_nodes, job_status, note
 from vmsbench.launch.slurm.launcher import Slurm, Submitted
-from vmsbench.launch.supervisor import UNFINISHED, finish
+from vmsbench.launch.supervisor import finish
 from vmsbench.launch.worker import work
+from vmsbench.signals import UNFINISHED
 
 OURS = {
     "--nodes": 1,
