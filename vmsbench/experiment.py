@@ -34,7 +34,7 @@ from vmsbench.signals import INTERRUPTED
 from vmsbench.training.checks import check, check_fid, chosen_device
 from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, save_predictions, validation_losses
 from vmsbench.training.trainer import ShouldStop, Training, TrainingInterrupted, never, snapshot, summary
-from vmsbench.versions import SCHEMA, check_schema, code_version
+from vmsbench.versions import SCHEMA, code_version, read_checked
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -90,13 +90,6 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
     except Exception:
         log(folder, traceback.format_exc())
         raise
-
-
-def read_checked(file: Path) -> dict[str, Any]:
-    """The JSON object in a file of an experiment. Raises UserError where its schema is another than this version's."""
-    document: dict[str, Any] = read_json(file)
-    check_schema(document, file)
-    return document
 
 
 class Experiment:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
+from vmsbench.files import read_json
 
 SCHEMA = 1
 """Of config.json, results.json, sweep.json and journal.jsonl."""
@@ -43,15 +44,22 @@ PUBLIC = {
 def check_schema(document: Mapping[str, Any], file: Path) -> None:
     """Raises UserError for a file that this version cannot read, in one line that says which version can."""
     found = document.get("schema")
-    if found == SCHEMA:
-        return
     if not isinstance(found, int) or isinstance(found, bool):
         raise UserError(
             f"{file} has no schema: a version of vmsbench before 0.2 wrote it, and that version alone reads it; "
             "choose another --runs, or remove the folder"
         )
+    if found == SCHEMA:
+        return
     newer = "a newer vmsbench" if found > SCHEMA else "an older vmsbench"
     raise UserError(f"{file} has schema {found}, this vmsbench reads {SCHEMA}: {newer} wrote it, and reads it")
+
+
+def read_checked(file: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises UserError for one that this version cannot read, as `check_schema`."""
+    document: dict[str, Any] = read_json(file)
+    check_schema(document, file)
+    return document
 
 
 @cache

@@ -21,8 +21,9 @@ from vmsbench.report.render.markdown import to_report
 from vmsbench.report.render.tables import Cell, Column, Part, Table, to_csv, to_latex, to_markdown
 from vmsbench.report.sections.fid import distance_table
 from vmsbench.report.write import report
+from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.reader import collect
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.records import SweepGroup
 
 torch.set_num_threads(1)
 

@@ -18,7 +18,9 @@ from tests.cli.test_commands import command, surroundings
 from tests.support.tiny import configuration, dataset
 from vmsbench import experiment
 from vmsbench.config.instantiate import build
-from vmsbench.store.folder import milliseconds, read
+from vmsbench.store.experiments import FinalRecord, TrialRecord
+from vmsbench.store.reader import read_sweep
+from vmsbench.store.values import milliseconds
 from vmsbench.tracking.mlflow.fetch import fetched, folder_of_run
 from vmsbench.tracking.mlflow.server import compared
 from vmsbench.tracking.mlflow.tracker import MlflowTracker, masked
@@ -90,6 +92,7 @@ def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials"
         state=outcome,
         score=0.1,
         epoch=4,
+        seconds=8.0,
         cause=cause,
     )
 
@@ -99,6 +102,7 @@ def begin_sweep(runs: Path, name: str = "unet") -> Path:
     dataset = {"title": "VISCHEMA PLUS, 64 px", "digest": "d1", "size": 64, "coding": "rg", "train": 9, "test": 3}
     about = {
         "schema": SCHEMA,
+        "dataset": dataset,
         "name": name,
         "exp": "unet",
         "created": "2023-11-14T22:13:20+00:00",
@@ -178,11 +182,16 @@ def store(sweep: Path) -> str:
 # The records: plain data
 
 
+def trainings(sweep: Path) -> list[TrialRecord | FinalRecord]:
+    found = read_sweep(sweep)
+    return [*found.trials, *found.finals]
+
+
 def test_each_training_starts_when_the_journal_says_that_it_was_begun(tmp_path: Path) -> None:
     sweep = half_a_sweep(tmp_path)
     begin(sweep, "ffffffffffff", width=8, at=START + 43, folder="final", seed=7)
     began = [START, START + 10, START + 20, START + 43]
-    assert [experiment.started for experiment in read(sweep).experiments] == [1000 * at for at in began]
+    assert [experiment.started for experiment in trainings(sweep)] == [1000 * at for at in began]
 
 
 def test_a_cut_last_line_and_missing_files_are_tolerated(tmp_path: Path) -> None:
@@ -191,13 +200,14 @@ def test_a_cut_last_line_and_missing_files_are_tolerated(tmp_path: Path) -> None
         file.write('{"epoch": 3, "sec')
     (sweep / "baselines.json").unlink()
     (sweep / "trials" / "eeeeeeeeeeee").mkdir()
-    running = read(sweep).experiments[2]
-    assert [line["epoch"] for line in running.history] == [1, 2]
-    assert [record.key for record in records(read(sweep))] == ["sweep", *(f"trials/{trial}" for trial in TRIALS)]
+    running = read_sweep(sweep).trials[2]
+    assert [epoch.number for epoch in running.history] == [1, 2]
+    assert [record.key for record in records(read_sweep(sweep))] == ["sweep", *(f"trials/{trial}" for trial in TRIALS)]
 
 
-def test_an_empty_folder_has_nothing_to_say(tmp_path: Path) -> None:
-    assert read(tmp_path).experiments == ()
+def test_an_empty_folder_is_not_mirrored(tmp_path: Path) -> None:
+    MlflowTracker().sync(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_settings_are_flat_and_a_class_is_its_name() -> None:
@@ -217,9 +227,9 @@ def test_epochs_without_a_time_get_one_that_never_changes(tmp_path: Path) -> Non
     folder = begin(sweep, TRIALS[0], width=8, at=START)
     for epoch in (1, 2):
         append(folder / "history.jsonl", epoch=epoch, seconds=1.5 * epoch, train_loss={"loss": 1.0})
-    first = records(read(sweep))[1].curve
+    first = records(read_sweep(sweep))[1].curve
     append(folder / "history.jsonl", epoch=3, seconds=4.5, train_loss={"loss": 1.0})
-    assert records(read(sweep))[1].curve[:2] == first
+    assert records(read_sweep(sweep))[1].curve[:2] == first
     assert [point.time - 1000 * START for point in first] == [1500, 3000]
 
 
@@ -227,7 +237,7 @@ def test_the_status_of_runs_is_the_truth(tmp_path: Path) -> None:
     sweep = half_a_sweep(tmp_path)
 
     def statuses() -> list[str]:
-        return [record.status for record in records(read(sweep))]
+        return [record.status for record in records(read_sweep(sweep))]
 
     assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
     append(sweep / "journal.jsonl", event="interrupted", time=START + 25)

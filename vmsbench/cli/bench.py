@@ -318,7 +318,7 @@ def tell(lines: list[str], answer: dict[str, Any], as_json: bool) -> None:
 
 def read(source: str, runs: Path) -> "Recorded":
     from vmsbench.bench.recorded_curves import Recorded, recorded
-    from vmsbench.cli.sweeping import sweep_named
+    from vmsbench.store.sweeps import sweep_named
 
     return Recorded.load(Path(source)) if source.endswith(".json") else recorded(sweep_named(source, runs))
 

@@ -2,12 +2,13 @@
 
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from vmsbench.cli.reporting import write_report
 from vmsbench.cli.sweeping import sweep
 from vmsbench.config.compose import compose
-from vmsbench.files import read_json, read_lines
+from vmsbench.store.reader import read_baselines, read_sweep
 
 EXPERIMENTS: dict[str, list[str]] = {"unet": [], "gan": [], "diffusion": ["network=unet"]}
 
@@ -35,13 +36,13 @@ def run_demo(runs: Path, out: Path) -> bool:
 
 def table(runs: Path) -> list[str]:
     """The families beside the predictors that ignore the image and the one that knows the answer."""
-    rows: list[tuple[str, dict[str, float]]] = []
+    rows: list[tuple[str, Mapping[str, float]]] = []
     for exp in EXPERIMENTS:
-        finals = [event["scores"] for event in read_lines(runs / exp / "journal.jsonl") if event["event"] == "final"]
+        finals = [final.scores for final in read_sweep(runs / exp).finals if final.scores]
         if finals:
             mean = {name: sum(one[name] for one in finals) / len(finals) for name in ("l1", "l1_unit", "crps")}
             rows.append((exp, mean))
-    rows += list(read_json(runs / "unet" / "baselines.json")["test"].items())
+    rows += list(read_baselines(runs / "unet")["test"].items())
     lines = ["scores on the test pairs      L1 [-1,1]   L1 [0,1]   CRPS [-1,1]"]
     for name, scores in sorted(rows, key=lambda row: row[1]["crps"]):
         lines.append(f"  {name:<24}  {scores['l1']:>10.4f} {scores['l1_unit']:>10.4f} {scores['crps']:>13.4f}")

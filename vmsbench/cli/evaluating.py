@@ -14,7 +14,6 @@ from vmsbench.data.cache import expand
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
-from vmsbench.experiment import read_checked
 from vmsbench.files import append_line, plain, read_lines, save_json
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
@@ -25,7 +24,7 @@ from vmsbench.metrics.significance import skill, verdict
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
 from vmsbench.training.evaluation import save_predictions
-from vmsbench.versions import SCHEMA
+from vmsbench.versions import SCHEMA, read_checked
 
 BASELINES = "baselines"
 REFERENCE = "pixel_median"

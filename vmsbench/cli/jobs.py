@@ -4,9 +4,8 @@ from collections import deque
 from pathlib import Path
 
 from vmsbench.errors import UserError, did_you_mean
-from vmsbench.files import append_line, read_lines
 from vmsbench.launch.slurm.commands import POLL
-from vmsbench.launch.slurm.jobs import JobStatus, cancel, job_statuses, jobs_of, leading_jobs, notes
+from vmsbench.launch.slurm.jobs import JobStatus, cancel, job_statuses, leading_jobs, notes
 from vmsbench.launch.submit import follow
 
 
@@ -48,18 +47,8 @@ def cancel_jobs(name: str, runs: Path) -> None:
     print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: no job of it is left in Slurm")
 
 
-def told(folder: Path) -> list[JobStatus]:
-    """What Slurm says of a sweep's jobs; nothing where it has none.
-
-    Where all are surely over and the journal does not say how, it is told that: else MLflow would show it running.
-    """
-    if not jobs_of(folder):
-        return []
-    now = job_statuses(folder)
-    journal = folder / "journal.jsonl"
-    events = list(read_lines(journal))
-    silent = all(one.over for one in now) and now[-1].state != "COMPLETED" and not (folder / "lock").exists()
-    if silent and events and events[-1]["event"] != "interrupted":
-        why = f"{now[-1].state}: {now[-1].reason}"
-        append_line(journal, {"event": "interrupted", "time": events[-1]["time"], "why": why})
-    return now
+def ending_of(jobs: list[JobStatus]) -> str | None:
+    """How Slurm ended the jobs of a sweep, where all are over and the last one did not complete."""
+    if not jobs or not all(one.over for one in jobs) or jobs[-1].state == "COMPLETED":
+        return None
+    return f"{jobs[-1].state}: {jobs[-1].reason}"

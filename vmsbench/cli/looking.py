@@ -6,14 +6,14 @@ import sys
 import time
 from pathlib import Path
 
-from vmsbench.cli.jobs import told
+from vmsbench.cli.jobs import ending_of
 from vmsbench.cli.progress import duration, number
-from vmsbench.cli.sweeping import sweep_named
 from vmsbench.config.instantiate import describe, short
 from vmsbench.errors import UserError
 from vmsbench.files import plain
 from vmsbench.launch.slurm.commands import POLL
-from vmsbench.launch.slurm.jobs import JobStatus
+from vmsbench.launch.slurm.jobs import JobStatus, job_statuses, jobs_of
+from vmsbench.store.sweeps import sweep_named
 from vmsbench.sweep.status import Status, Why, status, why
 
 WIDTH = 80
@@ -31,8 +31,8 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
     asked = float("-inf")
     while True:
         if time.monotonic() - asked >= POLL:
-            asked, jobs = time.monotonic(), {folder: told(folder) for folder in folders}
-        found = {folder: status(folder) if (folder / "sweep.json").exists() else None for folder in folders}
+            asked, jobs = time.monotonic(), {folder: jobs_in(folder) for folder in folders}
+        found = {folder: standing(folder, jobs[folder]) for folder in folders}
         if as_json:
             values = [
                 (plain(dataclasses.asdict(one)) if one else {"name": folder.name, "state": NOT_BEGUN})
@@ -52,6 +52,19 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
         if not watch or not (alive or any(job.live for told_of in jobs.values() for job in told_of)):
             return
         time.sleep(PERIOD)
+
+
+def jobs_in(folder: Path) -> list[JobStatus]:
+    """What Slurm says of a sweep's jobs; nothing where it has none."""
+    return job_statuses(folder) if jobs_of(folder) else []
+
+
+def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:
+    """How a sweep stands, None before it begins; of one whose process is gone the jobs say how it ended."""
+    if not (folder / "sweep.json").exists():
+        return None
+    one, why = status(folder), ending_of(jobs)
+    return dataclasses.replace(one, state="interrupted", why=why) if one.state == "dead" and why else one
 
 
 def lines(one: Status) -> list[str]:

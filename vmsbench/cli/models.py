@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from vmsbench.cli.sweeping import sweep_named
 from vmsbench.errors import UserError
+from vmsbench.store.sweeps import sweep_named
 
 
 def model_folder(named: str, runs: Path) -> Path:

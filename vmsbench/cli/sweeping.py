@@ -11,12 +11,13 @@ from typing import Any
 from vmsbench.cli.progress import watching
 from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import build, describe, short
-from vmsbench.errors import ConfigurationError, UserError, did_you_mean
-from vmsbench.files import read_json, read_lines
+from vmsbench.errors import ConfigurationError
 from vmsbench.ray_backend.resources import ray_for, slots_for
+from vmsbench.store.documents import read_document
+from vmsbench.store.reader import read_about, read_sweep
+from vmsbench.store.sweeps import check_name, sweep_folders, sweep_named
 
 LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
-NOT_SWEEPS = ("cache", "outside", "single")
 PLACES = ("device", "fid", "launcher", "slots", "tracker")
 
 
@@ -36,9 +37,7 @@ def sweep(
     from vmsbench.sweep.trial import Callback
     from vmsbench.sweep.tune import Driver, tune
 
-    if not name or "/" in name or name.startswith(".") or name in NOT_SWEEPS:
-        taken = ", ".join(NOT_SWEEPS)
-        raise ConfigurationError(f"--name {name}: a sweep's name is a folder's name, such as gan-2; taken are {taken}")
+    check_name(name)
     runs = Path(runs_folder).resolve()
 
     def go(watcher: Callback, driver: Driver, slots: dict[str, float]) -> None:
@@ -142,21 +141,12 @@ def settings_of(name: str, runs: Path, overrides: list[str]) -> tuple[dict[str, 
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
-    about = read_json(sweep_named(name, runs) / "sweep.json")
+    about = read_about(sweep_named(name, runs))
     words = told_anew(name, overrides, PLACES)
     composed = compose(about["exp"], overrides)
     given = {"data.root": composed["data"]["root"], "device": composed["device"], "fid": composed["fid"]}
     told = {path: value for path, value in given.items() if any(word.startswith(path) for word in words)}
     return composed | {"metric": about["config"]["metric"], "trainer": about["config"]["trainer"]}, told
-
-
-def sweep_named(name: str, runs: Path) -> Path:
-    """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
-    there = sorted(file.parent.name for file in runs.glob("*/sweep.json"))
-    if name not in there:
-        begun = f"there are: {', '.join(there)}" if there else f"none is there; vmsbench tune --name {name} makes one"
-        raise UserError(f"no sweep {name} in {runs}{did_you_mean(name, there)}  ({begun})")
-    return runs / name
 
 
 def told_anew(name: str, overrides: list[str], places: tuple[str, ...]) -> list[str]:
@@ -172,7 +162,7 @@ def told_anew(name: str, overrides: list[str], places: tuple[str, ...]) -> list[
 
 def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> dict[str, Any]:
     """All settings that a sweep was begun with, but for those that say where things are and how much is spent."""
-    about = read_json(sweep_named(name, runs) / "sweep.json")
+    about = read_about(sweep_named(name, runs))
     words = told_anew(name, overrides, (*PLACES, *LIMITS))
     composed, settings = compose(about["exp"], overrides), about["settings"]
     for word in words:
@@ -189,60 +179,38 @@ def warn(text: str) -> None:
 
 def found(folder: Path) -> dict[str, Any]:
     """What a finished sweep found, for other programs."""
-    events = list(read_lines(folder / "journal.jsonl"))
-    winner = next(event for event in reversed(events) if event["event"] == "winner")
+    sweep = read_sweep(folder)
+    winner = next(event for event in reversed(sweep.events) if event["event"] == "winner")
     return {
         "state": "finished",
-        "metric": read_json(folder / "sweep.json")["config"]["metric"],
+        "metric": sweep.metric,
         "winner": {name: winner[name] for name in ("trial", "choice", "score")},
-        "finals": [event for event in events if event["event"] == "final"],
-        "baselines": read_json(folder / "baselines.json")["test"],
+        "finals": [event for event in sweep.events if event["event"] == "final"],
+        "baselines": read_document(folder / "baselines.json")["test"],
     }
 
 
 def outcome(folder: Path) -> list[str]:
     """What a finished sweep found, beside the map that ignores the image."""
-    from vmsbench.search.searcher import key
-
-    events = list(read_lines(folder / "journal.jsonl"))
-    winner = next(event for event in reversed(events) if event["event"] == "winner")
-    metric = read_json(folder / "sweep.json")["config"]["metric"]
-    names = {
-        (entry["param"], key(option["set"])): option["name"]
-        for entry in read_json(folder / "sweep.json")["space"]
-        for option in entry["values"]
-        if isinstance(option, dict) and {"name", "set"} <= set(option)
-    }
-    choice = ", ".join(
-        f"{short(param)}={names.get((param, key(value))) or describe(value)}"
-        for param, value in winner["choice"].items()
-    )
+    sweep = read_sweep(folder)
+    winner, metric = sweep.winner, sweep.metric
+    choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in winner["choice"].items())
     lines = [
         f"{folder.name}: the best configuration is {choice}",
         f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",
     ]
-    failed = {event["trial"] for event in events if event["event"] == "finished" and event["state"] == "failed"}
-    failed -= {event["trial"] for event in events if event["event"] == "finished" and event["state"] != "failed"}
+    failed = [trial for trial in sweep.trials if trial.state == "failed"]
     if failed:
         lines.append(f"  {len(failed)} trials failed and could not win; the same command with --retry tries them again")
-    blind = read_json(folder / "baselines.json")["test"]["pixel_median"]
-    finals = [event for event in events if event["event"] == "final"]
-    for final in sorted(finals, key=lambda event: (event["rank"], event["seed"])):
-        scores = final["scores"]
+    blind = sweep.baselines["test"]["pixel_median"]
+    for final in sorted((one for one in sweep.finals if one.scores), key=lambda one: (one.rank or 0, one.seed or 0)):
+        scores = final.scores
         lines.append(
-            f"  test, rank {final['rank']}, seed {final['seed']}: {metric} {scores[metric]:.4f}, L1 {scores['l1']:.4f} "
+            f"  test, rank {final.rank}, seed {final.seed}: {metric} {scores[metric]:.4f}, L1 {scores['l1']:.4f} "
             f"in [-1,1], {scores['l1_unit']:.4f} in [0,1]"
         )
     lines.append(f"  pixel median, blind to the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
     return lines
-
-
-def sweeps_in(runs: Path) -> list[Path]:
-    """The sweeps' folders. Raises UserError where there are none."""
-    there = sorted(file.parent for file in runs.glob("*/sweep.json"))
-    if not there:
-        raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
-    return there
 
 
 def mirror(runs: Path, names: list[str], quiet: bool = False) -> None:
@@ -250,13 +218,13 @@ def mirror(runs: Path, names: list[str], quiet: bool = False) -> None:
 
     Runs of a sweep that nobody works on any more are ended.
     """
-    from vmsbench.sweep.status import living_owner
+    from vmsbench.store.lock import living_owner
     from vmsbench.tracking.mlflow.tracker import MlflowTracker
     from vmsbench.tracking.tracker import Untracked
 
     shown = []
-    for folder in [sweep_named(name, runs) for name in names] or sweeps_in(runs):
-        tracker = build(read_json(folder / "sweep.json").get("settings", {}).get("tracker")) or MlflowTracker()
+    for folder in sweep_folders(runs, names):
+        tracker = build(read_about(folder).get("settings", {}).get("tracker")) or MlflowTracker()
         if isinstance(tracker, Untracked):
             tracker = MlflowTracker()
         tracker.sync(folder, alive=living_owner(folder) is not None)

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.cli.models import model_folder
-from vmsbench.cli.sweeping import sweep_named
 from vmsbench.config.instantiate import build
 from vmsbench.errors import UserError
-from vmsbench.files import read_json, save_json
+from vmsbench.files import save_json
 from vmsbench.inference.predictor import load
 from vmsbench.inference.sampling_sweep import tradeoff
 from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.baselines import evaluate as score
+from vmsbench.store.sweeps import sweep_named
+from vmsbench.versions import read_checked
 
 
 def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> None:
@@ -23,7 +24,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     """
     folder = sweep_named(name, runs)
     chosen = model_folder(name, runs)
-    config = read_json(chosen / "config.json")
+    config = read_checked(chosen / "config.json")
     dataset = build(config["data"])
     if dataset.digest != config["data"]["digest"]:
         raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")

@@ -6,8 +6,9 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from vmsbench.cli.sweeping import mirror, sweeps_in
+from vmsbench.cli.sweeping import mirror
 from vmsbench.signals import stoppable
+from vmsbench.store.sweeps import sweeps_in
 from vmsbench.tracking.mlflow.server import compared, free_port, links, serving
 from vmsbench.tracking.mlflow.tracker import EXPERIMENT, where
 

@@ -11,11 +11,10 @@ from torch import Tensor
 from vmsbench.config.instantiate import build
 from vmsbench.data.pairs import signed
 from vmsbench.errors import UserError
-from vmsbench.files import read_json
 from vmsbench.models.model import Model
 from vmsbench.training.checks import chosen_device
 from vmsbench.training.evaluation import FIXED_SEED, fixed_rng
-from vmsbench.versions import check_schema
+from vmsbench.versions import read_checked
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,9 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
 
 def document(folder: Path, name: str) -> dict[str, Any]:
     try:
-        found = dict(read_json(folder / name))
+        return read_checked(folder / name)
     except FileNotFoundError as error:
         why = "its training is not finished" if name == "results.json" else "it is no trial's, final's or training's"
         raise UserError(f"{folder} has no {name}: {why}") from error
     except json.JSONDecodeError as error:
         raise UserError(f"{folder / name} is no JSON: {error}") from error
-    check_schema(found, folder / name)
-    return found

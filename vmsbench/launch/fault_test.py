@@ -27,6 +27,7 @@ from vmsbench.launch.slurm.launcher import Slurm
 from vmsbench.launch.supervisor import finish
 from vmsbench.processes import descendants, end, living
 from vmsbench.signals import UNFINISHED
+from vmsbench.store.journal import Journal
 from vmsbench.versions import PUBLIC
 
 TOY = (
@@ -299,7 +300,7 @@ class FaultTest:
 
 def outcome(folder: Path) -> dict[str, Any]:
     """Scores of all trainings, how often each was finished, and the winner, from the journal."""
-    events = list(read_lines(folder / "journal.jsonl"))
+    events = list(Journal(folder / "journal.jsonl").events())
     over = [event for event in events if event["event"] == "finished" and event["state"] == "complete"]
     finals = {event["trial"]: event["scores"]["l1"] for event in events if event["event"] == "final"}
     names = [event["trial"] for event in over]

@@ -16,7 +16,7 @@ from vmsbench.data.pairs import Dataset
 from vmsbench.data.splits import splits
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import config_hash
-from vmsbench.files import plain, read_json, save_json
+from vmsbench.files import plain, save_json
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.search.pruners import NoPruner, Pruner
 from vmsbench.search.repeated import Repeated
@@ -24,6 +24,7 @@ from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import owned
+from vmsbench.store.reader import read_about
 from vmsbench.store.usage import last_sign, slot_hours
 from vmsbench.sweep.budget import Budget, read_budget
 from vmsbench.sweep.finals import Finals, finalists, measure_later
@@ -31,7 +32,7 @@ from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, TrialSource
 from vmsbench.sweep.trial_cache import TrialCache
 from vmsbench.training.checks import check, check_fid
-from vmsbench.versions import SCHEMA, check_schema, commit
+from vmsbench.versions import SCHEMA, commit
 
 Driver = Callable[[TrialSource, Pruner], bool]
 """Runs work to its end; False where it was interrupted."""
@@ -218,8 +219,7 @@ def final(
     """
     if min(top, seeds) < 1:
         raise ConfigurationError(f"--top {top} --seeds {seeds}: at least 1 of each")
-    about = read_json(folder / "sweep.json")
-    check_schema(about, folder / "sweep.json")
+    about = read_about(folder)
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
     if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
@@ -282,9 +282,7 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "pruner": settings["pruner"],
     }
     if (folder / "sweep.json").exists():
-        before = read_json(folder / "sweep.json")
-        check_schema(before, folder / "sweep.json")
-        refuse_other(before, described, folder)
+        refuse_other(read_about(folder), described, folder)
         return
     save_json(folder / "splits.json", splits(dataset) | {"seed": config["data"].get("split_seed")})
     facts = {
