@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vmsbench.errors import UserError
+from vmsbench.metrics.catalog import metrics
 
 CONSTANT_TRUTH = 16 / 255
 CONSTANT_PREDICTION = 1e-5
@@ -37,11 +38,6 @@ ROUNDING = 1e-5
 COARSE = 20
 EPSILON = 2.2204e-16
 CHUNK = 64
-
-
-def lower_is_better(name: str) -> bool:
-    """Whether a smaller value of the score called `name` is the better one."""
-    return not name.startswith(("cc_", "sim_"))
 
 
 def check_unit(maps: Tensor, what: str) -> None:
@@ -192,6 +188,9 @@ def _measure(samples: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[st
         if not light and name != "combined_20":
             yield f"sim_{name}", _where(shaped, _similarity(predicted, true))
             yield f"kld_{name}", _where(shaped, _divergence(predicted, true))
+    for name, metric in metrics().items():
+        if metric.measure:
+            yield name, metric.measure(samples, targets)
 
 
 def _both_scales(name: str, in_unit: Tensor, factor: int) -> Iterator[tuple[str, Tensor]]:

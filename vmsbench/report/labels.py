@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from vmsbench.metrics import catalog
+
 PREDICTORS = {
     "black": "Black",
     "pixel_mean": "Pixel mean",
@@ -12,7 +14,6 @@ PREDICTORS = {
     "oracle_mean": "Oracle mean",
     "oracle_median": "Oracle median",
 }
-METRICS = {"l1": "L1", "mse": "MSE", "crps": "CRPS", "cc_combined": "CC combined"}
 CODINGS = {
     "rg": "red and green predicted, blue = 0",
     "rgb": "red, green and blue predicted",
@@ -52,7 +53,8 @@ def option(value: Any) -> str:
 
 
 def metric(name: str) -> str:
-    return METRICS.get(name, name.replace("_", " "))
+    """Raises ConfigurationError for an unknown one."""
+    return catalog.metric(name).label
 
 
 def predictor(name: str) -> str:

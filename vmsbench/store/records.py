@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmsbench.metrics.scores import lower_is_better
+from vmsbench.metrics.catalog import metric
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
 from vmsbench.store.values import Scores, mapping, milliseconds
 
@@ -160,7 +160,8 @@ class SweepRecord:
 
     @property
     def sign(self) -> int:
-        return 1 if lower_is_better(self.metric) else -1
+        """1 where a lower tuning score is better, -1 where a higher one is."""
+        return -1 if metric(self.metric).better == "higher" else 1
 
     @property
     def best(self) -> TrialRecord | None:

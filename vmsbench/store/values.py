@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any
 
 Scores = Mapping[str, float]
-HALVED = ("l1", "crps")
-QUARTERED = ("mse",)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -42,12 +40,3 @@ def milliseconds(when: Any) -> int | None:
         return round(datetime.fromisoformat(when).timestamp() * 1000)
     except (TypeError, ValueError):
         return None
-
-
-def in_unit(metric: str, value: float | None) -> float | None:
-    """A score of the [-1, 1] scale in [0, 1]: L1 and CRPS halve, MSE quarters; None where it has no scale (CC)."""
-    if value is None or metric.endswith("_unit"):
-        return value
-    if metric.startswith(HALVED):
-        return value / 2
-    return value / 4 if metric.startswith(QUARTERED) else None

@@ -8,8 +8,9 @@ import torch
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, setting
 from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.metrics.catalog import metric
 from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
-from vmsbench.metrics.scores import lower_is_better, score
+from vmsbench.metrics.scores import score
 
 LEAST = {
     "trainer.epochs": 1,
@@ -61,9 +62,8 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
     check_among("trainer.keep", trainer["keep"], ("last", "best"))
     check_among("trainer.precision", trainer["precision"], ("float32", "bf16"))
     blank = torch.zeros(1, 1 if channels == 1 else 3, size, size)
-    errors = (name for name in score(blank, blank, light=True) if lower_is_better(name))
-    lowered = [name for name in errors if name != "n" and not name.endswith("_unit")]
-    check_among("metric", config["metric"], lowered)
+    scores = (name for name in score(blank, blank, light=True) if name != "n" and not name.endswith(("_n", "_unit")))
+    check_among("metric", config["metric"], [name for name in scores if metric(name).better == "lower"])
     device = chosen_device(config["device"])
     if trainer["precision"] == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise ConfigurationError("trainer.precision=bf16: this GPU has no bfloat16; trainer.precision=float32 works")

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from vmsbench.metrics.catalog import metric
 from vmsbench.report import labels
 from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure
 from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, MUTED, PAPER, plain, second_scale, shorten, style
 from vmsbench.store.records import ParameterRecord, SweepRecord
-from vmsbench.store.values import in_unit
 
 TEXT_AT = 1.03
 
@@ -46,12 +46,12 @@ def walk(sweep: SweepRecord, title: str, color: str, blind: float | None, noise:
         axes.set_yticks(ticks, names)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
-        unit = ", in [−1, 1]" if in_unit(sweep.metric, 1.0) is not None else ""
+        unit = ", in [−1, 1]" if metric(sweep.metric).scale else ""
         axes.set_xlabel(f"{labels.metric(sweep.metric)} on the tuning validation set{unit}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))
-        if sweep.metric in ("l1", "crps"):
-            second_scale(axes, "x")
+        if scale := metric(sweep.metric).scale:
+            second_scale(axes, "x", scale)
     return figure
 
 
