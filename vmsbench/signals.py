@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-UNFINISHED = 75
-"""The exit code of a command that was asked to stop before its end: the same command continues."""
-
 INTERRUPTED = "interrupted.json"
 """In an experiment's folder: the epoch and step at which its training was last asked to stop within an epoch."""
 
@@ -52,7 +49,7 @@ class Interruption:
     that do not in time, or a second signal, are left to Ray Tune's own handler for SIGUSR1, which stops in order at the
     last epochs. A second SIGINT raises KeyboardInterrupt.
 
-    Ray must have been told to leave SIGINT alone. `arm` is to be called once Ray Tune has put its handler in place;
+    Ray must be configured to leave SIGINT alone. `arm` is to be called once Ray Tune has put its handler in place;
     a signal before that goes to it at once.
     """
 

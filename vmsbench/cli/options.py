@@ -8,7 +8,7 @@ import typer
 
 from vmsbench.errors import UserError
 
-ROOM = 1_000_000  # bytes that must find room in the runs folder before anything is begun
+ROOM = 1_000_000  # bytes that must fit into the runs folder before anything starts
 
 Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or diffusion.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
@@ -16,18 +16,18 @@ Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The 
 OnLogin = Annotated[bool, typer.Option("--allow-login-node", help="Train on this machine even if it is a login node.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="The same as trainer.epochs=N.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs of each training; the same as trainer.epochs=N.")]
 
-Gpus = Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")]
-Cpus = Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")]
+Gpus = Annotated[int | None, typer.Option(help="GPUs to use (default: all).")]
+Cpus = Annotated[int | None, typer.Option(help="CPU cores to use (default: all).")]
 PerGpu = Annotated[int | None, typer.Option(help="Trials on each GPU; the same as slots.gpus=1/N.")]
-SweepName = Annotated[str | None, typer.Option(help="The sweep's name; --exp's, unless told.")]
-Nodes = Annotated[int | None, typer.Option(help="launcher=slurm: nodes of the job; --gpus and --cpus of each.")]
-Hours = Annotated[str | None, typer.Option("--time", help="launcher=slurm: of the job, such as 8:00:00.")]
+SweepName = Annotated[str | None, typer.Option(help="The sweep's name (default: that of --exp).")]
+Nodes = Annotated[int | None, typer.Option(help="launcher=slurm: nodes of the job; --gpus and --cpus are per node.")]
+Hours = Annotated[str | None, typer.Option("--time", help="launcher=slurm: time limit of the job, such as 8:00:00.")]
 
 
 def writable(runs: Path) -> Path:
-    """The runs folder, made where it is not there. Raises UserError where nothing can be written into it."""
+    """The runs folder, created if missing. Raises UserError where nothing can be written into it."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=runs) as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.instantiate import build
-from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.errors import UNFINISHED, ConfigurationError, UserError, did_you_mean
 from vmsbench.launch.launcher import Job, Launcher
 from vmsbench.launch.local import LocalLauncher
 from vmsbench.launch.slurm.allocation import refuse_login_node
@@ -19,7 +19,6 @@ from vmsbench.launch.slurm.jobs import cancel, failing_nodes, job_status, note
 from vmsbench.launch.slurm.launcher import Slurm, Submitted
 from vmsbench.launch.supervisor import finish
 from vmsbench.launch.worker import work
-from vmsbench.signals import UNFINISHED
 
 OURS = {
     "--nodes": 1,

@@ -20,16 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vmsbench.errors import UNFINISHED, WRONG
 from vmsbench.files import read_json, read_lines
 from vmsbench.launch.launcher import JobError
 from vmsbench.launch.slurm.allocation import Allocation, allocation, own_steps, scrubbed
 from vmsbench.launch.slurm.commands import EARLY, Refused, ask, call
 from vmsbench.launch.slurm.jobs import by_squeue, details, down, failing_nodes, note, notes
 from vmsbench.processes import adopt, await_descendants, die_with_parent, end_descendants
-from vmsbench.signals import INTERRUPTED, UNFINISHED
+from vmsbench.signals import INTERRUPTED
 from vmsbench.versions import commit
 
-WRONG = 2
 KINDS = ("trials", "final")
 SWEEPS = ("tune", "resume", "final", "ablate")
 STEPS_END = 10.0

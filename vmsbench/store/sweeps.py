@@ -1,39 +1,38 @@
-"""Which sweeps there are in a folder of runs, by their names, and which trials, by the beginning of theirs."""
+"""Which sweeps a runs folder holds, and which trials; which names are free for others."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 
-TAKEN = ("cache", "outside", "single")
-"""Names of folders in a folder of runs that are no sweeps."""
+NOT_SWEEPS = ("cache", "outside", "single", "slurm", "drill")
+"""Folders of a runs folder that are no sweeps."""
 
 
 def check_name(name: str) -> None:
-    """Raises ConfigurationError for what cannot be the name of a new sweep."""
-    if not name or "/" in name or name.startswith(".") or name in TAKEN:
+    """Raises ConfigurationError for a name that a sweep cannot have."""
+    if not name or "/" in name or name.startswith(".") or name in NOT_SWEEPS:
+        taken = ", ".join(NOT_SWEEPS)
         raise ConfigurationError(
-            f"--name {name}: a sweep's name is the name of its folder, such as gan-2; reserved are {', '.join(TAKEN)}"
+            f"--name {name}: a sweep's name is a folder's name, such as gan-2; reserved are {taken}"
         )
-
-
-def sweeps_in(runs: Path) -> list[Path]:
-    """The sweeps' folders. Raises UserError where there are none."""
-    there = sorted(file.parent for file in runs.glob("*/sweep.json"))
-    if not there:
-        raise UserError(f"no sweeps in {runs}; to make one: vmsbench tune --exp unet")
-    return there
 
 
 def sweep_named(name: str, runs: Path) -> Path:
     """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
-    there = sorted(file.parent.name for file in runs.glob("*/sweep.json"))
-    if name not in there:
-        known = f"there are: {', '.join(there)}" if there else "there are none"
-        raise UserError(
-            f"no sweep {name} in {runs}{did_you_mean(name, there)}  ({known}; to make one: vmsbench tune --name {name})"
-        )
+    names = [folder.name for folder in folders(runs)]
+    if name not in names:
+        hint = f"there are: {', '.join(names)}" if names else f"there is none; vmsbench tune --name {name} makes one"
+        raise UserError(f"no sweep {name} in {runs}{did_you_mean(name, names)}  ({hint})")
     return runs / name
+
+
+def sweeps_in(runs: Path) -> list[Path]:
+    """The folders of all sweeps. Raises UserError where there are none."""
+    found = folders(runs)
+    if not found:
+        raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
+    return found
 
 
 def sweep_folders(runs: Path, names: Sequence[str]) -> list[Path]:
@@ -46,9 +45,14 @@ def trial_named(beginning: str, runs: Path) -> Path:
 
     Raises UserError, with the nearest name, where there is none or more than one.
     """
-    folders = {folder.name: folder for kind in ("trials", "final") for folder in runs.glob(f"*/{kind}/*")}
-    fitting = [folder for name, folder in folders.items() if name.startswith(beginning)]
+    there = {folder.name: folder for kind in ("trials", "final") for folder in runs.glob(f"*/{kind}/*")}
+    fitting = [folder for name, folder in there.items() if name.startswith(beginning)]
     if len(fitting) != 1:
         found = f"{len(fitting)} trials are" if fitting else "no trial is"
-        raise UserError(f"{found} called {beginning}* in {runs}{did_you_mean(beginning, folders)}")
+        raise UserError(f"{found} called {beginning}* in {runs}{did_you_mean(beginning, there)}")
     return fitting[0]
+
+
+def folders(runs: Path) -> list[Path]:
+    """The folders of the sweeps in a runs folder, by name."""
+    return sorted(file.parent for file in runs.glob("*/sweep.json"))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from vmsbench.config.format import describe
 from vmsbench.metrics.significance import Comparison
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import compared, signed
@@ -93,4 +94,4 @@ def pair(found: tuple[float | None, float | None], digits: int) -> tuple[float |
 
 def option_words(trial: TrialRecord) -> str:
     short = labels.parameters(trial.choice)
-    return "; ".join(f"{short[param]}: {labels.option(value)}" for param, value in trial.choice.items()) or "defaults"
+    return "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items()) or "defaults"

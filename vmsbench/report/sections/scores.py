@@ -9,6 +9,7 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
+from vmsbench.config.format import count, describe, duration
 from vmsbench.metrics.catalog import in_unit, metric, metrics
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import FamilyScore, Verdicts, percent
@@ -179,8 +180,8 @@ def cost_table(group: SweepGroup, name: str = "cost") -> Table:
         rows.append(
             (
                 words(group.label(sweep)),
-                *(Cell(mean.get(key), labels.count(mean.get(key))) for key in keys[:3]),
-                Cell(mean.get("seconds"), labels.duration(mean.get("seconds"))),
+                *(Cell(mean.get(key), count(mean.get(key))) for key in keys[:3]),
+                Cell(mean.get("seconds"), duration(mean.get("seconds"))),
                 figure(mean.get("seconds_per_image"), 4),
                 words(device),
             )
@@ -222,7 +223,7 @@ def winner_table(sweep: SweepRecord) -> Table:
     params = [str(entry["param"]) for entry in sweep.space] or list(mapping(sweep.winner.get("choice")))
     short, choice = labels.parameters(params), mapping(sweep.winner.get("choice"))
     rows = tuple(
-        (words(short[param]), words(labels.option(at(sweep.config, param))), words(value_words(choice, param, sweep)))
+        (words(short[param]), words(describe(at(sweep.config, param))), words(value_words(choice, param, sweep)))
         for param in params
     )
     columns = (
@@ -242,7 +243,7 @@ def winner_table(sweep: SweepRecord) -> Table:
 def value_words(choice: Mapping[str, Any], param: str, sweep: SweepRecord) -> str:
     if not sweep.winner:
         return "open"
-    return labels.option(choice[param] if param in choice else at(sweep.config, param))
+    return describe(choice[param] if param in choice else at(sweep.config, param))
 
 
 def at(config: Mapping[str, Any], param: str) -> Any:
@@ -272,7 +273,7 @@ def trial_table(sweep: SweepRecord) -> Table:
 
 
 def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) -> tuple[Cell, ...]:
-    choice = "; ".join(f"{short[param]}: {labels.option(value)}" for param, value in trial.choice.items())
+    choice = "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items())
     outcome = "winner" if trial.id == sweep.winner.get("trial") else trial.state
     return (
         words(trial.id),
@@ -281,7 +282,7 @@ def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) 
         words(outcome),
         Cell(trial.epoch, str(trial.epoch)),
         *both_scales(sweep.metric, trial.score),
-        Cell(trial.seconds, labels.duration(trial.seconds)),
+        Cell(trial.seconds, duration(trial.seconds)),
         words(trial.cause),
     )
 
