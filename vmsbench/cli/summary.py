@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from vmsbench.config.format import describe, short
-from vmsbench.store.reader import read_sweep
 
 
 def sweep_lines(folder: Path) -> list[str]:
     """What a finished sweep found, next to the map that ignores the image."""
+    from vmsbench.store.reader import read_sweep
+
     sweep = read_sweep(folder)
     winner, metric = sweep.winner, sweep.metric
     choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in winner["choice"].items())

@@ -16,7 +16,6 @@ from vmsbench.cli.options import (
 )
 from vmsbench.cli.submission import run_and_print
 from vmsbench.errors import UNFINISHED
-from vmsbench.store.reader import read_baselines, read_sweep
 
 
 def demo(
@@ -63,6 +62,8 @@ def run_demo(runs: Path, out: Path) -> bool:
 
 def table(runs: Path) -> list[str]:
     """The families next to the predictors that ignore the image and the one that knows the answer."""
+    from vmsbench.store.reader import read_baselines, read_sweep
+
     rows: list[tuple[str, Mapping[str, float]]] = []
     for exp in EXPERIMENTS:
         finals = [final.scores for final in read_sweep(runs / exp).finals if final.scores]
