@@ -93,3 +93,36 @@ def test_the_pages_python_runs(tmp_path: Path) -> None:
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_that_a_notebook_interrupts_is_returned_unfinished_and_can_be_continued(tmp_path: Path) -> None:
+    """In a process with a get_ipython, as a kernel has it; the interrupt is that of the stop button."""
+    program = f"""
+import builtins, os, signal
+builtins.get_ipython = lambda: None
+import vmsbench
+from vmsbench.sweep.trial import Callback
+class Stop(Callback):
+    def finished(self, trial, outcome):
+        os.kill(os.getpid(), signal.SIGINT)
+options = dict(epochs=1, cpus=1)
+overrides = {[*SMALL, "model.network.width=8"]!r}
+first = vmsbench.tune("unet", *overrides, callbacks=[Stop()], **options)
+assert not first.finished and first.status().state == "interrupted", first
+assert len(first.trials) >= 1 and not first.best
+class Count(Callback):
+    seen = 0
+    def finished(self, trial, outcome):
+        Count.seen += 1
+        if Count.seen == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+second = vmsbench.resume("unet", callbacks=[Count()], quiet=True, cpus=1)
+assert len(second.trials) >= 2, second.trials
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "complete" in done.stdout

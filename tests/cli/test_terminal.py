@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -176,3 +177,17 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys: pytest.Captu
 
     assert run(mistaken) == 2
     assert capsys.readouterr().err == "error: no such thing; did you mean that?\n"
+
+
+def test_the_hints_of_a_finished_sweep_can_be_pasted_and_name_its_own_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vmsbench.cli.submission import next_steps
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    settings = {"tracker": {"_target_": "vmsbench.tracking.mlflow.tracker.MlflowTracker"}}
+    _, report, link = next_steps(settings, Path("my runs") / "it's # 1", Path("my runs"))
+    assert shlex.split(report) == ["vmsbench", "report", "it's # 1", "--runs", "my runs"]
+    assert link.strip().startswith("vmsbench ui --runs 'my runs'")
+    assert "my runs/mlflow.db" in link

@@ -142,6 +142,31 @@ def test_a_folder_given_for_a_command_is_there_for_what_it_starts(
         add_folders([tmp_path / "none"])
 
 
+def test_every_command_that_takes_overrides_takes_a_folder_of_options() -> None:
+    from typer.main import get_command
+
+    from vmsbench.cli.app import app
+
+    seen = 0
+    waiting = [get_command(app)]
+    while waiting:
+        command = waiting.pop()
+        waiting += getattr(command, "commands", {}).values()
+        names = {option for parameter in command.params for option in parameter.opts}
+        if "overrides" in names:
+            seen += 1
+            assert "--config-dir" in names, command.name
+    assert seen >= 10
+
+
+def test_a_folder_given_on_the_command_line_has_its_options(tmp_path: Path) -> None:
+    folder = plain_folder(tmp_path / "my conf")
+    arguments = ["train", "--exp", "unet", "network=sample", "data=sample", "--config-dir", str(folder)]
+    done = subprocess.run(command(*arguments), cwd=tmp_path, env=surroundings(), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: data.root=None holds 0 pictures; at least 10 .png are needed\n"
+
+
 def test_every_option_of_a_plugin_is_found_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(plain_folder(tmp_path / "mine")))
     assert option_files("network")["sample"] == tmp_path / "mine" / "network" / "sample.yaml"

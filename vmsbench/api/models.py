@@ -1,6 +1,7 @@
 """Trained models from Python: by a sweep's name, a folder, or an MLflow run."""
 
 import re
+import shlex
 from pathlib import Path
 
 from vmsbench.errors import UserError
@@ -45,5 +46,7 @@ def best_of_sweep(folder: Path) -> Path:
     if finals:
         return min(finals, key=lambda final: sweep.tuning_mean((final,))).folder
     if sweep.best is None:
-        raise UserError(f"{folder.name} has no finished trial yet; to continue it: vmsbench resume {folder.name}")
+        raise UserError(
+            f"{folder.name} has no finished trial yet; to continue it: vmsbench resume {shlex.quote(folder.name)}"
+        )
     return folder / "trials" / sweep.best.id

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.api.models import best_of_sweep
-from vmsbench.api.training import command_line
+from vmsbench.api.training import command_line, runs_option
 from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
@@ -144,9 +145,10 @@ def resume(name: str, *overrides: str, runs: Path | str = "runs", **options: Any
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
     settings = settings_to_resume(name, Path(runs), list(overrides))
+    resume_command = shlex.join(["vmsbench", "resume", name, *overrides, *runs_option(runs)])
     quiet, callbacks = options.pop("quiet", False), options.pop("callbacks", ())
     callback = Callbacks([*([] if quiet else [Lines(name)]), *callbacks])
-    return run_search(settings, Path(runs) / name, f"vmsbench resume {name}", callback, **options)
+    return run_search(settings, Path(runs) / name, resume_command, callback, **options)
 
 
 def final(
@@ -165,7 +167,8 @@ def final(
     Raises UserError where the search is not finished, or its data have changed.
     """
     settings, places = settings_of(name, Path(runs), list(overrides))
-    command = f"vmsbench final {name} --top {top} --seeds {seeds}"
+    words = ["vmsbench", "final", name, *overrides, "--top", str(top), "--seeds", str(seeds), *runs_option(runs)]
+    command = shlex.join(words)
     callback = Callbacks([*([] if quiet else [Lines(name)]), *callbacks])
     return run_finals(
         settings, places, Path(runs) / name, command, callback, top=top, seeds=seeds, cpus=cpus, gpus=gpus

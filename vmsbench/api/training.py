@@ -98,5 +98,9 @@ def command_line(command: str, exp: str, overrides: Iterable[str], runs: Path | 
     words = ["vmsbench", command, "--exp", exp, *overrides]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value is not None else []
-    words += ["--runs", str(runs)] if str(runs) != "runs" else []
-    return shlex.join(words)
+    return shlex.join([*words, *runs_option(runs)])
+
+
+def runs_option(runs: Path | str) -> list[str]:
+    """The option that names the runs folder, where it is not the default."""
+    return ["--runs", str(runs)] if str(runs) != "runs" else []

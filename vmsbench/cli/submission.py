@@ -120,5 +120,6 @@ def next_steps(settings: dict[str, Any], folder: Path, runs: Path) -> list[str]:
 
     place = f" --runs {shlex.quote(str(runs))}" if str(runs) != "runs" else ""
     tracker = build(settings["tracker"])
-    link = tracker.link() if hasattr(tracker, "link") else ""
+    tracker.use(runs)
+    link = tracker.link()
     return ["next:", f"  vmsbench report {shlex.quote(folder.name)}{place}", f"  {link or f'vmsbench sync{place}'}"]

@@ -135,9 +135,9 @@ def hand_over(launcher: Launcher, folder: Path, command: list[str], wait: bool) 
         job = launcher.submit(finish, command, str(folder.resolve()))
         note(folder, "submitted", job=job.number, log=str(job.log), command=command)
     print(job.description)
-    runs = f" --runs {folder.parent}" if folder.parent.resolve() != Path("runs").resolve() else ""
+    runs = f" --runs {shlex.quote(str(folder.parent))}" if folder.parent.resolve() != Path("runs").resolve() else ""
     for step in ("status", "logs", "cancel"):
-        print(f"  vmsbench {step} {folder.name}{runs}", flush=True)
+        print(f"  vmsbench {step} {shlex.quote(folder.name)}{runs}", flush=True)
     return follow(job.number, job.log, folder, getattr(launcher, "poll", POLL)) if wait else 0
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmsbench.cli.options import Gpus, Hours, Json, Nodes, OnLogin, Overrides, Runs, writable
+from vmsbench.cli.options import ConfigDir, Gpus, Hours, Json, Nodes, OnLogin, Overrides, Runs, writable
 from vmsbench.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 def drill(
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     gpus: Gpus = None,
     nodes: Nodes = None,
     hours: Hours = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -68,7 +69,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
     about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
     save_json(folder / "tradeoff.json", about | {"pixel_median": blind, "rows": rows})
-    print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {name} draws it", file=sys.stderr)
+    print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {shlex.quote(name)} draws it", file=sys.stderr)
 
 
 def numbers(text: str, option: str) -> list[int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmsbench.cli.options import (
+    ConfigDir,
     Epochs,
     Exp,
     Json,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 def train(
     exp: Exp,
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     seed: Annotated[int | None, typer.Option(help="The same as seed=N.")] = None,
     epochs: Epochs = None,
     last: Annotated[bool, typer.Option("--final", help="No more choices: score it once on the test pairs.")] = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vmsbench.cli.options import Json, Overrides, Runs, writable
+from vmsbench.cli.options import ConfigDir, Json, Overrides, Runs, writable
 
 Answer = dict[str, Any]
 
@@ -18,6 +18,7 @@ def evaluate(
         str, typer.Argument(help="A folder of predicted maps, a .npz file, or the word: baselines.")
     ],
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     data: Annotated[Path | None, typer.Option(help="The folder of images and true maps (default: data.root).")] = None,
     split: Annotated[str, typer.Option(help="Which pairs: test or validation.")] = "test",
     name: Annotated[str | None, typer.Option(help="Keep the test scores for the report under this name.")] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import (
+    ConfigDir,
     Cpus,
     Epochs,
     Exp,
@@ -25,6 +26,7 @@ def ablate(
     group: Annotated[str, typer.Argument(help="What is varied: augment, target, network, noise, ...")],
     exp: Exp,
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     seeds: Annotated[int, typer.Option(help="Trainings of each option, from other seeds.")] = 3,
     gpus: Gpus = None,
     cpus: Cpus = None,

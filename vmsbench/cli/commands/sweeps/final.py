@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import (
+    ConfigDir,
     Cpus,
     Gpus,
     Json,
@@ -23,6 +24,7 @@ from vmsbench.cli.submission import command_line, submit
 def final(
     name: Annotated[str, typer.Argument(help="A sweep whose search is finished.")],
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     top: Annotated[int, typer.Option(help="How many of its best configurations.")] = 3,
     seeds: Annotated[int, typer.Option(help="From how many fresh seeds each.")] = 5,
     gpus: Gpus = None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmsbench.cli.options import (
+    ConfigDir,
     Cpus,
     Epochs,
     Exp,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 def plan(
     exp: Exp,
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     gpus: Gpus = None,
     cpus: Cpus = None,
     per_gpu: PerGpu = None,

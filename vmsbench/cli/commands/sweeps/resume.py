@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import (
+    ConfigDir,
     Cpus,
     Gpus,
     Json,
@@ -23,6 +24,7 @@ from vmsbench.cli.submission import submit_search
 def resume(
     name: Annotated[str, typer.Argument(help="A sweep that was begun.")],
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     gpus: Gpus = None,
     cpus: Cpus = None,
     runs: Runs = Path("runs"),

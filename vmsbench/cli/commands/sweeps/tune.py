@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import (
+    ConfigDir,
     Cpus,
     Epochs,
     Exp,
@@ -29,6 +30,7 @@ from vmsbench.cli.submission import settings_for, submit_search
 def tune(
     exp: Exp,
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     gpus: Gpus = None,
     cpus: Cpus = None,
     per_gpu: PerGpu = None,

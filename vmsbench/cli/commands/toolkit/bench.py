@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vmsbench.cli.options import ConfigDir
+
 if TYPE_CHECKING:
     from vmsbench.bench.recorded_curves import Recorded
     from vmsbench.bench.result import Measurement
@@ -70,6 +72,7 @@ def tell_rows(rows: Iterator["Measurement"], as_json: bool) -> None:
 @app.command()
 def train(
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     exp: OneExperiment = None,
     rounds: Rounds = TURNS,
     as_json: Json = False,
@@ -103,6 +106,7 @@ def small(exp: str, overrides: list[str]) -> dict[str, Any]:
 @app.command()
 def sample(
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     batch: Annotated[int, typer.Option(help="Maps sampled at once.")] = 16,
     rounds: Rounds = 3,
     as_json: Json = False,
@@ -138,6 +142,7 @@ def data_rows(folder: Path, pairs: int, size: int) -> Iterator["Measurement"]:
 @app.command()
 def packing(
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     trials: Annotated[int, typer.Option(help="Trials at once.")] = 8,
     as_json: Json = False,
 ) -> None:
@@ -155,6 +160,7 @@ def packing_rows(folder: Path, overrides: list[str], trials: int) -> Iterator["M
 @app.command()
 def precision(
     overrides: Overrides = None,
+    config_dir: ConfigDir = None,
     exp: OneExperiment = None,
     seeds: Annotated[int, typer.Option(min=2, help="Trainings in each precision.")] = 8,
     as_json: Json = False,
