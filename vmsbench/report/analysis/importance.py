@@ -13,7 +13,8 @@ from vmsbench.config.format import describe
 from vmsbench.report import labels
 from vmsbench.report.analysis.seed_noise import SeedNoise
 from vmsbench.report.render.style import BLIND_LINE, INK, MUTED, PAPER, plain, shorten, style
-from vmsbench.store.records import SweepRecord, TrialRecord
+from vmsbench.store.experiments import TrialRecord
+from vmsbench.store.records import SweepRecord
 from vmsbench.store.values import mapping
 
 BEHIND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.2}

@@ -22,7 +22,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from vmsbench.metrics.catalog import metrics
 from vmsbench.report import labels
 from vmsbench.report.sections.samples import Samples
-from vmsbench.store.records import EpochRecord, SweepGroup, SweepRecord, TrialRecord
+from vmsbench.store.experiments import EpochRecord, TrialRecord
+from vmsbench.store.records import SweepGroup, SweepRecord
 
 INK, MUTED, HAIR, PAPER = "#1b2027", "#5d6772", "#d3d8de", "#ffffff"
 FAMILY = {"unet": "#0072b2", "gan": "#d55e00", "diffusion": "#009e73"}

@@ -9,7 +9,8 @@ from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import compared, signed
 from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
 from vmsbench.report.sections.scores import average, both_scales, tuning_columns
-from vmsbench.store.records import SweepRecord, TrialRecord
+from vmsbench.store.experiments import TrialRecord
+from vmsbench.store.records import SweepRecord
 
 PAIRED = (
     "Intervals: bootstrap over the test images crossed with the seeds, paired by image. p: of the paired difference "

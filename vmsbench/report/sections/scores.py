@@ -15,7 +15,8 @@ from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import FamilyScore, Verdicts, percent
 from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
 from vmsbench.report.sections.samples import per_image
-from vmsbench.store.records import FinalRecord, SweepGroup, SweepRecord, TrialRecord
+from vmsbench.store.experiments import FinalRecord, TrialRecord
+from vmsbench.store.records import SweepGroup, SweepRecord
 from vmsbench.store.values import Scores, mapping, number
 
 SKILL = (

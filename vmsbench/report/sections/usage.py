@@ -11,7 +11,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from vmsbench.config.format import count, duration
 from vmsbench.report.render.style import FAMILY, FURTHER, HAIR, INK, MUTED, PAPER, plain, style
 from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
-from vmsbench.store.records import SweepGroup, SweepRecord, TrialRecord
+from vmsbench.store.experiments import TrialRecord
+from vmsbench.store.records import SweepGroup, SweepRecord
 from vmsbench.store.values import mapping, number
 
 HOURS = {
