@@ -244,7 +244,7 @@ class FaultTest:
             if isinstance(quiet, Process):
                 self.wait(quiet.over, WHOLE)
             struck = self.sweep("struck", stack)
-            self.tell(f"the sweep to be struck is in {struck.folder}")
+            self.tell(f"the sweep that gets the faults is in {struck.folder}")
             for strike in STRIKES:
                 yield self.struck(struck, strike)
             self.tell("waiting for the end of both sweeps")

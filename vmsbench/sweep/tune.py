@@ -178,7 +178,7 @@ def tune(
             logs = folder / "trials" / "*" / "log.txt"
             raise UserError(
                 f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs}; once that is "
-                "mended, the same command with --retry tries them again)"
+                "fixed, the same command with --retry tries them again)"
             )
         top, seeds = settings["finals"]["top"], settings["finals"]["seeds"]
         write_baselines(folder, dataset)
