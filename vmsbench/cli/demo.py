@@ -7,22 +7,21 @@ from pathlib import Path
 from vmsbench.cli.reporting import write_report
 from vmsbench.cli.sweeping import sweep
 from vmsbench.config.compose import compose
+from vmsbench.config.families import Family, families
 from vmsbench.files import read_json, read_lines
-
-EXPERIMENTS: dict[str, list[str]] = {"unet": [], "gan": [], "diffusion": ["network=unet"]}
 
 
 def run_demo(runs: Path, out: Path) -> bool:
-    """Tune all three kinds, write the report, print the table; False where it was interrupted."""
+    """Tune the families that take part in the demo, write the report, print the table; False where interrupted."""
     start = time.monotonic()
-    print("The whole way on stand-in data: three kinds tuned, their winners scored, a report. About 4 minutes.")
-    for exp, overrides in EXPERIMENTS.items():
-        chosen = ["data=standin", "preset=demo", *overrides]
+    print(f"Tunes {len(shown())} families on stand-in data, scores their winners, writes a report: about 4 minutes.")
+    for exp, family in shown().items():
+        chosen = ["data=standin", "preset=demo", *(family.demo or ())]
         command = f"vmsbench tune --exp {exp} --runs {runs} {shlex.join(chosen)}"
         print(f"\n$ {command}", flush=True)
         if not sweep(compose(exp, chosen), exp, str(runs), None, 0, command, False, False, advise=False):
             return False
-    page = write_report(runs, list(EXPERIMENTS), out)
+    page = write_report(runs, list(shown()), out)
     print("\n" + "\n".join(table(runs)))
     minutes, seconds = divmod(int(time.monotonic() - start), 60)
     print(f"\n{minutes} min {seconds} s. Next:")
@@ -33,15 +32,20 @@ def run_demo(runs: Path, out: Path) -> bool:
     return True
 
 
+def shown() -> dict[str, Family]:
+    """The families that take part in the demo."""
+    return {exp: family for exp, family in families().items() if family.demo is not None}
+
+
 def table(runs: Path) -> list[str]:
-    """The families beside the predictors that ignore the image and the one that knows the answer."""
+    """The families next to the predictors that ignore the image and the one that knows the answer."""
     rows: list[tuple[str, dict[str, float]]] = []
-    for exp in EXPERIMENTS:
+    for exp in shown():
         finals = [event["scores"] for event in read_lines(runs / exp / "journal.jsonl") if event["event"] == "final"]
         if finals:
             mean = {name: sum(one[name] for one in finals) / len(finals) for name in ("l1", "l1_unit", "crps")}
             rows.append((exp, mean))
-    rows += list(read_json(runs / "unet" / "baselines.json")["test"].items())
+    rows += list(read_json(runs / next(iter(shown())) / "baselines.json")["test"].items())
     lines = ["scores on the test pairs      L1 [-1,1]   L1 [0,1]   CRPS [-1,1]"]
     for name, scores in sorted(rows, key=lambda row: row[1]["crps"]):
         lines.append(f"  {name:<24}  {scores['l1']:>10.4f} {scores['l1_unit']:>10.4f} {scores['crps']:>13.4f}")

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from vmsbench.config.compose import options
 from vmsbench.errors import UserError
 
 ROOM = 1_000_000  # bytes that must find room in the runs folder before anything is begun
 
-Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or diffusion.")]
+Exp = Annotated[str, typer.Option("--exp", help=f"The experiment: {', '.join(options('exp'))}.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
 Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
 OnLogin = Annotated[bool, typer.Option("--allow-login-node", help="Train on this machine even if it is a login node.")]

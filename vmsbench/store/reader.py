@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench import files
+from vmsbench.config.families import family_of
 from vmsbench.errors import UserError, did_you_mean
 from vmsbench.files import read_lines
 from vmsbench.store.option_names import with_names
 from vmsbench.store.records import (
-    FAMILIES,
     DataRecord,
     EpochRecord,
     FinalRecord,
@@ -50,10 +50,9 @@ def collect(runs: Path, names: list[str], hours: Hours = uncounted) -> Study:
             )
     if not there:
         raise UserError(f"no sweep in {runs} to report; make one with: vmsbench tune --exp unet")
-    order = list(FAMILIES)
     sweeps = sorted(
         (read_sweep(runs / name, hours) for name in dict.fromkeys(names or there)),
-        key=lambda sweep: (order.index(sweep.exp) if sweep.exp in order else len(order), sweep.name),
+        key=lambda sweep: (family_of(sweep.exp).order, sweep.exp, sweep.name),
     )
     keys = dict.fromkeys(sweep.data.key for sweep in sweeps)
     alike = [tuple(sweep for sweep in sweeps if sweep.data.key == key) for key in keys]

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.families import family_of
 from vmsbench.metrics.catalog import metric
-from vmsbench.store.values import Scores, mapping
-
-FAMILIES = {"unet": "UNet", "gan": "GAN", "diffusion": "Diffusion"}
+from vmsbench.store.values import Scores, mapping, whole
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,12 @@ class SweepRecord:
 
     @property
     def family(self) -> str:
-        return FAMILIES.get(self.exp, self.exp)
+        return family_of(self.exp).name
+
+    @property
+    def sampling_steps(self) -> int | None:
+        """The steps in which its model samples a map; None for a model that predicts at once."""
+        return whole(mapping(self.config.get("model")).get("sampling_steps"))
 
     @property
     def ablation(self) -> bool:
