@@ -18,6 +18,7 @@ SCHEMA = 1
 
 NUMERIC_CORE = (
     "config/instantiate.py",
+    "config/schema.py",
     "config/settings.py",
     "experiment.py",
     "data",

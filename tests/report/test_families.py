@@ -1,6 +1,5 @@
 """A family of models is an experiment of conf/: its name, colour and order come from there alone."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,11 @@ from vmsbench.store.reader import collect
 
 @pytest.fixture
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of conf/ in which a new family's exp file can be put."""
+    """A folder of one's own next to conf/, in which a new family's files can be put."""
     folder = tmp_path / "conf"
-    shutil.copytree(compose.conf_folder(), folder)
-    monkeypatch.setattr(compose, "conf_folder", lambda: folder)
+    for group in ("exp", "space"):
+        (folder / group).mkdir(parents=True)
+    monkeypatch.setenv("VMSBENCH_CONF", str(folder))
     return folder
 
 

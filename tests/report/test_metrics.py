@@ -31,8 +31,7 @@ def add_score(sweep: Path, name: str, level: float) -> None:
 def test_a_new_metric_has_its_column_its_direction_and_its_best_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: str, arrow: str, best: str
 ) -> None:
-    monkeypatch.setitem(METRICS, "nss_true", Metric("NSS", better, digits=2, "
-                                 "shown="report", per_image=True))  # type: ignore[arg-type]
+    monkeypatch.setitem(METRICS, "nss_true", Metric("NSS", better, digits=2, shown="report", per_image=True))  # type: ignore[arg-type]
     for exp, level in (("unet", 1.5), ("diffusion", 0.5)):
         add_score(make_sweep(tmp_path, exp), "nss_true", level)
     group = collect(tmp_path, []).groups[0]

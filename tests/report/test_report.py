@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.support.sweep_maker import FAULTS, make_sweep, sgd, tiny, write
+from vmsbench.config.format import describe
 from vmsbench.errors import UserError
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import judge
@@ -460,10 +461,10 @@ def test_a_crash_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.Mon
 def test_parameters_and_options_have_the_shortest_clear_names() -> None:
     names = labels.parameters(["model.network.width", "model.discriminator.width", "optimizers.network", "model.norm"])
     assert list(names.values()) == ["network.width", "discriminator.width", "optimizers.network", "norm"]
-    assert labels.option(sgd(0.01)) == "SGD lr=0.01"
+    assert describe(sgd(0.01)) == "SGD lr=0.01"
     adam = {"_target_": "torch.optim.Adam", "lr": 0.001, "betas": [0.5, 0.999]}
-    assert labels.option(adam) == "Adam lr=0.001 betas=(0.5, 0.999)"
-    assert [labels.option(value) for value in (None, True, 3, 1e-4, "batch")] == ["none", "on", "3", "0.0001", "batch"]
+    assert describe(adam) == "Adam lr=0.001 betas=(0.5, 0.999)"
+    assert [describe(value) for value in (None, True, 3, 1e-4, "batch")] == ["none", "on", "3", "0.0001", "batch"]
 
 
 @pytest.mark.parametrize(

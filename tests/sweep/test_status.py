@@ -10,7 +10,8 @@ import pytest
 
 from tests.sweep.test_failures import OUT_OF_MEMORY, broken
 from tests.sweep.test_sweep import SPACE, in_turn, settings, study, sweep, told
-from vmsbench.cli.looking import lines, show_status, show_why
+from vmsbench.cli.commands.results.status import lines, show_status
+from vmsbench.cli.commands.results.why import show_why
 from vmsbench.errors import UserError
 from vmsbench.experiment import run
 from vmsbench.files import append_line, save_json

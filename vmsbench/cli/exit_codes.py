@@ -1,7 +1,7 @@
-"""How a command ends: exit codes, one line for what the user can mend, the traceback in a log.
+"""How a command ends: exit codes, one line for what the user can fix, the traceback in a log.
 
     0    done                                  1    not done, or a fault of vmsbench: the line names the traceback's log
-    2    what the user can mend, in one line   75   stopped before the end; the same command continues
+    2    what the user can fix, in one line   75   stopped before the end; the same command continues
     130  interrupted
 
 The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user stay.

@@ -35,9 +35,9 @@ class Family:
 
 def families() -> dict[str, Family]:
     """Every experiment there is by its `--exp` name, in order. Raises ConfigurationError for a wrong entry."""
-    from vmsbench.config.compose import conf_folder
+    from vmsbench.config.plugins import option_files
 
-    found = [read(file, file.stat().st_mtime_ns) for file in (conf_folder() / "exp").glob("*.yaml")]
+    found = [read(file, file.stat().st_mtime_ns) for file in option_files("exp").values()]
     return {one.exp: one for one in sorted(found, key=lambda one: (one.order, one.exp))}
 
 

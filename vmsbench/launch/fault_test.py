@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsbench.errors import UserError
+from vmsbench.errors import UNFINISHED, UserError
 from vmsbench.files import read_lines
 from vmsbench.launch.slurm.allocation import python, scrubbed
 from vmsbench.launch.slurm.commands import Refused, call
 from vmsbench.launch.slurm.jobs import cancel, job_status, jobs_of, note, notes
 from vmsbench.launch.slurm.launcher import Slurm
-from vmsbench.launch.supervisor import UNFINISHED, finish
+from vmsbench.launch.supervisor import finish
 from vmsbench.processes import descendants, end, living
 
 TOY = (

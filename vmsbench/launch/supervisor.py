@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vmsbench.errors import UNFINISHED, WRONG
 from vmsbench.files import read_lines
 from vmsbench.launch.launcher import JobError
 from vmsbench.launch.slurm.allocation import Allocation, allocation, own_steps, scrubbed
@@ -28,7 +29,6 @@ from vmsbench.launch.slurm.commands import EARLY, Refused, ask, call
 from vmsbench.launch.slurm.jobs import by_squeue, details, down, failing_nodes, note, notes
 from vmsbench.processes import adopt, await_descendants, die_with_parent, end_descendants
 
-UNFINISHED, WRONG = 75, 2
 LEFT = re.compile(r"left at step (\d+)")  # what experiment.py writes to a trial's log
 KINDS = ("trials", "final")
 SWEEPS = ("tune", "resume", "final", "ablate")

@@ -7,18 +7,23 @@ entry point names, with the function that measures it:
 
     [project.entry-points."vmsbench.metrics"]
     nss_true = "my_package:NSS"
+
+A folder of $VMSBENCH_CONF has them in a file metrics.py: METRICS = {"nss_true": NSS}.
 """
 
+import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from torch import Tensor
 
+from vmsbench.config.plugins import own_folders
 from vmsbench.errors import ConfigurationError, did_you_mean
 
 ENTRY_POINTS = "vmsbench.metrics"
@@ -117,11 +122,11 @@ ANSWERS = {"_mean": " of the mean", "_median": " of the median"}
 
 
 def metrics() -> Mapping[str, Metric]:
-    """All metrics by name: vmsbench's own and those of installed packages. Raises ConfigurationError for a clash."""
-    found = plugged(tuple(sys.path))
+    """All metrics by name: vmsbench's own and those of plugins. Raises ConfigurationError for a clash."""
+    found = plugged(tuple(sys.path)) | {k: v for folder in own_folders() for k, v in in_folder(folder).items()}
     for name in found:
         if name in METRICS:
-            raise ConfigurationError(f"entry point {name} of {ENTRY_POINTS}: vmsbench has a metric of that name")
+            raise ConfigurationError(f"metric {name} of a plugin: vmsbench has a metric of that name; rename it")
     return MappingProxyType(METRICS | found)
 
 
@@ -135,6 +140,20 @@ def plugged(path: tuple[str, ...]) -> dict[str, Metric]:
             raise ConfigurationError(
                 f"entry point {point.name} of {ENTRY_POINTS}: {point.value} is no vmsbench.metrics.catalog.Metric"
             )
+    return found
+
+
+@cache
+def in_folder(folder: Path) -> dict[str, Metric]:
+    """METRICS of FOLDER/metrics.py; empty where there is no such file."""
+    spec = importlib.util.spec_from_file_location(f"vmsbench_metrics_of_{folder.name}", folder / "metrics.py")
+    if spec is None or spec.loader is None or not (folder / "metrics.py").exists():
+        return {}
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, Metric] = getattr(module, "METRICS", {})
+    if not all(isinstance(one, Metric) for one in found.values()):
+        raise ConfigurationError(f"{folder / 'metrics.py'}: METRICS has an entry that is no Metric")
     return found
 
 

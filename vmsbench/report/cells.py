@@ -7,7 +7,8 @@ from statistics import fmean, stdev
 from vmsbench.metrics.catalog import in_unit, metric, metrics
 from vmsbench.report import labels
 from vmsbench.report.render.tables import Cell, Column, number_cell
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.experiments import FinalRecord
+from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores
 
 

@@ -21,7 +21,7 @@ def missing(study: Study) -> list[str]:
 
 def again(sweep: SweepRecord) -> str:
     """The command that made the sweep; giving it again continues."""
-    return f"`{sweep.command or f'vmsbench tune --exp {sweep.exp} --name {sweep.name}'}`"
+    return f"`{sweep.command or f'vmsbench tune --exp {sweep.exp} --name {shlex.quote(sweep.name)}'}`"
 
 
 def search_gaps(sweep: SweepRecord) -> list[str]:
@@ -59,7 +59,7 @@ def final_gaps(sweep: SweepRecord) -> list[str]:
         texts.append(
             f"`{sweep.name}` has one final seed: the variation over seeds is unknown, so no standard deviation "
             f"is shown. "
-            f"For more seeds: `vmsbench final {sweep.name} --seeds 5`"
+            f"For more seeds: `vmsbench final {shlex.quote(sweep.name)} --seeds 5`"
         )
     if not sweep.baselines.get("test"):
         texts.append(
@@ -77,7 +77,7 @@ def distance_gaps(group: SweepGroup) -> list[str]:
             lacking.setdefault("it was not computed" if reason == "None" else reason, []).append(sweep.name)
     return [
         f"No FID for {labels.listing(f'`{name}`' for name in names)}: {reason}. Once the weights are there, "
-        f"{labels.listing(f'`vmsbench final {name}`' for name in names)} adds it without training again."
+        f"{labels.listing(f'`vmsbench final {shlex.quote(name)}`' for name in names)} adds it without training again."
         for reason, names in lacking.items()
     ]
 
@@ -108,7 +108,7 @@ def group_gaps(group: SweepGroup) -> list[str]:
     ]
     return texts + [
         f"`{sweep.name}`: the effect of more samples and sampling steps has not been measured. Measure it with: "
-        f"`vmsbench tradeoff {sweep.name}`"
+        f"`vmsbench tradeoff {shlex.quote(sweep.name)}`"
         for sweep in group.sweeps
         if sweep.sampling_steps and sweep.scored and not sweep.tradeoff
     ]

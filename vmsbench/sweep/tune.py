@@ -11,7 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from vmsbench.config.instantiate import build, describe
+from vmsbench.config.format import describe
+from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.splits import splits
@@ -73,7 +74,7 @@ def searcher_for(settings: Config, space: Space) -> Searcher:
     """The searcher over the space. Raises ConfigurationError where it may ask for more than max_trials."""
     spec = dict(settings["searcher"])
     repeats = spec.pop("repeats", 1)
-    searcher: Searcher = build(spec, space=space)
+    searcher: Searcher = build(spec, "searcher", space=space)
     if repeats != 1:
         searcher = Repeated(searcher, repeats, space.base["seed"])
     if searcher.max_trials > settings["max_trials"]:

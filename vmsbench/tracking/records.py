@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vmsbench.config.instantiate import describe
+from vmsbench.config.format import describe
 from vmsbench.store.folder import ExperimentFolder, SweepFolder, milliseconds
 
 Status = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]

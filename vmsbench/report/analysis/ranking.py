@@ -21,7 +21,8 @@ from vmsbench.metrics.significance import (
     verdict,
 )
 from vmsbench.report import labels
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.experiments import FinalRecord
+from vmsbench.store.records import SweepGroup
 
 METRIC = "crps"
 BLIND = f"pixel_median_{METRIC}"

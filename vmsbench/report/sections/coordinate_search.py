@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from vmsbench.config.format import describe
 from vmsbench.metrics.catalog import metric
 from vmsbench.report import labels
 from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure, seed_noise
@@ -125,7 +126,7 @@ def draw_step(
     for option in step.tried:
         won = step.settled and option.value == step.value
         ticks.append(row)
-        names.append(shorten(labels.option(option.value)))
+        names.append(shorten(describe(option.value)))
         if option.score is not None:
             place = min(option.score, limits[1])
             axes.axhline(row, color=HAIR, lw=0.6, zorder=1)
@@ -167,5 +168,5 @@ def in_words(sweep: SweepRecord, noise: SeedNoise | None) -> str:
             continue
         apart, sure = gap(sweep, step), how_sure(sweep, step, noise)
         next_best = f", next best {apart:.4f} worse" if apart is not None else ""
-        told.append(f"{short[step.parameter]} = {labels.option(step.value)}{next_best}{f', {sure}' if sure else ''}")
+        told.append(f"{short[step.parameter]} = {describe(step.value)}{next_best}{f', {sure}' if sure else ''}")
     return "; ".join(told) + "."

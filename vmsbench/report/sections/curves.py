@@ -9,7 +9,8 @@ from matplotlib.lines import Line2D
 from vmsbench.report.blocks import Block, FigureBlock, Text
 from vmsbench.report.render.style import BLIND_LINE, INK, MUTED, colors, scale, second_scale, style
 from vmsbench.report.topic import Topic
-from vmsbench.store.records import EpochRecord, SweepGroup, SweepRecord, TrialRecord
+from vmsbench.store.experiments import EpochRecord, TrialRecord
+from vmsbench.store.records import SweepGroup, SweepRecord
 
 
 def curve_blocks(topic: Topic) -> list[Block]:

@@ -20,7 +20,8 @@ from vmsbench.report import labels
 from vmsbench.report.blocks import Block, Bytes, Caution, FigureBlock, SampleGrid, SampleRow, Samples, Tile
 from vmsbench.report.render.style import MUTED, style
 from vmsbench.report.topic import Topic, Truth
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.experiments import FinalRecord
+from vmsbench.store.records import SweepGroup
 
 
 def sample_blocks(topic: Topic) -> list[Block]:

@@ -10,6 +10,7 @@ from statistics import fmean
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from vmsbench.config.format import count, duration
 from vmsbench.metrics.catalog import metrics
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import FamilyScore, Verdicts, percent
@@ -19,7 +20,8 @@ from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, MUTED, PAPER, co
 from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
 from vmsbench.report.sections.differences import comparison_table
 from vmsbench.report.topic import Topic
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.experiments import FinalRecord
+from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores, number
 
 SKILL = (
@@ -184,8 +186,8 @@ def cost_table(group: SweepGroup, name: str = "cost") -> Table:
         rows.append(
             (
                 words(group.label(sweep)),
-                *(Cell(mean.get(key), labels.count(mean.get(key))) for key in keys[:3]),
-                Cell(mean.get("seconds"), labels.duration(mean.get("seconds"))),
+                *(Cell(mean.get(key), count(mean.get(key))) for key in keys[:3]),
+                Cell(mean.get("seconds"), duration(mean.get("seconds"))),
                 number_cell(mean.get("seconds_per_image"), 4),
                 words(device),
             )

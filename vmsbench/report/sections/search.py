@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from vmsbench.config.format import describe, duration
 from vmsbench.metrics.catalog import in_unit
 from vmsbench.report import labels
 from vmsbench.report.analysis.importance import bars, complete, importances, parallel
@@ -12,7 +13,8 @@ from vmsbench.report.cells import both_scales, tuning_columns
 from vmsbench.report.render.style import colors
 from vmsbench.report.render.tables import Cell, Column, Part, Table, words
 from vmsbench.report.topic import Topic
-from vmsbench.store.records import SweepRecord, TrialRecord
+from vmsbench.store.experiments import TrialRecord
+from vmsbench.store.records import SweepRecord
 from vmsbench.store.values import mapping, number
 
 
@@ -51,7 +53,7 @@ def winner_table(sweep: SweepRecord) -> Table:
     params = [str(entry["param"]) for entry in sweep.space] or list(mapping(sweep.winner.get("choice")))
     short, choice = labels.parameters(params), mapping(sweep.winner.get("choice"))
     rows = tuple(
-        (words(short[param]), words(labels.option(at(sweep.config, param))), words(value_words(choice, param, sweep)))
+        (words(short[param]), words(describe(at(sweep.config, param))), words(value_words(choice, param, sweep)))
         for param in params
     )
     columns = (
@@ -71,7 +73,7 @@ def winner_table(sweep: SweepRecord) -> Table:
 def value_words(choice: Mapping[str, Any], param: str, sweep: SweepRecord) -> str:
     if not sweep.winner:
         return "open"
-    return labels.option(choice[param] if param in choice else at(sweep.config, param))
+    return describe(choice[param] if param in choice else at(sweep.config, param))
 
 
 def at(config: Mapping[str, Any], param: str) -> Any:
@@ -101,7 +103,7 @@ def trial_table(sweep: SweepRecord) -> Table:
 
 
 def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) -> tuple[Cell, ...]:
-    choice = "; ".join(f"{short[param]}: {labels.option(value)}" for param, value in trial.choice.items())
+    choice = "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items())
     outcome = "winner" if trial.id == sweep.winner.get("trial") else trial.state
     return (
         words(trial.id),
@@ -110,6 +112,6 @@ def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) 
         words(outcome),
         Cell(trial.epoch, str(trial.epoch)),
         *both_scales(sweep.metric, trial.score),
-        Cell(trial.seconds, labels.duration(trial.seconds)),
+        Cell(trial.seconds, duration(trial.seconds)),
         words(trial.cause),
     )

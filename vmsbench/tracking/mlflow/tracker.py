@@ -74,6 +74,9 @@ class MlflowTracker(Tracker):
         except Exception as error:  # MLflow lets every library below it speak: requests, SQLAlchemy, the system
             raise failure(address, error) from error
 
+    def use(self, runs: Path) -> None:
+        self._runs = runs
+
     def link(self) -> str:
         address = self._address()
         if address.startswith(("http://", "https://")):
