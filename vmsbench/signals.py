@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+INTERRUPTED = "interrupted.json"
+"""In an experiment's folder: the epoch and step at which its training was last asked to stop within an epoch."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 

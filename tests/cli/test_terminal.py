@@ -22,6 +22,7 @@ from vmsbench.cli import live_table, progress
 from vmsbench.cli.exit_codes import LOGS, keep_traceback, run
 from vmsbench.errors import UserError
 from vmsbench.files import append_line, save_json
+from vmsbench.versions import SCHEMA
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 CONTROL = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
@@ -132,9 +133,9 @@ def test_the_live_table_tells_the_walk_the_best_and_the_time_left(
 ) -> None:
     width, rate = "model.network.width", "optimizers.network.lr"
     space = [{"param": width, "values": [8, 16]}, {"param": rate, "values": [0.1, 0.01, 0.001]}]
-    save_json(tmp_path / "sweep.json", {"space": space, "config": {"metric": "crps"}})
+    save_json(tmp_path / "sweep.json", {"schema": SCHEMA, "space": space, "config": {"metric": "crps"}})
     journal = tmp_path / "journal.jsonl"
-    append_line(journal, {"event": "session", "time": 0.0, "slots": 1, "cpus": 1, "gpus": 0})
+    append_line(journal, {"event": "session", "time": 0.0, "schema": SCHEMA, "slots": 1, "cpus": 1, "gpus": 0})
     for trial, score in (("a" * 12, 0.2), ("b" * 12, 0.1)):
         choice = {width: 8 if trial[0] == "a" else 16}
         append_line(journal, {"event": "started", "time": 1.0, "trial": trial, "choice": choice, "parameter": width})

@@ -22,8 +22,9 @@ from vmsbench.report.render.markdown import to_report
 from vmsbench.report.render.tables import Cell, Column, Part, Table, to_csv, to_latex, to_markdown
 from vmsbench.report.sections.fid import distance_table
 from vmsbench.report.write import report
+from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.reader import collect
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.records import SweepGroup
 
 torch.set_num_threads(1)
 
@@ -421,11 +422,9 @@ def test_the_samples_are_the_best_median_and_worst_with_their_own_errors(study) 
 
 def test_an_unknown_sweep_is_refused_with_those_there_are(tmp_path: Path) -> None:
     make_sweep(tmp_path / "runs", "gan", seeds=0)
-    with pytest.raises(
-        UserError, match=r"no sweep called gna .*did you mean gan\?.*there are: gan.*vmsbench tune --exp"
-    ):
+    with pytest.raises(UserError, match=r"no sweep gna .*did you mean gan.*there are: gan.*vmsbench tune --name gna"):
         collect(tmp_path / "runs", ["gna"])
-    with pytest.raises(UserError, match=r"no sweep in .* vmsbench tune --exp unet"):
+    with pytest.raises(UserError, match=r"no sweeps in .* vmsbench tune --exp unet"):
         collect(tmp_path / "none", [])
 
 

@@ -12,7 +12,7 @@ from vmsbench.data.cache import expand
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
-from vmsbench.files import append_line, read_json, read_lines, save_json
+from vmsbench.files import append_line, read_lines, save_json
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.external import check_there, read_predictions
@@ -22,6 +22,7 @@ from vmsbench.metrics.significance import skill, verdict
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
 from vmsbench.training.evaluation import save_predictions
+from vmsbench.versions import SCHEMA, read_checked
 
 BASELINES = "baselines"
 OUTSIDE = "outside"
@@ -163,7 +164,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
     Raises UserError where the name is another's already.
     """
     file = folder / "results.json"
-    if file.exists() and (kept := read_json(file)["source"]) != str(source.resolve()):
+    if file.exists() and (kept := read_checked(file)["source"]) != str(source.resolve()):
         raise UserError(f"--name {folder.name} is that of {kept}; choose another, or remove {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
@@ -171,6 +172,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
     save_predictions(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
     mine = answer["predictors"][folder.name]
     results = {
+        "schema": SCHEMA,
         "exp": "outside",
         "source": str(source.resolve()),
         "samples": samples.shape[1],

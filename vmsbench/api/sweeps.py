@@ -15,12 +15,11 @@ from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError
-from vmsbench.files import read_json, read_lines
 from vmsbench.inference.predictor import TrainedModel
 from vmsbench.inference.predictor import load as load_folder
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
-from vmsbench.store.reader import read_sweep
+from vmsbench.store.reader import read_about, read_sweep
 from vmsbench.store.records import SweepRecord
 from vmsbench.store.sweeps import check_name, sweep_named
 from vmsbench.sweep.progress import Lines
@@ -67,13 +66,12 @@ class SweepResult:
     @property
     def finals(self) -> list[dict[str, Any]]:
         """The finals: the best configurations trained from fresh seeds, with their scores on the test pairs."""
-        return [event for event in read_lines(self.folder / "journal.jsonl") if event["event"] == "final"]
+        return [dict(event) for event in self.record.events if event["event"] == "final"]
 
     @property
     def baselines(self) -> Mapping[str, Mapping[str, Any]]:
         """The test scores of the predictors that ignore the image."""
-        found: Mapping[str, Mapping[str, Any]] = read_json(self.folder / "baselines.json")["test"]
-        return found
+        return self.record.baselines["test"]
 
     @property
     def trials(self) -> Any:
@@ -103,7 +101,7 @@ class SweepResult:
         head = {"name": self.name, "command": self.command}
         if not self.finished:
             return head | {"state": "interrupted"}
-        metric = read_json(self.folder / "sweep.json")["config"]["metric"]
+        metric = self.record.metric
         found = {"metric": metric, "winner": self.best, "finals": self.finals, "baselines": self.baselines}
         return head | {"state": "finished"} | found
 
@@ -257,7 +255,7 @@ def settings_of(name: str, runs: Path, overrides: list[str]) -> tuple[Config, Co
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
-    about = read_json(sweep_named(name, runs) / "sweep.json")
+    about = read_about(sweep_named(name, runs))
     words = check_overrides(name, overrides, PLACES)
     composed = compose(about["exp"], overrides)
     given = {"data.root": composed["data"]["root"], "device": composed["device"], "fid": composed["fid"]}
@@ -278,7 +276,7 @@ def check_overrides(name: str, overrides: list[str], allowed: tuple[str, ...]) -
 
 def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> Config:
     """All settings that a sweep was begun with, but for those that say where things are and how much is used."""
-    about = read_json(sweep_named(name, runs) / "sweep.json")
+    about = read_about(sweep_named(name, runs))
     words = check_overrides(name, overrides, (*PLACES, *LIMITS))
     composed, settings = compose(about["exp"], overrides), about["settings"]
     for word in words:

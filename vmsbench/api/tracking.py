@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from vmsbench.config.instantiate import build
-from vmsbench.files import read_json
-from vmsbench.store.sweeps import sweep_named, sweeps_in
-from vmsbench.sweep.status import living_owner
+from vmsbench.store.lock import living_owner
+from vmsbench.store.reader import read_about
+from vmsbench.store.sweeps import sweep_folders
 from vmsbench.tracking.tracker import Tracker, Untracked
 
 
@@ -16,7 +16,7 @@ def sync(*names: str, runs: Path | str = "runs") -> dict[str, str]:
     """
     runs = Path(runs)
     links = {}
-    for folder in [sweep_named(name, runs) for name in names] or sweeps_in(runs):
+    for folder in sweep_folders(runs, names):
         tracker = tracker_of(folder)
         tracker.sync(folder, alive=living_owner(folder) is not None)
         links[folder.name] = tracker.link()
@@ -27,6 +27,6 @@ def tracker_of(folder: Path) -> Tracker:
     """The tracker that a sweep was begun with; MLflow's where it had none."""
     from vmsbench.tracking.mlflow.tracker import MlflowTracker
 
-    chosen = read_json(folder / "sweep.json").get("settings", {}).get("tracker")
+    chosen = read_about(folder).get("settings", {}).get("tracker")
     tracker: Tracker = build(chosen) if chosen else MlflowTracker()
     return MlflowTracker() if isinstance(tracker, Untracked) else tracker

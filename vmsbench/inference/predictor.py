@@ -12,11 +12,11 @@ from torch import Tensor
 from vmsbench.config.instantiate import build
 from vmsbench.data.pairs import signed
 from vmsbench.errors import UserError
-from vmsbench.files import read_json
 from vmsbench.inference.maps import Picture, PredictedMap, opened
 from vmsbench.models.model import Model
 from vmsbench.training.checks import chosen_device
 from vmsbench.training.evaluation import FIXED_SEED, fixed_rng
+from vmsbench.versions import read_checked
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,6 @@ class TrainedModel:
 def load(folder: Path, device: str = "auto") -> TrainedModel:
     """The predictor in an experiment's folder. Raises UserError where that holds no finished training."""
     config, results = document(folder, "config.json"), document(folder, "results.json")
-    if "size" not in results:
-        raise UserError(f"{folder} was trained by an earlier vmsbench, which did not write what its maps are like")
     where = chosen_device(device)
     model: Model = build(config["model"], channels=results["channels"], size=results["size"])
     model.load_state_dict(weights(folder / "checkpoint.pt"))
@@ -95,7 +93,7 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
 
 def document(folder: Path, name: str) -> dict[str, Any]:
     try:
-        return dict(read_json(folder / name))
+        return read_checked(folder / name)
     except FileNotFoundError as error:
         why = "its training is not finished" if name == "results.json" else "it is no trial's, final's or training's"
         raise UserError(f"{folder} has no {name}: {why}") from error

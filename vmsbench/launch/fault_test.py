@@ -26,6 +26,8 @@ from vmsbench.launch.slurm.jobs import cancel, job_status, jobs_of, note, notes
 from vmsbench.launch.slurm.launcher import Slurm
 from vmsbench.launch.supervisor import finish
 from vmsbench.processes import descendants, end, living
+from vmsbench.store.journal import Journal
+from vmsbench.versions import PUBLIC
 
 TOY = (
     *("tune", "--exp", "unet", "--quiet", "data=standin", "data.size=32", "data.count=120", "preset=quick"),
@@ -171,7 +173,7 @@ class InSlurm(FaultTarget):
         else:
             nodes = next(line["nodes"] for line in reversed(notes(self.folder)) if line["event"] == "began")
             inside = ["srun", f"--jobid={self.job}", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={nodes[0]}"]
-            strike = python("vmsbench.launch.fault_test", how, str(self.folder.parent))
+            strike = python(PUBLIC["fault test"], how, str(self.folder.parent))
             call(*inside, "--mem=0", "--quiet", *strike, environment=scrubbed())
 
     def over(self) -> bool:
@@ -297,7 +299,7 @@ class FaultTest:
 
 def outcome(folder: Path) -> dict[str, Any]:
     """Scores of all trainings, how often each was finished, and the winner, from the journal."""
-    events = list(read_lines(folder / "journal.jsonl"))
+    events = list(Journal(folder / "journal.jsonl").events())
     over = [event for event in events if event["event"] == "finished" and event["state"] == "complete"]
     finals = {event["trial"]: event["scores"]["l1"] for event in events if event["event"] == "final"}
     names = [event["trial"] for event in over]

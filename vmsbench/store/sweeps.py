@@ -1,5 +1,6 @@
-"""Which sweeps a runs folder holds, and which names are free for others."""
+"""Which sweeps a runs folder holds, and which trials; which names are free for others."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
@@ -32,6 +33,24 @@ def sweeps_in(runs: Path) -> list[Path]:
     if not found:
         raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
     return found
+
+
+def sweep_folders(runs: Path, names: Sequence[str]) -> list[Path]:
+    """The folders of the named sweeps, each once, or of all where `names` is empty. Raises UserError as those above."""
+    return [sweep_named(name, runs) for name in dict.fromkeys(names)] or sweeps_in(runs)
+
+
+def trial_named(beginning: str, runs: Path) -> Path:
+    """The folder of the trial or final whose name begins so.
+
+    Raises UserError, with the nearest name, where there is none or more than one.
+    """
+    there = {folder.name: folder for kind in ("trials", "final") for folder in runs.glob(f"*/{kind}/*")}
+    fitting = [folder for name, folder in there.items() if name.startswith(beginning)]
+    if len(fitting) != 1:
+        found = f"{len(fitting)} trials are" if fitting else "no trial is"
+        raise UserError(f"{found} called {beginning}* in {runs}{did_you_mean(beginning, there)}")
+    return fitting[0]
 
 
 def folders(runs: Path) -> list[Path]:

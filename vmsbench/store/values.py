@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 Scores = Mapping[str, float]
@@ -29,3 +30,13 @@ def numbers(value: Any) -> Scores:
     """The finite numbers of a dictionary."""
     found = {str(key): number(item) for key, item in mapping(value).items()}
     return {key: item for key, item in found.items() if item is not None}
+
+
+def milliseconds(when: Any) -> int | None:
+    """Seconds since 1970 or an ISO time, as whole milliseconds since 1970; None for anything else."""
+    if isinstance(when, int | float) and not isinstance(when, bool):
+        return round(when * 1000)
+    try:
+        return round(datetime.fromisoformat(when).timestamp() * 1000)
+    except (TypeError, ValueError):
+        return None

@@ -39,6 +39,7 @@ def half_a_sweep(sweep: Path) -> Path:
         begin(sweep, trial, epochs=4 - 2 * at, at=1.0e9 + 10 * at)
     save_json(sweep / "trials" / TRIALS[0] / "results.json", {"schema": SCHEMA, "epochs": 4, "seconds": 8.0})
     done = {"event": "finished", "time": 1.0e9 + 9, "trial": TRIALS[0], "state": "complete", "score": 0.1, "epoch": 4}
+    done["seconds"] = 8.0
     append_line(sweep / "journal.jsonl", done)
     return sweep
 
@@ -47,7 +48,8 @@ def begin(sweep: Path, trial: str, epochs: int, at: float) -> None:
     folder, choice = sweep / "trials" / trial, {"model.network.width": 8}
     folder.mkdir(parents=True)
     started = {"event": "started", "time": at, "trial": trial, "choice": choice, "parameter": "model.network.width"}
-    append_line(sweep / "journal.jsonl", started)
+    schema = {} if (sweep / "journal.jsonl").exists() else {"schema": SCHEMA}
+    append_line(sweep / "journal.jsonl", started | schema)
     config = {"schema": SCHEMA, "exp": "unet", "seed": 0, "model": {"network": {"width": 8}}}
     save_json(folder / "config.json", config)
     for epoch in range(1, epochs + 1):

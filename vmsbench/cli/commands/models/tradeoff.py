@@ -15,8 +15,9 @@ from vmsbench.cli.options import (
     writable,
 )
 from vmsbench.errors import UserError
-from vmsbench.files import read_json, save_json
+from vmsbench.files import save_json
 from vmsbench.store.sweeps import sweep_named
+from vmsbench.versions import read_checked
 
 
 def tradeoff(
@@ -45,7 +46,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
 
     folder = sweep_named(name, runs)
     chosen = model_folder(name, runs)
-    config = read_json(chosen / "config.json")
+    config = read_checked(chosen / "config.json")
     dataset = build(config["data"])
     if dataset.digest != config["data"]["digest"]:
         raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")

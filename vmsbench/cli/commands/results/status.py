@@ -51,7 +51,6 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
     """Print how a sweep stands, or all of them; with `watch` again and again until it is over or Ctrl-C."""
 
     from vmsbench.launch.slurm.commands import POLL
-    from vmsbench.sweep.status import status
 
     there = sorted({file.parent for kind in ("sweep.json", "jobs.jsonl") for file in runs.glob(f"*/{kind}")})
     if not there and not name:
@@ -61,7 +60,7 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
     while True:
         if time.monotonic() - asked >= POLL:
             asked, jobs = time.monotonic(), {folder: jobs_seen(folder) for folder in folders}
-        found = {folder: status(folder) if (folder / "sweep.json").exists() else None for folder in folders}
+        found = {folder: standing(folder, jobs[folder]) for folder in folders}
         if as_json:
             values = [
                 (plain(dataclasses.asdict(one)) if one else {"name": folder.name, "state": NOT_BEGUN})
@@ -136,6 +135,23 @@ def wrapped(text: str) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:
+    """How a sweep stands, None before it begins; where its process is gone, its jobs say how it ended."""
+    from vmsbench.sweep.status import status
+
+    if not (folder / "sweep.json").exists():
+        return None
+    one, why = status(folder), ending_of(jobs)
+    return dataclasses.replace(one, state="interrupted", why=why) if one.state == "dead" and why else one
+
+
+def ending_of(jobs: list[JobStatus]) -> str | None:
+    """How Slurm ended the jobs of a sweep, where all are over and the last one did not complete."""
+    if not jobs or not all(one.over for one in jobs) or jobs[-1].state == "COMPLETED":
+        return None
+    return f"{jobs[-1].state}: {jobs[-1].reason}"
 
 
 def jobs_seen(folder: Path) -> list[JobStatus]:

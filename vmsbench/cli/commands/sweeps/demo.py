@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,6 @@ from vmsbench.cli.options import (
 from vmsbench.cli.submission import run_and_print
 from vmsbench.config.families import Family, families
 from vmsbench.errors import UNFINISHED
-from vmsbench.files import read_json, read_lines
 
 
 def demo(
@@ -65,13 +65,15 @@ def shown() -> dict[str, Family]:
 
 def table(runs: Path) -> list[str]:
     """The families next to the predictors that ignore the image and the one that knows the answer."""
-    rows: list[tuple[str, dict[str, float]]] = []
+    from vmsbench.store.reader import read_baselines, read_sweep
+
+    rows: list[tuple[str, Mapping[str, float]]] = []
     for exp in shown():
-        finals = [event["scores"] for event in read_lines(runs / exp / "journal.jsonl") if event["event"] == "final"]
+        finals = [final.scores for final in read_sweep(runs / exp).finals if final.scores]
         if finals:
             mean = {name: sum(one[name] for one in finals) / len(finals) for name in ("l1", "l1_unit", "crps")}
             rows.append((exp, mean))
-    rows += list(read_json(runs / next(iter(shown())) / "baselines.json")["test"].items())
+    rows += list(read_baselines(runs / next(iter(shown())))["test"].items())
     lines = ["scores on the test pairs      L1 [-1,1]   L1 [0,1]   CRPS [-1,1]"]
     for name, scores in sorted(rows, key=lambda row: row[1]["crps"]):
         lines.append(f"  {name:<24}  {scores['l1']:>10.4f} {scores['l1_unit']:>10.4f} {scores['crps']:>13.4f}")
