@@ -114,9 +114,9 @@ def test_every_table_with_a_score_has_it_in_both_scales(study) -> None:
 def test_every_score_table_says_whether_its_images_chose_or_report(study) -> None:
     _, out = study
     text = (out / "report.md").read_text()
-    assert "Test scores: 20 images that no choice was made on" in text
-    assert "Selection is never reporting" in text
-    assert text.count("scores on the tuning validation set, which chose; they are not results") == 3
+    assert "Test scores: 20 images that were not used for selection" in text
+    assert "the test images select nothing" in text
+    assert text.count("scores on the tuning validation set, which selects; they are not results") == 3
 
 
 def test_the_verdict_says_which_families_are_no_better_than_a_constant_map(study) -> None:
@@ -322,7 +322,10 @@ def test_missing_parts_are_named_with_the_command_that_fills_them(tmp_path: Path
     (folder / "baselines.json").unlink()
     text = text_of(tmp_path / "runs")
     command = "vmsbench tune --exp gan data=folder data.root='my data'"
-    assert f"`gan` has no test score: its winner was not trained again yet. Continue with: `{command}`" in text
+    assert (
+        f"`gan` has no test score: its best configuration has not been trained again yet. Continue with: `{command}`"
+        in text
+    )
     assert "`gan` has no baselines on the test set" in text
     assert "`vmsbench tune --exp unet data=folder 'data.root=my data'`" in text
     assert "`vmsbench tune --exp diffusion data=folder" in text
@@ -337,7 +340,7 @@ def test_a_sweep_that_was_killed_early_is_reported_as_far_as_it_got(tmp_path: Pa
     assert [trial.state for trial in read.trials] == ["complete", "pruned", "complete", "unfinished", "unfinished"]
     assert [(step.parameter, step.settled) for step in read.walk][-1] == ("optimizers.network", False)
     text = text_of(tmp_path / "runs")
-    assert "no winner yet: 0 of 2 parameters are settled" in text
+    assert "no winner yet: 0 of 2 parameters are done" in text
 
 
 def test_a_sweep_that_has_only_begun_is_reported(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6
     config = {"exp": exp, "seed": 0, "metric": "l1", "data": {"_target_": f"{__name__}.tiny", "digest": digest},
               "model": {"network": {"width": 32, "norm": "batch"}}, "optimizers": {"network": sgd(0.01)},
               "trainer": {"epochs": EPOCHS}}  # fmt: skip
+    config["model"] |= {"sampling_steps": 50} if exp == "diffusion" else {}
     space = [{"param": "model.network.width", "values": [16, 32, 64]},
              {"param": "optimizers.network", "values": [sgd(0.01), sgd(0.02), sgd(0.05)]}]  # fmt: skip
     dataset = tiny(digest)

@@ -115,8 +115,11 @@ def expanded(settings: Config, names: Iterable[str]) -> dict[str, str]:
 
 
 def chosen_space(settings: Config) -> Config:
-    """The settings with the space of their own experiment alone; a file in conf/space has one for each."""
-    return settings | {"space": {"parameters": settings["space"]["parameters"]}}
+    """The settings with the space of their own experiment alone, of which a file in conf/space has one for each; and
+    without what the experiment says of its family for people, which changes no result.
+    """
+    kept = {name: value for name, value in settings.items() if name != "family"}
+    return kept | {"space": {"parameters": settings["space"]["parameters"]}}
 
 
 def check_form(override: str, name: str) -> None:

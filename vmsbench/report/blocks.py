@@ -3,13 +3,16 @@
 Texts hold `code` in back quotes and nothing else of markup.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from vmsbench.report.render.tables import Table
-from vmsbench.report.sections.samples import Samples
+
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,30 @@ class FigureBlock:
     caption: str
     beside: int = 1
     aside: bool = False
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture, S x S x 3 bytes, and its L1 in [-1, 1] to the truth where it is a prediction and that is known."""
+
+    pixels: Bytes
+    l1: float | None = None
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    name: str
+    rank: str
+    tiles: Mapping[str, Tile]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows of tiles under `columns`; `reason` says what is missing and why, and is empty where nothing is."""
+
+    columns: tuple[str, ...]
+    rows: tuple[SampleRow, ...]
+    reason: str = ""
 
 
 @dataclass(frozen=True)

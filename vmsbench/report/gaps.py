@@ -2,8 +2,9 @@
 
 import shlex
 
+from vmsbench.config.families import families
 from vmsbench.report import labels
-from vmsbench.store.records import FAMILIES, Study, SweepGroup, SweepRecord
+from vmsbench.store.records import Study, SweepGroup, SweepRecord
 
 
 def missing(study: Study) -> list[str]:
@@ -31,14 +32,14 @@ def search_gaps(sweep: SweepRecord) -> list[str]:
     if not sweep.winner:
         settled, open_steps = (sum(step.settled == kind for step in sweep.walk) for kind in (True, False))
         texts.append(
-            f"`{sweep.name}` has no winner yet: {settled} of {settled + open_steps} parameters are settled (it is "
+            f"`{sweep.name}` has no winner yet: {settled} of {settled + open_steps} parameters are done (it is "
             f"running, or was interrupted). The same command continues it: {again(sweep)}"
         )
     if failed:
         first = failed[0]
         texts.append(
             f"`{sweep.name}`: {len(failed)} of {len(sweep.trials)} trials failed, the first, `{first.id}`, with: "
-            f"{first.cause or 'no cause given'}. Its log is `trials/{first.id}/log.txt`."
+            f"{first.cause or 'unknown cause'}. Its log is `trials/{first.id}/log.txt`."
         )
     return texts
 
@@ -47,7 +48,8 @@ def final_gaps(sweep: SweepRecord) -> list[str]:
     texts = []
     if sweep.winner and not sweep.scored:
         texts.append(
-            f"`{sweep.name}` has no test score: its winner was not trained again yet. Continue with: {again(sweep)}"
+            f"`{sweep.name}` has no test score: its best configuration has not been trained again yet. "
+            f"Continue with: {again(sweep)}"
         )
     elif sweep.winner and (count := sum(not final.scores for final in sweep.finals)):
         texts.append(
@@ -55,12 +57,13 @@ def final_gaps(sweep: SweepRecord) -> list[str]:
         )
     elif len(sweep.scored) == 1:
         texts.append(
-            f"`{sweep.name}` has one final seed: how much seeds differ is unknown, so no spread is shown. "
-            f"More of them: `vmsbench final {shlex.quote(sweep.name)} --seeds 5`"
+            f"`{sweep.name}` has one final seed: the variation over seeds is unknown, so no standard deviation "
+            f"is shown. "
+            f"For more seeds: `vmsbench final {shlex.quote(sweep.name)} --seeds 5`"
         )
     if not sweep.baselines.get("test"):
         texts.append(
-            f"`{sweep.name}` has no baselines on the test set (`baselines.json`). They come with: {again(sweep)}"
+            f"`{sweep.name}` has no baselines on the test set (`baselines.json`). Compute them with: {again(sweep)}"
         )
     return texts
 
@@ -71,7 +74,7 @@ def distance_gaps(group: SweepGroup) -> list[str]:
     for sweep in group.sweeps:
         reasons = {str(final.fid.get("reason")) for final in sweep.scored if final.fid.get("value") is None}
         for reason in sorted(reasons):
-            lacking.setdefault("it was not looked for" if reason == "None" else reason, []).append(sweep.name)
+            lacking.setdefault("it was not computed" if reason == "None" else reason, []).append(sweep.name)
     return [
         f"No FID for {labels.listing(f'`{name}`' for name in names)}: {reason}. Once the weights are there, "
         f"{labels.listing(f'`vmsbench final {shlex.quote(name)}`' for name in names)} adds it without training again."
@@ -92,11 +95,11 @@ def group_gaps(group: SweepGroup) -> list[str]:
     """What other sweeps, on the same data, would fill: families, ablations, and what samples and steps are worth."""
     data, there = data_words_of(group), {sweep.exp for sweep in group.sweeps}
     texts = [
-        f"No {name} on these data ({group.data.title}). Make one with: `vmsbench tune --exp {exp}{data}`"
-        for exp, name in FAMILIES.items()
+        f"No {family.name} on these data ({group.data.title}). Make one with: `vmsbench tune --exp {exp}{data}`"
+        for exp, family in families().items()
         if exp not in there
     ]
-    exp = next((exp for exp in FAMILIES if exp in there), next(iter(FAMILIES)))
+    exp = group.all[0].exp
     ablated = {str(sweep.space[0]["param"]) for sweep in group.ablated}
     texts += [
         f"No ablation of {what}. Make one with: `vmsbench ablate {what} --exp {exp}{data}`"
@@ -104,8 +107,8 @@ def group_gaps(group: SweepGroup) -> list[str]:
         if what not in ablated
     ]
     return texts + [
-        f"`{sweep.name}`: what more samples and more steps are worth was not measured. Do it with: "
+        f"`{sweep.name}`: the effect of more samples and sampling steps has not been measured. Measure it with: "
         f"`vmsbench tradeoff {shlex.quote(sweep.name)}`"
         for sweep in group.sweeps
-        if sweep.exp == "diffusion" and sweep.scored and not sweep.tradeoff
+        if sweep.sampling_steps and sweep.scored and not sweep.tradeoff
     ]

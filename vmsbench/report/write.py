@@ -2,8 +2,8 @@
 
     path = report(Path("runs"), ["unet", "gan"], Path("reports/both"))
 
-Everything is made before anything is written, each file replaces its elder whole, and index.html comes last: a crash
-leaves the older report readable.
+Everything is made before anything is written, each file is replaced whole, and index.html comes last: a crash
+leaves the previous report readable.
 """
 
 from pathlib import Path

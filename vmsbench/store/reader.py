@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.families import family_of
 from vmsbench.errors import UserError
 from vmsbench.store.documents import read_checked_document, read_document
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
 from vmsbench.store.journal import Journal
 from vmsbench.store.option_names import with_names
 from vmsbench.store.records import (
-    FAMILIES,
     DataRecord,
     OptionRecord,
     ParameterRecord,
@@ -41,10 +41,9 @@ def collect(runs: Path, names: list[str], hours: Hours = uncounted) -> Study:
 
     Raises UserError where there is no such sweep, or none at all.
     """
-    order = list(FAMILIES)
     sweeps = sorted(
         (read_sweep(folder, hours) for folder in sweep_folders(runs, names)),
-        key=lambda sweep: (order.index(sweep.exp) if sweep.exp in order else len(order), sweep.name),
+        key=lambda sweep: (family_of(sweep.exp).order, sweep.exp, sweep.name),
     )
     keys = dict.fromkeys(sweep.data.key for sweep in sweeps)
     alike = [tuple(sweep for sweep in sweeps if sweep.data.key == key) for key in keys]

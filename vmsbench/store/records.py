@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.families import family_of
 from vmsbench.metrics.catalog import metric
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
-from vmsbench.store.values import Scores, mapping, milliseconds
-
-FAMILIES = {"unet": "UNet", "gan": "GAN", "diffusion": "Diffusion"}
+from vmsbench.store.values import Scores, mapping, milliseconds, whole
 
 
 def started(about: Mapping[str, Any], events: Sequence[Event]) -> int:
@@ -129,7 +128,12 @@ class SweepRecord:
 
     @property
     def family(self) -> str:
-        return FAMILIES.get(self.exp, self.exp)
+        return family_of(self.exp).name
+
+    @property
+    def sampling_steps(self) -> int | None:
+        """The steps in which its model samples a map; None for a model that predicts at once."""
+        return whole(mapping(self.config.get("model")).get("sampling_steps"))
 
     @property
     def ablation(self) -> bool:

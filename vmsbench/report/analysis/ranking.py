@@ -28,8 +28,8 @@ METRIC = "crps"
 BLIND = f"pixel_median_{METRIC}"
 MEANING = {
     "no skill": "no better than a constant map",
-    "underfit": "hardly better than a constant map even on the images it learned from",
-    "overfit": "much better on the images it learned from than on others",
+    "underfit": "hardly better than a constant map even on training images",
+    "overfit": "much better on training images than on others",
     "ok": "better than a constant map, on new images too",
 }
 Errors = NDArray[np.float64]
@@ -111,7 +111,10 @@ def judge(group: SweepGroup) -> Verdicts:
     families = {label: family_sentence(standing) for label, standing in found.items()}
     standings = dict(sorted(((k, s) for k, s in found.items() if s), key=lambda item: item[1].mean))
     if not standings:
-        nothing = "No winner has been scored on the test set yet: the tuning scores below choose, they do not report."
+        nothing = (
+            "No final has been scored on the test set yet; the tuning scores below select "
+            "configurations and are not results."
+        )
         return Verdicts((nothing,), families, standings, (), frozenset())
     comparisons = compared({label: finals for label, finals in group.models.items() if label in standings})
     sentences = (
@@ -168,9 +171,9 @@ def signed(value: float) -> str:
 def first_sentence(group: SweepGroup, best: FamilyScore, blind: float | None) -> str:
     images = f"{group.data.test} test images" if group.data.test else "the test images"
     against = (
-        f"; the pixel median, one constant map that never looks at an image, has {both(blind)}."
+        f"; the pixel median, a constant map that ignores the image, has {both(blind)}."
         if blind is not None
-        else "; the blind baselines are missing, so nothing says whether that is good."
+        else "; the blind baselines are missing, so this cannot be put in relation."
     )
     where = f"on {images} of {group.data.title}"
     return f"Of the models, {best.label} has the lowest CRPS {where}, {both(best.mean)}{against}"
@@ -202,7 +205,9 @@ def lead_sentence(ranked: Sequence[str], comparisons: Sequence[Comparison]) -> s
     parts += [f"no difference shown {', nor '.join(open_)}"] if open_ else []
     text = "; ".join(parts)
     if any(one.seeds == 1 for one in comparisons if one.shown):
-        text += " (of single trainings: what another seed would give is not known; vmsbench final NAME --seeds 5 tells)"
+        text += (
+            " (of single trainings: the variation over seeds is not known; vmsbench final NAME --seeds 5 measures it)"
+        )
     return f"{text[0].upper()}{text[1:]}."
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from vmsbench.report.blocks import (
     Block,
+    Bytes,
     Caution,
     Document,
     Facts,
@@ -24,12 +25,13 @@ from vmsbench.report.blocks import (
     Heading,
     Items,
     SampleGrid,
+    SampleRow,
+    Samples,
     TableBlock,
     Text,
 )
 from vmsbench.report.render.style import inline_svg
 from vmsbench.report.render.tables import Cell, Part, Table
-from vmsbench.report.sections.samples import Bytes, SampleRow, Samples
 
 GENERATOR = "vmsbench report"
 
@@ -73,7 +75,7 @@ def to_page(document: Document) -> str:
 {"".join(blocks)}
 </main>
 <footer><p>Written by vmsbench{release} from the folders of the sweeps. Tables as CSV and LaTeX, figures as PNG and PDF
-lie beside this page.</p></footer>
+are next to this page.</p></footer>
 <script>
 {script}</script>
 </body>

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from vmsbench.report.render.style import FAMILY, FURTHER, rendered, style
+from vmsbench.report.render.style import PALETTE, rendered, style
 
 DASHES = ("-", "--", ":", "-.")
 
@@ -16,12 +16,11 @@ def draw_race(lines: Sequence[tuple[str, str, Sequence[float], Sequence[float]]]
     """
     searchers = list(dict.fromkeys(searcher for searcher, *_ in lines))
     rules = list(dict.fromkeys(rule for _, rule, *_ in lines))
-    palette = (*FAMILY.values(), *FURTHER)
     with style():
         figure = Figure(figsize=(9, 3.8), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for searcher, rule, epochs, best in lines:
-            look = {"color": palette[searchers.index(searcher) % len(palette)], "linestyle": DASHES[rules.index(rule)]}
+            look = {"color": PALETTE[searchers.index(searcher) % len(PALETTE)], "linestyle": DASHES[rules.index(rule)]}
             left.step(range(1, len(best) + 1), best, where="post", linewidth=1.3, **look)
             right.step(epochs, best, where="post", linewidth=1.3, label=f"{searcher}, {rule}", **look)
         left.set(title=f"Best {what} so far", xlabel="trials", ylabel=what)

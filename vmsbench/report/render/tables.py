@@ -55,7 +55,7 @@ def words(value: str | None) -> Cell:
     return Cell(value or None, value or "–")
 
 
-def figure(value: float | None, digits: int, spread: float | None = None) -> Cell:
+def number_cell(value: float | None, digits: int, spread: float | None = None) -> Cell:
     """A number with so many digits, ± its spread; a dash where there is none."""
     if value is None:
         return Cell()

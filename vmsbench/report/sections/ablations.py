@@ -1,4 +1,4 @@
-"""Ablations: what each named option of one choice is worth, seed by seed, beside the map that ignores the image."""
+"""Ablations: what each named option of one choice is worth, seed by seed, next to the map that ignores the image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vmsbench.report import labels
-from vmsbench.report.render import style
-from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
+from vmsbench.report.blocks import Block, FigureBlock, TableBlock, Text
+from vmsbench.report.gaps import data_words_of
+from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, color_of, plain, style
+from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
+from vmsbench.report.topic import Topic
 from vmsbench.store.records import SweepGroup, SweepRecord
 
 
@@ -21,6 +24,32 @@ class Ablation:
     sweep: SweepRecord
     param: str
     scores: Mapping[str, Sequence[float]]
+
+
+def ablation_blocks(topic: Topic) -> list[Block]:
+    group, suffix = topic.group, topic.suffix
+    found = ablations(group)
+    if not found:
+        exp, data = group.all[0].exp, data_words_of(group)
+        return [
+            Text(
+                f"None yet: `vmsbench ablate augment --exp {exp}{data}` makes one of the augmentation, "
+                f"`vmsbench ablate target --exp {exp}{data}` one of the target."
+            )
+        ]
+    blind = group.baselines("validation").get("pixel_median", {})
+    blocks: list[Block] = [
+        FigureBlock(
+            f"ablation-{one.sweep.name}",
+            drawn(one, f"{one.sweep.family}: {one.param}", color_of(one.sweep), blind.get(one.sweep.metric)),
+            f"Tuning score of each option of {one.param}; the numbers are in the table below.",
+            "",
+            beside=2,
+        )
+        for one in found
+    ]
+    told = "A tick for each seed, a dot at their mean; the dotted line is the pixel median, which ignores the image."
+    return [*blocks, Text(told), TableBlock(ablation_table(group, found, f"ablations{suffix}"))]
 
 
 def ablations(group: SweepGroup) -> list[Ablation]:
@@ -42,11 +71,11 @@ def scores_of(sweep: SweepRecord, param: str, value: Any) -> list[float]:
 def drawn(ablation: Ablation, title: str, color: str, blind: float | None) -> Figure:
     """A row per option: a stroke for each seed, a dot at their mean; the dotted line is the pixel median."""
     names = list(ablation.scores)
-    with style.style():
+    with style():
         picture = Figure(figsize=(5.2, 1.1 + 0.3 * len(names)), layout="constrained")
         axes = picture.subplots()
         if blind is not None:
-            axes.axvline(blind, zorder=1, **style.BLIND_LINE)
+            axes.axvline(blind, zorder=1, **BLIND_LINE)
         for row, scores in enumerate(ablation.scores.values()):
             if scores:
                 axes.plot(scores, [row] * len(scores), "|", color=color, ms=9, mew=1.2)
@@ -54,13 +83,13 @@ def drawn(ablation: Ablation, title: str, color: str, blind: float | None) -> Fi
         axes.set_title(title)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-        axes.grid(axis="y", color=style.HAIR, lw=0.6)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.grid(axis="y", color=HAIR, lw=0.6)
         axes.set_axisbelow(True)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"{labels.metric(ablation.sweep.metric)} on the tuning validation set, in [−1, 1]")
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(style.plain))
+        axes.xaxis.set_major_formatter(FuncFormatter(plain))
     return picture
 
 
@@ -72,7 +101,9 @@ def ablation_table(group: SweepGroup, found: Sequence[Ablation], name: str) -> T
         for option, scores in ablation.scores.items():
             mean = fmean(scores) if scores else None
             spread = max(scores) - min(scores) if len(scores) > 1 else None
-            rows.append((words(option), figure(mean, 4), figure(spread, 4), Cell(len(scores), str(len(scores)))))
+            rows.append(
+                (words(option), number_cell(mean, 4), number_cell(spread, 4), Cell(len(scores), str(len(scores))))
+            )
         parts.append(Part(f"{group.label(ablation.sweep)}: {ablation.param}", tuple(rows)))
     columns = (
         Column("option", "Option", text=True),
@@ -80,5 +111,5 @@ def ablation_table(group: SweepGroup, found: Sequence[Ablation], name: str) -> T
         Column("range", "Range over seeds"),
         Column("seeds", "Seeds"),
     )
-    caption = "Ablations, on the tuning validation set. A difference within the range over seeds shows nothing."
+    caption = "Ablations, on the tuning validation set. A difference within the range over seeds is not evidence."
     return Table(name, caption, columns, tuple(parts))

@@ -1,4 +1,4 @@
-"""The parameter walk as a picture: which options were tried, what each was worth, what won, and how sure that is."""
+"""The coordinate search as a picture: the values tried for each parameter, their scores, the winner, how sure it is."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,58 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from vmsbench.config.format import describe
 from vmsbench.metrics.catalog import metric
 from vmsbench.report import labels
-from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure
-from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, MUTED, PAPER, plain, second_scale, shorten, style
+from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure, seed_noise
+from vmsbench.report.blocks import Block, FigureBlock, Text
+from vmsbench.report.render.style import (
+    BLIND_LINE,
+    HAIR,
+    INK,
+    MUTED,
+    PAPER,
+    colors,
+    plain,
+    second_scale,
+    shorten,
+    style,
+)
+from vmsbench.report.topic import Topic
 from vmsbench.store.records import ParameterRecord, SweepRecord
 
 TEXT_AT = 1.03
+
+
+def walk_blocks(topic: Topic) -> list[Block]:
+    group = topic.group
+    blocks: list[Block] = []
+    shades = colors(group.sweeps)
+    blind = group.baselines("validation").get("pixel_median", {})
+    unsure = []
+    for sweep in group.sweeps:
+        if not any(step.tried for step in sweep.walk):
+            continue
+        noise, label = seed_noise(sweep), group.label(sweep)
+        unsure += [] if noise else [sweep.name]
+        drawing = walk(sweep, label, shades[sweep.name], blind.get(sweep.metric), noise)
+        alt = f"Coordinate search of {label}: {in_words(sweep, noise)}"
+        blocks.append(FigureBlock(f"walk-{sweep.name}", drawing, alt, "", beside=2))
+    if not blocks:
+        walking = any(not sweep.winner for sweep in group.sweeps)
+        return [Text("No parameter has been tried yet." if walking else "None of these sweeps used coordinate search.")]
+    blocks.append(
+        Text(
+            "Coordinate search tunes one parameter at a time, from top to bottom, with the others held at "
+            "their best values "
+            "so far. A filled dot is the best value, a cross a pruned trial, an arrow a score beyond the "
+            "axis. The grey "
+            "band shows how far apart two seeds of one configuration are one time in twenty: values within it "
+            "are not shown to differ from it."
+        )
+    )
+    blocks += [
+        Text(f"How certain the choices of `{name}` are needs a second seed: `vmsbench final {name} --seeds 5`")
+        for name in unsure
+    ]
+    return blocks
 
 
 def walk(sweep: SweepRecord, title: str, color: str, blind: float | None, noise: SeedNoise | None) -> Figure:
@@ -39,7 +86,7 @@ def walk(sweep: SweepRecord, title: str, color: str, blind: float | None, noise:
         ticks: list[float] = []
         names: list[str] = []
         for step in sweep.walk:
-            name = short[step.parameter] + ("" if step.settled else " (open)")
+            name = short[step.parameter] + ("" if step.settled else " (not done)")
             axes.text(-0.02, row, name, transform=axes.get_yaxis_transform(), ha="right", va="center", weight="bold")
             tell_certainty(axes, row, sweep, step, noise)
             row = draw_step(axes, step, row + 1, color, limits, ticks, names) + 0.25
@@ -112,7 +159,7 @@ def bounds(known: Sequence[float], blind: float | None) -> tuple[float, float]:
 
 
 def in_words(sweep: SweepRecord, noise: SeedNoise | None) -> str:
-    """The walk for who does not see it: what each parameter was settled on, and how sure that is."""
+    """The figure in words: the value chosen for each parameter, and how certain that is."""
     short = labels.parameters(step.parameter for step in sweep.walk)
     told = []
     for step in sweep.walk:

@@ -7,8 +7,8 @@ from vmsbench.config.format import describe
 from vmsbench.metrics.significance import Comparison
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import compared, signed
-from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
-from vmsbench.report.sections.scores import average, both_scales, tuning_columns
+from vmsbench.report.cells import average, both_scales, tuning_columns
+from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
 from vmsbench.store.experiments import TrialRecord
 from vmsbench.store.records import SweepRecord
 
@@ -64,8 +64,8 @@ def contender_table(sweep: SweepRecord) -> tuple[Table, tuple[Comparison, ...]] 
                 Cell(len(finals), str(len(finals))),
                 *both_scales(sweep.metric, trial.score if trial else None),
                 *both_scales(sweep.metric, fmean(tuning) if tuning else None),
-                figure(*pair(average(finals, "crps"), 4)),
-                figure(*pair(average(finals, "crps_unit"), 4)),
+                number_cell(*pair(average(finals, "crps"), 4)),
+                number_cell(*pair(average(finals, "crps_unit"), 4)),
             )
         )
     search, again = tuning_columns(sweep.metric), tuning_columns(sweep.metric)
@@ -81,7 +81,8 @@ def contender_table(sweep: SweepRecord) -> tuple[Table, tuple[Comparison, ...]] 
         Column("crps_unit", "Test CRPS [0, 1]"),
     )
     notes = (
-        "Tuning scores choose, test scores report. The search's own score is of one seed and was the best of many.",
+        "Tuning scores select, test scores are results. The score in the search is of one seed and the best "
+        "of many, so it is optimistic.",
     )
     caption = f"The best configurations of {sweep.name}, trained again from fresh seeds."
     table = Table(f"finals-{sweep.name}", caption, columns, (Part("", tuple(rows)),), notes)

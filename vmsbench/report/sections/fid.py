@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vmsbench.report import labels
+from vmsbench.report.blocks import Block, FigureBlock, TableBlock, Text
+from vmsbench.report.cells import data_words
 from vmsbench.report.render.style import INK, MUTED, colors, plain, style
-from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
-from vmsbench.report.sections.scores import data_words
+from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
+from vmsbench.report.topic import Topic
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import number
 
@@ -27,6 +29,21 @@ DISTANCES = (
     ("kid_error", 4),
     ("kid_floor", 4),
 )
+
+
+def distance_blocks(topic: Topic) -> list[Block]:
+    group, suffix = topic.group, topic.suffix
+    table = distance_table(group, f"distances{suffix}")
+    if not table.parts[0].rows:
+        return [Text(note) for note in table.notes] or [Text("No final has been scored yet.")]
+    picture = FigureBlock(
+        f"distances{suffix}",
+        distance_figure(group, table),
+        "Distances of the predicted maps from the true ones; the numbers are in the table.",
+        "How far the set of predicted maps is from the set of true ones. The black line is the floor: real maps "
+        "against real maps. Whiskers: the standard deviation over seeds; KID's standard error.",
+    )
+    return [picture, TableBlock(table)]
 
 
 def name_of(fid: Mapping[str, Any] | None) -> str:
@@ -49,7 +66,7 @@ def distance_table(group: SweepGroup, name: str = "distances") -> Table:
         others = {name_of(final.fid) for final in finals if measured(final.fid)} - {title}
         values = {key: [v for fid in fids if (v := number(fid.get(key))) is not None] for key, _ in DISTANCES}
         if not values["value"]:
-            why = f"only {labels.listing(others)} was measured" if others else "it was not looked for"
+            why = f"only {labels.listing(others)} was measured" if others else "it was not computed"
             reason = next((str(fid["reason"]) for fid in fids if fid.get("reason")), why)
             reasons.setdefault(reason, []).append(label)
             continue
@@ -57,7 +74,7 @@ def distance_table(group: SweepGroup, name: str = "distances") -> Table:
         for key, digits in DISTANCES:
             several = len(values[key]) > 1 and "floor" not in key
             mean = fmean(values[key]) if values[key] else None
-            cells.append(figure(mean, digits, stdev(values[key]) if several else None))
+            cells.append(number_cell(mean, digits, stdev(values[key]) if several else None))
         rows.append((words(label), Cell(fids[0].get("n"), str(fids[0].get("n"))), *cells))
     small = "FID-64" if title.startswith("FID") else title.replace("Frechet", "Frechet-64")
     columns = (

@@ -1,9 +1,18 @@
 """How to make each row of the score table again: command, commit, data and seeds."""
 
 from vmsbench.report import labels
+from vmsbench.report.blocks import Block, Facts, Heading, TableBlock
 from vmsbench.report.gaps import data_words_of
 from vmsbench.report.render.tables import Column, Part, Table, words
+from vmsbench.report.sections.differences import comparison_table, contender_table
+from vmsbench.report.topic import Topic
 from vmsbench.store.records import SweepGroup, SweepRecord
+from vmsbench.store.values import number
+
+
+def reproduce_blocks(topic: Topic) -> list[Block]:
+    table = origin_table(topic.group, f"reproduce{topic.suffix}")
+    return [TableBlock(table), *configurations(topic.group, topic.level + 1)]
 
 
 def origin_table(group: SweepGroup, name: str = "reproduce") -> Table:
@@ -52,3 +61,35 @@ def seeds(sweep: SweepRecord) -> str:
     parts = [f"search {labels.listing(map(str, searched))}"] if searched else []
     finals = [str(final.seed) for final in sweep.scored if final.seed is not None]
     return "; ".join(parts + ([f"finals {labels.listing(finals)}"] if finals else []))
+
+
+def configurations(group: SweepGroup, level: int) -> list[Block]:
+    blocks: list[Block] = []
+    for sweep in group.sweeps:
+        blocks.append(Heading(level, f"{sweep.family}: sweep {sweep.name}"))
+        if again := contender_table(sweep):
+            blocks.append(TableBlock(again[0]))
+            caption = f"The best configurations of {sweep.name} on the same test images, two by two."
+            blocks.append(TableBlock(comparison_table(again[1], caption, f"final-differences-{sweep.name}")))
+        blocks.append(Facts(tuple(provenance(sweep))))
+    return blocks
+
+
+def provenance(sweep: SweepRecord) -> list[tuple[str, str]]:
+    counts = (("train", sweep.data.train), ("validation", sweep.data.validation), ("test", sweep.data.test))
+    splits = ", ".join(f"{count} {split}" for split, count in counts if count is not None)
+    torch = ", ".join(dict.fromkeys(str(f.results["torch"]) for f in sweep.finals if f.results.get("torch")))
+    facts = {
+        "Data": f"{sweep.data.title}, digest `{sweep.data.digest}`" + (f" ({splits})" if splits else ""),
+        "Finals": labels.listing(
+            f"`{f.id}`" + (f" (seed {f.seed})" if f.seed is not None else "") for f in sweep.finals
+        ),
+        "Epoch kept": labels.listing(
+            f"{whole:.0f} of {f.results.get('epochs', '?')}"
+            for f in sweep.scored
+            if (whole := number(f.results.get("epoch_kept"))) is not None
+        ),
+        "PyTorch": torch,
+        "Started": sweep.created,
+    }
+    return [(name, fact) for name, fact in facts.items() if fact]

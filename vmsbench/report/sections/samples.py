@@ -5,57 +5,55 @@ without image and truth, and `Samples.reason` says why.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from matplotlib.figure import Figure
 
 from vmsbench.config.instantiate import build
-from vmsbench.data.pairs import Dataset
 from vmsbench.data.rendering import overlay
 from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.scores import score
+from vmsbench.report import labels
+from vmsbench.report.blocks import Block, Bytes, Caution, FigureBlock, SampleGrid, SampleRow, Samples, Tile
+from vmsbench.report.render.style import MUTED, style
+from vmsbench.report.topic import Topic, Truth
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup
 
-Bytes = NDArray[np.uint8]
 
-
-@dataclass(frozen=True)
-class Tile:
-    """A picture, S x S x 3 bytes, and its L1 in [-1, 1] to the truth where it is a prediction and that is known."""
-
-    pixels: Bytes
-    l1: float | None = None
-
-
-@dataclass(frozen=True)
-class SampleRow:
-    name: str
-    rank: str
-    tiles: Mapping[str, Tile]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Rows of tiles under `columns`; `reason` says what is missing and why, and is empty where nothing is."""
-
-    columns: tuple[str, ...]
-    rows: tuple[SampleRow, ...]
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The group's data loaded again, or None and why."""
-
-    dataset: Dataset | None
-    reason: str = ""
-    median: Bytes | None = None
-    categories: Mapping[str, str] | None = None
+def sample_blocks(topic: Topic) -> list[Block]:
+    """For each model the test images on which it did best, middling and worst, with what the others made of them."""
+    group, truth = topic.group, topic.truth
+    blocks: list[Block] = []
+    files = {group.label(sweep): sweep.name for sweep in group.sweeps}
+    files |= {group.outside_label(one): f"outside-{one.id}" for one in group.outside}
+    for model in group.models:
+        samples = gather(group, truth, model)
+        if samples.reason and Caution(samples.reason) not in blocks:
+            blocks.append(Caution(samples.reason))
+        if not samples.rows:
+            continue
+        sampled = any(column.startswith("Median of") for column in samples.columns)
+        choice = f"the best, median and worst by L1 of {model}" if samples.rows[0].rank else "the first"
+        caption = (
+            f"Test images, {choice}. Maps: green is true memory, red false memory. "
+            "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]. "
+            "Error: orange is too high, blue too low, black is right."
+            + (
+                " For a model that samples, one sample and the pixelwise median of several are shown."
+                if sampled
+                else ""
+            )
+        )
+        alt = f"{len(samples.rows)} test images, {choice}, with {labels.listing(c.lower() for c in samples.columns)}."
+        picture = FigureBlock(f"samples-{files[model]}", sample_grid(samples), alt, caption)
+        blocks.append(SampleGrid(samples, picture))
+        if not samples.rows[0].rank:
+            break
+    return blocks
 
 
 def load_truth(group: SweepGroup) -> Truth:
@@ -220,3 +218,33 @@ def per_image(finals: Sequence[FinalRecord], key: str = "l1") -> dict[str, float
         for name in known[0]
         if all(key in scores.get(name, {}) for scores in known)
     }
+
+
+def sample_grid(samples: Samples) -> Figure:
+    """A row per test image, a column per predictor, the L1 in [-1, 1] under each prediction."""
+    across, down = max(1, len(samples.columns)), max(1, len(samples.rows))
+    with style():
+        figure = Figure(figsize=(0.45 + 1.12 * across, 0.55 + 1.3 * down))
+        grid = figure.subplots(down, across, squeeze=False)
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for row, line in zip(samples.rows, grid, strict=False):
+            line[0].text(
+                -0.1, 0.5, row.rank, transform=line[0].transAxes, rotation=90, va="center", ha="right", color=MUTED
+            )
+            for column, axes in zip(samples.columns, line, strict=True):
+                if column in row.tiles:
+                    tile = row.tiles[column]
+                    axes.imshow(tile.pixels, interpolation="nearest")
+                    if tile.l1 is not None:
+                        axes.text(
+                            0.5, -0.04, f"{tile.l1:.3f}", transform=axes.transAxes, ha="center", va="top", color=MUTED
+                        )
+        for axes, column in zip(grid[0], samples.columns, strict=False):
+            axes.text(0.5, 1.05, column, transform=axes.transAxes, ha="center", va="bottom", weight="bold", fontsize=8)
+        edge, top = 0.3 / figure.get_figwidth(), 0.3 / figure.get_figheight()
+        figure.text(
+            0.99, 0.02 / figure.get_figheight(), "below each prediction: L1 in [−1, 1]", ha="right", color=MUTED
+        )
+        figure.subplots_adjust(edge, 0.4 / figure.get_figheight(), 0.99, 1 - top, wspace=0.06, hspace=0.2)
+    return figure

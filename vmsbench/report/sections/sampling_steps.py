@@ -1,4 +1,4 @@
-"""What more samples and more steps of a diffusion model are worth, as `vmsbench tradeoff` measured it."""
+"""The effect of more samples and more sampling steps, as `vmsbench tradeoff` measures it."""
 
 from typing import Any
 
@@ -7,12 +7,34 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from vmsbench.config.format import duration
-from vmsbench.report.render.style import BLIND_LINE, HAIR, plain, second_scale, style
-from vmsbench.report.render.tables import Cell, Column, Part, Table, figure
+from vmsbench.report.blocks import Block, FigureBlock, TableBlock, Text
+from vmsbench.report.render.style import BLIND_LINE, HAIR, colors, plain, second_scale, style
+from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell
+from vmsbench.report.topic import Topic
 from vmsbench.store.records import SweepRecord
 from vmsbench.store.values import mapping, number
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def tradeoff_blocks(topic: Topic) -> list[Block]:
+    group = topic.group
+    blocks: list[Block] = []
+    shades = colors(group.sweeps)
+    for sweep in (sweep for sweep in group.sweeps if sweep.sampling_steps):
+        if not rows_of(sweep):
+            blocks.append(Text(f"Not measured for `{sweep.name}`; `vmsbench tradeoff {sweep.name}` does it."))
+            continue
+        table = tradeoff_table(sweep)
+        alt = "CRPS and L1 of the median map by steps, samples and seconds; the numbers are in the table."
+        caption = (
+            "The effect of more sampling steps and samples. Left: CRPS, a proper score for a model that "
+            "samples. Right: "
+            "the L1 of one map, the pixelwise median of K samples, against the time that all K take."
+        )
+        drawing = tradeoff_figure(sweep, shades[sweep.name])
+        blocks += [FigureBlock(table.name, drawing, alt, caption), TableBlock(table)]
+    return blocks
 
 
 def rows_of(sweep: SweepRecord) -> list[dict[str, float]]:
@@ -71,7 +93,7 @@ def tradeoff_table(sweep: SweepRecord) -> Table:
             (
                 Cell(int(row["steps"]), f"{row['steps']:.0f}"),
                 Cell(int(row["samples"]), f"{row['samples']:.0f}"),
-                *(figure(value, 4) for value in scores),
+                *(number_cell(value, 4) for value in scores),
                 Cell(row["seconds_per_image"], duration(row["seconds_per_image"])),
             )
         )

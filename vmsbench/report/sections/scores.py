@@ -3,21 +3,26 @@
 Every score says its scale and every caption says whether its images chose (tuning validation) or report (test).
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from itertools import pairwise
-from statistics import fmean, stdev
-from typing import Any
+from collections.abc import Sequence
+from itertools import chain, pairwise
+from statistics import fmean
 
-from vmsbench.config.format import count, describe, duration
-from vmsbench.metrics.catalog import in_unit, metric, metrics
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from vmsbench.config.format import count, duration
+from vmsbench.metrics.catalog import metrics
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import FamilyScore, Verdicts, percent
-from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
-from vmsbench.report.sections.samples import per_image
-from vmsbench.store.experiments import FinalRecord, TrialRecord
-from vmsbench.store.records import SweepGroup, SweepRecord
-from vmsbench.store.values import Scores, mapping, number
+from vmsbench.report.blocks import Block, Caution, Facts, FigureBlock, TableBlock, Text
+from vmsbench.report.cells import average, data_words, score_cells, score_columns
+from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, MUTED, PAPER, colors, plain, second_scale, style
+from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
+from vmsbench.report.sections.differences import comparison_table
+from vmsbench.report.topic import Topic
+from vmsbench.store.experiments import FinalRecord
+from vmsbench.store.records import SweepGroup
+from vmsbench.store.values import Scores, number
 
 SKILL = (
     Column("skill", "Skill, % ↑"),
@@ -34,37 +39,43 @@ COST = (
 )
 
 
-def score_columns() -> list[Column]:
-    """A column per metric, for people or for the CSV alone, with the direction that is better."""
-    columns = []
-    for name, one in metrics().items():
-        hidden = one.shown == "files"
-        if not one.scale:
-            columns.append(Column(name, f"{one.label} {one.arrow}", hidden=hidden))
-            continue
-        columns.append(Column(name, f"{one.label} [−1, 1] {one.arrow}", hidden=hidden))
-        columns.append(Column(f"{name}_unit", f"{one.label} [0, 1] {one.arrow}", hidden=hidden or name != "l1"))
-    return columns
+def verdict_blocks(topic: Topic) -> list[Block]:
+    sentences = [Text(text, lead=True) for text in topic.verdicts.sentences]
+    return [*sentences, Facts(tuple(topic.verdicts.families.items()))]
 
 
-def average(finals: Sequence[FinalRecord], key: str) -> tuple[float | None, float | None]:
-    """Mean and sample standard deviation over the finals that have the score; no deviation of one."""
-    values = [final.scores[key] for final in finals if key in final.scores]
-    return (fmean(values) if values else None), (stdev(values) if len(values) > 1 else None)
-
-
-def score_cells(scores: Scores, spreads: Scores, strong: Collection[str] = ()) -> list[Cell]:
-    cells = []
-    for key in (column.key for column in score_columns()):
-        cell = figure(scores.get(key), metric(key).digits, spreads.get(key))
-        cells.append(replace(cell, strong=key in strong))
-    return cells
+def score_blocks(topic: Topic) -> list[Block]:
+    group, verdicts, suffix = topic.group, topic.verdicts, topic.suffix
+    blocks: list[Block] = []
+    if baseline_disagreement(group):
+        blocks.append(
+            Caution(
+                "The sweeps have different scores for the same pixel median; different versions of vmsbench "
+                "may have made them."
+            )
+        )
+    blocks.append(TableBlock(score_table(group, verdicts, f"scores{suffix}")))
+    blocks.append(TableBlock(cost_table(group, f"cost{suffix}")))
+    blocks.append(
+        FigureBlock(
+            f"scores{suffix}",
+            score_figure(group),
+            "Test scores of each model and of the blind baselines; the numbers are in the table above.",
+            "Test scores. Filled dots are means over seeds, ticks single seeds; hollow dots are baselines "
+            "that ignore the "
+            "image, diamonds an oracle that knows how the data were made. The dotted line is the pixel median.",
+        )
+    )
+    if verdicts.comparisons:
+        caption = "The families on the same test images, two by two."
+        blocks.append(TableBlock(comparison_table(verdicts.comparisons, caption, f"differences{suffix}")))
+    return blocks
 
 
 def skill_cells(standing: FamilyScore | None, scores: Scores, blind: float | None) -> list[Cell]:
     """The skill, and the intervals of skill and CRPS where they are known."""
     if standing is None or standing.skill is None or standing.error is None:
-        skill = figure(100 * (1 - scores["crps"] / blind) if blind and "crps" in scores else None, 1)
+        skill = number_cell(100 * (1 - scores["crps"] / blind) if blind and "crps" in scores else None, 1)
         return [skill, *([Cell()] * 4)]
     gained, error = standing.skill, standing.error
     shown = Cell(100 * gained.value, percent(gained).replace(" %", ""))
@@ -130,14 +141,9 @@ def cost_cells(finals: Sequence[FinalRecord]) -> list[Cell]:
     return [Cell(fmean(values)) if values else Cell() for values in found]
 
 
-def data_words(group: SweepGroup) -> str:
-    coding = labels.CODINGS.get(group.data.coding, group.data.coding)
-    return f"{group.data.title}; {group.data.coding}: {coding}"
-
-
 def score_caption(group: SweepGroup) -> str:
     images = f"{group.data.test} images" if group.data.test else "images"
-    return f"Test scores: {images} that no choice was made on ({data_words(group)})."
+    return f"Test scores: {images} that were not used for selection ({data_words(group)})."
 
 
 def score_notes(group: SweepGroup, blind: float | None) -> tuple[str, ...]:
@@ -153,12 +159,12 @@ def score_notes(group: SweepGroup, blind: float | None) -> tuple[str, ...]:
         if blind
         else "Skill needs the pixel median's score, which is missing.",
         "Bold: better than every other model by more than chance. "
-        "Selection is never reporting: what was tuned was judged on other images.",
+        "Tuning used other images: the test images select nothing.",
     ]
     read = [int(reads) for s in group.sweeps for f in s.finals if (reads := number(f.results.get("test_reads")))]
     notes += [
-        f"{one.id} is somebody else's: its maps were scored on the test images "
-        f"{labels.times(int(number(one.results.get('test_reads')) or 1))}, how it was made is not known here."
+        f"{one.id} comes from outside: its maps were scored on the test images "
+        f"{labels.times(int(number(one.results.get('test_reads')) or 1))}, how it was trained is not known here."
         for one in group.outside
     ]
     if read:
@@ -182,7 +188,7 @@ def cost_table(group: SweepGroup, name: str = "cost") -> Table:
                 words(group.label(sweep)),
                 *(Cell(mean.get(key), count(mean.get(key))) for key in keys[:3]),
                 Cell(mean.get("seconds"), duration(mean.get("seconds"))),
-                figure(mean.get("seconds_per_image"), 4),
+                number_cell(mean.get("seconds_per_image"), 4),
                 words(device),
             )
         )
@@ -200,114 +206,10 @@ def cost_table(group: SweepGroup, name: str = "cost") -> Table:
         found = [mean[key] for mean in means.values() if key in mean]
         if len(found) > 1 and max(found) > tolerance * min(found):
             extent = f"{max(found) / min(found):.1f} times" if min(found) else "greatly"
-            notes.append(f"Not alike: {what} between the models by up to {extent}.")
+            notes.append(f"Not comparable in cost: {what} between the models by up to {extent}.")
     return Table(
         name, f"Cost of the final trainings ({data_words(group)}).", columns, (Part("", tuple(rows)),), tuple(notes)
     )
-
-
-def both_scales(name: str, value: float | None) -> tuple[Cell, Cell]:
-    """A score in [-1, 1] and in [0, 1]; the second is a dash for scores without a scale, such as CC."""
-    return figure(value, 4), figure(in_unit(name, value), 4)
-
-
-def tuning_columns(key: str) -> tuple[Column, Column]:
-    name = labels.metric(key)
-    if metric(key).scale is None:
-        return Column("score", f"Tuning {name}"), Column("score_unit", f"{name} [0, 1]", hidden=True)
-    return Column("score", f"Tuning {name} [−1, 1]"), Column("score_unit", f"Tuning {name} [0, 1]")
-
-
-def winner_table(sweep: SweepRecord) -> Table:
-    """The parameters that were searched: where each started, what won."""
-    params = [str(entry["param"]) for entry in sweep.space] or list(mapping(sweep.winner.get("choice")))
-    short, choice = labels.parameters(params), mapping(sweep.winner.get("choice"))
-    rows = tuple(
-        (words(short[param]), words(describe(at(sweep.config, param))), words(value_words(choice, param, sweep)))
-        for param in params
-    )
-    columns = (
-        Column("parameter", "Parameter", text=True),
-        Column("default", "Default", text=True),
-        Column("winner", "Winner", text=True),
-    )
-    score = number(sweep.winner.get("score"))
-    unit = in_unit(sweep.metric, score)
-    told = f"tuning {labels.metric(sweep.metric)} {score:.4f}" if score is not None else "no winner yet"
-    if unit is not None:
-        told += f" in [−1, 1], {unit:.4f} in [0, 1]"
-    caption = f"The winner of {sweep.name}: {told} (chosen on the tuning validation set; not a result)."
-    return Table(f"winner-{sweep.name}", caption, columns, (Part("", rows),))
-
-
-def value_words(choice: Mapping[str, Any], param: str, sweep: SweepRecord) -> str:
-    if not sweep.winner:
-        return "open"
-    return describe(choice[param] if param in choice else at(sweep.config, param))
-
-
-def at(config: Mapping[str, Any], param: str) -> Any:
-    """What stands at a dotted path of a configuration, or None."""
-    value: Any = config
-    for key in param.split("."):
-        value = mapping(value).get(key)
-    return value
-
-
-def trial_table(sweep: SweepRecord) -> Table:
-    """Every configuration that was tried, in order."""
-    short = labels.parameters(param for trial in sweep.trials for param in (*trial.choice, trial.parameter) if param)
-    rows = tuple(trial_row(trial, sweep, short) for trial in sweep.trials)
-    columns = (
-        Column("trial", "Trial", text=True),
-        Column("parameter", "Parameter", text=True),
-        Column("choice", "Choice", text=True),
-        Column("state", "Outcome", text=True),
-        Column("epochs", "Epochs"),
-        *tuning_columns(sweep.metric),
-        Column("seconds", "Time"),
-        Column("cause", "Cause", text=True),
-    )
-    caption = f"Trials of {sweep.name}: scores on the tuning validation set, which chose; they are not results."
-    return Table(f"trials-{sweep.name}", caption, columns, (Part("", rows),))
-
-
-def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) -> tuple[Cell, ...]:
-    choice = "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items())
-    outcome = "winner" if trial.id == sweep.winner.get("trial") else trial.state
-    return (
-        words(trial.id),
-        words(short.get(trial.parameter, "start")),
-        words(choice or "defaults"),
-        words(outcome),
-        Cell(trial.epoch, str(trial.epoch)),
-        *both_scales(sweep.metric, trial.score),
-        Cell(trial.seconds, duration(trial.seconds)),
-        words(trial.cause),
-    )
-
-
-def image_table(group: SweepGroup, categories: Mapping[str, str], name: str = "images") -> Table | None:
-    """Test L1 of every image in both scales, the mean over seeds; None where no final has scores per image."""
-    found = {label: per_image(finals) for label, finals in group.models.items()}
-    found["Pixel median"] = next(
-        (errors for finals in group.models.values() if (errors := per_image(finals, "pixel_median_l1"))), {}
-    )
-    found = {label: errors for label, errors in found.items() if errors}
-    if not found:
-        return None
-    columns = [Column("image", "Image", text=True), Column("category", "Category", text=True)]
-    for label in found:
-        columns += [Column(f"{label} l1", f"{label} [−1, 1]"), Column(f"{label} l1_unit", f"{label} [0, 1]")]
-    rows = tuple(
-        (
-            words(image),
-            words(categories.get(image)),
-            *(c for m in found.values() for c in both_scales("l1", m.get(image))),
-        )
-        for image in next(iter(found.values()))
-    )
-    return Table(name, f"Test L1 per image ({data_words(group)}).", tuple(columns), (Part("", rows),))
 
 
 def baseline_disagreement(group: SweepGroup) -> bool:
@@ -315,3 +217,47 @@ def baseline_disagreement(group: SweepGroup) -> bool:
     found = [s.baselines.get("test", {}).get("pixel_median", {}).get("l1") for s in group.sweeps]
     known = sorted(value for value in found if value is not None)
     return any(high - low > 1e-4 for low, high in pairwise(known))
+
+
+def score_figure(group: SweepGroup) -> Figure:
+    """A dot per predictor and score: families with each seed, blind baselines hollow, the oracle as a diamond."""
+    baselines, named = group.baselines("test"), colors(group.sweeps)
+    shades = {group.label(sweep): named[sweep.name] for sweep in group.sweeps}
+    scored = {label: [final.scores for final in finals] for label, finals in group.models.items()}
+    found = {label: seeds for label, seeds in scored.items() if any("l1" in seed for seed in seeds)}
+    rows: list[str] = sorted(found, key=lambda label: -fmean(s["l1"] for s in found[label] if "l1" in s))
+    rows += sorted(
+        (name for name in baselines if not name.startswith("oracle")), key=lambda n: -baselines[n].get("l1", 0)
+    )
+    oracles = [name for name in baselines if name.startswith("oracle")]
+    rows = [*oracles, *rows[len(found) :], *rows[: len(found)]]
+    there = set(chain.from_iterable(chain(*found.values(), baselines.values())))
+    panels = {name: metric for name, metric in metrics().items() if metric.plotted and name in there}
+    with style():
+        figure = Figure(figsize=(1.6 + 2.5 * max(1, len(panels)), 0.95 + 0.27 * len(rows)), layout="constrained")
+        grid = figure.subplots(1, max(1, len(panels)), sharey=True, squeeze=False)[0]
+        for axes, (key, metric) in zip(grid, panels.items(), strict=False):
+            blind = baselines.get("pixel_median", {}).get(key)
+            if blind is not None:
+                axes.axvline(blind, zorder=1, **BLIND_LINE)
+            for at, name in enumerate(rows):
+                if name in found:
+                    levels, shade = [seed[key] for seed in found[name] if key in seed], shades.get(name, INK)
+                    if levels:
+                        axes.plot(levels, [at] * len(levels), "|", color=shade, ms=8, mew=1, alpha=0.7)
+                        axes.plot(sum(levels) / len(levels), at, "o", color=shade, ms=6.5, zorder=4)
+                elif key in baselines[name]:
+                    marker = "D" if name.startswith("oracle") else "o"
+                    axes.plot(baselines[name][key], at, marker, mfc=PAPER, mec=MUTED, ms=5, mew=1, zorder=3)
+            axes.set_xlabel(metric.title)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.xaxis.set_major_formatter(FuncFormatter(plain))
+            axes.set_ylim(-0.6, len(rows) - 0.4)
+            axes.set_yticks(range(len(rows)), [name if name in found else labels.predictor(name) for name in rows])
+            axes.tick_params(axis="y", length=0, labelcolor=INK)
+            axes.grid(axis="y", color=HAIR, lw=0.6)
+            axes.set_axisbelow(True)
+            axes.spines["left"].set_visible(False)
+            if metric.scale:
+                second_scale(axes, "x", metric.scale)
+    return figure

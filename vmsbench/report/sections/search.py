@@ -1,52 +1,28 @@
-"""What the report says of the searches: the walk, the parameters, what stopping saved, hours, configurations."""
+"""The hyper-parameters of each search: parallel coordinates, importance, the winner, all trials."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from vmsbench.config.format import describe, duration
+from vmsbench.metrics.catalog import in_unit
 from vmsbench.report import labels
 from vmsbench.report.analysis.importance import bars, complete, importances, parallel
 from vmsbench.report.analysis.seed_noise import seed_noise
-from vmsbench.report.blocks import Block, Facts, FigureBlock, Heading, TableBlock, Text
-from vmsbench.report.render import style
-from vmsbench.report.sections.coordinate_search import in_words, walk
-from vmsbench.report.sections.differences import comparison_table, contender_table
-from vmsbench.report.sections.scores import trial_table, winner_table
-from vmsbench.report.sections.usage import counted, epochs_of, hours_figure, hours_table, savings, search_table
-from vmsbench.store.records import SweepGroup, SweepRecord
-from vmsbench.store.values import number
+from vmsbench.report.blocks import Block, FigureBlock, TableBlock, Text
+from vmsbench.report.cells import both_scales, tuning_columns
+from vmsbench.report.render.style import colors
+from vmsbench.report.render.tables import Cell, Column, Part, Table, words
+from vmsbench.report.topic import Topic
+from vmsbench.store.experiments import TrialRecord
+from vmsbench.store.records import SweepRecord
+from vmsbench.store.values import mapping, number
 
 
-def walk_blocks(group: SweepGroup) -> list[Block]:
-    blocks: list[Block] = []
-    shades = style.colors(group.sweeps)
-    blind = group.baselines("validation").get("pixel_median", {})
-    unsure = []
-    for sweep in group.sweeps:
-        if not any(step.tried for step in sweep.walk):
-            continue
-        noise, label = seed_noise(sweep), group.label(sweep)
-        unsure += [] if noise else [sweep.name]
-        drawing = walk(sweep, label, shades[sweep.name], blind.get(sweep.metric), noise)
-        alt = f"Parameter walk of {label}: {in_words(sweep, noise)}"
-        blocks.append(FigureBlock(f"walk-{sweep.name}", drawing, alt, "", beside=2))
-    if not blocks:
-        walking = any(not sweep.winner for sweep in group.sweeps)
-        return [Text("No parameter was tried yet." if walking else "None of these searches went by parameters.")]
-    blocks.append(
-        Text(
-            "From top to bottom, one parameter at a time, the others held at what had won before. A filled dot won, a "
-            "cross was stopped early, an arrow lies beyond the edge. The grey band reaches as far from the winner as "
-            "two seeds of one configuration are apart one time in twenty: options within it cannot be told from it."
-        )
-    )
-    blocks += [
-        Text(f"How sure the walk of `{name}` is needs a second seed: `vmsbench final {name} --seeds 5`")
-        for name in unsure
-    ]
-    return blocks
-
-
-def parameter_blocks(group: SweepGroup) -> list[Block]:
+def parameter_blocks(topic: Topic) -> list[Block]:
     """Parallel parameters and importance of each search, the winner's parameters, and all trials on request."""
+    group = topic.group
     blocks: list[Block] = []
-    shades = style.colors(group.sweeps)
+    shades = colors(group.sweeps)
     for sweep in group.sweeps:
         label, color = group.label(sweep), shades[sweep.name]
         if len(complete(sweep)) > 1 and sweep.space:
@@ -62,9 +38,9 @@ def parameter_blocks(group: SweepGroup) -> list[Block]:
     if blocks:
         blocks.append(
             Text(
-                "Parallel parameters: a line per trial that was trained to its end, the best bold and on top. "
-                "Importance: how far a parameter's best and worst option are apart, at its step of a parameter walk "
-                "with all else held, otherwise in the means over all trials; options that were stopped or failed are "
+                "Parallel parameters: a line per complete trial, the best bold and on top. "
+                "Importance: how far a parameter's best and worst option are apart, at its step of a coordinate search "
+                "with all else held, otherwise in the means over all trials; values that were pruned or failed are "
                 "left out, so it is a lower bound. Dotted: what two seeds are apart one time in twenty."
             )
         )
@@ -72,55 +48,70 @@ def parameter_blocks(group: SweepGroup) -> list[Block]:
     return [*blocks, *(TableBlock(trial_table(sweep), folded=True) for sweep in group.all if sweep.trials)]
 
 
-def saving_blocks(group: SweepGroup, suffix: str) -> list[Block]:
-    blocks: list[Block] = []
-    if any(sweep.trials for sweep in group.sweeps):
-        told = "; ".join(
-            f"{group.label(sweep)}: " + ", ".join(f"{count} {kind}" for kind, count in epochs_of(sweep).items())
-            for sweep in group.sweeps
-        )
-        drawing = savings(group, style.colors(group.sweeps))
-        blocks.append(FigureBlock(f"savings{suffix}", drawing, f"Epochs of the searches. {told}.", ""))
-    return [*blocks, TableBlock(search_table(group, f"search{suffix}"))] if group.sweeps else []
+def winner_table(sweep: SweepRecord) -> Table:
+    """The parameters that were searched: where each started, what won."""
+    params = [str(entry["param"]) for entry in sweep.space] or list(mapping(sweep.winner.get("choice")))
+    short, choice = labels.parameters(params), mapping(sweep.winner.get("choice"))
+    rows = tuple(
+        (words(short[param]), words(describe(at(sweep.config, param))), words(value_words(choice, param, sweep)))
+        for param in params
+    )
+    columns = (
+        Column("parameter", "Parameter", text=True),
+        Column("default", "Default", text=True),
+        Column("winner", "Winner", text=True),
+    )
+    score = number(sweep.winner.get("score"))
+    unit = in_unit(sweep.metric, score)
+    told = f"tuning {labels.metric(sweep.metric)} {score:.4f}" if score is not None else "no winner yet"
+    if unit is not None:
+        told += f" in [−1, 1], {unit:.4f} in [0, 1]"
+    caption = f"The winner of {sweep.name}: {told} (selected on the tuning validation set; not a result)."
+    return Table(f"winner-{sweep.name}", caption, columns, (Part("", rows),))
 
 
-def hour_blocks(group: SweepGroup, suffix: str) -> list[Block]:
-    if not counted(group):
-        return [
-            Text("The journals do not say how long the slots were used; newer sweeps do, `vmsbench report` shows it.")
-        ]
-    table = hours_table(group, f"hours{suffix}")
-    alt = "Hours of slots by what they went into; the numbers are in the table."
-    return [FigureBlock(f"hours{suffix}", hours_figure(group), alt, ""), TableBlock(table)]
+def value_words(choice: Mapping[str, Any], param: str, sweep: SweepRecord) -> str:
+    if not sweep.winner:
+        return "open"
+    return describe(choice[param] if param in choice else at(sweep.config, param))
 
 
-def configurations(group: SweepGroup, level: int) -> list[Block]:
-    blocks: list[Block] = []
-    for sweep in group.sweeps:
-        blocks.append(Heading(level, f"{sweep.family}: sweep {sweep.name}"))
-        if again := contender_table(sweep):
-            blocks.append(TableBlock(again[0]))
-            caption = f"The best configurations of {sweep.name} on the same test images, two by two."
-            blocks.append(TableBlock(comparison_table(again[1], caption, f"final-differences-{sweep.name}")))
-        blocks.append(Facts(tuple(provenance(sweep))))
-    return blocks
+def at(config: Mapping[str, Any], param: str) -> Any:
+    """What stands at a dotted path of a configuration, or None."""
+    value: Any = config
+    for key in param.split("."):
+        value = mapping(value).get(key)
+    return value
 
 
-def provenance(sweep: SweepRecord) -> list[tuple[str, str]]:
-    counts = (("train", sweep.data.train), ("validation", sweep.data.validation), ("test", sweep.data.test))
-    splits = ", ".join(f"{count} {split}" for split, count in counts if count is not None)
-    torch = ", ".join(dict.fromkeys(str(f.results["torch"]) for f in sweep.finals if f.results.get("torch")))
-    facts = {
-        "Data": f"{sweep.data.title}, digest `{sweep.data.digest}`" + (f" ({splits})" if splits else ""),
-        "Finals": labels.listing(
-            f"`{f.id}`" + (f" (seed {f.seed})" if f.seed is not None else "") for f in sweep.finals
-        ),
-        "Epoch kept": labels.listing(
-            f"{whole:.0f} of {f.results.get('epochs', '?')}"
-            for f in sweep.scored
-            if (whole := number(f.results.get("epoch_kept"))) is not None
-        ),
-        "PyTorch": torch,
-        "Begun": sweep.created,
-    }
-    return [(name, fact) for name, fact in facts.items() if fact]
+def trial_table(sweep: SweepRecord) -> Table:
+    """Every configuration that was tried, in order."""
+    short = labels.parameters(param for trial in sweep.trials for param in (*trial.choice, trial.parameter) if param)
+    rows = tuple(trial_row(trial, sweep, short) for trial in sweep.trials)
+    columns = (
+        Column("trial", "Trial", text=True),
+        Column("parameter", "Parameter", text=True),
+        Column("choice", "Choice", text=True),
+        Column("state", "Outcome", text=True),
+        Column("epochs", "Epochs"),
+        *tuning_columns(sweep.metric),
+        Column("seconds", "Time"),
+        Column("cause", "Cause", text=True),
+    )
+    caption = f"Trials of {sweep.name}: scores on the tuning validation set, which selects; they are not results."
+    return Table(f"trials-{sweep.name}", caption, columns, (Part("", rows),))
+
+
+def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) -> tuple[Cell, ...]:
+    choice = "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items())
+    outcome = "winner" if trial.id == sweep.winner.get("trial") else trial.state
+    return (
+        words(trial.id),
+        words(short.get(trial.parameter, "start")),
+        words(choice or "defaults"),
+        words(outcome),
+        Cell(trial.epoch, str(trial.epoch)),
+        *both_scales(sweep.metric, trial.score),
+        Cell(trial.seconds, duration(trial.seconds)),
+        words(trial.cause),
+    )

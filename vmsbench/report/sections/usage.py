@@ -9,26 +9,63 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vmsbench.config.format import count, duration
-from vmsbench.report.render.style import FAMILY, FURTHER, HAIR, INK, MUTED, PAPER, plain, style
-from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
+from vmsbench.report.blocks import Block, FigureBlock, TableBlock, Text
+from vmsbench.report.render.style import (
+    BLUE,
+    GREEN,
+    HAIR,
+    INK,
+    MUTED,
+    ORANGE,
+    PAPER,
+    SKY,
+    VERMILION,
+    colors,
+    plain,
+    style,
+)
+from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
+from vmsbench.report.topic import Topic
 from vmsbench.store.experiments import TrialRecord
 from vmsbench.store.records import SweepGroup, SweepRecord
 from vmsbench.store.values import mapping, number
 
 HOURS = {
-    "useful": (FAMILY["unet"], "trials trained to their end"),
-    "repeated": (FURTHER[2], "further seeds of them"),
-    "finals": (FAMILY["diffusion"], "finals"),
-    "pruned": (FURTHER[1], "stopped early"),
-    "lost": (FAMILY["gan"], "lost: failed, run again, starting"),
+    "useful": (BLUE, "complete trials"),
+    "repeated": (SKY, "further seeds of them"),
+    "finals": (GREEN, "finals"),
+    "pruned": (ORANGE, "pruned"),
+    "lost": (VERMILION, "lost: failed, repeated, start-up"),
     "idle": (HAIR, "idle slots"),
 }
 EPOCHS = {
-    "complete": "trained to their end",
-    "pruned": "of trials that were stopped",
-    "failed": "of trials that failed",
-    "saved": "saved by stopping",
+    "complete": "of complete trials",
+    "pruned": "of pruned trials",
+    "failed": "of failed trials",
+    "saved": "saved by pruning",
 }
+
+
+def saving_blocks(topic: Topic) -> list[Block]:
+    group, suffix = topic.group, topic.suffix
+    blocks: list[Block] = []
+    if any(sweep.trials for sweep in group.sweeps):
+        told = "; ".join(
+            f"{group.label(sweep)}: " + ", ".join(f"{count} {kind}" for kind, count in epochs_of(sweep).items())
+            for sweep in group.sweeps
+        )
+        drawing = savings(group, colors(group.sweeps))
+        blocks.append(FigureBlock(f"savings{suffix}", drawing, f"Epochs of the searches. {told}.", ""))
+    return [*blocks, TableBlock(search_table(group, f"search{suffix}"))] if group.sweeps else []
+
+
+def hour_blocks(topic: Topic) -> list[Block]:
+    group, suffix = topic.group, topic.suffix
+    if not counted(group):
+        return [Text("The journals of these sweeps have no slot hours.")]
+    table = hours_table(group, f"hours{suffix}")
+    alt = "Hours of slots by what they went into; the numbers are in the table."
+    return [FigureBlock(f"hours{suffix}", hours_figure(group), alt, ""), TableBlock(table)]
 
 
 def planned(sweep: SweepRecord) -> int | None:
@@ -105,7 +142,7 @@ def search_table(group: SweepGroup, name: str = "search") -> Table:
                 *(Cell(count, str(count)) for count in counts),
                 Cell(run, count(run)),
                 Cell(spared, count(spared)) if known else Cell(),
-                figure(share, 0),
+                number_cell(share, 0),
                 Cell(hours, duration(hours)),
             )
         )
@@ -161,8 +198,8 @@ def hours_table(group: SweepGroup, name: str = "hours") -> Table:
         Column("all", "All"),
     )
     notes = (
-        "Useful: trials trained to their end, the first seed of each. Repeated: further seeds. Lost: failed trials, "
-        "epochs run again after an interruption, starting and judging. Idle: slots without a trial. "
+        "Useful: complete trials, the first seed of each. Repeated: further seeds. Lost: failed trials, epochs "
+        "repeated after an interruption, start-up and evaluation. Idle: slots without a trial. "
         "The CSV has hours.",
     )
-    return Table(name, "The ledger: where the time of the slots went.", columns, (Part("", tuple(rows)),), notes)
+    return Table(name, "Slot hours by use.", columns, (Part("", tuple(rows)),), notes)

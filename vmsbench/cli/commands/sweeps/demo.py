@@ -15,6 +15,7 @@ from vmsbench.cli.options import (
     writable,
 )
 from vmsbench.cli.submission import run_and_print
+from vmsbench.config.families import Family, families
 from vmsbench.errors import UNFINISHED
 
 
@@ -22,16 +23,13 @@ def demo(
     runs: Runs = Path("runs/demo"),
     out: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("reports/demo"),
 ) -> None:
-    """The main job on the stand-in data, in minutes. Three kinds tuned, MLflow, the report."""
+    """The main job on the stand-in data, in minutes. Each family tuned, MLflow, the report."""
     if not run_demo(writable(runs), out):
         raise typer.Exit(UNFINISHED)
 
 
-EXPERIMENTS: dict[str, list[str]] = {"unet": [], "gan": [], "diffusion": ["network=unet"]}
-
-
 def run_demo(runs: Path, out: Path) -> bool:
-    """Tune all three kinds, write the report, print the table; False where it was interrupted."""
+    """Tune the families that take part in the demo, write the report, print the table; False where interrupted."""
 
     from functools import partial
 
@@ -40,16 +38,16 @@ def run_demo(runs: Path, out: Path) -> bool:
     from vmsbench.config.compose import compose
 
     start = time.monotonic()
-    print("The whole way on stand-in data: three kinds tuned, their winners scored, a report. About 4 minutes.")
-    for exp, overrides in EXPERIMENTS.items():
-        chosen = ["data=standin", "preset=demo", *overrides]
+    print(f"Tunes {len(shown())} families on stand-in data, scores their winners, writes a report: about 4 minutes.")
+    for exp, family in shown().items():
+        chosen = ["data=standin", "preset=demo", *(family.demo or ())]
         command = f"vmsbench tune --exp {exp} --runs {runs} {shlex.join(chosen)}"
         print(f"\n$ {command}", flush=True)
         settings, folder = compose(exp, chosen), runs / exp
         run = partial(run_search, settings, folder, command, gpus=0)
         if not run_and_print(run, settings, folder, runs, quiet=False, as_json=False, advise=False):
             return False
-    page = report(*EXPERIMENTS, runs=runs, out=out).page
+    page = report(*shown(), runs=runs, out=out).page
     print("\n" + "\n".join(table(runs)))
     minutes, seconds = divmod(int(time.monotonic() - start), 60)
     print(f"\n{minutes} min {seconds} s. Next:")
@@ -60,17 +58,22 @@ def run_demo(runs: Path, out: Path) -> bool:
     return True
 
 
+def shown() -> dict[str, Family]:
+    """The families that take part in the demo."""
+    return {exp: family for exp, family in families().items() if family.demo is not None}
+
+
 def table(runs: Path) -> list[str]:
     """The families next to the predictors that ignore the image and the one that knows the answer."""
     from vmsbench.store.reader import read_baselines, read_sweep
 
     rows: list[tuple[str, Mapping[str, float]]] = []
-    for exp in EXPERIMENTS:
+    for exp in shown():
         finals = [final.scores for final in read_sweep(runs / exp).finals if final.scores]
         if finals:
             mean = {name: sum(one[name] for one in finals) / len(finals) for name in ("l1", "l1_unit", "crps")}
             rows.append((exp, mean))
-    rows += list(read_baselines(runs / "unet")["test"].items())
+    rows += list(read_baselines(runs / next(iter(shown())))["test"].items())
     lines = ["scores on the test pairs      L1 [-1,1]   L1 [0,1]   CRPS [-1,1]"]
     for name, scores in sorted(rows, key=lambda row: row[1]["crps"]):
         lines.append(f"  {name:<24}  {scores['l1']:>10.4f} {scores['l1_unit']:>10.4f} {scores['crps']:>13.4f}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmsbench.cli.options import ConfigDir
+from vmsbench.config.families import families
 
 if TYPE_CHECKING:
     from vmsbench.bench.recorded_curves import Recorded
@@ -30,8 +31,7 @@ Worlds = Annotated[int, typer.Option(help="Over how many worlds the mean is take
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="As for `tune`.")]
 Rounds = Annotated[int, typer.Option(help="Turns of each contestant; the median counts.")]
-OneExperiment = Annotated[str | None, typer.Option("--exp", help="unet, gan or diffusion (default: all).")]
-EXPERIMENTS = ("unet", "gan", "diffusion")
+OneExperiment = Annotated[str | None, typer.Option("--exp", help="One experiment of conf/exp (default: all).")]
 TURNS = 20  # in training: of two that are nearly equal, fewer would say either is slower
 
 
@@ -41,7 +41,7 @@ def everything(context: typer.Context, as_json: Json = False) -> None:
     if context.invoked_subcommand is None:
         with tempfile.TemporaryDirectory() as folder:
             parts = [
-                training_rows(Path(folder) / "train", [], EXPERIMENTS, TURNS),
+                training_rows(Path(folder) / "train", [], tuple(families()), TURNS),
                 sampling_rows(Path(folder) / "sample", [], 16, 3),
                 data_rows(Path(folder) / "data", 1600, 64),
                 packing_rows(Path(folder) / "packing", [], 2),
@@ -79,7 +79,7 @@ def train(
 ) -> None:
     """Training against the bare step, a DataLoader and diffusers."""
     with tempfile.TemporaryDirectory() as folder:
-        tell_rows(training_rows(Path(folder), overrides or [], (exp,) if exp else EXPERIMENTS, rounds), as_json)
+        tell_rows(training_rows(Path(folder), overrides or [], (exp,) if exp else tuple(families()), rounds), as_json)
 
 
 def training_rows(folder: Path, overrides: list[str], exps: Sequence[str], rounds: int) -> Iterator["Measurement"]:
@@ -95,11 +95,11 @@ def training_rows(folder: Path, overrides: list[str], exps: Sequence[str], round
 
 def small(exp: str, overrides: list[str]) -> dict[str, Any]:
     """What makes the experiment: networks of width 16 and batches of 16 by default."""
-    from vmsbench.config.compose import compose
+    from vmsbench.config.compose import choices_made, compose
     from vmsbench.sweep.tune import experiment_part
 
     sizes = ["model.network.width=16", "trainer.batch_size=16"]
-    sizes += ["model.discriminator.width=16"] if exp == "gan" else []
+    sizes += ["model.discriminator.width=16"] if "discriminator" in choices_made(exp) else []
     return experiment_part(compose(exp, ["data=standin", *sizes, *overrides]))
 
 
@@ -167,7 +167,7 @@ def precision(
 ) -> None:
     """Whether bf16 changes scores less than another seed. The demonstration's models are trained."""
     with tempfile.TemporaryDirectory() as folder:
-        tell_rows(precision_rows(Path(folder), overrides or [], (exp,) if exp else EXPERIMENTS, seeds), as_json)
+        tell_rows(precision_rows(Path(folder), overrides or [], (exp,) if exp else tuple(families()), seeds), as_json)
 
 
 def precision_rows(folder: Path, overrides: list[str], exps: Sequence[str], seeds: int) -> Iterator["Measurement"]:
