@@ -81,7 +81,7 @@ def test_restarts_are_counted_and_end(lab: Lab, user: User) -> None:
 def test_a_sweep_that_dies_again_and_again_stops_itself(lab: Lab, user: User) -> None:
     place = broken(
         user.folder / "broken",
-        "tuning/study.py",
+        "sweep/tune.py",
         "        done = driver(sweep, stopping)\n",
         "        os.kill(os.getpid(), 9)\n        done = driver(sweep, stopping)\n",
     )
