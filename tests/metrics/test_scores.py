@@ -160,7 +160,7 @@ def test_grey_maps_have_the_scores_that_make_sense():
     result = score(PREDICTED[:, :1], TRUTH[:, :1])
     assert result["cc_combined"] == pytest.approx(score(PREDICTED, TRUTH)["cc_false"], abs=1e-6)
     assert result["l1"] == pytest.approx(score(PREDICTED, TRUTH)["l1_red"], rel=1e-6)
-    assert not any("rg" in name or "true" in name or "green" in name for name in result)
+    assert not any("_rg" in name or "true" in name or "green" in name for name in result)
 
 
 def test_light_scoring_leaves_out_only_similarity_and_divergence():
