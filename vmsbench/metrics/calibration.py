@@ -12,6 +12,7 @@ exchangeable samples that is p exactly, for every K. For a step function F, low 
 Red and green alone are ranked (or the one channel), for blue holds nothing but the ripple of the JPEG files. Pixels are
 ranked in classes of 17 bytes, so that ripple is no rank either. Pixels where the truth and all samples fall in
 one class are left out: they say nothing, and leaving them out favours no rank, for the rule treats all K + 1 alike.
+Classes draw a wrong coverage a little nearer to its level where the spread is no wider than a class or two.
 """
 
 import itertools
@@ -29,6 +30,7 @@ from vmsbench.metrics.significance import RESAMPLES, Interval, mean_interval, sk
 
 LEVELS = (50, 90)  # per cent
 CLASS = 17  # bytes; the first class, 0..16, is what counts as an empty map elsewhere
+FEWEST = 20  # images, for a verdict
 TOLERANCE = 0.02  # a coverage this near to its level is called calibrated, whatever the number of images
 CHUNK = 64
 
@@ -137,7 +139,9 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
     """The calibration of a predictor from its scores per image (N each, or seeds x N), as `Scores.per_image` has them.
 
     A coverage is off where its 95 % interval, from a bootstrap over images, leaves out the level and the level is
-    missed by more than 0.02; that of the 50 % intervals speaks first, for it has the most pixels on both sides.
+    missed by more than 0.02; that of the 50 % intervals speaks first, for it has the most pixels on both sides. Fewer
+    than 20 images with something in them have no verdict.
+
     Raises UserError where there is one sample of each image, or where all are equal.
     """
     if "spread" not in per_image:
@@ -145,12 +149,10 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
     spread = np.asarray(per_image["spread"], dtype=np.float64)
     if not spread.any():
         raise UserError(collapsed())
-    covered = {
-        level: mean_interval(values, resamples, seed)
-        for level in LEVELS
-        if (values := _known(per_image.get(f"coverage_{level}"))).size
-    }
-    return Calibration(covered, _ratio(spread, per_image["mse_mean"], resamples, seed), _worded(covered))
+    known = {level: _known(per_image.get(f"coverage_{level}")) for level in LEVELS}
+    covered = {level: mean_interval(values, resamples, seed) for level, values in known.items() if values.size}
+    word = _worded(covered, known[LEVELS[0]].shape[1])
+    return Calibration(covered, _ratio(spread, per_image["mse_mean"], resamples, seed), word)
 
 
 def _known(values: ArrayLike | None) -> np.ndarray:
@@ -166,12 +168,16 @@ def _ratio(spread: ArrayLike, error: ArrayLike, resamples: int, seed: int) -> In
     return Interval(*(math.sqrt(max(0.0, 1 - part)) for part in (lost.value, lost.high, lost.low)))
 
 
-def _worded(covered: Mapping[int, Interval]) -> str:
+def _worded(covered: Mapping[int, Interval], images: int) -> str:
+    told = [_holds(level, found) for level, found in covered.items()]
+    if not told:
+        return "cannot be told: every image is empty, in its truth and its samples"
+    if images < FEWEST:
+        return f"cannot be told from {images} images: {told[0]}"
     for level, found in covered.items():
         if found.excludes(level / 100) and abs(found.value - level / 100) > TOLERANCE:
             return f"{'too sure' if found.value < level / 100 else 'too wide'}: {_holds(level, found)}"
-    told = [_holds(level, found) for level, found in covered.items()]
-    return f"calibrated: {told[0]}" if told else "cannot be told: every image is empty, in its truth and its samples"
+    return f"calibrated: {told[0]}"
 
 
 def _holds(level: int, found: Interval) -> str:

@@ -101,6 +101,7 @@ class Scores:
     def __init__(self, light: bool = False) -> None:
         self.light = light
         self._batches: list[dict[str, Tensor]] = []
+        self._samples: int | None = None
 
     def update(self, samples: Tensor, targets: Tensor) -> None:
         """Score one batch.
@@ -111,8 +112,16 @@ class Scores:
         Raises UserError where a shape, a size or the scale is wrong, and where K or M differs from earlier batches.
         """
         samples, targets = _checked(samples, targets)
-        if len(targets):
-            self.gather(measure(samples, targets, self.light))
+        if not len(targets):
+            return
+        number = samples.shape[1]
+        if self._samples not in (None, number):
+            raise UserError(
+                f"predictions: {number} samples of an image, and {self._samples} of those before: their number "
+                "differs from the batches before, and must be one for all"
+            )
+        self._samples = number
+        self.gather(measure(samples, targets, self.light))
 
     def gather(self, batch: dict[str, Tensor]) -> None:
         """Take one batch's scores, as `measure` gives them. Raises UserError where they are others than before."""
