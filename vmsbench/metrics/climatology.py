@@ -14,7 +14,7 @@ from torch import Tensor
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import DataError
 from vmsbench.metrics.byte_laws import ByteLaws
-from vmsbench.metrics.predictors import SAMPLES, Distribution, Part, Predictor, generator
+from vmsbench.metrics.predictors import SAMPLES, Distribution, PixelLaws, Predictor, generator
 
 COLUMNS = 4096  # pixels counted at once: about 40 MB of tables
 FEWEST = 2  # maps of a category, for a law of its own
@@ -47,14 +47,14 @@ class Climatology(Distribution):
     def predict(self, pairs: Pairs) -> Tensor:
         return self.sampler.predict(pairs)
 
-    def laws(self, pairs: Pairs) -> Iterator[Part]:
+    def laws(self, pairs: Pairs) -> Iterator[PixelLaws]:
         flat = self.maps.to(pairs.maps.device).flatten(1)
         for start in range(0, flat.shape[1], COLUMNS):
             columns = flat[:, start : start + COLUMNS].long()
             number = columns.shape[1]
             rows = torch.arange(number, device=flat.device)
             laws = ByteLaws.counted(rows.expand_as(columns).flatten(), columns.flatten(), number, len(flat))
-            yield Part(slice(start, start + number), rows, laws)
+            yield PixelLaws(slice(start, start + number), rows, laws)
 
     def score(self, pairs: Pairs, light: bool = False) -> dict[str, Tensor]:
         """With the energy score of the whole ensemble in place of that of the samples."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from vmsbench.data.pairs import Pairs
 from vmsbench.errors import DataError, UserError
 from vmsbench.metrics.byte_laws import BYTES, ByteLaws
-from vmsbench.metrics.predictors import SAMPLES, Distribution, Part, Predictor, generator
+from vmsbench.metrics.predictors import SAMPLES, Distribution, PixelLaws, Predictor, generator
 from vmsbench.metrics.scores import CHUNK, aligned, check_unit
 
 Table = NDArray[np.float64]
@@ -42,11 +42,11 @@ class Dressed(Distribution):
         self.single, self.seed, self.samples = single, seed, samples
         self.fitted = ByteLaws(fit(counts(single, validation)).flatten(0, 1))
 
-    def laws(self, pairs: Pairs) -> Iterator[Part]:
+    def laws(self, pairs: Pairs) -> Iterator[PixelLaws]:
         answer = answered(self.single, pairs)
         channel = torch.arange(answer.shape[1], device=answer.device)[:, None, None]
         rows = (answer + BYTES * channel).flatten(1)
-        yield Part(slice(0, rows.shape[1]), rows, self._fitted_on(answer.device))
+        yield PixelLaws(slice(0, rows.shape[1]), rows, self._fitted_on(answer.device))
 
     def predict(self, pairs: Pairs) -> Tensor:
         answer, below = answered(self.single, pairs), self._fitted_on(pairs.maps.device).below

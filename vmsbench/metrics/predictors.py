@@ -34,7 +34,7 @@ class Predictor(ABC):
 
 
 @dataclass(frozen=True)
-class Part:
+class PixelLaws:
     """The laws of some of the pixels of a batch.
 
     pixels  which of the M * S * S
@@ -54,7 +54,7 @@ class Distribution(Predictor):
     """
 
     @abstractmethod
-    def laws(self, pairs: Pairs) -> Iterator[Part]:
+    def laws(self, pairs: Pairs) -> Iterator[PixelLaws]:
         """The laws of all pixels, a part at a time."""
 
     def score(self, pairs: Pairs, light: bool = False) -> dict[str, Tensor]:
