@@ -1,6 +1,8 @@
 # make demo: install, then the main job on the stand-in data.   make test: install, then all that CI runs.
+# make quick LOWEST=1: the quick tests on the lowest versions that pyproject.toml allows, in a new .venv.
 
 PYTHON ?= python3
+LOWEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -13,7 +15,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	  { echo "error: $(PYTHON) is older than 3.11; make PYTHON=python3.11 install"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV): about 6 GB, 4 minutes"
+ifdef LOWEST
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --resolution lowest-direct -e '.[test]'
+else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+endif
 	@touch $@
 
 demo: install

@@ -25,7 +25,7 @@ FLOORS = [
     {"launch", "tracking", "report"},
     {"ray_backend"},
     {"api"},
-    {"bench"},
+    {"bench", "testing"},
     {"cli"},
 ]
 ROOM_OF = {

@@ -75,7 +75,7 @@ def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(model: 
         with pytest.raises(TrainingInterrupted):
             run(config, cut, should_stop=asked.__next__)
         gone.append(progress(tmp_path))
-    said = re.findall(r"left at step (\d+)", (cut / "log.txt").read_text())
+    said = re.findall(r"stopped at step (\d+)", (cut / "log.txt").read_text())
     assert [int(step) for step in said] == left
     assert gone == sorted(set(gone)), "the supervisor of a job does not see each as a step further"
     assert timeless([run(config, cut)]) == timeless([whole])

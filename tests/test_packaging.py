@@ -19,7 +19,7 @@ def test_an_installed_wheel_composes_the_same_settings_as_the_checkout(tmp_path:
     subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import json, vmsbench\n"
-        "from vmsbench.config.compose import compose, conf_folder\n"
+        "from vmsbench.config.compose import compose; from vmsbench.config.plugins import conf_folder\n"
         "print(json.dumps([str(conf_folder()), compose('gan', ['preset=quick'])]))"
     )
     found = []

@@ -1,3 +1,29 @@
-"""vmsbench: which model predicts what people remember of a picture."""
+"""vmsbench: which model predicts, from a picture, what people will remember of it.
 
-__version__ = "0.1.0"
+import vmsbench
+result = vmsbench.train("unet", "data=standin", "preset=quick", epochs=3)
+sweep = vmsbench.tune("gan", "data=standin", "preset=quick")
+maps = vmsbench.load("gan").predict("photos/")
+vmsbench.report("gan").open()
+
+Nothing heavy is imported before the first of these is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmsbench.api import evaluate, final, load, plan, report, resume, sync, train, tune
+
+__version__ = "0.2.0"
+__all__ = ["evaluate", "final", "load", "plan", "report", "resume", "sync", "train", "tune"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("vmsbench.api"), name)
+    raise AttributeError(f"module 'vmsbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

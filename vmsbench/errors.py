@@ -1,11 +1,14 @@
-"""What the user can mend: errors that the command line prints as one line, with exit code 2."""
+"""Errors that the user can fix, printed as one line; and the exit codes of all commands."""
 
 import difflib
 from collections.abc import Iterable
 
+FAILED, WRONG, UNFINISHED, INTERRUPTED = 1, 2, 75, 130
+"""Exit codes: not done; what the user can fix; stopped before the end (the same command continues); Ctrl-C."""
+
 
 class UserError(Exception):
-    """Something the user can mend; its text names the thing and what would have worked."""
+    """Something the user can fix; its text names the thing and what would have worked."""
 
 
 class ConfigurationError(UserError):

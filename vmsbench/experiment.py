@@ -30,16 +30,17 @@ from vmsbench.files import append_line, log, plain, read_json, read_lines, remov
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
 from vmsbench.models.model import Model
+from vmsbench.signals import INTERRUPTED
 from vmsbench.training.checks import check, check_fid, chosen_device
 from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, save_predictions, validation_losses
 from vmsbench.training.trainer import ShouldStop, Training, TrainingInterrupted, never, snapshot, summary
-from vmsbench.versions import code_version
+from vmsbench.versions import SCHEMA, code_version, read_checked
 
 Report = Callable[[dict[str, Any]], None]
 
-BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid", "trainer.micro_batch")
+BESIDE_THE_RESULT = ("schema", "device", "data.root", "data.cache", "fid", "trainer.micro_batch")
 SHOWN, FILES = 8, 12
-SLIDES, SLIDES_OF_FINAL = FILES - 6, FILES - 9  # there are six other files, in a final nine
+SLIDES, SLIDES_OF_FINAL = FILES - 7, FILES - 10  # there are seven other files, in a final ten
 COLLAPSED = 0.02
 
 
@@ -74,15 +75,16 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = plain(config)
-    if (folder / "config.json").exists() and config_hash(read_json(folder / "config.json")) != config_hash(config):
+    if (folder / "config.json").exists() and config_hash(read_checked(folder / "config.json")) != config_hash(config):
         raise ConfigurationError(f"{folder} holds another experiment; choose another folder")
     if (folder / "results.json").exists():
+        results = read_checked(folder / "results.json")
         for record in read_lines(folder / "history.jsonl"):
             report(record)
-        return read_json(folder / "results.json")
+        return results
     check_fid(config)
     remove_unfinished(folder)
-    save_json(folder / "config.json", config)
+    save_json(folder / "config.json", {"schema": SCHEMA} | config)
     try:
         return Experiment(config, folder, should_stop).run(report)
     except Exception:
@@ -194,7 +196,8 @@ class Experiment:
         except TrainingInterrupted:
             self.spent = time.perf_counter() - start
             self.save(epoch - 1)
-            log(self.folder, f"left at step {self.training.step}, in epoch {epoch}")
+            log(self.folder, f"stopped at step {self.training.step}, in epoch {epoch}")
+            save_json(self.folder / INTERRUPTED, {"epoch": epoch, "step": self.training.step})
             raise
         self.spent = 0.0
         record: dict[str, Any] = {"epoch": epoch, "train_loss": losses}
@@ -245,6 +248,7 @@ class Experiment:
         samples, batch_size = evaluation["final_samples"], evaluation["batch_size"]
         seen = evaluate(self.model, self.validation, samples, batch_size)
         results = {
+            "schema": SCHEMA,
             "exp": self.config["exp"],
             "seed": self.config["seed"],
             "epochs": len(history),

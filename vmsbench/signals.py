@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+INTERRUPTED = "interrupted.json"
+"""In an experiment's folder: the epoch and step at which its training was last asked to stop within an epoch."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -46,7 +49,7 @@ class Interruption:
     that do not in time, or a second signal, are left to Ray Tune's own handler for SIGUSR1, which stops in order at the
     last epochs. A second SIGINT raises KeyboardInterrupt.
 
-    Ray must have been told to leave SIGINT alone. `arm` is to be called once Ray Tune has put its handler in place;
+    Ray must be configured to leave SIGINT alone. `arm` is to be called once Ray Tune has put its handler in place;
     a signal before that goes to it at once.
     """
 

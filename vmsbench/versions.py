@@ -6,18 +6,21 @@ stay importable: they stand in pickled jobs, in command lines and in models that
 
 import ast
 import hashlib
+import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
+from vmsbench.files import read_json
 
 SCHEMA = 1
 """Of config.json, results.json, sweep.json and journal.jsonl."""
 
 NUMERIC_CORE = (
     "config/instantiate.py",
+    "config/schema.py",
     "config/settings.py",
     "experiment.py",
     "data",
@@ -36,20 +39,40 @@ PUBLIC = {
     "one experiment": "vmsbench.experiment",
     "MLflow model": "vmsbench.tracking.mlflow.model",
 }
+"""Functions that queued jobs name, modules that command lines run, and MLflow's loader module, by what they are."""
 
 
 def check_schema(document: Mapping[str, Any], file: Path) -> None:
     """Raises UserError for a file that this version cannot read, in one line that says which version can."""
     found = document.get("schema")
-    if found == SCHEMA:
-        return
     if not isinstance(found, int) or isinstance(found, bool):
         raise UserError(
             f"{file} has no schema: a version of vmsbench before 0.2 wrote it, and that version alone reads it; "
             "choose another --runs, or remove the folder"
         )
+    if found == SCHEMA:
+        return
     newer = "a newer vmsbench" if found > SCHEMA else "an older vmsbench"
     raise UserError(f"{file} has schema {found}, this vmsbench reads {SCHEMA}: {newer} wrote it, and reads it")
+
+
+def read_checked(file: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises UserError for one that this version cannot read, as `check_schema`."""
+    document: dict[str, Any] = read_json(file)
+    check_schema(document, file)
+    return document
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the code that runs, `-dirty` where it was changed since; None outside a git repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    place = Path(__file__).parent
+    try:
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 @cache

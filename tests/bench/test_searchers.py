@@ -23,6 +23,7 @@ from vmsbench.search.pruners import AshaPruner, GuardedAshaPruner, IncumbentPrun
 from vmsbench.search.searcher import Params, key
 from vmsbench.search.simulation import play, synthetic
 from vmsbench.search.space import Parameter, Space
+from vmsbench.versions import SCHEMA
 
 COORDINATES: list[dict[str, Any]] = [
     {"param": "model.network.width", "values": [4, 8, 16]},
@@ -78,7 +79,13 @@ def test_curves_are_the_same_after_they_were_kept(tmp_path: Path) -> None:
 
 
 def test_a_sweep_that_lacks_curves_is_refused_with_the_settings_that_record_them(tmp_path: Path) -> None:
-    about = {"config": CONFIG, "space": COORDINATES, "dataset": {"title": "stand-in"}, "command": "vmsbench tune"}
+    about = {
+        "schema": SCHEMA,
+        "config": CONFIG,
+        "space": COORDINATES,
+        "dataset": {"title": "stand-in"},
+        "command": "vmsbench tune",
+    }
     (tmp_path / "sweep.json").write_text(json.dumps(about))
     (tmp_path / "journal.jsonl").touch()
     with pytest.raises(UserError, match=r"0 of 6 configurations; searcher=grid searcher.repeats=4"):

@@ -27,7 +27,7 @@ from vmsbench.bench.throughput import (
     peers,
 )
 from vmsbench.cli.app import app
-from vmsbench.cli.bench import small
+from vmsbench.cli.commands.toolkit.bench import small
 from vmsbench.config.settings import Config
 from vmsbench.data.vischema import vischema
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from vmsbench.files import read_json, read_lines
+from vmsbench.signals import INTERRUPTED
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -133,9 +134,7 @@ def test_a_tune_asked_to_stop_saves_and_says_how_to_go_on(stop: signal.Signals, 
     assert "to continue:\n  vmsbench tune --exp unet" in (tmp_path / "log").read_text()
     assert events(folder, "interrupted")
     running = {event["trial"] for event in events(folder, "started")}
-    assert {
-        trial for trial in running if "left at step" in (folder / "trials" / trial / "log.txt").read_text()
-    } == running
+    assert {trial for trial in running if (folder / "trials" / trial / INTERRUPTED).exists()} == running
     assert not (folder / "lock").exists()
 
 
@@ -148,7 +147,7 @@ def test_a_train_asked_to_stop_goes_on_at_the_same_step(tmp_path: Path) -> None:
     assert process.wait(timeout=60) == 75
     assert "to continue:\n  vmsbench train --exp unet" in (tmp_path / "log").read_text()
     (log,) = tmp_path.glob("runs/single/*/log.txt")
-    assert "left at step" in log.read_text()
+    assert "stopped at step" in log.read_text()
     process = started(command, tmp_path)
     wait_for(lambda: log.read_text().count(" on cpu of ") == 2, process, tmp_path)
     for _ in range(2):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import vmsbench
-from vmsbench.cli import doctor
-from vmsbench.cli.doctor import Finding, dataset, disk, examine, limits, lines, mlflow_answers, slurm
+from vmsbench.cli.commands.toolkit import doctor
+from vmsbench.cli.commands.toolkit.doctor import Finding, dataset, disk, examine, limits, lines, mlflow_answers, slurm
 from vmsbench.data.standin import write_standin
 from vmsbench.errors import UserError
 
@@ -27,7 +27,7 @@ def test_the_doctor_looks_at_everything_and_exits_by_what_it_found(tmp_path: Pat
     assert not (tmp_path / "runs").exists()
     done = vmsbench("doctor", "--data", "nowhere", cwd=tmp_path)
     assert done.returncode == 1
-    assert "1 to be mended" in done.stdout
+    assert "1 to fix" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from tests.support.data_folders import write_pairs, write_vischema
 from tests.support.sweep_maker import make_sweep, tiny
-from vmsbench.cli.evaluating import about, evaluate, standings, store
+from vmsbench.api.evaluation import about, standings, store
+from vmsbench.cli.commands.results.evaluate import evaluate
 from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import UserError
 from vmsbench.files import read_json
@@ -160,7 +161,7 @@ def copied(base: Path, folder: str, sources: list[str], names: list[str]) -> Non
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments, **options) -> dict:
-    given = {"data": None, "split": "test", "as_json": True, "name": None} | options
+    given: dict = {"data": None, "split": "test", "as_json": True, "name": None} | options
     capsys.readouterr()
     evaluate(*arguments, **given)
     return json.loads(capsys.readouterr().out)
@@ -213,7 +214,7 @@ def answer_of(maps: torch.Tensor, data: Dataset) -> dict:
 def test_shuffled_predictions_have_no_skill(tmp_path: Path, capsys) -> None:
     names = write_vischema(tmp_path / "data", count=24, tests=6)
     copied(tmp_path, "shuffled", [*names[19:], names[18]], names[18:])
-    evaluate("baselines", [f"data.size={SIZE}"], tmp_path / "data", "test", tmp_path, False, None)
+    evaluate("baselines", [f"data.size={SIZE}"], data=tmp_path / "data", runs=tmp_path)
     table = capsys.readouterr().out.splitlines()
     assert max(map(len, table)) <= 80
     found = answer(capsys, str(tmp_path / "shuffled"), [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")

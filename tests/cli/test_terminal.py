@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -17,10 +18,11 @@ import pytest
 from rich.console import Console
 
 from tests.cli.test_commands import SMALL, command, events, family_of, started, surroundings, vmsbench, wait_for
-from vmsbench.cli import progress
+from vmsbench.cli import live_table, progress
 from vmsbench.cli.exit_codes import LOGS, keep_traceback, run
 from vmsbench.errors import UserError
 from vmsbench.files import append_line, save_json
+from vmsbench.versions import SCHEMA
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 CONTROL = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
@@ -131,9 +133,9 @@ def test_the_live_table_tells_the_walk_the_best_and_the_time_left(
 ) -> None:
     width, rate = "model.network.width", "optimizers.network.lr"
     space = [{"param": width, "values": [8, 16]}, {"param": rate, "values": [0.1, 0.01, 0.001]}]
-    save_json(tmp_path / "sweep.json", {"space": space, "config": {"metric": "crps"}})
+    save_json(tmp_path / "sweep.json", {"schema": SCHEMA, "space": space, "config": {"metric": "crps"}})
     journal = tmp_path / "journal.jsonl"
-    append_line(journal, {"event": "session", "time": 0.0, "slots": 1, "cpus": 1, "gpus": 0})
+    append_line(journal, {"event": "session", "time": 0.0, "schema": SCHEMA, "slots": 1, "cpus": 1, "gpus": 0})
     for trial, score in (("a" * 12, 0.2), ("b" * 12, 0.1)):
         choice = {width: 8 if trial[0] == "a" else 16}
         append_line(journal, {"event": "started", "time": 1.0, "trial": trial, "choice": choice, "parameter": width})
@@ -142,12 +144,12 @@ def test_the_live_table_tells_the_walk_the_best_and_the_time_left(
     tried = [{"value": v, "score": s, "trial": t * 12} for v, s, t in ((8, 0.2, "a"), (16, 0.1, "b"))]
     settled = {"event": "settled", "time": 3.0, "parameter": width, "value": 16, "score": 0.1, "tried": tried}
     append_line(journal, settled)
-    table = progress.LiveTable(tmp_path)
+    table = live_table.LiveTable(tmp_path)
     table.close()
     monkeypatch.setattr(table.live, "console", Console())
     table.look()
     assert table.caption == (
-        "; 1 of 2 parameters settled; at most 3 min 0 s to go\nbest: tuning crps 0.1000  network.width=16"
+        "; 1 of 2 parameters settled; at most 3 min 00 s to go\nbest: tuning crps 0.1000  network.width=16"
     )
 
 
@@ -175,3 +177,17 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys: pytest.Captu
 
     assert run(mistaken) == 2
     assert capsys.readouterr().err == "error: no such thing; did you mean that?\n"
+
+
+def test_the_hints_of_a_finished_sweep_can_be_pasted_and_name_its_own_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vmsbench.cli.submission import next_steps
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    settings = {"tracker": {"_target_": "vmsbench.tracking.mlflow.tracker.MlflowTracker"}}
+    _, report, link = next_steps(settings, Path("my runs") / "it's # 1", Path("my runs"))
+    assert shlex.split(report) == ["vmsbench", "report", "it's # 1", "--runs", "my runs"]
+    assert link.strip().startswith("vmsbench ui --runs 'my runs'")
+    assert "my runs/mlflow.db" in link

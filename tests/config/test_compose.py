@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from vmsbench.config.compose import choices_made, compose, conf_folder, options
+from vmsbench.config.compose import choices_made, compose
+from vmsbench.config.plugins import conf_folder, options
 from vmsbench.config.settings import setting, with_settings
 from vmsbench.data.pairs import CHANNELS
 from vmsbench.errors import ConfigurationError
@@ -171,13 +172,17 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
         ("unet", ["metric=crsp"], "metric=crsp is none of .*did you mean crps"),
         ("unet", ["metric=cc_true"], "metric=cc_true is none of l1, "),
         ("unet", ["trainer.keep=bets"], "did you mean best"),
-        ("unet", ["trainer.precision=fp16"], "trainer.precision=fp16 is none of float32, bf16"),
-        ("unet", ["trainer.patience=-1"], "trainer.patience=-1: at least 0"),
-        ("unet", ["trainer.ema=2"], "trainer.ema=2: below 1"),
-        ("unet", ["evaluation.every=0"], "evaluation.every=0: at least 1"),
-        ("unet", ["evaluation.final_samples=0"], "evaluation.final_samples=0: at least 1"),
+        ("unet", ["trainer.precision=fp16"], "trainer.precision=fp16 does not fit: it is one of float32, bf16"),
+        (
+            "unet",
+            ["trainer.patience=-1"],
+            "trainer.patience=-1 does not fit: it is a whole number of at least 0, such as",
+        ),
+        ("unet", ["trainer.ema=2"], "trainer.ema=2 does not fit: it is a number of at least 0 and below 1"),
+        ("unet", ["evaluation.every=0"], "evaluation.every=0 does not fit: .* at least 1"),
+        ("unet", ["evaluation.final_samples=0"], "evaluation.final_samples=0 does not fit: .* at least 1"),
         ("unet", ["model.network.dropout=2"], "model: dropout"),
-        ("unet", ["model.network.layers=abc"], "model: "),
+        ("unet", ["model.network.layers=abc"], "model.network.layers=abc does not fit: it is a whole number or null"),
         ("unet", ["device=gpu"], "device=gpu is none of auto, cpu"),
         ("unet", ["lr_schedule=linear", "trainer.lr_schedule.start=1"], "start=1.* is a share"),
         ("diffusion", ["model.preview_steps=0"], "model.preview_steps=0: at least 1"),
@@ -229,7 +234,7 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ("gan", "+foo=1", r"\+foo=1: nothing can be added or removed; write foo=VALUE"),
         ("gan", "++trainer.epochs=1", "write trainer.epochs=VALUE"),
         ("gan", "~model", "nothing can be added or removed"),
-        ("gan", "trainer.epochs=three", "trainer.epochs=three does not fit: it is a whole number, such as 100"),
+        ("gan", "trainer.epochs=three", "trainer.epochs=three .* of at least 1, such as trainer.epochs=100"),
         ("gan", "trainer.epochs=2.5", "it is a whole number"),
         ("gan", "trainer.batch_size=eight", "trainer.batch_size=eight does not fit"),
         ("gan", "test=true", "the test pairs are scored by the finals"),
@@ -246,7 +251,11 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ("unet", "optimizer=sgd", "optimizer@optimizers.network=sgd"),
         ("unet", "exp=gan", "choose the experiment by --exp gan"),
         ("unet", "epochs", "epochs is neither group=option nor key=value"),
-        ("unet", "data.root=[1", "data.root=.1: .*"),
+        (
+            "unet",
+            "optimizers.network.betas=[1",
+            r"betas=\[1 does not fit: it is a list of 2, such as .*=\[0.9, 0.999\]",
+        ),
     ],
 )
 def test_a_mistake_gets_one_line_that_names_what_would_have_worked(exp: str, override: str, said: str) -> None:

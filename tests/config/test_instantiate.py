@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from vmsbench.config.instantiate import build, describe
+from vmsbench.config.format import describe
+from vmsbench.config.instantiate import build
 from vmsbench.errors import ConfigurationError
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.cli.test_commands import vmsbench
 from tests.support.sweep_maker import make_sweep
 from tests.support.tiny import MODELS, configuration, dataset
-from vmsbench.cli.models import best_of_sweep, model_folder
+from vmsbench.api.models import best_of_sweep, model_folder
 from vmsbench.config.settings import with_settings
 from vmsbench.data.pairs import Pairs
 from vmsbench.errors import UserError

@@ -476,7 +476,8 @@ def test_a_job_whose_time_is_up_before_anything_was_trained_is_not_queued_for_ev
 def test_a_sweep_whose_epoch_is_longer_than_a_job_goes_on(node: Node) -> None:
     trial = node.folder / "runs" / "gan" / "trials" / "a"
     trial.mkdir(parents=True)
-    count = f"echo left at step $(($(wc -l < {trial}/log.txt) + 1)), in epoch 1 >> {trial}/log.txt"
+    step = f"""printf '{{"step": %s}}' $(wc -l < {trial}/log.txt) > {trial}/interrupted.json"""
+    count = f"echo >> {trial}/log.txt; {step}"
     (trial / "log.txt").touch()
     node.vmsbench(f"{count}; {leaves_unfinished(node.folder)}")
     for restart in range(5):

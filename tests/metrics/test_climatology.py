@@ -7,8 +7,8 @@ import torch
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import DataError
 from vmsbench.metrics.baselines import CategoryMean, PixelMean, PixelMedian, evaluate
-from vmsbench.metrics.byte_laws import ByteLaws
 from vmsbench.metrics.climatology import CategoryClimatology, Climatology, RandomTrain, distances
+from vmsbench.metrics.predictors import ByteLaws
 from vmsbench.metrics.scores import score
 
 torch.set_num_threads(1)

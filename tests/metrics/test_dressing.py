@@ -7,10 +7,9 @@ import torch
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import DataError, UserError
 from vmsbench.metrics.baselines import Black, ConstantMap, Given, evaluate
-from vmsbench.metrics.byte_laws import ByteLaws
 from vmsbench.metrics.calibration import calibration
 from vmsbench.metrics.dressing import Dressed, antitonic, counts, fit, isotonic_laws
-from vmsbench.metrics.predictors import Predictor
+from vmsbench.metrics.predictors import ByteLaws, Predictor
 from vmsbench.metrics.scores import score
 
 torch.set_num_threads(1)

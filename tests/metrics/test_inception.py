@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from tests.support.tiny import configuration, dataset
-from vmsbench.cli.weights import check_weights
+from vmsbench.cli.commands.toolkit.weights import check_weights
 from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run

@@ -1,58 +1,15 @@
-"""Networks: a contract for every file in conf/network and conf/discriminator, and facts about each."""
+"""Networks: facts about each. The contract of all is in tests/contracts."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from torch import nn
 
-from vmsbench.config.instantiate import build
 from vmsbench.errors import ConfigurationError
 from vmsbench.networks.layers import depth, normalisation
 from vmsbench.networks.patch_discriminator import PatchDiscriminator
 from vmsbench.networks.unet import UNet
-
-CONF = Path(__file__).parents[2] / "conf"
-NETWORKS = sorted((CONF / "network").glob("*.yaml"))
-
-
-def made(file: Path, **settings: Any) -> Any:
-    return build(yaml.safe_load(file.read_text()) | {"width": 8} | settings)
-
-
-@pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
-@pytest.mark.parametrize("size", [32, 64])
-@pytest.mark.parametrize("outputs", [1, 2, 3])
-@pytest.mark.parametrize("timed", [False, True])
-def test_every_network_maps_images_to_images(file: Path, size: int, outputs: int, timed: bool) -> None:
-    network = made(file)(5, outputs, size, timed=timed)
-    time = torch.rand(2) if timed else None
-    assert network(torch.randn(2, 5, size, size), time).shape == (2, outputs, size, size)
-
-
-@pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
-@pytest.mark.parametrize("norm", ["batch", "instance", "group", "none"])
-def test_every_weight_of_every_network_learns_with_every_norm(file: Path, norm: str) -> None:
-    torch.manual_seed(0)
-    network = made(file, norm=norm)(3, 2, 32, timed=True)
-    for parameter in network.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    network(torch.randn(4, 3, 32, 32), torch.rand(4)).square().sum().backward()
-    silent = [name for name, parameter in network.named_parameters() if parameter.grad is None]
-    assert silent == []
-
-
-@pytest.mark.parametrize("file", NETWORKS, ids=lambda file: file.stem)
-def test_a_timed_network_heeds_the_time(file: Path) -> None:
-    torch.manual_seed(0)
-    network = made(file)(3, 2, 32, timed=True)
-    for parameter in network.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    image = torch.randn(1, 3, 32, 32).expand(2, -1, -1, -1)
-    early, late = network.eval()(image, torch.tensor([0.1, 0.9]))
-    assert not torch.allclose(early, late)
 
 
 def test_the_thesis_unet_has_its_widths_and_a_4_pixel_bottleneck() -> None:

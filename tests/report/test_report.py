@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.support.sweep_maker import FAULTS, make_sweep, sgd, tiny, write
+from vmsbench.config.format import describe
 from vmsbench.errors import UserError
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import judge
@@ -21,8 +22,9 @@ from vmsbench.report.render.markdown import to_report
 from vmsbench.report.render.tables import Cell, Column, Part, Table, to_csv, to_latex, to_markdown
 from vmsbench.report.sections.fid import distance_table
 from vmsbench.report.write import report
+from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.reader import collect
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.records import SweepGroup
 
 torch.set_num_threads(1)
 
@@ -417,11 +419,9 @@ def test_the_samples_are_the_best_median_and_worst_with_their_own_errors(study) 
 
 def test_an_unknown_sweep_is_refused_with_those_there_are(tmp_path: Path) -> None:
     make_sweep(tmp_path / "runs", "gan", seeds=0)
-    with pytest.raises(
-        UserError, match=r"no sweep called gna .*did you mean gan\?.*there are: gan.*vmsbench tune --exp"
-    ):
+    with pytest.raises(UserError, match=r"no sweep gna .*did you mean gan.*there are: gan.*vmsbench tune --name gna"):
         collect(tmp_path / "runs", ["gna"])
-    with pytest.raises(UserError, match=r"no sweep in .* vmsbench tune --exp unet"):
+    with pytest.raises(UserError, match=r"no sweeps in .* vmsbench tune --exp unet"):
         collect(tmp_path / "none", [])
 
 
@@ -457,10 +457,10 @@ def test_a_crash_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.Mon
 def test_parameters_and_options_have_the_shortest_clear_names() -> None:
     names = labels.parameters(["model.network.width", "model.discriminator.width", "optimizers.network", "model.norm"])
     assert list(names.values()) == ["network.width", "discriminator.width", "optimizers.network", "norm"]
-    assert labels.option(sgd(0.01)) == "SGD lr=0.01"
+    assert describe(sgd(0.01)) == "SGD lr=0.01"
     adam = {"_target_": "torch.optim.Adam", "lr": 0.001, "betas": [0.5, 0.999]}
-    assert labels.option(adam) == "Adam lr=0.001 betas=(0.5, 0.999)"
-    assert [labels.option(value) for value in (None, True, 3, 1e-4, "batch")] == ["none", "on", "3", "0.0001", "batch"]
+    assert describe(adam) == "Adam lr=0.001 betas=(0.5, 0.999)"
+    assert [describe(value) for value in (None, True, 3, 1e-4, "batch")] == ["none", "on", "3", "0.0001", "batch"]
 
 
 @pytest.mark.parametrize(

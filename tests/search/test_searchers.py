@@ -303,6 +303,33 @@ def test_a_part_exists_under_its_object_alone_and_is_forgotten_with_it() -> None
     assert space.moved(under_adam, betas, [0.9, 0.999]) == space.start, "two words for one configuration"
 
 
+NETWORKS = [
+    {"param": "network", "values": [{"kind": "plain", "width": 8}, {"kind": "unet", "width": 8, "norm": "batch"}]},
+    {"param": "network.norm", "when": "has", "values": ["batch", "instance"]},
+    {"param": "batch", "values": [4, 8]},
+]
+
+
+def test_a_parameter_of_what_has_it_exists_there_alone() -> None:
+    parameters = [Parameter.read(entry) for entry in NETWORKS]
+    space = Space(parameters, {"network": NETWORKS[0]["values"][0], "batch": 4})
+    assert space.count() == (1 + 2) * 2
+    assert space.values(parameters[1], space.start) == []
+    assert not space.excluded(parameters[1], "instance"), "another network has a norm"
+    asked = [space.config(choice)["network"] for choice in play(GridSearch(space), lambda choice: 1.0)]
+    assert [network for network in asked if network["kind"] == "plain"] == [NETWORKS[0]["values"][0]] * 2
+    assert {network["norm"] for network in asked if network["kind"] == "unet"} == {"batch", "instance"}
+
+
+def test_a_parameter_that_nothing_has_is_left_out_of_the_search() -> None:
+    norm = Parameter.read({"param": "network.norm", "when": "has", "values": ["batch", "instance"]})
+    space = Space([norm, Parameter("batch", [4, 8])], {"network": {"width": 8}, "batch": 4})
+    assert space.excluded(norm, "batch")
+    assert play(CoordinateSearch(space), lambda choice: 1.0) == [{"batch": 4}, {"batch": 8}]
+    with pytest.raises(ConfigurationError, match="it is `has`, or"):
+        Parameter.read({"param": "network.norm", "when": "exists", "values": [1]})
+
+
 def test_a_walk_over_optimisers_varies_betas_only_under_adam() -> None:
     def wins(name: str) -> list[dict[str, Any]]:
         space = Space([Parameter.read(entry) for entry in OPTIMISERS], {"optimizer": ADAM})

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from vmsbench.data.pairs import Dataset, Pairs
+from vmsbench.versions import SCHEMA
 
 SIZE, EPOCHS = 24, 12
 FAULTS = {"unet": 0.75, "gan": 1.02, "diffusion": 0.9}
@@ -81,6 +82,7 @@ def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6
              {"param": "optimizers.network", "values": [sgd(0.01), sgd(0.02), sgd(0.05)]}]  # fmt: skip
     dataset = tiny(digest)
     write(folder / "sweep.json", {
+        "schema": SCHEMA,
         "name": name, "exp": exp, "created": "2025-03-01T12:00:00", "config": config, "space": space,
         "command": f"vmsbench tune --exp {exp} data=folder data.root='my data'", "commit": "0123abc",
         "searcher": {}, "pruner": {},
@@ -98,7 +100,7 @@ def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6
         epochs = {"complete": EPOCHS, "pruned": 4, "failed": 2}[outcome]
         trials.append((trial, level * factor if outcome == "complete" else None, outcome))
         lines(folder / "trials" / trial / "history.jsonl", history(exp, level * factor, epochs))
-        write(folder / "trials" / trial / "config.json", config)
+        write(folder / "trials" / trial / "config.json", {"schema": SCHEMA} | config)
         events.append({"event": "started", "time": 1.0, "trial": trial, "choice": choice, "parameter": parameter})
         events.append({"event": "finished", "time": 2.0, "trial": trial, "state": outcome, "epoch": epochs,
                        "score": level * factor if outcome != "failed" else None, "seconds": 2.0 * epochs,
@@ -113,7 +115,7 @@ def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6
     events.append({"event": "settled", "time": 4.0, "parameter": "optimizers.network", "value": sgd(0.02),
                    "score": trials[3][1], "tried": tried([sgd(0.01), sgd(0.02), sgd(0.05)], [2, 3, 4])})  # fmt: skip
     events.append({"event": "winner", "time": 5.0, "trial": trials[3][0], "choice": plan[3][0], "score": trials[3][1]})
-    lines(folder / "journal.jsonl", events)
+    lines(folder / "journal.jsonl", [events[0] | {"schema": SCHEMA}, *events[1:]])
     for seed in range(1000, 1000 + seeds):
         make_final(folder / "final" / f"f{seed:011d}", config | {"seed": seed}, exp, dataset)
     make_baselines(folder / "baselines.json", dataset)
@@ -138,8 +140,9 @@ def make_final(folder: Path, config: dict, exp: str, dataset: Dataset) -> None:
         for name, error, least in zip(dataset.test.names, errors, blind, strict=True):
             values = (error, error / 2, error / 1.5, 0.95 * error, least, 0.95 * least)
             table.writerow({"name": name, **dict(zip(columns, values, strict=True))})
-    write(folder / "config.json", config)
+    write(folder / "config.json", {"schema": SCHEMA} | config)
     write(folder / "results.json", {
+        "schema": SCHEMA,
         "exp": exp, "epochs": EPOCHS, "seconds": 24.0, "parameters": 1234567, "images_seen": 480, "device": "cpu",
         "seconds_per_image": 0.0123, "digest_data": "d", "test_scores": score_set(errors.mean()),
         "epoch_kept": 11, "test_reads": 1, "train_scores": score_set(0.8 * errors.mean()),

@@ -10,18 +10,21 @@ import pytest
 
 from tests.sweep.test_failures import OUT_OF_MEMORY, broken
 from tests.sweep.test_sweep import SPACE, in_turn, settings, study, sweep, told
-from vmsbench.cli.looking import lines, show_status, show_why
+from vmsbench.cli.commands.results.status import lines, show_status
+from vmsbench.cli.commands.results.why import show_why
 from vmsbench.errors import UserError
 from vmsbench.experiment import run
 from vmsbench.files import append_line, save_json
+from vmsbench.store.documents import last_line
 from vmsbench.store.lock import owned
-from vmsbench.sweep.status import last_line, status, why
+from vmsbench.sweep.status import status, why
+from vmsbench.versions import SCHEMA
 
 
 def described(folder: Path) -> None:
     """What a study writes beside the journal before its first trial."""
     whole = settings()
-    save_json(folder / "sweep.json", {"config": whole, "space": whole["space"]["parameters"]})
+    save_json(folder / "sweep.json", {"schema": SCHEMA, "config": whole, "space": whole["space"]["parameters"]})
 
 
 def test_a_sweep_at_work_shows_its_running_trial_its_walk_and_its_best(tmp_path: Path) -> None:
@@ -101,6 +104,7 @@ def test_failures_are_counted_by_their_names_and_why_tells_the_cause(
 def test_the_command_that_why_gives_trains_the_trial_alone(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     one = sweep(folder)
+    described(folder)
     trial = one.ask()
     assert trial is not None
     results = run(trial.config, trial.folder)

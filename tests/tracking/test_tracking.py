@@ -18,12 +18,15 @@ from tests.cli.test_commands import command, surroundings
 from tests.support.tiny import configuration, dataset
 from vmsbench import experiment
 from vmsbench.config.instantiate import build
-from vmsbench.store.folder import milliseconds, read
+from vmsbench.store.experiments import FinalRecord, TrialRecord
+from vmsbench.store.reader import read_sweep
+from vmsbench.store.values import milliseconds
 from vmsbench.tracking.mlflow.fetch import fetched, folder_of_run
 from vmsbench.tracking.mlflow.server import compared
 from vmsbench.tracking.mlflow.tracker import MlflowTracker, masked
 from vmsbench.tracking.records import flat, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
+from vmsbench.versions import SCHEMA
 
 START = 1_700_000_000.0  # seconds since 1970
 TRIALS = ("aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc")
@@ -36,8 +39,9 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def append(path: Path, **line: Any) -> None:
+    schema = {} if path.exists() else {"schema": SCHEMA}
     with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line | schema) + "\n")
 
 
 def write(path: Path, value: Any) -> None:
@@ -65,7 +69,7 @@ def begin(sweep: Path, trial: str, width: int, at: float, folder: str = "trials"
     path = sweep / folder / trial
     network = {"_target_": "vmsbench.networks.unet.UNet", "_partial_": True, "width": width}
     model = {"_target_": "vmsbench.models.regression.Regression", "network": network, "long": "x" * 7000}
-    write(path / "config.json", {"exp": "unet", "seed": seed, "model": model, "data": {"root": None}})
+    write(path / "config.json", {"schema": SCHEMA, "exp": "unet", "seed": seed, "model": model, "data": {"root": None}})
     (path / "samples.png").write_bytes(b"png")
     if folder == "final":
         append(sweep / "journal.jsonl", event="final_started", time=at, trial=trial)
@@ -79,7 +83,7 @@ def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials"
     if outcome == "complete":
         (path / "checkpoint.pt").write_bytes(b"weights")
         fid = {"name": "FID-2048", "value": None, "floor": None, "n": 0, "reason": "no weights"}
-        write(path / "results.json", {"epochs": 4, "seconds": 8.0, "parameters": 1234, "fid": fid})
+        write(path / "results.json", {"schema": SCHEMA, "epochs": 4, "seconds": 8.0, "parameters": 1234, "fid": fid})
     append(
         sweep / "journal.jsonl",
         event="finished",
@@ -88,6 +92,7 @@ def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials"
         state=outcome,
         score=0.1,
         epoch=4,
+        seconds=8.0,
         cause=cause,
     )
 
@@ -95,9 +100,16 @@ def end(sweep: Path, trial: str, outcome: str, at: float, folder: str = "trials"
 def begin_sweep(runs: Path, name: str = "unet") -> Path:
     sweep = runs / name
     dataset = {"title": "VISCHEMA PLUS, 64 px", "digest": "d1", "size": 64, "coding": "rg", "train": 9, "test": 3}
-    about = {"name": name, "exp": "unet", "created": "2023-11-14T22:13:20+00:00", "command": "vmsbench tune --exp unet"}
+    about = {
+        "schema": SCHEMA,
+        "dataset": dataset,
+        "name": name,
+        "exp": "unet",
+        "created": "2023-11-14T22:13:20+00:00",
+        "command": "vmsbench tune --exp unet",
+    }
     searcher = {"_target_": "vmsbench.search.coordinate.Parameter", "rounds": 1}
-    write(sweep / "sweep.json", about | {"dataset": dataset, "searcher": searcher, "commit": "c0ffee"})
+    write(sweep / "sweep.json", about | {"searcher": searcher, "commit": "c0ffee"})
     write(sweep / "splits.json", {"train": ["a"], "seed": 0})
     write(sweep / "baselines.json", {"validation": {"black": {"l1": 0.3}, "pixel_median": {"l1": 0.2}}})
     return sweep
@@ -170,11 +182,16 @@ def store(sweep: Path) -> str:
 # The records: plain data
 
 
+def trainings(sweep: Path) -> list[TrialRecord | FinalRecord]:
+    found = read_sweep(sweep)
+    return [*found.trials, *found.finals]
+
+
 def test_each_training_starts_when_the_journal_says_that_it_was_begun(tmp_path: Path) -> None:
     sweep = half_a_sweep(tmp_path)
     begin(sweep, "ffffffffffff", width=8, at=START + 43, folder="final", seed=7)
     began = [START, START + 10, START + 20, START + 43]
-    assert [experiment.started for experiment in read(sweep).experiments] == [1000 * at for at in began]
+    assert [experiment.started for experiment in trainings(sweep)] == [1000 * at for at in began]
 
 
 def test_a_cut_last_line_and_missing_files_are_tolerated(tmp_path: Path) -> None:
@@ -183,13 +200,14 @@ def test_a_cut_last_line_and_missing_files_are_tolerated(tmp_path: Path) -> None
         file.write('{"epoch": 3, "sec')
     (sweep / "baselines.json").unlink()
     (sweep / "trials" / "eeeeeeeeeeee").mkdir()
-    running = read(sweep).experiments[2]
-    assert [line["epoch"] for line in running.history] == [1, 2]
-    assert [record.key for record in records(read(sweep))] == ["sweep", *(f"trials/{trial}" for trial in TRIALS)]
+    running = read_sweep(sweep).trials[2]
+    assert [epoch.number for epoch in running.history] == [1, 2]
+    assert [record.key for record in records(read_sweep(sweep))] == ["sweep", *(f"trials/{trial}" for trial in TRIALS)]
 
 
-def test_an_empty_folder_has_nothing_to_say(tmp_path: Path) -> None:
-    assert read(tmp_path).experiments == ()
+def test_an_empty_folder_is_not_mirrored(tmp_path: Path) -> None:
+    MlflowTracker().sync(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_settings_are_flat_and_a_class_is_its_name() -> None:
@@ -209,9 +227,9 @@ def test_epochs_without_a_time_get_one_that_never_changes(tmp_path: Path) -> Non
     folder = begin(sweep, TRIALS[0], width=8, at=START)
     for epoch in (1, 2):
         append(folder / "history.jsonl", epoch=epoch, seconds=1.5 * epoch, train_loss={"loss": 1.0})
-    first = records(read(sweep))[1].curve
+    first = records(read_sweep(sweep))[1].curve
     append(folder / "history.jsonl", epoch=3, seconds=4.5, train_loss={"loss": 1.0})
-    assert records(read(sweep))[1].curve[:2] == first
+    assert records(read_sweep(sweep))[1].curve[:2] == first
     assert [point.time - 1000 * START for point in first] == [1500, 3000]
 
 
@@ -219,7 +237,7 @@ def test_the_status_of_runs_is_the_truth(tmp_path: Path) -> None:
     sweep = half_a_sweep(tmp_path)
 
     def statuses() -> list[str]:
-        return [record.status for record in records(read(sweep))]
+        return [record.status for record in records(read_sweep(sweep))]
 
     assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
     append(sweep / "journal.jsonl", event="interrupted", time=START + 25)

@@ -11,6 +11,7 @@ from vmsbench.search.space import Parameter, Space
 from vmsbench.sweep.status import status
 from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, TrialResult
+from vmsbench.versions import SCHEMA
 
 OPTIONS, EPOCHS = 101, 20
 
@@ -37,7 +38,7 @@ def fill(folder: Path, trials: int) -> int:
     """Write what a sweep of so many trials leaves, but for the last of them; returns how many it wrote."""
     searched = space(trials)
     searcher = CoordinateSearch(searched)
-    lines, count = [json.dumps({"event": "session", "time": 0.0, "slots": 4})], 0
+    lines, count = [json.dumps({"event": "session", "time": 0.0, "schema": SCHEMA, "slots": 4})], 0
     history = "".join(
         json.dumps({"epoch": e, "seconds": e, "scores": {"l1": 1 / e}}) + "\n" for e in range(1, EPOCHS + 1)
     )
@@ -53,7 +54,7 @@ def fill(folder: Path, trials: int) -> int:
         searcher.tell(choice, float(score))
     (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
     entries = [{"param": one.param, "values": list(one.values)} for one in searched]
-    (folder / "sweep.json").write_text(json.dumps({"config": searched.base, "space": entries}))
+    (folder / "sweep.json").write_text(json.dumps({"schema": SCHEMA, "config": searched.base, "space": entries}))
     return count
 
 

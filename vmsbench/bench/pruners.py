@@ -83,7 +83,7 @@ def table(recorded: Recorded, rows: list[PrunerRow], worlds: int, slots: int, co
         "",
         f"{worlds} coordinate searches, {slots} trials at once, each in another order of parameters, from another",
         "start and with another draw of seeds; every rule sees the same curves as the search without stopping that",
-        "it is compared with. The first row stops nothing, but draws the seeds anew. The winner is worse by a share of",
+        "it is compared with. The first row stops nothing, but draws other seeds. The winner is worse by a share of",
         "its mean score over seeds.",
         "",
         "| rule | epochs saved | trials stopped | parameters with another winner | winner worse by |",

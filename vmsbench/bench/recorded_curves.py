@@ -11,6 +11,7 @@ from vmsbench.search.searcher import Params, key
 from vmsbench.search.simulation import CurveOf
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.journal import Journal
+from vmsbench.store.reader import read_about
 from vmsbench.sweep.sweep import curve
 
 DIGITS = 5
@@ -63,7 +64,7 @@ def recorded(folder: Path) -> Recorded:
 
     `searcher=grid searcher.repeats=4 pruner=none` makes such a sweep. Raises UserError where it is another.
     """
-    about = read_json(folder / "sweep.json")
+    about = read_about(folder)
     metric = about["config"]["metric"]
     curves: dict[str, list[list[float]]] = {}
     for event in Journal(folder / "journal.jsonl").events():

@@ -1,7 +1,7 @@
-"""How a command ends: exit codes, one line for what the user can mend, the traceback in a log.
+"""How a command ends: exit codes, one line for what the user can fix, the traceback in a log.
 
     0    done                                  1    not done, or a fault of vmsbench: the line names the traceback's log
-    2    what the user can mend, in one line   75   stopped before the end; the same command continues
+    2    what the user can fix, in one line   75   stopped before the end; the same command continues
     130  interrupted
 
 The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user stay.
@@ -21,7 +21,7 @@ from typing import Any
 
 import typer
 
-from vmsbench.errors import UserError
+from vmsbench.errors import FAILED, INTERRUPTED, WRONG, UserError
 
 LOGS = 10
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -33,21 +33,21 @@ def run(app: Callable[..., Any]) -> int:
         status = app(standalone_mode=False)
     except UserError as error:
         keep_traceback()
-        return told(str(error), 2)
+        return print_error(str(error), WRONG)
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; the same command continues", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except Exception as error:
         if isinstance(error, OSError) and error.errno in NO_ROOM:
-            return told(f"{error.strerror}: {error.filename or 'the disk'}; make room, and run it again", 2)
+            return print_error(f"{error.strerror}: {error.filename or 'the disk'}; make room, and run it again", WRONG)
         if hasattr(error, "format_message"):
-            return told(error.format_message(), 2)
+            return print_error(error.format_message(), WRONG)
         first = next(iter(str(error).splitlines()), "")
-        return told(f"{type(error).__name__}: {first}  (traceback: {keep_traceback()})", 1)
+        return print_error(f"{type(error).__name__}: {first}  (traceback: {keep_traceback()})", FAILED)
     return status if isinstance(status, int) else 0
 
 
-def told(text: str, code: int) -> int:
+def print_error(text: str, code: int) -> int:
     print(f"error: {text}", file=sys.stderr)
     return code
 

@@ -6,28 +6,60 @@ from typing import Annotated
 
 import typer
 
-from vmsbench.errors import UserError
+from vmsbench.config.plugins import add_folders, groups, options
+from vmsbench.errors import ConfigurationError, UserError
 
-ROOM = 1_000_000  # bytes that must find room in the runs folder before anything is begun
+ROOM = 1_000_000  # bytes that must fit into the runs folder before anything starts
 
-Exp = Annotated[str, typer.Option("--exp", help="The experiment: unet, gan or diffusion.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="group=option or key=value")]
+
+def use_folders(folders: list[Path] | None) -> list[Path] | None:
+    """Search the folders of --config-dir for options, here and in all that the command starts."""
+    add_folders(folders or [])
+    return folders
+
+
+def listed(group: str, between: str = "|") -> str:
+    """The options of a group, for help; an error of $VMSBENCH_CONF is left to the command itself."""
+    try:
+        return between.join(options(group) if group else groups())
+    except ConfigurationError:
+        return "NAME"
+
+
+Exp = Annotated[str, typer.Option("--exp", help=f"The experiment: {listed('exp', ', ')}.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[OVERRIDE]...",
+        help=f"key=value, or group=option: network={listed('network')}, searcher={listed('searcher')}, ... "
+        f"Groups: {listed('', ', ')}.",
+    ),
+]
+ConfigDir = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--config-dir",
+        callback=use_folders,
+        is_eager=True,
+        help="A folder with options of your own, such as network/mine.yaml; may be repeated (default: $VMSBENCH_CONF).",
+    ),
+]
 Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
 OnLogin = Annotated[bool, typer.Option("--allow-login-node", help="Train on this machine even if it is a login node.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="The same as trainer.epochs=N.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs of each training; the same as trainer.epochs=N.")]
 
-Gpus = Annotated[int | None, typer.Option(help="GPUs to use; all, unless told.")]
-Cpus = Annotated[int | None, typer.Option(help="CPU cores to use; all, unless told.")]
+Gpus = Annotated[int | None, typer.Option(help="GPUs to use (default: all).")]
+Cpus = Annotated[int | None, typer.Option(help="CPU cores to use (default: all).")]
 PerGpu = Annotated[int | None, typer.Option(help="Trials on each GPU; the same as slots.gpus=1/N.")]
-SweepName = Annotated[str | None, typer.Option(help="The sweep's name; --exp's, unless told.")]
-Nodes = Annotated[int | None, typer.Option(help="launcher=slurm: nodes of the job; --gpus and --cpus of each.")]
-Hours = Annotated[str | None, typer.Option("--time", help="launcher=slurm: of the job, such as 8:00:00.")]
+SweepName = Annotated[str | None, typer.Option(help="The sweep's name (default: that of --exp).")]
+Nodes = Annotated[int | None, typer.Option(help="launcher=slurm: nodes of the job; --gpus and --cpus are per node.")]
+Hours = Annotated[str | None, typer.Option("--time", help="launcher=slurm: time limit of the job, such as 8:00:00.")]
 
 
 def writable(runs: Path) -> Path:
-    """The runs folder, made where it is not there. Raises UserError where nothing can be written into it."""
+    """The runs folder, created if missing. Raises UserError where nothing can be written into it."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=runs) as file:

@@ -1,69 +1,117 @@
 """Hydra's part: from `--exp gan network=residual trainer.epochs=50` to a plain dictionary, or a line saying why not."""
 
 import logging
+import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-from vmsbench.config.settings import Config
+import yaml
+
+from vmsbench.config.plugins import check_option, conf_folder, folders, groups, option_files
+from vmsbench.config.schema import UNFIT, is_path, is_text, misfit
+from vmsbench.config.settings import Config, hint_at, setting, typed, with_settings
 from vmsbench.errors import ConfigurationError, did_you_mean
 
 
-def conf_folder() -> Path:
-    """conf/ beside the package in a checkout, within it in an installed wheel."""
-    checkout = Path(__file__).resolve().parents[2] / "conf"
-    return checkout if (checkout / "config.yaml").exists() else Path(__file__).resolve().parents[1] / "conf"
-
-
-def options(group: str) -> list[str]:
-    """The choices there are in a group, such as `network`."""
-    return sorted(file.stem for file in (conf_folder() / group).glob("*.yaml"))
-
-
 def compose(exp: str, overrides: list[str]) -> Config:
-    """All settings of an experiment, with `group=option` and `key=value` put in.
+    """All settings of an experiment, with `group=option` and `key=value` put in, and checked for their types.
 
+    Text and paths are taken to the letter, whatever characters are in them; `~` and $VARIABLES of paths are expanded.
     Raises ConfigurationError, in one line with the nearest valid name, for what does not exist or does not fit.
     """
-    from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
-    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     logging.getLogger("hydra").setLevel(logging.ERROR)
     check_option("--exp", "exp", exp)
-    groups, values = [], {}
+    chosen, values = sorted_out(overrides)
+    check_choices(chosen, exp)
+    check_preset(chosen, exp)
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            base = composed([f"exp={exp}", *chosen])
+            written = {name: as_hydra_reads(name, text, base, exp) for name, text in values.items()}
+            settings = composed([f"exp={exp}", *chosen, *written.values()]) if values else base
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigurationError(one_line(error, overrides)) from error
+    return with_settings(found := typed(settings, usual=base), expanded(found, values))
+
+
+def composed(overrides: list[str]) -> Config:
+    """What Hydra makes of conf/ and of the folders next to it."""
+    from hydra import compose as hydra_compose
+    from omegaconf import OmegaConf
+
+    others = ",".join(quoted(str(folder)) for folder in folders()[1:])
+    whole = hydra_compose("config", overrides=[f"hydra.searchpath=[{others}]", *overrides])
+    return chosen_space(cast(Config, OmegaConf.to_container(whole, resolve=True)))
+
+
+def sorted_out(overrides: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The choices (`network=residual`), and the values by name, of which the last is meant."""
+    chosen, values, known = [], {}, groups()
     for override in overrides:
         name, _, value = override.partition("=")
         check_form(override, name)
-        if (conf_folder() / name.partition("@")[0]).is_dir() and "." not in name.partition("@")[0]:
-            if name == "exp":
-                raise ConfigurationError(f"{override}: choose the experiment by --exp {value}")
-            check_option(name, name.partition("@")[0], value)
-            groups.append(override)
+        if name.partition("@")[0] not in known:
+            values[name] = value
+        elif name == "exp":
+            raise ConfigurationError(f"{override}: choose the experiment by --exp {value}")
         else:
-            values[name] = override
-    check_choices(groups, exp)
-    check_preset(groups, exp)
+            check_option(name, name.partition("@")[0], value)
+            chosen.append(override)
+    return chosen, values
+
+
+def as_hydra_reads(name: str, text: str, base: Config, exp: str) -> str:
+    """An override in Hydra's grammar: text and paths quoted, entries of an open mapping added.
+
+    Raises ConfigurationError where a mapping is to take the place of something else, or something else of a mapping.
+    """
+    new, hint = check_name(name, base, exp), hint_at(base, name)
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    literal = is_text(hint) and text not in ("", "null") and not is_quoted
+    value = UNFIT if literal else value_of(text)
+    if (
+        not new
+        and (current := setting(base, name)) is not None
+        and isinstance(current, dict) != isinstance(value, dict)
+    ):
+        raise misfit(name, text, hint, current)
+    return f"{'+' if new else ''}{name}={quoted(text) if value is UNFIT else text}"
+
+
+def value_of(text: str) -> Any:
+    """What a text means in Hydra's grammar; UNFIT where it means no single value."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
     try:
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            base = hydra_compose("config", overrides=[f"exp={exp}", *groups])
-            plain_base = chosen_space(cast(Config, OmegaConf.to_container(base, resolve=True)))
-            for name, override in values.items():
-                if check_name(name, plain_base, exp):
-                    values[name] = f"+{override}"
-            OverridesParser.create().parse_overrides(list(values.values()))
-            composed = (
-                base if not values else hydra_compose("config", overrides=[f"exp={exp}", *groups, *values.values()])
-            )
-            settings = chosen_space(cast(Config, OmegaConf.to_container(composed, resolve=True)))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigurationError(one_line(error, overrides)) from error
-    for name, override in values.items():
-        if not override.startswith("+"):
-            fit(settings, plain_base, name)
-    return settings
+        override = OverridesParser.create().parse_override(f"it={text}")
+    except HydraException:
+        return UNFIT
+    return UNFIT if override.is_sweep_override() else override.value()
+
+
+def quoted(text: str) -> str:
+    """A text in Hydra's quotes: backslashes that stand before a quote or at the end are doubled."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text)
+    return f"'{escaped}'"
+
+
+def expanded(settings: Config, names: Iterable[str]) -> dict[str, str]:
+    """The given paths with `~` and variables put in; `data.cache` is left to each node, whose disk it may name."""
+    given = {
+        name: setting(settings, name) for name in names if name != "data.cache" and is_path(hint_at(settings, name))
+    }
+    return {
+        name: os.path.expanduser(os.path.expandvars(path))
+        for name, path in given.items()
+        if isinstance(path, str) and not Path(path).exists()
+    }
 
 
 def chosen_space(settings: Config) -> Config:
@@ -83,14 +131,6 @@ def check_form(override: str, name: str) -> None:
         raise ConfigurationError(f"{override} is neither group=option nor key=value")
 
 
-def check_option(shown: str, group: str, option: str) -> None:
-    valid = options(group)
-    if option not in valid:
-        raise ConfigurationError(
-            f"{shown}={option} is not a choice{did_you_mean(option, valid)}  ({group} has: {', '.join(valid)})"
-        )
-
-
 def check_name(name: str, base: Config, exp: str) -> bool:
     """Whether `name` is a new entry of an open mapping, one that is empty by default, such as launcher.extra.
 
@@ -103,8 +143,7 @@ def check_name(name: str, base: Config, exp: str) -> bool:
             return True
         if not isinstance(here, dict) or part not in here:
             beside = list(here) if isinstance(here, dict) else []
-            groups = sorted(folder.name for folder in conf_folder().iterdir() if folder.is_dir()) if not walked else []
-            valid = [".".join([*walked, key]) for key in beside] + groups
+            valid = [".".join([*walked, key]) for key in beside] + ([] if walked else groups())
             has = ", ".join(key for key in beside if not key.startswith("_"))
             where = ".".join(walked) or f"--exp {exp}"
             raise ConfigurationError(
@@ -115,25 +154,6 @@ def check_name(name: str, base: Config, exp: str) -> bool:
     return False
 
 
-def fit(settings: Config, base: Config, name: str) -> None:
-    """Hold a given value against the type of the default; whole numbers are taken for fractions too."""
-    *above, last = name.split(".")
-    place, default = settings, base
-    for part in above:
-        place, default = place[part], default[part]
-    value, usual = place[last], default[last]
-    alike = isinstance(value, type(usual)) and isinstance(value, bool) == isinstance(usual, bool)
-    if usual is None or value is None or alike:
-        return
-    if isinstance(usual, float) and isinstance(value, int) and not isinstance(value, bool):
-        place[last] = float(value)
-    elif isinstance(usual, str) and not isinstance(value, dict | list):
-        place[last] = str(value)
-    else:
-        kind = {bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a mapping"}
-        raise ConfigurationError(f"{name}={value} does not fit: it is {kind[type(usual)]}, such as {usual}")
-
-
 def one_line(error: Exception, overrides: list[str]) -> str:
     """What Hydra or OmegaConf says, without its paragraphs, after the override that it speaks of."""
     reason = str(error.__cause__ or error)
@@ -142,10 +162,10 @@ def one_line(error: Exception, overrides: list[str]) -> str:
     return first if quoted in overrides else f"{' '.join(overrides)}: {first}"
 
 
-def check_choices(groups: list[str], exp: str) -> None:
+def check_choices(chosen: list[str], exp: str) -> None:
     """Raises ConfigurationError for a choice that this experiment does not make, naming those of the same group."""
     made = set(choices_made(exp))
-    for override in groups:
+    for override in chosen:
         name, _, value = override.partition("=")
         if name not in made:
             group = name.partition("@")[0]
@@ -154,22 +174,18 @@ def check_choices(groups: list[str], exp: str) -> None:
             raise ConfigurationError(f"{name} is no choice to make in --exp {exp}{instead}")
 
 
-def check_preset(groups: list[str], exp: str) -> None:
+def check_preset(chosen: list[str], exp: str) -> None:
     """Raises ConfigurationError for a preset of another experiment: one whose file sets `exp`."""
-    import yaml
-
-    for preset in (override.removeprefix("preset=") for override in groups if override.startswith("preset=")):
-        meant = yaml.safe_load((conf_folder() / "preset" / f"{preset}.yaml").read_text()) or {}
+    for preset in (override.removeprefix("preset=") for override in chosen if override.startswith("preset=")):
+        meant = yaml.safe_load(option_files("preset")[preset].read_text()) or {}
         if meant.get("exp", exp) != exp:
             raise ConfigurationError(f"preset={preset} is for --exp {meant['exp']}, not {exp}")
 
 
 def choices_made(exp: str) -> list[str]:
     """The groups that an experiment chooses from, as they are written on the command line."""
-    import yaml
-
     made = []
-    for file in (conf_folder() / "config.yaml", conf_folder() / "exp" / f"{exp}.yaml"):
+    for file in (conf_folder() / "config.yaml", option_files("exp")[exp]):
         entries = yaml.safe_load(file.read_text()).get("defaults", [])
         named = (next(iter(entry)) for entry in entries if isinstance(entry, dict))
         made += [name.removeprefix("override ").removeprefix("/") for name in named]

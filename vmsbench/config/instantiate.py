@@ -5,88 +5,91 @@ only torch. `_partial_: true` gives `functools.partial(Name, ...)`; dictionaries
 out; every other value is passed on as it is.
 """
 
-import copy
 import importlib
 import inspect
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, get_type_hints
 
+from vmsbench.config.plugins import importable
+from vmsbench.config.schema import SEED, UNFIT, fitted, misfit
 from vmsbench.errors import ConfigurationError, did_you_mean
 
 
-def find(path: str) -> Any:
-    """The object a full path names, such as `torch.optim.Adam`.
+def find(path: str, where: str = "") -> Any:
+    """The object a full path names, such as `torch.optim.Adam`; `where` is the dotted path of its settings, for errors.
 
     Raises ConfigurationError where the module or the name in it does not exist.
     """
     module_name, _, name = path.rpartition(".")
+    said = f"{within(where, '_target_')}={path}"
+    importable()
     try:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError) as error:
-        raise ConfigurationError(f"_target_ {path}: no module {module_name!r} ({error})") from error
+        raise ConfigurationError(f"{said}: no module {module_name!r} ({error})") from error
     try:
         return getattr(module, name)
     except AttributeError as error:
-        raise ConfigurationError(f"_target_ {path}: not in {module_name}{did_you_mean(name, dir(module))}") from error
+        raise ConfigurationError(f"{said}: not in {module_name}{did_you_mean(name, dir(module))}") from error
 
 
-def build(config: Any, /, **arguments: Any) -> Any:
+def build(config: Any, path: str = "", /, **arguments: Any) -> Any:
     """Build `config`; `arguments` are added to (and win over) the outermost object's own.
 
-    Raises ConfigurationError where the target does not take a setting, naming those it takes.
+    path   the dotted path of `config` in the settings, for errors
+    Raises ConfigurationError where the target does not take a setting, or not its value, naming what it takes.
     """
     if isinstance(config, list | tuple):
-        return [build(item) for item in config]
+        return [build(item, f"{path}[{index}]") for index, item in enumerate(config)]
     if not isinstance(config, dict):
         return config
     if "_target_" not in config:
-        return {key: build(value) for key, value in config.items()}
-    target = find(config["_target_"])
-    given = {key: build(value) for key, value in config.items() if key not in ("_target_", "_partial_")} | arguments
-    check_settings(config["_target_"], target, given)
+        return {key: build(value, within(path, key)) for key, value in config.items()}
+    target = find(config["_target_"], path)
+    own = {key: value for key, value in config.items() if key not in ("_target_", "_partial_")}
+    given = {key: build(value, within(path, key)) for key, value in own.items()} | arguments
+    check_settings(config["_target_"], target, given, path)
     return partial(target, **given) if config.get("_partial_", False) else target(**given)
 
 
-def check_settings(path: str, target: Any, given: dict[str, Any]) -> None:
-    """Refuse settings that `target` has no parameter for, before anything is made of them."""
-    try:
-        parameters = inspect.signature(target).parameters
-    except (TypeError, ValueError):
-        return
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    for name in given:
-        if name not in parameters:
+def within(path: str, name: str) -> str:
+    return f"{path}.{name}".lstrip(".")
+
+
+def check_settings(name_of_target: str, target: Any, given: dict[str, Any], path: str = "") -> None:
+    """Refuse settings that `target` has no parameter for, or of another type, before anything is made of them."""
+    hints = accepted(target)
+    for name, value in given.items():
+        if hints and name not in hints and "**" not in hints:
             raise ConfigurationError(
-                f"{name} is not a setting of {path}{did_you_mean(name, parameters)}  (it has: {', '.join(parameters)})"
+                f"{within(path, name)} is not a setting of {name_of_target}{did_you_mean(name, hints)}  "
+                f"(it has: {', '.join(hints)})"
             )
+        if fitted(value, hints.get(name, Any)) is UNFIT:
+            raise misfit(within(path, name), value, hints.get(name, float), default_of(target, name))
 
 
-class Named(dict[str, Any]):
-    """Settings that people have a name for."""
-
-    def __init__(self, name: str, settings: dict[str, Any]) -> None:
-        super().__init__(settings)
-        self.name = name
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Named":
-        return Named(self.name, copy.deepcopy(dict(self), memo))
+def default_of(target: Any, name: str) -> Any:
+    try:
+        found = inspect.signature(target).parameters[name].default
+    except (TypeError, ValueError, KeyError):
+        return None
+    return None if found is inspect.Parameter.empty else found
 
 
-def describe(value: Any) -> str:
-    """A setting as people would write it: `SGD(lr=0.01)` for {"_target_": "torch.optim.SGD", "lr": 0.01}."""
-    if isinstance(value, Named):
-        return value.name
-    if isinstance(value, dict):
-        inside = ", ".join(f"{key}={describe(item)}" for key, item in value.items() if not key.startswith("_"))
-        return f"{value['_target_'].rpartition('.')[2]}({inside})" if "_target_" in value else f"{{{inside}}}"
-    if isinstance(value, list | tuple):
-        return f"({', '.join(describe(item) for item in value)})"
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+@cache
+def accepted(target: Any) -> dict[str, Any]:
+    """What each parameter of a class or function is annotated with; Any where nothing says.
 
-
-def short(param: str) -> str:
-    """The last words of a dotted path that tell what it is: `model.network.width` is `network.width`."""
-    return ".".join(param.split(".")[-2:])
+    `**` stands for further ones that it takes by any name. Empty where it does not tell its parameters.
+    """
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return {"**": Any}
+    try:
+        hints = get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        hints = {}
+    found = {"**" if one.kind is one.VAR_KEYWORD else one.name: hints.get(one.name, Any) for one in parameters}
+    return found | {name: SEED for name, hint in found.items() if hint is int and name.endswith("seed")}

@@ -1,9 +1,112 @@
-"""A configuration as a plain dictionary, and its settings by dotted paths."""
+"""A configuration as a plain dictionary: its settings by dotted paths, and the type of each.
+
+What has a `_target_` takes what its constructor's annotations say. The dataclasses here say it of all the rest; their
+defaults are those of conf/.
+"""
 
 import copy
-from typing import Any
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from vmsbench.config.instantiate import accepted, find
+from vmsbench.config.schema import SEED, UNFIT, ObjectSpec, Range, fitted, members, misfit, takes
+from vmsbench.errors import ConfigurationError
 
 Config = dict[str, Any]
+
+AtLeast0 = Range(least=0)
+AtLeast1 = Range(least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainerSettings:
+    """`trainer`: the training loop."""
+
+    lr_schedule: ObjectSpec
+    epochs: Annotated[int, AtLeast1] = 100
+    batch_size: Annotated[int, AtLeast1] = 8
+    micro_batch: Annotated[int, AtLeast1] | None = None
+    ema: Annotated[float, Range(least=0, below=1)] = 0.0
+    clip: Annotated[float, AtLeast0] = 0.0
+    precision: Literal["float32", "bf16"] = "float32"
+    keep: Literal["last", "best"] = "last"
+    patience: Annotated[int, AtLeast0] = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSettings:
+    """`evaluation`: how often, and on how many pairs and samples, a model is scored."""
+
+    every: Annotated[int, AtLeast1] = 1
+    images: Annotated[int, AtLeast1] | None = None
+    samples: Annotated[int, AtLeast1] = 1
+    final_samples: Annotated[int, AtLeast1] = 1
+    batch_size: Annotated[int, AtLeast1] = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class FidSettings:
+    """`fid`: the Inception weights, and whether they must be there."""
+
+    weights: str | None = None
+    required: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class FinalsSettings:
+    """`finals`: the trainings at the end of a sweep."""
+
+    top: Annotated[int, AtLeast0] = 1
+    seeds: Annotated[int, AtLeast1] = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class SlotSettings:
+    """`slots`: what each trial gets."""
+
+    cpus: Annotated[int, AtLeast1] = 1
+    gpus: Annotated[float, Range(above=0)] = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class SpaceSettings:
+    """`space`: what a search varies, as `vmsbench.search.space` reads it."""
+
+    parameters: list[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All settings of a sweep."""
+
+    exp: str
+    data: ObjectSpec
+    model: ObjectSpec
+    optimizers: dict[str, ObjectSpec]
+    augment: ObjectSpec
+    trainer: TrainerSettings
+    evaluation: EvaluationSettings
+    fid: FidSettings
+    space: SpaceSettings
+    searcher: ObjectSpec
+    pruner: ObjectSpec
+    tracker: ObjectSpec
+    launcher: ObjectSpec
+    finals: FinalsSettings
+    slots: SlotSettings
+    seed: SEED = 0
+    device: str = "auto"
+    metric: str = "crps"
+    test: bool = False
+    max_trials: Annotated[int, AtLeast1] = 1000
+    budget: str | None = None
+    hours_per_trial: Annotated[float, Range(above=0)] | None = None
+
+
+BY_PATH = {"searcher.repeats": Annotated[int, AtLeast1]}
+"""Settings that lie next to those of a `_target_`, and are none of its own."""
 
 
 def setting(config: Config, path: str) -> Any:
@@ -21,3 +124,80 @@ def with_settings(config: Config, settings: dict[str, Any]) -> Config:
         place = setting(changed, ".".join(above)) if above else changed
         place[last] = copy.deepcopy(value)
     return changed
+
+
+@cache
+def hints_of(declared: type) -> dict[str, Any]:
+    return get_type_hints(declared, include_extras=True)
+
+
+def typed(settings: Config, usual: Config | None = None) -> Config:
+    """The settings, each of the type that it is declared with; a whole number for a fraction is made one.
+
+    usual   settings from which errors take a value that works
+    Raises ConfigurationError for the first that does not fit, in one line that names it and a value that works.
+    """
+    return {name: checked(value, hint_in(Settings, None, name), name, usual) for name, value in settings.items()}
+
+
+def checked(value: Any, hint: Any, path: str, usual: Config | None) -> Any:
+    found = value if dataclasses.is_dataclass(hint) and isinstance(value, dict) else fitted(value, hint)
+    if found is UNFIT:
+        raise misfit(path, value, ObjectSpec if dataclasses.is_dataclass(hint) else hint, near(usual, path))
+    if isinstance(found, dict):
+        if dataclasses.is_dataclass(hint):
+            check_complete(found, hint, path)
+        if isinstance(found.get("_target_"), str):
+            find(found["_target_"], path)
+        return {
+            name: checked(item, BY_PATH.get(f"{path}.{name}", hint_in(hint, found, name)), f"{path}.{name}", usual)
+            for name, item in found.items()
+        }
+    if isinstance(found, list):
+        return [checked(item, element(hint), f"{path}[{index}]", usual) for index, item in enumerate(found)]
+    return found
+
+
+def check_complete(found: Config, hint: Any, path: str) -> None:
+    """Raises ConfigurationError where an entry is missing that has no default."""
+    for field in dataclasses.fields(hint):
+        if field.default is dataclasses.MISSING and field.name not in found:
+            raise ConfigurationError(f"{path}.{field.name} is missing; {path} has: {', '.join(hints_of(hint))}")
+
+
+def hint_in(hint: Any, value: Any, name: str) -> Any:
+    """What an entry of a mapping is declared as: by a dataclass, by its `_target_`, or as all of its entries are."""
+    if isinstance(value, dict) and "_target_" in value:
+        own = {"_target_": str, "_partial_": bool}
+        if name in own or not isinstance(value["_target_"], str):
+            return own.get(name, Any)
+        return accepted(find(value["_target_"])).get(name, Any)
+    if dataclasses.is_dataclass(hint):
+        return hints_of(hint if isinstance(hint, type) else type(hint)).get(name, Any)
+    inner = [get_args(one) for one in members(hint) if takes(one, Mapping)]
+    return inner[0][1] if inner and len(inner[0]) == 2 else Any
+
+
+def element(hint: Any) -> Any:
+    """What all members of a list are declared as."""
+    inner = [get_args(one) for one in members(hint) if get_origin(one) and takes(one, list | tuple)]  # type: ignore[arg-type]
+    return inner[0][0] if inner and len(set(inner[0]) - {Ellipsis}) == 1 else Any
+
+
+def near(settings: Config | None, path: str) -> Any:
+    try:
+        return setting(settings or {}, path)
+    except (KeyError, TypeError):
+        return None
+
+
+def hint_at(settings: Config, path: str) -> Any:
+    """What the setting at a dotted path is declared as; Any where nothing says."""
+    hint: Any = Settings
+    here: Any = None
+    walked = ""
+    for name in path.split("."):
+        walked = f"{walked}.{name}".lstrip(".")
+        hint = BY_PATH.get(walked, hint_in(hint, here, name))
+        here = near(settings, walked)
+    return hint

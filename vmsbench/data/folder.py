@@ -19,7 +19,7 @@ CODINGS = ("auto", "rg", "rgb", "grey")
 
 
 def folder(
-    root: str | Path,
+    root: str | Path | None = None,
     images: str = "images",
     maps: str = "maps",
     train: str | None = None,

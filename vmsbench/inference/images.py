@@ -1,7 +1,6 @@
 """Maps for picture files of any size: predicted at the model's size, written back at the picture's own."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, final
 
@@ -9,25 +8,16 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
-from vmsbench.data.decoding import UnreadableFile, open_upright, read
+from vmsbench.data.decoding import UnreadableFile, open_upright
 from vmsbench.data.indexing import is_picture
-from vmsbench.data.rendering import overlay, render
+from vmsbench.data.rendering import overlay
 from vmsbench.errors import UserError
 from vmsbench.files import replace
+from vmsbench.inference.maps import Read, coloured, resized, seen
 from vmsbench.inference.predictor import TrainedModel
 
 MOST_SPREAD = 127.5  # the standard deviation of bytes that are 0 and 255 equally often: white in uncertainty maps
-
-
-@dataclass(frozen=True)
-class Read:
-    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels."""
-
-    pixels: Tensor
-    width: int
-    height: int
 
 
 def find(path: Path, out: Path) -> list[tuple[Path, str]]:
@@ -54,22 +44,6 @@ def find(path: Path, out: Path) -> list[tuple[Path, str]]:
     ]
 
 
-def seen(file: Path, size: int) -> Read:
-    """Raises UnreadableFile."""
-    picture = read(file, size)
-    return Read(torch.from_numpy(picture.pixels.copy()).expand(3, -1, -1), picture.width, picture.height)
-
-
-def resized(pixels: Tensor, width: int, height: int) -> Tensor:
-    """uint8, C x S x S, to C x height x width: bilinear, with antialiasing where it becomes smaller."""
-    if pixels.shape[1:] == (height, width):
-        return pixels
-    large = functional.interpolate(
-        pixels[None].float(), (height, width), mode="bilinear", antialias=height < pixels.shape[1]
-    )
-    return large[0].round().clamp(0, 255).byte()
-
-
 def map_of(predictor: TrainedModel, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
     """The map of an image, both uint8, H x W x 3: in the dataset's colours, the median where there are more samples."""
     size = (predictor.size, predictor.size)
@@ -79,12 +53,6 @@ def map_of(predictor: TrainedModel, image: np.ndarray[Any, Any], samples: int = 
     pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
     map_ = coloured(predictor(pixels[None], samples)[0], image.shape[1], image.shape[0])
     return np.ascontiguousarray(map_.permute(1, 2, 0).numpy())
-
-
-def coloured(samples: Tensor, width: int, height: int) -> Tensor:
-    """The median of samples, uint8, K x C x S x S, as a colour picture, uint8, 3 x height x width."""
-    median = samples.float().quantile(0.5, dim=0).round().byte() if len(samples) > 1 else samples[0]
-    return render(resized(median, width, height))[0]
 
 
 @final

@@ -1,6 +1,7 @@
 """A finished experiment as a function from images to maps, rebuilt from its folder alone."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from torch import Tensor
 from vmsbench.config.instantiate import build
 from vmsbench.data.pairs import signed
 from vmsbench.errors import UserError
-from vmsbench.files import read_json
+from vmsbench.inference.maps import Picture, PredictedMap, opened
 from vmsbench.models.model import Model
 from vmsbench.training.checks import chosen_device
 from vmsbench.training.evaluation import FIXED_SEED, fixed_rng
+from vmsbench.versions import read_checked
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,29 @@ class TrainedModel:
                 drawn.append(((maps + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8).cpu())
         return torch.cat(drawn) if drawn else torch.empty(0, samples, self.channels, self.size, self.size).byte()
 
+    def predict(self, pictures: Picture | Iterable[Picture], samples: int | None = None) -> Any:
+        """The maps of pictures of any size: a PredictedMap for a single picture, a list of them for a folder, a list
+        or an array of several.
+
+        pictures  a file, a folder, a PIL image, a uint8 array (numpy H x W x 3, torch 3 x H x W), or several of these
+        samples   maps drawn of each picture (default: as in the model's results)
+
+        Raises UserError for what is no picture, UnreadableFile for a broken file.
+        """
+        read, single = opened(pictures, self.size)
+        draws = (samples or self.samples) if self.model.random else 1
+        at_once = 1 if self.model.random else self.batch_size
+        maps: list[PredictedMap] = []
+        for start in range(0, len(read), at_once):
+            part = read[start : start + at_once]
+            drawn = self(torch.stack([picture.pixels for _, picture in part]), draws)
+            maps += [PredictedMap(name, m, r.width, r.height) for (name, r), m in zip(part, drawn, strict=True)]
+        return maps[0] if single else maps
+
 
 def load(folder: Path, device: str = "auto") -> TrainedModel:
     """The predictor in an experiment's folder. Raises UserError where that holds no finished training."""
     config, results = document(folder, "config.json"), document(folder, "results.json")
-    if "size" not in results:
-        raise UserError(f"{folder} was trained by an earlier vmsbench, which did not write what its maps are like")
     where = chosen_device(device)
     model: Model = build(config["model"], channels=results["channels"], size=results["size"])
     model.load_state_dict(weights(folder / "checkpoint.pt"))
@@ -74,7 +93,7 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
 
 def document(folder: Path, name: str) -> dict[str, Any]:
     try:
-        return dict(read_json(folder / name))
+        return read_checked(folder / name)
     except FileNotFoundError as error:
         why = "its training is not finished" if name == "results.json" else "it is no trial's, final's or training's"
         raise UserError(f"{folder} has no {name}: {why}") from error

@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsbench.errors import UserError
+from vmsbench.errors import UNFINISHED, UserError
 from vmsbench.files import read_lines
 from vmsbench.launch.slurm.allocation import python, scrubbed
 from vmsbench.launch.slurm.commands import Refused, call
 from vmsbench.launch.slurm.jobs import cancel, job_status, jobs_of, note, notes
 from vmsbench.launch.slurm.launcher import Slurm
-from vmsbench.launch.supervisor import UNFINISHED, finish
+from vmsbench.launch.supervisor import finish
 from vmsbench.processes import descendants, end, living
+from vmsbench.store.journal import Journal
+from vmsbench.versions import PUBLIC
 
 TOY = (
     *("tune", "--exp", "unet", "--quiet", "data=standin", "data.size=32", "data.count=120", "preset=quick"),
@@ -171,7 +173,7 @@ class InSlurm(FaultTarget):
         else:
             nodes = next(line["nodes"] for line in reversed(notes(self.folder)) if line["event"] == "began")
             inside = ["srun", f"--jobid={self.job}", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={nodes[0]}"]
-            strike = python("vmsbench.launch.fault_test", how, str(self.folder.parent))
+            strike = python(PUBLIC["fault test"], how, str(self.folder.parent))
             call(*inside, "--mem=0", "--quiet", *strike, environment=scrubbed())
 
     def over(self) -> bool:
@@ -242,7 +244,7 @@ class FaultTest:
             if isinstance(quiet, Process):
                 self.wait(quiet.over, WHOLE)
             struck = self.sweep("struck", stack)
-            self.tell(f"the sweep to be struck is in {struck.folder}")
+            self.tell(f"the sweep that gets the faults is in {struck.folder}")
             for strike in STRIKES:
                 yield self.struck(struck, strike)
             self.tell("waiting for the end of both sweeps")
@@ -297,7 +299,7 @@ class FaultTest:
 
 def outcome(folder: Path) -> dict[str, Any]:
     """Scores of all trainings, how often each was finished, and the winner, from the journal."""
-    events = list(read_lines(folder / "journal.jsonl"))
+    events = list(Journal(folder / "journal.jsonl").events())
     over = [event for event in events if event["event"] == "finished" and event["state"] == "complete"]
     finals = {event["trial"]: event["scores"]["l1"] for event in events if event["event"] == "final"}
     names = [event["trial"] for event in over]

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.instantiate import build
-from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.errors import UNFINISHED, ConfigurationError, UserError, did_you_mean
 from vmsbench.launch.launcher import Job, Launcher
 from vmsbench.launch.local import LocalLauncher
 from vmsbench.launch.slurm.allocation import refuse_login_node
 from vmsbench.launch.slurm.commands import POLL
 from vmsbench.launch.slurm.jobs import cancel, failing_nodes, job_status, note
 from vmsbench.launch.slurm.launcher import Slurm, Submitted
-from vmsbench.launch.supervisor import UNFINISHED, finish
+from vmsbench.launch.supervisor import finish
 from vmsbench.launch.worker import work
 
 OURS = {
@@ -135,9 +135,9 @@ def hand_over(launcher: Launcher, folder: Path, command: list[str], wait: bool) 
         job = launcher.submit(finish, command, str(folder.resolve()))
         note(folder, "submitted", job=job.number, log=str(job.log), command=command)
     print(job.description)
-    runs = f" --runs {folder.parent}" if folder.parent.resolve() != Path("runs").resolve() else ""
+    runs = f" --runs {shlex.quote(str(folder.parent))}" if folder.parent.resolve() != Path("runs").resolve() else ""
     for step in ("status", "logs", "cancel"):
-        print(f"  vmsbench {step} {folder.name}{runs}", flush=True)
+        print(f"  vmsbench {step} {shlex.quote(folder.name)}{runs}", flush=True)
     return follow(job.number, job.log, folder, getattr(launcher, "poll", POLL)) if wait else 0
 
 

@@ -10,7 +10,6 @@ When a sweep is through, its report is written.
 
 import contextlib
 import os
-import re
 import shlex
 import signal
 import socket
@@ -21,15 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vmsbench.files import read_lines
+from vmsbench.errors import UNFINISHED, WRONG
+from vmsbench.files import read_json, read_lines
 from vmsbench.launch.launcher import JobError
 from vmsbench.launch.slurm.allocation import Allocation, allocation, own_steps, scrubbed
 from vmsbench.launch.slurm.commands import EARLY, Refused, ask, call
 from vmsbench.launch.slurm.jobs import by_squeue, details, down, failing_nodes, note, notes
 from vmsbench.processes import adopt, await_descendants, die_with_parent, end_descendants
+from vmsbench.signals import INTERRUPTED
+from vmsbench.versions import commit
 
-UNFINISHED, WRONG = 75, 2
-LEFT = re.compile(r"left at step (\d+)")  # what experiment.py writes to a trial's log
 KINDS = ("trials", "final")
 SWEEPS = ("tune", "resume", "final", "ablate")
 STEPS_END = 10.0
@@ -211,7 +211,7 @@ class Supervisor:
             "restarts": given.restarts if given else 0,
             "nodes": ",".join(given.nodes) if given else "this one",
             "GPUs": ",".join(given.gpus) or "none" if given else os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
-            "commit": commit(),
+            "commit": commit() or "unknown",
         }
         told = "  ".join(f"{name} {value}" for name, value in facts.items())
         return [f"{time.strftime('%F %T')}  {told}", f"vmsbench {shlex.join(self.command)}"]
@@ -268,9 +268,15 @@ def progress(folder: Path) -> int:
     """
     ended = sum(line["event"] in ("finished", "final", "winner") for line in read_lines(folder / "journal.jsonl"))
     written = sum(file.stat().st_size for kind in KINDS for file in folder.glob(f"{kind}/*/history.jsonl"))
-    logs = (file.read_text(errors="replace") for kind in KINDS for file in folder.glob(f"{kind}/*/log.txt"))
-    left = sum(int([0, *LEFT.findall(text)][-1]) for text in logs)
-    return ended + written + left
+    files = (file for kind in KINDS for file in folder.glob(f"{kind}/*/{INTERRUPTED}"))
+    return ended + written + sum(interrupted_at(file) for file in files)
+
+
+def interrupted_at(file: Path) -> int:
+    """The step at which a trial was last interrupted, from the file that says so."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return int(read_json(file)["step"])
+    return 0
 
 
 def fruitless(folder: Path) -> int:
@@ -297,14 +303,6 @@ def chained(folder: Path) -> int:
 def batch_arguments(command: Sequence[str]) -> list[str]:
     """What the batch script was given: all but the words that it puts before them itself."""
     return list(command[3:]) if list(command[:2]) == ["tune", "--exp"] else list(command)
-
-
-def commit() -> str:
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        command = ["git", "describe", "--always", "--dirty"]
-        place = Path(__file__).parent
-        return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    return "unknown"
 
 
 def finish(command: Sequence[str], folder: str) -> None:

@@ -20,8 +20,9 @@ from vmsbench.launch.slurm.commands import POLL, Refused, call
 from vmsbench.launch.slurm.jobs import by_squeue, details, job_status
 from vmsbench.launch.supervisor import WISHES, say
 from vmsbench.processes import adopt, end_descendants
+from vmsbench.versions import PUBLIC
 
-HEAD = ".ray-head.json"
+HEAD, TOKEN = ".ray-head.json", ".ray-token"  # in the folder of the sweep
 LOOK = 2.0  # seconds between two looks for a head
 
 
@@ -71,9 +72,9 @@ class Worker:
 
     def lend(self, address: str) -> None:
         """Join, and stay while that Ray is there."""
-        given, token = self.given, self.folder / ".ray-token"
+        given, token = self.given, self.folder / TOKEN
         told = [f"--token={token}", f"--job={given.job}", f"--cpus={given.cpus}", f"--gpus={len(given.gpus)}"]
-        self.child = subprocess.Popen(python("vmsbench.ray_backend.cluster", "join", address, *told))
+        self.child = subprocess.Popen(python(PUBLIC["Ray node"], "join", address, *told))
         if self.leaving:
             self.child.terminate()
         self.child.wait()

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import DataError
-from vmsbench.metrics.byte_laws import ByteLaws
-from vmsbench.metrics.predictors import SAMPLES, Distribution, PixelLaws, Predictor, generator
+from vmsbench.metrics.predictors import SAMPLES, ByteLaws, Distribution, PixelLaws, Predictor, generator
 
 COLUMNS = 4096  # pixels counted at once: about 40 MB of tables
 FEWEST = 2  # maps of a category, for a law of its own
@@ -58,11 +57,12 @@ class Climatology(Distribution):
 
     def score(self, pairs: Pairs, light: bool = False) -> dict[str, Tensor]:
         """With the energy score of the whole ensemble in place of that of the samples."""
-        return super().score(pairs, light) | {"energy": self.energy(pairs)}
+        return super().score(pairs, light) | self.energy(pairs)
 
-    def energy(self, pairs: Pairs) -> Tensor:
+    def energy(self, pairs: Pairs) -> dict[str, Tensor]:
         error = distances(self.maps.to(pairs.maps.device), pairs.maps).mean(dim=0)
-        return 2 * (error - self._between / 2)
+        in_unit = error - self._between / 2
+        return {"energy": 2 * in_unit, "energy_unit": in_unit}
 
     @cached_property
     def _between(self) -> float:

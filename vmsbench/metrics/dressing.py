@@ -19,8 +19,7 @@ from torch import Tensor
 
 from vmsbench.data.pairs import Pairs
 from vmsbench.errors import DataError, UserError
-from vmsbench.metrics.byte_laws import BYTES, ByteLaws
-from vmsbench.metrics.predictors import SAMPLES, Distribution, PixelLaws, Predictor, generator
+from vmsbench.metrics.predictors import BYTES, SAMPLES, ByteLaws, Distribution, PixelLaws, Predictor, generator
 from vmsbench.metrics.scores import CHUNK, aligned, check_unit
 
 Table = NDArray[np.float64]

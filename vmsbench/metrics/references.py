@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vmsbench.errors import UserError, did_you_mean
-from vmsbench.metrics.scores import COARSE, lower_is_better, measure, resize_by_area
+from vmsbench.metrics.catalog import metric
+from vmsbench.metrics.scores import COARSE, measure, resize_by_area
 from vmsbench.metrics.significance import RESAMPLES, Interval, skill
 
 Track = Literal["answer", "distribution"]
@@ -40,7 +41,7 @@ def track(name: str) -> Track:
 
 def perfect(name: str) -> float:
     """The value of a perfect prediction: 0 for errors, 1 for cc and sim."""
-    return 0.0 if lower_is_better(name) else 1.0
+    return metric(name).perfect
 
 
 def of_one_answer(name: str) -> str:

@@ -47,6 +47,7 @@ from torch.nn import functional
 
 from vmsbench.errors import UserError
 from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_samples, ranks
+from vmsbench.metrics.catalog import metric, metrics
 
 CONSTANT_TRUTH = 16 / 255
 CONSTANT_PREDICTION = 1e-5
@@ -54,20 +55,14 @@ ROUNDING = 1e-5
 COARSE = 20
 EPSILON = 2.2204e-16
 CHUNK = 64
-ERRORS = ("l1", "mse", "crps", "energy", "kld")
 WITH_GAPS = ("cc_", "sim_", "kld_", "coverage_")
-
-
-def lower_is_better(name: str) -> bool:
-    """Whether a smaller value of the score called `name` is the better one."""
-    return not name.startswith(("cc_", "sim_", "coverage_"))
 
 
 def errors(grey: bool = False) -> list[str]:
     """The scores a search may lower, those of K > 1 samples included, in [-1, 1]: l1, mse, crps, l1_median, ..."""
     blank = torch.zeros(1, 2, 1 if grey else 3, COARSE, COARSE)
     names = measure(blank, blank[:, 0], light=True)
-    return [name for name in names if name.startswith(ERRORS) and not name.endswith("_unit")]
+    return [name for name in names if metric(name).better == "lower" and not name.endswith("_unit")]
 
 
 def check_unit(maps: Tensor, what: str) -> None:
@@ -229,6 +224,9 @@ def _measure(samples: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[st
     yield from _of_shape(samples, targets, light)
     if samples.shape[1] > 1:
         yield from of_answers(samples.mean(dim=1), middle(samples), targets, light)
+    for name, one in metrics().items():
+        if one.measure:
+            yield name, one.measure(samples, targets)
 
 
 def of_answers(mean: Tensor, median: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[str, Tensor]]:
@@ -281,9 +279,10 @@ def _of_distribution(samples: Tensor, targets: Tensor) -> Iterator[tuple[str, Te
     number = samples.shape[1]
     l1 = (samples - targets[:, None]).abs().mean(dim=(1, 3, 4)).mean(dim=1)
     yield from _both_scales("crps", l1 - _mean_difference(samples) / 2, factor=2)
-    yield "energy", 2 * _energy(samples, targets)
+    yield from _both_scales("energy", _energy(samples, targets), factor=2)
     if number > 1:
-        yield "spread", 4 * (number + 1) / number * samples.var(dim=1).mean(dim=(1, 2, 3))
+        variance = samples.var(dim=1).mean(dim=(1, 2, 3))
+        yield from _both_scales("spread", variance * (number + 1) / number, factor=4)
     low, high = ranks(classes(samples), classes(targets))
     for level in LEVELS:
         if number >= least_samples(level):

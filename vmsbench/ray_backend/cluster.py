@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vmsbench.errors import UserError
+from vmsbench.launch.worker import TOKEN
 from vmsbench.processes import adopt, descendants, die_with_parent, end, end_descendants
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
+from vmsbench.versions import PUBLIC
 
 FIRST, BLOCK, BLOCKS = 10_000, 200, 110  # below the ports that systems hand out by themselves
 FIXED = ("node-manager", "object-manager", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
@@ -49,7 +51,7 @@ class NotStarted(UserError):
 
 def token_file(folder: Path) -> Path:
     """The secret of the sweep in `folder`, made where it is not there; for its owner's eyes."""
-    file = folder / ".ray-token"
+    file = folder / TOKEN
     with suppress(FileExistsError), open(file, "x", opener=owners_alone) as opened:
         opened.write(secrets.token_hex(32))
         opened.flush()
@@ -205,7 +207,7 @@ def until_closed(process: "subprocess.Popen[bytes]") -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m vmsbench.ray_backend.cluster", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {PUBLIC['Ray node']}", description=__doc__)
     parser.add_argument("what", choices=["join"])
     parser.add_argument("address")
     parser.add_argument("--token", type=Path, required=True)

@@ -13,6 +13,7 @@ from typing import Any
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.slurm.allocation import Allocation, allocation, own_address, python, step_on
 from vmsbench.launch.worker import announce
+from vmsbench.versions import PUBLIC
 
 JOINING = 90.0  # seconds that the driver waits for the other nodes before it begins with those it has
 
@@ -96,7 +97,7 @@ def others(given: Allocation, address: str, token: Path, slots: Any, folder: Pat
     """The job's other nodes, each joined to Ray by a step of its own."""
     steps = []
     for node in given.others:
-        command = python("vmsbench.ray_backend.cluster", "join", address, f"--token={token}", f"--job={given.job}")
+        command = python(PUBLIC["Ray node"], "join", address, f"--token={token}", f"--job={given.job}")
         command += [f"--cpus={slots.cpus}", f"--gpus={slots.gpus}", "--patient"]
         steps.append(step_on(node, slots.gpus, slots.cpus, command, folder / "nodes.log"))
     try:

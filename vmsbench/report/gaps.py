@@ -20,7 +20,7 @@ def missing(study: Study) -> list[str]:
 
 def again(sweep: SweepRecord) -> str:
     """The command that made the sweep; giving it again continues."""
-    return f"`{sweep.command or f'vmsbench tune --exp {sweep.exp} --name {sweep.name}'}`"
+    return f"`{sweep.command or f'vmsbench tune --exp {sweep.exp} --name {shlex.quote(sweep.name)}'}`"
 
 
 def search_gaps(sweep: SweepRecord) -> list[str]:
@@ -56,7 +56,7 @@ def final_gaps(sweep: SweepRecord) -> list[str]:
     elif len(sweep.scored) == 1:
         texts.append(
             f"`{sweep.name}` has one final seed: how much seeds differ is unknown, so no spread is shown. "
-            f"More of them: `vmsbench final {sweep.name} --seeds 5`"
+            f"More of them: `vmsbench final {shlex.quote(sweep.name)} --seeds 5`"
         )
     if not sweep.baselines.get("test"):
         texts.append(
@@ -74,7 +74,7 @@ def distance_gaps(group: SweepGroup) -> list[str]:
             lacking.setdefault("it was not looked for" if reason == "None" else reason, []).append(sweep.name)
     return [
         f"No FID for {labels.listing(f'`{name}`' for name in names)}: {reason}. Once the weights are there, "
-        f"{labels.listing(f'`vmsbench final {name}`' for name in names)} adds it without training again."
+        f"{labels.listing(f'`vmsbench final {shlex.quote(name)}`' for name in names)} adds it without training again."
         for reason, names in lacking.items()
     ]
 
@@ -105,7 +105,7 @@ def group_gaps(group: SweepGroup) -> list[str]:
     ]
     return texts + [
         f"`{sweep.name}`: what more samples and more steps are worth was not measured. Do it with: "
-        f"`vmsbench tradeoff {sweep.name}`"
+        f"`vmsbench tradeoff {shlex.quote(sweep.name)}`"
         for sweep in group.sweeps
         if sweep.exp == "diffusion" and sweep.scored and not sweep.tradeoff
     ]

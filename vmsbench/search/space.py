@@ -11,6 +11,9 @@
   values:
     - set: {model.network.width: 32, trainer.batch_size: 16}
     - {name: wide, set: {model.network.width: 64, trainer.batch_size: 8}}      # a name for people
+- param: model.network.norm                      # only where the network has such a setting
+  when: has
+  values: [batch, instance]
 - param: trainer.clip
   values: [0.0, {value: 1.0, when: {model.network.width: [64, 100]}}]        # a list: any of them
 """
@@ -20,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmsbench.config.instantiate import Named, describe
+from vmsbench.config.format import Named, describe
 from vmsbench.config.settings import Config, setting
 from vmsbench.errors import ConfigurationError, did_you_mean
 from vmsbench.search.searcher import Params, key
@@ -34,6 +37,7 @@ class Parameter:
 
     when   the settings under which it exists, by dotted path; a list means any of its members
     only   the same for single options, by `key(option)`
+    has    whether it exists only where the object around it has such a setting (`when: has`)
     joint  whether options are dictionaries that set several parameters, each by its dotted path
     """
 
@@ -42,6 +46,7 @@ class Parameter:
     when: Mapping[str, Any] = field(default_factory=dict)
     only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     joint: bool = False
+    has: bool = False
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -71,7 +76,10 @@ class Parameter:
                 values[-1] = Named(str(option["name"]), values[-1])
             if wrapped and "when" in option:
                 only[key(values[-1])] = option["when"]
-        return cls(param, values, entry.get("when") or {}, only, any(joint))
+        when = entry.get("when") or {}
+        if when != "has" and not isinstance(when, dict):
+            raise ConfigurationError(f"space: {param} has when: {describe(when)}; it is `has`, or {{setting: value}}")
+        return cls(param, values, {} if when == "has" else when, only, any(joint), when == "has")
 
     def settings(self, value: Any) -> dict[str, Any]:
         """What an option sets, by dotted path."""
@@ -84,7 +92,13 @@ class Parameter:
     @property
     def conditions(self) -> set[str]:
         """The settings that this parameter's being there, or an option's, depends on."""
-        return {*self.when, *(path for when in self.only.values() for path in when)}
+        around = {path.rpartition(".")[0] for path in self.paths if self.has and "." in path}
+        return {*self.when, *(path for when in self.only.values() for path in when), *around}
+
+    def exists(self, config: Config) -> bool:
+        """Whether a configuration has what the parameter is a part of, and holds what it depends on."""
+        there = not self.has or all(at(config, path) is not MISSING for path in self.paths)
+        return there and holds(config, self.when)
 
 
 class Space:
@@ -123,7 +137,7 @@ class Space:
         within = {path for other in self.above[parameter.param] for path in other.paths}
         for path in sorted(parameter.paths - within):
             nested = touches(within, {path})
-            if not nested and at(self.base, path) is MISSING:
+            if not nested and not parameter.has and at(self.base, path) is MISSING:
                 raise ConfigurationError(
                     f"space: {path} is not a setting of --exp {self.base.get('exp')}"
                     f"{did_you_mean(path, paths(self.base))}"
@@ -145,7 +159,7 @@ class Space:
         if not parameter.conditions:
             return list(parameter.values)
         config = self.config(choice)
-        if not holds(config, parameter.when):
+        if not parameter.exists(config):
             return []
         return [option for option in parameter.values if holds(config, parameter.only.get(key(option), {}))]
 
@@ -240,7 +254,8 @@ class Space:
         when = dict(parameter.when) | dict(parameter.only.get(key(value), {}))
         varied = {path for other in self.parameters for path in other.paths}
         fixed = {path: wanted for path, wanted in when.items() if not touches(varied, {path})}
-        return not holds(self.base, fixed)
+        lacking = parameter.has and not touches(varied - parameter.paths, parameter.conditions)
+        return not holds(self.base, fixed) or (lacking and not parameter.exists(self.base))
 
     def around(self, parameter: Parameter) -> Iterator[Params]:
         """The start, then all that differs from it in one, two, ... of the parameters that this one depends on."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from vmsbench.errors import UserError
 from vmsbench.files import append_line
+from vmsbench.versions import SCHEMA, check_schema
 
 NUMBER = (int, float, type(None))
 FIELDS: dict[str, dict[str, Any]] = {
@@ -30,12 +31,23 @@ class Journal:
         self.path = path
 
     def write(self, event: str, **fields: Any) -> None:
-        append_line(self.path, {"event": event, "time": time.time(), **fields})
+        """Add a line, on the disk when this returns; the first line of a journal says which schema it has."""
+        schema = {} if self.begun else {"schema": SCHEMA}
+        append_line(self.path, {"event": event, "time": time.time(), **schema, **fields})
+
+    @property
+    def begun(self) -> bool:
+        """Whether the journal has a whole line."""
+        if not self.path.exists():
+            return False
+        with self.path.open("rb") as file:
+            return file.readline().endswith(b"\n")
 
     def events(self) -> Iterator[dict[str, Any]]:
         """All events in order; a last line that a crash cut short is left out.
 
-        Raises UserError, with the number of the line, for any other line that is no event.
+        Raises UserError for a journal of another schema and, with the number of the line, for any other line that is no
+        event.
         """
         if not self.path.exists():
             return
@@ -49,11 +61,13 @@ class Journal:
                     raise self.nonsense(number, f"no JSON ({error.msg})") from error
                 if reason := wrong(event):
                     raise self.nonsense(number, reason)
+                if number == 1:
+                    check_schema(event, self.path)
                 yield event
 
     def nonsense(self, number: int, reason: str) -> UserError:
         return UserError(
-            f"{self.path}, line {number}: {reason}; mend or remove that line (what it told of a trial is found again "
+            f"{self.path}, line {number}: {reason}; fix or remove that line (what it said of a trial is found again "
             f"in the trial's folder)"
         )
 

@@ -1,13 +1,14 @@
 """One process at a time on a sweep, on shared disks too: a file that names its owner, made where there is none.
 
 No flock, which shared disks do not keep: the lock is a hard link, which only one process can make, and its owner
-touches it every BEAT seconds. Whether an owner on another host is dead is told by that, on the disk's own clock.
+touches it every BEAT seconds. That shows whether an owner on another host is alive, by the disk's own clock.
 """
 
 import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -110,6 +111,17 @@ def begun(pid: int) -> str | None:
         return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
     except OSError:
         return None
+
+
+def living_owner(folder: Path) -> dict[str, Any] | None:
+    """The host and process that work on a sweep; None where nobody does."""
+    lock = folder / "lock"
+    if not lock.exists():
+        return None
+    owner = owner_of(lock)
+    here = owner["host"] == socket.gethostname()
+    there = lives(owner) if here else time.time() - lock.stat().st_mtime < SILENCE
+    return {"host": owner["host"], "pid": owner["pid"]} if there else None
 
 
 def owner_of(lock: Path) -> dict[str, Any]:

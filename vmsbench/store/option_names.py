@@ -13,6 +13,9 @@ def with_names(event: dict[str, Any], space: tuple[Mapping[str, Any], ...]) -> d
         if isinstance(option, dict) and {"name", "set"} <= set(option)
     ]
 
+    if not named:
+        return event
+
     def called(param: Any, value: Any) -> Any:
         return next((name for which, settings, name in named if (which, settings) == (param, value)), value)
 

@@ -1,29 +1,30 @@
-"""From folders to a Study: what the sweeps wrote, read tolerantly and changed in nothing.
+"""The one reader of sweeps' folders: what a sweep wrote, typed, read tolerantly and changed in nothing.
 
-A sweep may be running, killed or half copied: a missing file is an absence, and a cut last line is ignored.
+A sweep may be running, killed or half copied: a missing file is an absence, and a cut last line is ignored. A folder of
+another schema is refused.
 """
 
-import csv
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vmsbench import files
-from vmsbench.errors import UserError, did_you_mean
-from vmsbench.files import read_lines
+from vmsbench.errors import UserError
+from vmsbench.store.documents import read_checked_document, read_document
+from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
+from vmsbench.store.journal import Journal
 from vmsbench.store.option_names import with_names
 from vmsbench.store.records import (
     FAMILIES,
     DataRecord,
-    EpochRecord,
-    FinalRecord,
     OptionRecord,
     ParameterRecord,
     Study,
     SweepGroup,
     SweepRecord,
-    TrialRecord,
+    started,
 )
+from vmsbench.store.sweeps import sweep_folders
 from vmsbench.store.values import mapping, number, numbers, whole
 
 Hours = Callable[[Path], Mapping[str, float]]
@@ -38,26 +39,16 @@ def uncounted(folder: Path) -> Mapping[str, float]:
 def collect(runs: Path, names: list[str], hours: Hours = uncounted) -> Study:
     """Read the sweeps called `names` in the runs folder, all of them where `names` is empty.
 
-    Raises UserError where there is no such sweep, naming those there are and the command that makes one.
+    Raises UserError where there is no such sweep, or none at all.
     """
-    there = sorted(path.parent.name for path in runs.glob("*/sweep.json"))
-    for name in names:
-        if name not in there:
-            known = f"there are: {', '.join(there)}" if there else "there are none"
-            raise UserError(
-                f"no sweep called {name} in {runs}{did_you_mean(name, there)}  ({known}; "
-                f"make one with: vmsbench tune --exp unet --name {name})"
-            )
-    if not there:
-        raise UserError(f"no sweep in {runs} to report; make one with: vmsbench tune --exp unet")
     order = list(FAMILIES)
     sweeps = sorted(
-        (read_sweep(runs / name, hours) for name in dict.fromkeys(names or there)),
+        (read_sweep(folder, hours) for folder in sweep_folders(runs, names)),
         key=lambda sweep: (order.index(sweep.exp) if sweep.exp in order else len(order), sweep.name),
     )
     keys = dict.fromkeys(sweep.data.key for sweep in sweeps)
     alike = [tuple(sweep for sweep in sweeps if sweep.data.key == key) for key in keys]
-    outside = [(read_data(mapping(one.results.get("dataset"))), one) for one in read_finals(runs / "outside", [])]
+    outside = [(read_data(mapping(one.results.get("dataset"))), one) for one in outside_models(runs)]
     groups = (
         SweepGroup(
             some[0].data,
@@ -70,18 +61,32 @@ def collect(runs: Path, names: list[str], hours: Hours = uncounted) -> Study:
     return Study(runs, tuple(sweeps), tuple(groups))
 
 
-def read_sweep(folder: Path, hours: Hours = uncounted) -> SweepRecord:
-    """Raises UserError where sweep.json itself cannot be read: without it nothing else has a meaning."""
-    about = read_json(folder / "sweep.json")
+def read_about(folder: Path) -> dict[str, Any]:
+    """What sweep.json says. Raises UserError where it cannot be read: without it nothing else has a meaning."""
+    about = read_checked_document(folder / "sweep.json")
     if not about:
-        raise UserError(f"{folder / 'sweep.json'} cannot be read; mend it or leave {folder.name} out of the report")
+        raise UserError(f"{folder / 'sweep.json'} cannot be read; restore it, or move {folder} out of {folder.parent}")
+    return about
+
+
+def read_sweep(folder: Path, hours: Hours = uncounted, alive: bool = True) -> SweepRecord:
+    """The sweep in a folder; `alive` says whether somebody is believed to work on it.
+
+    Raises UserError where sweep.json cannot be read, the journal is damaged or the schema is another one.
+    """
+    about = read_about(folder)
     parts = (about, about.get("config"), about.get("searcher"), about.get("pruner"))
     metrics = [mapping(part).get("metric") for part in parts]
     space = tuple(entry for entry in about.get("space") or () if isinstance(entry, dict) and "param" in entry)
-    events = [with_names(event, space) for event in read_lines(folder / "journal.jsonl")]
-    trials = read_trials(folder / "trials", events)
+    events = tuple(Journal(folder / "journal.jsonl").events())
+    named = [with_names(event, space) for event in events]
+    begun = started(about, events)
+    trials = read_trials(folder / "trials", named, begun)
     return SweepRecord(
         name=folder.name,
+        folder=folder,
+        about=about,
+        events=events,
         exp=str(about.get("exp", "unknown")),
         created=str(about.get("created") or ""),
         command=str(about.get("command") or ""),
@@ -91,17 +96,23 @@ def read_sweep(folder: Path, hours: Hours = uncounted) -> SweepRecord:
         space=space,
         data=read_data(mapping(about.get("dataset"))),
         trials=trials,
-        walk=read_walk(events, trials, space),
-        winner=next((event for event in reversed(events) if event.get("event") == "winner"), {}),
-        finals=read_finals(folder / "final", events),
-        baselines={
-            split: {name: numbers(scores) for name, scores in mapping(predictors).items()}
-            for split, predictors in read_json(folder / "baselines.json").items()
-        },
+        walk=read_walk(named, trials, space),
+        winner=next((event for event in reversed(named) if event["event"] == "winner"), {}),
+        finals=read_finals(folder / "final", named, begun),
+        baselines=read_baselines(folder),
         repeats=whole(mapping(about.get("searcher")).get("repeats")) or 1,
         hours=hours(folder),
-        tradeoff=read_json(folder / "tradeoff.json"),
+        tradeoff=read_document(folder / "tradeoff.json"),
+        alive=alive,
     )
+
+
+def read_baselines(folder: Path) -> dict[str, dict[str, Mapping[str, float]]]:
+    """{split: {predictor: {score: value}}}; empty where there are none yet."""
+    return {
+        split: {name: numbers(scores) for name, scores in mapping(predictors).items()}
+        for split, predictors in read_document(folder / "baselines.json").items()
+    }
 
 
 def read_data(about: Mapping[str, Any]) -> DataRecord:
@@ -110,34 +121,34 @@ def read_data(about: Mapping[str, Any]) -> DataRecord:
     return DataRecord(title, digest, whole(about.get("size")), coding, **counts)
 
 
-def read_trials(folder: Path, events: list[dict[str, Any]]) -> tuple[TrialRecord, ...]:
+def read_trials(folder: Path, events: list[dict[str, Any]], begun: int) -> tuple[TrialRecord, ...]:
     """The journal's trials in the order they started, then folders that the journal does not know."""
-    started: dict[str, dict[str, Any]] = {}
-    finished: dict[str, dict[str, Any]] = {}
-    for event in events:
-        if event.get("event") in ("started", "finished") and event.get("trial"):
-            (started if event["event"] == "started" else finished)[str(event["trial"])] = event
-    strays = sorted(path.name for path in folder.glob("*") if path.is_dir()) if folder.is_dir() else []
+    by_trial = events_by_trial(events)
     trials = []
-    for name in dict.fromkeys([*started, *finished, *strays]):
-        start, end = started.get(name, {}), finished.get(name, {})
-        history = read_history(folder / name / "history.jsonl")
-        done = (folder / name / "results.json").exists()
-        trials.append(
-            TrialRecord(
-                id=name,
-                choice=mapping(start.get("choice")),
-                parameter=str(start.get("parameter") or ""),
-                state=str(end.get("state") or ("complete" if done else "unfinished")),
-                score=number(end.get("score")),
-                epoch=whole(end.get("epoch")) or (history[-1].number if history else 0),
-                seconds=number(end.get("seconds")),
-                cause=str(end.get("cause") or ""),
-                config=read_json(folder / name / "config.json"),
-                history=history,
-            )
-        )
+    for name in dict.fromkeys([*by_trial, *subfolders(folder)]):
+        own = by_trial.get(name, ())
+        start = next((event for event in reversed(own) if event["event"] == "started"), {})
+        turns = [event for event in own if event["event"] in ("started", "resumed", "finished")]
+        end = turns[-1] if turns and turns[-1]["event"] == "finished" else {}
+        parameter = str(start.get("parameter") or "")
+        trials.append(TrialRecord(name, folder / name, tuple(own), begun, mapping(start.get("choice")), parameter, end))
     return tuple(trials)
+
+
+def events_by_trial(events: list[dict[str, Any]]) -> dict[str, list[Event]]:
+    """The events of the search about each trial, in the order in which the trials were first named."""
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        if event["event"] in ("started", "resumed", "retried", "finished") and event.get("trial"):
+            found.setdefault(str(event["trial"]), []).append(event)
+    return found
+
+
+def subfolders(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    except OSError:
+        return []
 
 
 def read_walk(
@@ -176,54 +187,20 @@ def read_walk(
     return tuple(steps)
 
 
-def read_finals(folder: Path, events: list[dict[str, Any]]) -> tuple[FinalRecord, ...]:
-    told = {str(event.get("trial")): event for event in events if event.get("event") == "final"}
-    there = sorted(path.name for path in folder.glob("*") if path.is_dir()) if folder.is_dir() else []
+def read_finals(folder: Path, events: list[dict[str, Any]], begun: int) -> tuple[FinalRecord, ...]:
+    """The finals by seed: those that the journal knows, and folders that it does not know."""
+    own: dict[str, list[Event]] = {}
+    for event in events:
+        if event["event"] in ("final_started", "final"):
+            own.setdefault(str(event["trial"]), []).append(event)
     finals = []
-    for name in dict.fromkeys([*told, *there]):
-        config, results = (read_json(folder / name / part) for part in ("config.json", "results.json"))
-        event = told.get(name, {})
-        finals.append(
-            FinalRecord(
-                id=name,
-                folder=folder / name,
-                of=str(event.get("of") or ""),
-                rank=whole(event.get("rank")),
-                seed=whole(event.get("seed", config.get("seed"))),
-                config=config,
-                results=results,
-                scores=numbers(results.get("test_scores")) or numbers(event.get("scores")),
-                tuning=numbers(results.get("validation_scores")),
-                learnt=numbers(results.get("train_scores")),
-                per_image=read_scores(folder / name / "scores.csv"),
-            )
-        )
+    for name in dict.fromkeys([*own, *subfolders(folder)]):
+        about = tuple(own.get(name, ()))
+        end = next((event for event in reversed(about) if event["event"] == "final"), {})
+        finals.append(FinalRecord(name, folder / name, about, begun, end))
     return tuple(sorted(finals, key=lambda final: (final.seed is None, final.seed or 0, final.id)))
 
 
-def read_history(path: Path) -> tuple[EpochRecord, ...]:
-    """One entry per epoch in order; where an epoch was run again the later line counts."""
-    epochs: dict[int, EpochRecord] = {}
-    for line in read_lines(path):
-        at = whole(line.get("epoch"))
-        if at is not None:
-            epochs[at] = EpochRecord(
-                at, *(numbers(line.get(part)) for part in ("train_loss", "validation_loss", "scores"))
-            )
-    return tuple(epochs[at] for at in sorted(epochs))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The file's dictionary, or an empty one where it is missing, cut or something else."""
-    try:
-        return dict(mapping(files.read_json(path)))
-    except (OSError, ValueError):
-        return {}
-
-
-def read_scores(path: Path) -> dict[str, dict[str, float]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["name"]: dict(numbers(row)) for row in csv.DictReader(file) if row.get("name")}
-    except OSError:
-        return {}
+def outside_models(runs: Path) -> tuple[FinalRecord, ...]:
+    """Somebody else's predictions for test images, as `vmsbench evaluate --name` keeps them."""
+    return read_finals(runs / "outside", [], 0)

@@ -1,72 +1,26 @@
-"""What a report is about: sweeps with their trials, walk, finals and baselines, in groups that share their data.
+"""What sweeps' folders say, typed: trials, walk, finals and baselines, in groups of sweeps that share their data.
 
+The small files of trials and finals are read when they are asked for, so that ten thousand trials are quickly listed.
 Sweeps are comparable where data digest, size and coding agree; `Study.groups` keeps the others apart.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmsbench.metrics.scores import lower_is_better
-from vmsbench.store.values import Scores, mapping
+from vmsbench.metrics.catalog import metric
+from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
+from vmsbench.store.values import Scores, mapping, milliseconds
 
 FAMILIES = {"unet": "UNet", "gan": "GAN", "diffusion": "Diffusion"}
 
 
-@dataclass(frozen=True)
-class EpochRecord:
-    """A line of history.jsonl; `scores` are on the tuning validation set and empty where nothing was sampled."""
-
-    number: int
-    train: Scores
-    validation: Scores
-    scores: Scores
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """One configuration of the search. state: complete, pruned, failed or unfinished (running or killed)."""
-
-    id: str
-    choice: Mapping[str, Any]
-    parameter: str
-    state: str
-    score: float | None
-    epoch: int
-    seconds: float | None
-    cause: str
-    config: Mapping[str, Any]
-    history: tuple[EpochRecord, ...]
-
-
-@dataclass(frozen=True)
-class FinalRecord:
-    """A good configuration trained again with a seed of its own and scored on the test set.
-
-    of, rank    the trial it comes from, and its place by tuning score; "" and None where the journal does not say
-    scores      on the test set; empty where the training is not done
-    tuning      on the tuning validation set
-    learnt      on training images
-    per_image   {image name: {score: value}} of the test set, from scores.csv; empty where there is none
-    """
-
-    id: str
-    folder: Path
-    of: str
-    rank: int | None
-    seed: int | None
-    config: Mapping[str, Any]
-    results: Mapping[str, Any]
-    scores: Scores
-    tuning: Scores
-    learnt: Scores
-    per_image: Mapping[str, Scores]
-
-    @property
-    def fid(self) -> Mapping[str, Any]:
-        return mapping(self.results.get("fid"))
+def started(about: Mapping[str, Any], events: Sequence[Event]) -> int:
+    """When a sweep began, in milliseconds since 1970."""
+    times = [milliseconds(about.get("created")), *(milliseconds(event.get("time")) for event in events)]
+    return next((time for time in times if time is not None), 0)
 
 
 @dataclass(frozen=True)
@@ -112,10 +66,16 @@ class SweepRecord:
 
     repeats     seeds of which a score of the walk is the mean
     hours       of slots, by what they went into; empty where nobody has counted them
+    events      of the journal, as they stand there
+    winner      the journal's event about it, with options by their names; empty while there is none
+    alive       whether somebody is believed to work on it
     tradeoff    what more samples and more steps are worth, as `vmsbench tradeoff` wrote it; empty where it did not
     """
 
     name: str
+    folder: Path
+    about: Mapping[str, Any]
+    events: tuple[Event, ...]
     exp: str
     created: str
     command: str
@@ -132,6 +92,40 @@ class SweepRecord:
     repeats: int = 1
     hours: Mapping[str, float] = field(default_factory=dict)
     tradeoff: Mapping[str, Any] = field(default_factory=dict)
+    alive: bool = True
+
+    @property
+    def started(self) -> int:
+        """Milliseconds since 1970; never changes once there."""
+        return started(self.about, self.events)
+
+    @property
+    def ended(self) -> int:
+        """Milliseconds since 1970 of the last event."""
+        times = [milliseconds(event.get("time")) for event in self.events]
+        return max([self.started, *(time for time in times if time is not None)])
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return mapping(self.about.get("settings"))
+
+    @property
+    def finished(self) -> bool:
+        """There is a winner, and every final that is to be is done."""
+        wanted = mapping(self.settings.get("finals")).get("top") != 0
+        states = [final.state for final in self.finals]
+        return bool(self.winner) and (bool(states) or not wanted) and set(states) <= {"complete"}
+
+    @property
+    def interrupted(self) -> bool:
+        """The driver said that it stops here, unfinished, and nothing has happened since; or it is gone unfinished."""
+        stopped = bool(self.events) and self.events[-1]["event"] == "interrupted"
+        return stopped or not (self.alive or self.finished)
+
+    @property
+    def why(self) -> str | None:
+        """Why it was interrupted last, where the journal says so."""
+        return next((e.get("why") for e in reversed(self.events) if e["event"] == "interrupted"), None)
 
     @property
     def family(self) -> str:
@@ -166,7 +160,8 @@ class SweepRecord:
 
     @property
     def sign(self) -> int:
-        return 1 if lower_is_better(self.metric) else -1
+        """1 where a lower tuning score is better, -1 where a higher one is."""
+        return -1 if metric(self.metric).better == "higher" else 1
 
     @property
     def best(self) -> TrialRecord | None:

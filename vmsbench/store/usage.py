@@ -1,7 +1,7 @@
 """Where the hours of a sweep went, in hours of slots, from its journal."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from vmsbench.files import read_lines
 HOUR = 3600.0
 
 LastSign = Callable[[str, float], float]
-"""When a trial was last heard of before a point of time."""
+"""When a trial last wrote an epoch before a point of time."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class SlotHours:
 
 
 def runs_of(
-    events: Iterable[dict[str, Any]], last_sign: LastSign, now: float | None = None
+    events: Iterable[Mapping[str, Any]], last_sign: LastSign, now: float | None = None
 ) -> tuple[list[SlotUse], float]:
     """Every stay of a trial in a slot, and the seconds of slots that there were in all sessions.
 
@@ -56,7 +56,7 @@ def runs_of(
     """
     over: list[SlotUse] = []
     open_: dict[str, SlotUse] = {}
-    session: dict[str, Any] | None = None
+    session: Mapping[str, Any] | None = None
     available, last = 0.0, 0.0
 
     def close(before: float) -> None:
@@ -92,7 +92,7 @@ def runs_of(
     return over + list(open_.values()), available
 
 
-def slot_hours(events: list[dict[str, Any]], last_sign: LastSign, now: float | None = None) -> SlotHours:
+def slot_hours(events: Sequence[Mapping[str, Any]], last_sign: LastSign, now: float | None = None) -> SlotHours:
     """The account of a sweep, in hours of slots."""
     runs, available = runs_of(events, last_sign, now)
     stays = sum((now if run.end is None and now else run.end or run.begin) - run.begin for run in runs)

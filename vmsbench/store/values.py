@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 Scores = Mapping[str, float]
-HALVED = ("l1", "crps")
-QUARTERED = ("mse",)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -33,10 +32,11 @@ def numbers(value: Any) -> Scores:
     return {key: item for key, item in found.items() if item is not None}
 
 
-def in_unit(metric: str, value: float | None) -> float | None:
-    """A score of the [-1, 1] scale in [0, 1]: L1 and CRPS halve, MSE quarters; None where it has no scale (CC)."""
-    if value is None or metric.endswith("_unit"):
-        return value
-    if metric.startswith(HALVED):
-        return value / 2
-    return value / 4 if metric.startswith(QUARTERED) else None
+def milliseconds(when: Any) -> int | None:
+    """Seconds since 1970 or an ISO time, as whole milliseconds since 1970; None for anything else."""
+    if isinstance(when, int | float) and not isinstance(when, bool):
+        return round(when * 1000)
+    try:
+        return round(datetime.fromisoformat(when).timestamp() * 1000)
+    except (TypeError, ValueError):
+        return None

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from vmsbench.config.compose import check_choices, compose, options
+from vmsbench.config.compose import check_choices, compose
+from vmsbench.config.plugins import options
 from vmsbench.config.settings import setting
 from vmsbench.errors import ConfigurationError
 from vmsbench.sweep.tune import experiment_part

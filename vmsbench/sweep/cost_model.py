@@ -15,6 +15,7 @@ from vmsbench.experiment import SLIDES, Experiment
 from vmsbench.files import read_json
 from vmsbench.search.searcher import key
 from vmsbench.training.evaluation import evaluate, validation_losses
+from vmsbench.versions import SCHEMA
 
 LINE = 1_500  # bytes of an epoch in the history, rounded up
 SMALL = 8_000  # bytes of configuration, results and log
@@ -59,7 +60,7 @@ def recorded(runs: Path, device: str) -> dict[str, TrialCost]:
     found: dict[str, list[TrialCost]] = {}
     for folder in finished(runs):
         results = read_json(folder / "results.json")
-        if str(results["device"]).partition(":")[0] == device:
+        if results.get("schema") == SCHEMA and str(results["device"]).partition(":")[0] == device:
             epoch = results["seconds"] / results["epochs"]
             end = results["seconds_per_image"] * results["samples"] * results["validation_scores"]["n"]
             kept = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

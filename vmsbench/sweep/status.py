@@ -1,24 +1,23 @@
 """How a sweep stands, from its folder alone: nothing is asked of whoever runs it, and nothing is written."""
 
-import json
-import os
-import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from vmsbench.errors import UserError, did_you_mean
-from vmsbench.files import read_json, read_lines
-from vmsbench.store.journal import Journal
-from vmsbench.store.lock import SILENCE, lives, owner_of
+from vmsbench.store.documents import last_line
+from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
+from vmsbench.store.lock import living_owner
+from vmsbench.store.reader import read_sweep
+from vmsbench.store.records import SweepRecord
+from vmsbench.store.sweeps import trial_named
 from vmsbench.store.usage import SlotHours, last_sign, slot_hours
+from vmsbench.versions import PUBLIC
 
-TAIL = 16_384  # bytes of a history's end that are read for its last line
 LOG_LINES = 12
 
 
@@ -74,21 +73,21 @@ class Status:
 
 def status(folder: Path) -> Status:
     """Look at the sweep in `folder`. Raises UserError where its journal is no journal."""
-    about = read_json(folder / "sweep.json")
-    events = list(Journal(folder / "journal.jsonl").events())
+    sweep = read_sweep(folder)
+    events = sweep.events
     begun_trials = {event["trial"]: event for event in events if event["event"] == "started"}
-    over = {event["trial"]: event for event in events if event["event"] == "finished"}
+    over = {trial.id: trial.end for trial in sweep.trials if trial.end}
     owner = living_owner(folder)
     running = tuple(
-        standing(folder, name, event, about["config"]) for name, event in begun_trials.items() if name not in over
+        standing(folder, name, event, sweep.config) for name, event in begun_trials.items() if name not in over
     )
     failed = {name: event for name, event in over.items() if event["state"] == "failed"}
-    steps = tuple(walk(about["space"], events))
-    state = state_of(events, owner, about)
+    steps = tuple(walk(sweep.space, events))
+    state = state_of(sweep, owner)
     return Status(
         name=folder.name,
         state=state,
-        metric=about["config"]["metric"],
+        metric=sweep.metric,
         owner=owner,
         incumbent=incumbent(events, begun_trials, over),
         trials={
@@ -102,53 +101,20 @@ def status(folder: Path) -> Status:
         finals=sum(event["event"] == "final" for event in events),
         eta=eta(steps, over, running, events),
         hours=slot_hours(events, partial(last_sign, folder), time.time() if state == "running" else None),
-        why=next((event.get("why") for event in reversed(events) if event["event"] == "interrupted"), None),
+        why=sweep.why,
     )
 
 
-def living_owner(folder: Path) -> dict[str, Any] | None:
-    """The host and process that work on a sweep; None where nobody does."""
-    lock = folder / "lock"
-    if not lock.exists():
-        return None
-    owner = owner_of(lock)
-    here = owner["host"] == socket.gethostname()
-    there = lives(owner) if here else time.time() - lock.stat().st_mtime < SILENCE
-    return {"host": owner["host"], "pid": owner["pid"]} if there else None
-
-
-def state_of(events: list[dict[str, Any]], owner: dict[str, Any] | None, about: dict[str, Any]) -> str:
+def state_of(sweep: SweepRecord, owner: dict[str, Any] | None) -> str:
     if owner is not None:
         return "running"
-    won = any(event["event"] == "winner" for event in events)
-    begun_finals = {event["trial"] for event in events if event["event"] == "final_started"}
-    done_finals = {event["trial"] for event in events if event["event"] == "final"}
-    without = about.get("settings", {}).get("finals", {}).get("top") == 0
-    if won and (done_finals or without) and begun_finals <= done_finals:
+    if sweep.finished:
         return "finished"
-    marks = [event["event"] for event in events if event["event"] in ("interrupted", "session")]
+    marks = [event["event"] for event in sweep.events if event["event"] in ("interrupted", "session")]
     return "interrupted" if marks[-1:] == ["interrupted"] else "dead"
 
 
-def last_line(path: Path) -> dict[str, Any]:
-    """The last whole line of a file of lines, without reading all of it; empty where there is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
-            lines = file.read().split(b"\n")
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            return value
-    return {}
-
-
-def standing(folder: Path, name: str, started: dict[str, Any], config: dict[str, Any]) -> Running:
+def standing(folder: Path, name: str, started: Event, config: Mapping[str, Any]) -> Running:
     last = last_line(folder / "trials" / name / "history.jsonl")
     epoch = last.get("epoch", 0)
     return Running(
@@ -162,7 +128,7 @@ def standing(folder: Path, name: str, started: dict[str, Any], config: dict[str,
     )
 
 
-def walk(space: list[dict[str, Any]], events: list[dict[str, Any]]) -> Iterator[ParameterProgress]:
+def walk(space: Sequence[Mapping[str, Any]], events: Sequence[Event]) -> Iterator[ParameterProgress]:
     """Every parameter in order, as it was settled last."""
     settled = {event["parameter"]: event for event in events if event["event"] == "settled"}
     for entry in space:
@@ -179,7 +145,7 @@ def walk(space: list[dict[str, Any]], events: list[dict[str, Any]]) -> Iterator[
 
 
 def incumbent(
-    events: list[dict[str, Any]], started: dict[str, dict[str, Any]], over: dict[str, dict[str, Any]]
+    events: Sequence[Event], started: Mapping[str, Event], over: Mapping[str, Event]
 ) -> dict[str, Any] | None:
     """The winner; before there is one the best of the last settled parameter, or the best complete trial."""
     for event in reversed(events):
@@ -199,9 +165,9 @@ def incumbent(
 
 def eta(
     steps: tuple[ParameterProgress, ...],
-    over: dict[str, dict[str, Any]],
+    over: Mapping[str, Event],
     running: tuple[Running, ...],
-    events: list[dict[str, Any]],
+    events: Sequence[Event],
 ) -> float | None:
     if any(event["event"] == "winner" for event in events):
         return 0.0
@@ -230,29 +196,24 @@ class Why:
 
 
 def why(runs: Path, trial: str) -> Why:
-    """What became of a trial, by its name or the beginning of it.
+    """What became of a trial or a final, by its name or the beginning of it.
 
-    Raises UserError where no trial, or more than one, is called so.
+    Raises UserError where no trial, or more than one, has such a name.
     """
-    folders = {folder.name: folder for kind in ("trials", "final") for folder in runs.glob(f"*/{kind}/*")}
-    fitting = {name: folder for name, folder in folders.items() if name.startswith(trial)}
-    if len(fitting) != 1:
-        found = f"{len(fitting)} trials are" if fitting else "no trial is"
-        raise UserError(f"{found} called {trial}* in {runs}{did_you_mean(trial, folders)}")
-    ((name, folder),) = fitting.items()
-    own = [event for event in read_lines(folder.parents[1] / "journal.jsonl") if event.get("trial") == name]
-    ends = [event for event in own if event["event"] in ("finished", "final")]
-    started = next((event for event in own if event["event"] == "started"), {})
-    outcome = ends[-1].get("state", "complete") if ends else "not over"
+    folder = trial_named(trial, runs)
+    sweep = read_sweep(folder.parents[1])
+    records: Sequence[TrialRecord | FinalRecord] = sweep.trials if folder.parent.name == "trials" else sweep.finals
+    found = next(record for record in records if record.id == folder.name)
+    started = next((event for event in found.events if event["event"] == "started"), {})
     log = folder / "log.txt"
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return Why(
         folder=folder,
-        state=outcome,
-        kind=ends[-1].get("kind") if ends else None,
-        cause=ends[-1].get("cause") if ends else None,
+        state=found.state if found.end else "not over",
+        kind=found.end.get("kind"),
+        cause=found.end.get("cause"),
         epoch=last_line(folder / "history.jsonl").get("epoch", 0),
-        choice=started.get("choice", {}),
+        choice=dict(started.get("choice", {})),
         log=tuple(lines[-LOG_LINES:]),
-        command=f"python -m vmsbench.experiment {folder / 'config.json'} {Path('/tmp') / name}",
+        command=f"python -m {PUBLIC['one experiment']} {folder / 'config.json'} {Path('/tmp') / folder.name}",
     )

@@ -121,7 +121,7 @@ class Sweep(TrialSource):
                 first = self.known[names[0]]
                 return (
                     f"{len(names)} trials failed alike, so no more were begun: {first.kind}: {first.cause}  "
-                    f"(traceback: {self.folder / 'trials' / names[0] / 'log.txt'}; once that is mended, add --retry)"
+                    f"(traceback: {self.folder / 'trials' / names[0] / 'log.txt'}; once that is fixed, add --retry)"
                 )
         return self.budget.used_up
 

@@ -1,6 +1,7 @@
 """TrialSource to be driven: trials that are asked for one by one and told when they are over."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,16 @@ class TrialSource(ABC):
 
 
 class Callback:
-    """Who is told what happens; this one does nothing with it."""
+    """Who hears of what happens in a sweep; this one does nothing with it."""
+
+    def began(self, at_once: int, where: str) -> None:
+        """Trials are about to run, so many at once, on the machines that `where` describes."""
 
     def started(self, trial: Trial) -> None:
-        """A trial was handed out."""
+        """A trial starts."""
 
     def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
-        """A trial has come to the end of an epoch: the line of its history."""
+        """A trial has finished an epoch: the line of its history."""
 
     def finished(self, trial: Trial, outcome: TrialResult) -> None:
         """A trial is over."""
@@ -90,10 +94,49 @@ class Callback:
         """A trial that was over before this start is asked for again, and not run."""
 
     def retried(self, trial: Trial, failure: Failure) -> None:
-        """A trial that failed will be tried again."""
+        """A trial that failed is tried again."""
 
     def settled(self, settled: ParameterResult) -> None:
-        """A parameter is settled."""
+        """The best value of a parameter is known, given the others."""
 
     def tick(self) -> None:
-        """Called a few times a second while work goes on."""
+        """Called a few times a second while trials run."""
+
+
+class Callbacks(Callback):
+    """Several callbacks, called in order."""
+
+    def __init__(self, callbacks: Iterable[Callback]) -> None:
+        self.callbacks = list(callbacks)
+
+    def began(self, at_once: int, where: str) -> None:
+        for one in self.callbacks:
+            one.began(at_once, where)
+
+    def started(self, trial: Trial) -> None:
+        for one in self.callbacks:
+            one.started(trial)
+
+    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+        for one in self.callbacks:
+            one.epoch(trial, record)
+
+    def finished(self, trial: Trial, outcome: TrialResult) -> None:
+        for one in self.callbacks:
+            one.finished(trial, outcome)
+
+    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
+        for one in self.callbacks:
+            one.recalled(trial, outcome)
+
+    def retried(self, trial: Trial, failure: Failure) -> None:
+        for one in self.callbacks:
+            one.retried(trial, failure)
+
+    def settled(self, settled: ParameterResult) -> None:
+        for one in self.callbacks:
+            one.settled(settled)
+
+    def tick(self) -> None:
+        for one in self.callbacks:
+            one.tick()

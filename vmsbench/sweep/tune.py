@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +10,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from vmsbench.config.instantiate import build, describe
+from vmsbench.config.format import describe
+from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.splits import splits
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import config_hash
-from vmsbench.files import append_line, plain, read_json, read_lines, save_json
+from vmsbench.files import plain, save_json
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.search.pruners import NoPruner, Pruner
 from vmsbench.search.repeated import Repeated
@@ -25,6 +25,7 @@ from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import owned
+from vmsbench.store.reader import read_about
 from vmsbench.store.usage import last_sign, slot_hours
 from vmsbench.sweep.budget import Budget, read_budget
 from vmsbench.sweep.finals import Finals, finalists, measure_later
@@ -32,6 +33,7 @@ from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, TrialSource
 from vmsbench.sweep.trial_cache import TrialCache
 from vmsbench.training.checks import check, check_fid
+from vmsbench.versions import SCHEMA, commit
 
 Driver = Callable[[TrialSource, Pruner], bool]
 """Runs work to its end; False where it was interrupted."""
@@ -73,7 +75,7 @@ def searcher_for(settings: Config, space: Space) -> Searcher:
     """The searcher over the space. Raises ConfigurationError where it may ask for more than max_trials."""
     spec = dict(settings["searcher"])
     repeats = spec.pop("repeats", 1)
-    searcher: Searcher = build(spec, space=space)
+    searcher: Searcher = build(spec, "searcher", space=space)
     if repeats != 1:
         searcher = Repeated(searcher, repeats, space.base["seed"])
     if searcher.max_trials > settings["max_trials"]:
@@ -176,7 +178,7 @@ def tune(
             logs = folder / "trials" / "*" / "log.txt"
             raise UserError(
                 f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs}; once that is "
-                "mended, the same command with --retry tries them again)"
+                "fixed, the same command with --retry tries them again)"
             )
         top, seeds = settings["finals"]["top"], settings["finals"]["seeds"]
         write_baselines(folder, dataset)
@@ -196,7 +198,7 @@ def spent(folder: Path, journal: Journal) -> float:
 
 def halted(sweep: Sweep) -> UserError:
     """What is said where a sweep ends before its search does: why, and what the best was so far."""
-    append_line(sweep.folder / "journal.jsonl", {"event": "interrupted", "time": time.time(), "why": sweep.halted})
+    sweep.journal.write("interrupted", why=sweep.halted)
     best = "" if sweep.winner is None else f"; the best so far is {sweep.winner.folder}"
     return UserError(f"{sweep.folder.name}: {sweep.halted}{best}")
 
@@ -218,10 +220,10 @@ def final(
     """
     if min(top, seeds) < 1:
         raise ConfigurationError(f"--top {top} --seeds {seeds}: at least 1 of each")
-    about = read_json(folder / "sweep.json")
+    about = read_about(folder)
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
-    if not any(event["event"] == "winner" for event in read_lines(folder / "journal.jsonl")):
+    if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
     with owned(folder), journalled(folder):
         write_baselines(folder, dataset)
@@ -262,17 +264,13 @@ def finals(
 @contextmanager
 def journalled(folder: Path) -> Iterator[None]:
     """Write into the journal that somebody stopped the work, and that it goes on, for those who read it meanwhile."""
-    journal = folder / "journal.jsonl"
-
-    def write(event: str) -> None:
-        append_line(journal, {"event": event, "time": time.time()})
-
-    if [event["event"] for event in read_lines(journal)][-1:] == ["interrupted"]:
-        write("continued")
+    journal = Journal(folder / "journal.jsonl")
+    if [event["event"] for event in journal.events()][-1:] == ["interrupted"]:
+        journal.write("continued")
     try:
         yield
     except KeyboardInterrupt:
-        write("interrupted")
+        journal.write("interrupted")
         raise
 
 
@@ -285,8 +283,7 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "pruner": settings["pruner"],
     }
     if (folder / "sweep.json").exists():
-        before = read_json(folder / "sweep.json")
-        refuse_other(before, described, folder)
+        refuse_other(read_about(folder), described, folder)
         return
     save_json(folder / "splits.json", splits(dataset) | {"seed": config["data"].get("split_seed")})
     facts = {
@@ -299,6 +296,7 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "test": len(dataset.test),
     }
     head = {
+        "schema": SCHEMA,
         "name": folder.name,
         "exp": config["exp"],
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -329,19 +327,3 @@ def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
     if not isinstance(value, dict) or not value:
         return [(path, value)]
     return [leaf for name, item in value.items() for leaf in leaves(item, f"{path}.{name}" if path else name)]
-
-
-def commit() -> str | None:
-    """The commit of the code that runs, `-dirty` where it was changed since; None where that cannot be told."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip()

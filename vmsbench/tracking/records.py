@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vmsbench.config.instantiate import describe
-from vmsbench.store.folder import ExperimentFolder, SweepFolder, milliseconds
+from vmsbench.config.format import describe
+from vmsbench.store.experiments import FinalRecord, TrialRecord
+from vmsbench.store.records import SweepRecord
+from vmsbench.store.values import milliseconds
 
 Status = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
-ENDS: dict[str, Status] = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "running": "RUNNING"}
+ENDS: dict[str, Status] = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "unfinished": "RUNNING"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Record:
     started     milliseconds since 1970; ended likewise, None while it runs
     curve       per-epoch metrics, in order; only ever appended to
     summary     the few other metrics
-    files       what is worth keeping beside the numbers, each under its own name
+    files       what is worth keeping with the numbers, each under its own name
     slides      pictures by epoch, for a slider
     model       the folder of a trained model that is worth loading again
     dataset     title, digest and counts of the data, and where they were; empty for a sweep
@@ -57,18 +59,19 @@ class Record:
     dataset: Mapping[str, Any] = field(default_factory=dict)
 
 
-def records(sweep: SweepFolder) -> list[Record]:
+def records(sweep: SweepRecord) -> list[Record]:
     """The sweep's runs, parent first."""
-    return [parent(sweep), *(child(sweep, experiment) for experiment in sweep.experiments)]
+    there: list[TrialRecord | FinalRecord] = [*sweep.trials, *sweep.finals]
+    return [parent(sweep), *(child(sweep, one) for one in there if (one.folder / "config.json").is_file())]
 
 
-def identity(sweep: SweepFolder) -> str:
+def identity(sweep: SweepRecord) -> str:
     """What tells this sweep from every other on the same server, wherever its folder is moved to."""
-    name, created = sweep.about.get("name", sweep.path.name), sweep.about.get("created", sweep.started)
+    name, created = sweep.about.get("name", sweep.name), sweep.about.get("created", sweep.started)
     return f"{name} of {created}".replace("'", "_")  # it is quoted in MLflow's searches
 
 
-def parent(sweep: SweepFolder) -> Record:
+def parent(sweep: SweepRecord) -> Record:
     about, winner = sweep.about, sweep.winner
     status: Status = "KILLED" if sweep.interrupted else "FINISHED" if sweep.finished else "RUNNING"
     choice = {f"winner.{key}": text(value) for key, value in winner.get("choice", {}).items()}
@@ -84,7 +87,7 @@ def parent(sweep: SweepFolder) -> Record:
     names = ("sweep.json", "journal.jsonl", "splits.json", "baselines.json")
     return Record(
         key="sweep",
-        name=str(about.get("name", sweep.path.name)),
+        name=str(about.get("name", sweep.name)),
         status=status,
         started=sweep.started,
         ended=None if status == "RUNNING" else sweep.ended,
@@ -92,20 +95,20 @@ def parent(sweep: SweepFolder) -> Record:
         tags=tags | source(sweep) | {"mlflow.note.content": note(sweep)},
         curve=(),
         summary=tuple(walk(sweep)),
-        files=tuple(sweep.path / name for name in names),
+        files=tuple(sweep.folder / name for name in names),
     )
 
 
-def walk(sweep: SweepFolder) -> Iterator[Point]:
+def walk(sweep: SweepRecord) -> Iterator[Point]:
     """The sweep's own metrics: the score as parameters are settled, the winner's, the finals', the baselines'."""
-    settled = [e for e in sweep.journal if e.get("event") == "settled"]
+    settled = [e for e in sweep.events if e.get("event") == "settled"]
     for step, event in enumerate(settled, start=1):
         yield from points("search", {"tuning_score": event.get("score")}, milliseconds(event.get("time")), step)
     if sweep.winner:
         yield from points(
             "winner", {"tuning_score": sweep.winner.get("score")}, milliseconds(sweep.winner.get("time")), 0
         )
-    finals = [e for e in sweep.journal if e.get("event") == "final"]
+    finals = [e for e in sweep.events if e.get("event") == "final"]
     for step, event in enumerate(finals, start=1):
         yield from points("test", event.get("scores", {}), milliseconds(event.get("time")), step)
     for split, predictors in sweep.baselines.items():
@@ -113,20 +116,20 @@ def walk(sweep: SweepFolder) -> Iterator[Point]:
             yield from points(f"baselines/{predictor}/{split}", scores, sweep.started, 0)
 
 
-def child(sweep: SweepFolder, experiment: ExperimentFolder) -> Record:
+def child(sweep: SweepRecord, experiment: TrialRecord | FinalRecord) -> Record:
     over = sweep.interrupted or sweep.finished
-    outcome, cause = experiment.state, experiment.cause
-    if outcome == "running" and over:
+    trial = experiment if isinstance(experiment, TrialRecord) else None
+    outcome, cause = experiment.state, trial.cause if trial else ""
+    if outcome == "unfinished" and over:
         outcome, cause = "pruned", "the sweep was interrupted" if sweep.interrupted else "the sweep ended without it"
-    started = next((e for e in reversed(experiment.events) if e.get("event") == "started"), {})
-    parameter = str(started.get("parameter") or "")
+    parameter, choice = (trial.parameter, trial.choice) if trial else ("", {})
     tags = {
-        "kind": experiment.kind,
+        "kind": "trial" if trial else "final",
         "family": str(experiment.config.get("exp") or sweep.about.get("exp", "")),
         "parameter": parameter,
-        "status": outcome,
+        "status": "running" if outcome == "unfinished" else outcome,
         "cause": cause,
-        "winner": "yes" if experiment.path.name == sweep.winner.get("trial") else "",
+        "winner": "yes" if experiment.id == sweep.winner.get("trial") else "",
         "seed": text(experiment.config.get("seed")),
     }
     files = ["config.json", "samples.png"]
@@ -135,40 +138,40 @@ def child(sweep: SweepFolder, experiment: ExperimentFolder) -> Record:
     if outcome == "failed":
         files += ["log.txt"]
     return Record(
-        key=f"{experiment.path.parent.name}/{experiment.path.name}",
-        name=title(sweep, experiment, parameter, started.get("choice", {})),
+        key=f"{experiment.folder.parent.name}/{experiment.id}",
+        name=title(sweep, experiment, parameter, choice),
         status=ENDS.get(outcome, "FAILED"),
         started=experiment.started,
-        ended=None if outcome == "running" else experiment.ended,
+        ended=None if outcome == "unfinished" else experiment.ended,
         params=dict(flat(experiment.config)),
         tags=tags | source(sweep),
         curve=tuple(curve(experiment)),
         summary=tuple(closing(experiment)),
-        files=tuple(experiment.path / name for name in files),
+        files=tuple(experiment.folder / name for name in files),
         slides=tuple(experiment.slides),
-        model=experiment.path if experiment.results and (experiment.kind == "final" or tags["winner"]) else None,
+        model=experiment.folder if experiment.results and (trial is None or tags["winner"]) else None,
         dataset=dict(sweep.about.get("dataset", {})) | {"root": experiment.config.get("data", {}).get("root")},
     )
 
 
-def title(sweep: SweepFolder, experiment: ExperimentFolder, parameter: str, choice: Mapping[str, Any]) -> str:
+def title(sweep: SweepRecord, experiment: TrialRecord | FinalRecord, parameter: str, choice: Mapping[str, Any]) -> str:
     """`network.width=32 3fa9c1` for the trial of a parameter, `unet final, seed 3 3fa9c1`."""
-    short = experiment.path.name[:6]
-    if experiment.kind == "final":
-        return f"{sweep.about.get('name', sweep.path.name)} final, seed {text(experiment.config.get('seed'))} {short}"
+    short = experiment.id[:6]
+    if isinstance(experiment, FinalRecord):
+        return f"{sweep.about.get('name', sweep.name)} final, seed {text(experiment.config.get('seed'))} {short}"
     if parameter in choice:
         return f"{'.'.join(parameter.split('.')[-2:])}={text(choice[parameter])} {short}"
     return f"start {short}" if not parameter else f"{parameter} {short}"
 
 
-def curve(experiment: ExperimentFolder) -> Iterator[Point]:
-    for line, time in zip(experiment.history, experiment.clock, strict=True):
-        yield from points("train", line.get("train_loss", {}), time, line["epoch"])
-        yield from points("validation", line.get("validation_loss", {}), time, line["epoch"])
-        yield from points("validation", line.get("scores", {}), time, line["epoch"])
+def curve(experiment: TrialRecord | FinalRecord) -> Iterator[Point]:
+    for epoch, time in zip(experiment.history, experiment.clock, strict=True):
+        yield from points("train", epoch.train, time, epoch.number)
+        yield from points("validation", epoch.validation, time, epoch.number)
+        yield from points("validation", epoch.scores, time, epoch.number)
 
 
-def closing(experiment: ExperimentFolder) -> Iterator[Point]:
+def closing(experiment: TrialRecord | FinalRecord) -> Iterator[Point]:
     """What results.json adds to the curves."""
     results, time = experiment.results, experiment.ended
     step = int(results.get("epochs") or 0)
@@ -208,21 +211,21 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def source(sweep: SweepFolder) -> dict[str, str]:
+def source(sweep: SweepRecord) -> dict[str, str]:
     """MLflow's own tags about where a run came from."""
     tags = {"mlflow.source.name": "vmsbench", "mlflow.source.type": "LOCAL"}
     commit = sweep.about.get("commit")
     return tags | {"mlflow.source.git.commit": str(commit)} if commit else tags
 
 
-def note(sweep: SweepFolder) -> str:
+def note(sweep: SweepRecord) -> str:
     """The sweep in a few lines of Markdown, shown on its run's page."""
     data = sweep.about.get("dataset", {})
-    told = [f"`{sweep.about.get('command') or shlex.join(['vmsbench', 'tune', '--name', sweep.path.name])}`"]
+    lines = [f"`{sweep.about.get('command') or shlex.join(['vmsbench', 'tune', '--name', sweep.name])}`"]
     if data:
         counts = ", ".join(f"{data[split]} {split}" for split in ("train", "validation", "test") if split in data)
-        told.append(f"{data.get('title', 'data')} ({counts})")
+        lines.append(f"{data.get('title', 'data')} ({counts})")
     if sweep.winner:
         chosen = ", ".join(f"{key} = {text(value)}" for key, value in sweep.winner.get("choice", {}).items())
-        told.append(f"Winner {sweep.winner.get('trial')}: {chosen}; validation score {sweep.winner.get('score')}")
-    return "\n\n".join(told)
+        lines.append(f"Winner {sweep.winner.get('trial')}: {chosen}; validation score {sweep.winner.get('score')}")
+    return "\n\n".join(lines)

@@ -23,6 +23,9 @@ class Tracker(ABC):
         cannot be reached, after seconds and not minutes.
         """
 
+    def use(self, runs: Path) -> None:  # noqa: B027  # most trackers need not know
+        """The runs folder that `link` is about, where nothing has been mirrored by this object yet."""
+
     @abstractmethod
     def link(self) -> str:
         """The exact command or address that shows what was mirrored; empty where there is nothing to show."""

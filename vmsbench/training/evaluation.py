@@ -17,13 +17,13 @@ from vmsbench.data.pairs import Pairs, signed, unit
 from vmsbench.files import replace
 from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.baselines import evaluate as score_predictor
+from vmsbench.metrics.catalog import per_image as kept_per_image
 from vmsbench.metrics.scores import Scores
 from vmsbench.models.model import Model
 from vmsbench.training.out_of_memory import fitting
 from vmsbench.training.trainer import Diverged
 
 FIXED_SEED = 20_201
-IN_CSV = ("l1", "l1_unit", "mse", "crps", "cc_true", "cc_false", "cc_combined", "cc_combined_20")
 
 
 @contextmanager
@@ -124,9 +124,9 @@ def save_predictions(folder: Path, test: Pairs, train: Pairs, samples: Tensor, p
     if samples.shape[1] > 1:
         kept["median"] = samples.float().quantile(0.5, dim=1).round().to(torch.uint8).numpy()
     replace(folder / "predictions.npz", lambda file: np.savez_compressed(file, **kept))
-    columns = {name: per_image[name].tolist() for name in IN_CSV if name in per_image}
+    columns = {name: per_image[name].tolist() for name in kept_per_image() if name in per_image}
     blind = score_predictor(PixelMedian(train), test, light=True).per_image()
-    columns |= {f"pixel_median_{name}": blind[name].tolist() for name in IN_CSV if name in blind}
+    columns |= {f"pixel_median_{name}": blind[name].tolist() for name in kept_per_image() if name in blind}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["name", *columns])

@@ -8,6 +8,7 @@ from typing import Any
 
 from vmsbench.files import append_line, read_lines
 from vmsbench.launch.slurm.commands import ask, call
+from vmsbench.store.lock import SILENCE
 
 LIVE = (
     "PENDING",
@@ -30,7 +31,6 @@ CAUSES = {
     "BOOT_FAIL": "its node did not boot",
     "DEADLINE": "its deadline passed",
 }
-HEARTBEAT = 120.0  # seconds within which a sweep at work touches its lock
 FAILURES = 2  # of a node, after which it is left out
 
 
@@ -107,7 +107,7 @@ def by_heartbeat(job: str, folder: Path | None) -> JobStatus:
     lock = folder / "lock" if folder else None
     if lock is not None and lock.exists():
         silent = time.time() - lock.stat().st_mtime
-        if silent < HEARTBEAT:
+        if silent < SILENCE:
             return JobStatus(job, "RUNNING", f"its sweep was touched {silent:.0f} s ago", "", "heartbeat")
     return JobStatus(job, "UNKNOWN", "Slurm does not answer, or has forgotten it")
 

@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from vmsbench.config.format import describe
 from vmsbench.report import labels
 from vmsbench.report.analysis.seed_noise import SeedNoise
 from vmsbench.report.render.style import BLIND_LINE, INK, MUTED, PAPER, plain, shorten, style
-from vmsbench.store.records import SweepRecord, TrialRecord
+from vmsbench.store.experiments import TrialRecord
+from vmsbench.store.records import SweepRecord
 from vmsbench.store.values import mapping
 
 BEHIND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.2}
@@ -56,7 +58,7 @@ def importances(sweep: SweepRecord) -> list[Importance]:
         else:
             by_option: dict[str, list[float]] = {}
             for trial in complete(sweep):
-                option = labels.option(value_of(sweep, trial, param))
+                option = describe(value_of(sweep, trial, param))
                 by_option.setdefault(option, []).append(trial.score or 0.0)
             scores = [fmean(values) for values in by_option.values()]
         if len(scores) > 1:
@@ -100,7 +102,7 @@ def parallel(sweep: SweepRecord, title: str, color: str) -> Figure:
     params = list(dict.fromkeys(str(entry["param"]) for entry in sweep.space))
     trials = sorted(complete(sweep), key=lambda trial: -sweep.sign * (trial.score or 0.0))
     short = labels.parameters(params)
-    values = {p: [labels.option(value_of(sweep, trial, p)) for trial in trials] for p in params}
+    values = {p: [describe(value_of(sweep, trial, p)) for trial in trials] for p in params}
     levels = {p: ordered([value_of(sweep, trial, p) for trial in trials]) for p in params}
     scores = [trial.score or 0.0 for trial in trials]
     low, high = min(scores), max(scores)
@@ -152,7 +154,7 @@ def score_axis(axes: Axes, at: int, worst: float, best: float) -> None:
 def ordered(values: Sequence[Any]) -> list[str]:
     """The options there are, numbers by size, others as they came."""
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    return list(dict.fromkeys(labels.option(value) for value in (sorted(values) if numeric else values)))
+    return list(dict.fromkeys(describe(value) for value in (sorted(values) if numeric else values)))
 
 
 def height(levels: Sequence[str], option: str) -> float:

@@ -11,7 +11,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from vmsbench.metrics.scores import lower_is_better
+from vmsbench.metrics.catalog import metrics, scales
 from vmsbench.metrics.significance import (
     Comparison,
     Interval,
@@ -21,11 +21,11 @@ from vmsbench.metrics.significance import (
     verdict,
 )
 from vmsbench.report import labels
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.experiments import FinalRecord
+from vmsbench.store.records import SweepGroup
 
 METRIC = "crps"
 BLIND = f"pixel_median_{METRIC}"
-BOLD = ("l1", "mse", "crps", "cc_true", "cc_false", "cc_combined")
 MEANING = {
     "no skill": "no better than a constant map",
     "underfit": "hardly better than a constant map even on the images it learned from",
@@ -136,17 +136,18 @@ def bold(
     """Where the best family is shown to be better than each other, over seeds; never for a family without skill."""
     finals = {label: one for label, one in models.items() if label in standings}
     marked = set()
-    for key in BOLD:
+    for key, metric in metrics().items():
+        if metric.shown == "files" or not metric.per_image or metric.better == "neither":
+            continue
         images = images_of([final for one in finals.values() for final in one], [key])
         if len(finals) < 2 or len(images) < 2:
             continue
-        sign = 1 if lower_is_better(key) else -1
-        errors = {name: sign * matrix(one, key, images) for name, one in finals.items()}
+        errors = {name: np.vectorize(metric.loss)(matrix(one, key, images)) for name, one in finals.items()}
         best = min(errors, key=lambda name: errors[name].mean())
         against = [one for one in compare(errors) if best in (one.first, one.second)]
         shown = all(one.shown and one.seeds > 1 for one in against)
         if shown and standings[best].word not in ("", "no skill"):
-            marked |= {(best, key), (best, f"{key}_unit")}
+            marked |= {(best, name) for name in scales(key)}
     return frozenset(marked)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import variance
 
-from vmsbench.report import labels
+from vmsbench.config.format import describe
 from vmsbench.store.records import ParameterRecord, SweepRecord
 
 STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
@@ -33,7 +33,7 @@ def seed_noise(sweep: SweepRecord) -> SeedNoise | None:
             runs.setdefault(final.of, []).append(final.tuning[sweep.metric])
     for trial in sweep.trials:
         if trial.state == "complete" and trial.score is not None:
-            choice = {param: labels.option(value) for param, value in trial.choice.items() if param != "seed"}
+            choice = {param: describe(value) for param, value in trial.choice.items() if param != "seed"}
             runs.setdefault(repr(sorted(choice.items())), []).append(trial.score)
     return pooled([values for values in runs.values() if len(values) > 1])
 

@@ -19,9 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from vmsbench.metrics.catalog import metrics
 from vmsbench.report import labels
 from vmsbench.report.sections.samples import Samples
-from vmsbench.store.records import EpochRecord, SweepGroup, SweepRecord, TrialRecord
+from vmsbench.store.experiments import EpochRecord, TrialRecord
+from vmsbench.store.records import SweepGroup, SweepRecord
 
 INK, MUTED, HAIR, PAPER = "#1b2027", "#5d6772", "#d3d8de", "#ffffff"
 FAMILY = {"unet": "#0072b2", "gan": "#d55e00", "diffusion": "#009e73"}
@@ -228,24 +230,17 @@ def scale(axes: Axes, levels: Sequence[float]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(plain))
 
 
-def second_scale(axes: Axes, direction: str) -> None:
-    """The same L1 in [0, 1] on the opposite side: half of it, tick by tick."""
+def second_scale(axes: Axes, direction: str, scale: int = 2) -> None:
+    """The same score in [0, 1] on the opposite side, tick by tick: of L1 half, of MSE a quarter."""
     axis = axes.yaxis if direction == "y" else axes.xaxis
     other = axes.secondary_yaxis("right") if direction == "y" else axes.secondary_xaxis("top")
     side = other.yaxis if direction == "y" else other.xaxis
     side.set_major_locator(axis.get_major_locator())
     side.set_minor_locator(NullLocator())
-    side.set_major_formatter(FuncFormatter(lambda value, _: plain(value / 2)))
+    side.set_major_formatter(FuncFormatter(lambda value, _: plain(value / scale)))
     other.spines[:].set_visible(False)
     other.tick_params(length=0)
     side.set_label_text("in [0, 1]", color=MUTED)
-
-
-PANELS = (
-    ("l1", "L1, in [−1, 1] (lower is better)"),
-    ("crps", "CRPS, in [−1, 1] (lower is better)"),
-    ("cc_combined", "CC combined (higher is better)"),
-)
 
 
 def scores(group: SweepGroup) -> Figure:
@@ -260,11 +255,12 @@ def scores(group: SweepGroup) -> Figure:
     )
     oracles = [name for name in baselines if name.startswith("oracle")]
     rows = [*oracles, *rows[len(found) :], *rows[: len(found)]]
-    panels = [panel for panel in PANELS if any(panel[0] in s for s in chain(*found.values(), baselines.values()))]
+    there = set(chain.from_iterable(chain(*found.values(), baselines.values())))
+    panels = {name: metric for name, metric in metrics().items() if metric.plotted and name in there}
     with style():
         figure = Figure(figsize=(1.6 + 2.5 * max(1, len(panels)), 0.95 + 0.27 * len(rows)), layout="constrained")
         grid = figure.subplots(1, max(1, len(panels)), sharey=True, squeeze=False)[0]
-        for axes, (key, title) in zip(grid, panels, strict=False):
+        for axes, (key, metric) in zip(grid, panels.items(), strict=False):
             blind = baselines.get("pixel_median", {}).get(key)
             if blind is not None:
                 axes.axvline(blind, zorder=1, **BLIND_LINE)
@@ -277,7 +273,7 @@ def scores(group: SweepGroup) -> Figure:
                 elif key in baselines[name]:
                     marker = "D" if name.startswith("oracle") else "o"
                     axes.plot(baselines[name][key], at, marker, mfc=PAPER, mec=MUTED, ms=5, mew=1, zorder=3)
-            axes.set_xlabel(title)
+            axes.set_xlabel(metric.title)
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_formatter(FuncFormatter(plain))
             axes.set_ylim(-0.6, len(rows) - 0.4)
@@ -286,8 +282,8 @@ def scores(group: SweepGroup) -> Figure:
             axes.grid(axis="y", color=HAIR, lw=0.6)
             axes.set_axisbelow(True)
             axes.spines["left"].set_visible(False)
-            if key in ("l1", "crps"):
-                second_scale(axes, "x")
+            if metric.scale:
+                second_scale(axes, "x", metric.scale)
     return figure
 
 

@@ -7,11 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from vmsbench.config.format import describe
+from vmsbench.metrics.catalog import metric
 from vmsbench.report import labels
 from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure
 from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, MUTED, PAPER, plain, second_scale, shorten, style
 from vmsbench.store.records import ParameterRecord, SweepRecord
-from vmsbench.store.values import in_unit
 
 TEXT_AT = 1.03
 
@@ -46,12 +47,12 @@ def walk(sweep: SweepRecord, title: str, color: str, blind: float | None, noise:
         axes.set_yticks(ticks, names)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
-        unit = ", in [−1, 1]" if in_unit(sweep.metric, 1.0) is not None else ""
+        unit = ", in [−1, 1]" if metric(sweep.metric).scale else ""
         axes.set_xlabel(f"{labels.metric(sweep.metric)} on the tuning validation set{unit}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))
-        if sweep.metric in ("l1", "crps"):
-            second_scale(axes, "x")
+        if scale := metric(sweep.metric).scale:
+            second_scale(axes, "x", scale)
     return figure
 
 
@@ -78,7 +79,7 @@ def draw_step(
     for option in step.tried:
         won = step.settled and option.value == step.value
         ticks.append(row)
-        names.append(shorten(labels.option(option.value)))
+        names.append(shorten(describe(option.value)))
         if option.score is not None:
             place = min(option.score, limits[1])
             axes.axhline(row, color=HAIR, lw=0.6, zorder=1)
@@ -120,5 +121,5 @@ def in_words(sweep: SweepRecord, noise: SeedNoise | None) -> str:
             continue
         apart, sure = gap(sweep, step), how_sure(sweep, step, noise)
         next_best = f", next best {apart:.4f} worse" if apart is not None else ""
-        told.append(f"{short[step.parameter]} = {labels.option(step.value)}{next_best}{f', {sure}' if sure else ''}")
+        told.append(f"{short[step.parameter]} = {describe(step.value)}{next_best}{f', {sure}' if sure else ''}")
     return "; ".join(told) + "."

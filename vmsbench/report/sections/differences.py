@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from vmsbench.config.format import describe
 from vmsbench.metrics.significance import Comparison
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import compared, signed
 from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
 from vmsbench.report.sections.scores import average, both_scales, tuning_columns
-from vmsbench.store.records import SweepRecord, TrialRecord
+from vmsbench.store.experiments import TrialRecord
+from vmsbench.store.records import SweepRecord
 
 PAIRED = (
     "Intervals: bootstrap over the test images crossed with the seeds, paired by image. p: of the paired difference "
@@ -92,4 +94,4 @@ def pair(found: tuple[float | None, float | None], digits: int) -> tuple[float |
 
 def option_words(trial: TrialRecord) -> str:
     short = labels.parameters(trial.choice)
-    return "; ".join(f"{short[param]}: {labels.option(value)}" for param, value in trial.choice.items()) or "defaults"
+    return "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items()) or "defaults"

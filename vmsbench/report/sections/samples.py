@@ -18,7 +18,8 @@ from vmsbench.data.pairs import Dataset
 from vmsbench.data.rendering import overlay
 from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.scores import score
-from vmsbench.store.records import FinalRecord, SweepGroup
+from vmsbench.store.experiments import FinalRecord
+from vmsbench.store.records import SweepGroup
 
 Bytes = NDArray[np.uint8]
 

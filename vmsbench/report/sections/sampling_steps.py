@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from vmsbench.report import labels
+from vmsbench.config.format import duration
 from vmsbench.report.render.style import BLIND_LINE, HAIR, plain, second_scale, style
 from vmsbench.report.render.tables import Cell, Column, Part, Table, figure
 from vmsbench.store.records import SweepRecord
@@ -72,7 +72,7 @@ def tradeoff_table(sweep: SweepRecord) -> Table:
                 Cell(int(row["steps"]), f"{row['steps']:.0f}"),
                 Cell(int(row["samples"]), f"{row['samples']:.0f}"),
                 *(figure(value, 4) for value in scores),
-                Cell(row["seconds_per_image"], labels.duration(row["seconds_per_image"])),
+                Cell(row["seconds_per_image"], duration(row["seconds_per_image"])),
             )
         )
     columns = (

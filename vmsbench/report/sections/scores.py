@@ -9,29 +9,16 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
+from vmsbench.config.format import count, describe, duration
+from vmsbench.metrics.catalog import in_unit, metric, metrics
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import FamilyScore, Verdicts, percent
 from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
 from vmsbench.report.sections.samples import per_image
-from vmsbench.store.records import FinalRecord, SweepGroup, SweepRecord, TrialRecord
-from vmsbench.store.values import Scores, in_unit, mapping, number
+from vmsbench.store.experiments import FinalRecord, TrialRecord
+from vmsbench.store.records import SweepGroup, SweepRecord
+from vmsbench.store.values import Scores, mapping, number
 
-SCORES = (
-    Column("l1", "L1 [−1, 1] ↓"),
-    Column("l1_unit", "L1 [0, 1] ↓"),
-    Column("crps", "CRPS [−1, 1] ↓"),
-    Column("crps_unit", "CRPS [0, 1] ↓", hidden=True),
-    Column("mse", "MSE [−1, 1] ↓"),
-    Column("mse_unit", "MSE [0, 1] ↓", hidden=True),
-    Column("cc_true", "CC true ↑"),
-    Column("cc_false", "CC false ↑"),
-    Column("cc_combined", "CC comb. ↑"),
-    *(
-        Column(key, key, hidden=True)
-        for key in ("l1_rg", "l1_rg_unit", "mse_rg", "mse_rg_unit", "l1_red", "l1_green", "l1_blue")
-    ),
-    *(Column(key, key, hidden=True) for key in ("cc_combined_20", "sim_combined", "kld_combined")),
-)
 SKILL = (
     Column("skill", "Skill, % ↑"),
     Column("skill_low", "Skill, low", hidden=True),
@@ -45,7 +32,19 @@ COST = (
     Column("training_seconds", "Training, s", hidden=True),
     Column("seconds_per_image", "Inference, s per image", hidden=True),
 )
-DIGITS = {"l1": 4, "l1_unit": 4, "mse": 4, "mse_unit": 4, "crps": 4, "crps_unit": 4}
+
+
+def score_columns() -> list[Column]:
+    """A column per metric, for people or for the CSV alone, with the direction that is better."""
+    columns = []
+    for name, one in metrics().items():
+        hidden = one.shown == "files"
+        if not one.scale:
+            columns.append(Column(name, f"{one.label} {one.arrow}", hidden=hidden))
+            continue
+        columns.append(Column(name, f"{one.label} [−1, 1] {one.arrow}", hidden=hidden))
+        columns.append(Column(f"{name}_unit", f"{one.label} [0, 1] {one.arrow}", hidden=hidden or name != "l1"))
+    return columns
 
 
 def average(finals: Sequence[FinalRecord], key: str) -> tuple[float | None, float | None]:
@@ -56,8 +55,8 @@ def average(finals: Sequence[FinalRecord], key: str) -> tuple[float | None, floa
 
 def score_cells(scores: Scores, spreads: Scores, strong: Collection[str] = ()) -> list[Cell]:
     cells = []
-    for key in (column.key for column in SCORES):
-        cell = figure(scores.get(key), DIGITS.get(key, 3), spreads.get(key))
+    for key in (column.key for column in score_columns()):
+        cell = figure(scores.get(key), metric(key).digits, spreads.get(key))
         cells.append(replace(cell, strong=key in strong))
     return cells
 
@@ -79,7 +78,7 @@ def score_table(group: SweepGroup, verdicts: Verdicts, name: str = "scores") -> 
     rows: dict[bool, list[tuple[Cell, ...]]] = {True: [], False: []}
     outside = {group.outside_label(one) for one in group.outside}
     for label, finals in sorted(group.models.items(), key=lambda item: average(item[1], "crps")[0] or float("inf")):
-        pairs = {column.key: average(finals, column.key) for column in SCORES}
+        pairs = {column.key: average(finals, column.key) for column in score_columns()}
         scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}
         spreads = {key: spread for key, (_, spread) in pairs.items() if spread is not None}
         standing = verdicts.standings.get(label)
@@ -115,7 +114,7 @@ def score_table(group: SweepGroup, verdicts: Verdicts, name: str = "scores") -> 
         Column("predictor", "Predictor", text=True),
         Column("verdict", "Verdict", text=True),
         *SKILL,
-        *SCORES,
+        *score_columns(),
         Column("seeds", "Seeds"),
         *COST,
     )
@@ -181,8 +180,8 @@ def cost_table(group: SweepGroup, name: str = "cost") -> Table:
         rows.append(
             (
                 words(group.label(sweep)),
-                *(Cell(mean.get(key), labels.count(mean.get(key))) for key in keys[:3]),
-                Cell(mean.get("seconds"), labels.duration(mean.get("seconds"))),
+                *(Cell(mean.get(key), count(mean.get(key))) for key in keys[:3]),
+                Cell(mean.get("seconds"), duration(mean.get("seconds"))),
                 figure(mean.get("seconds_per_image"), 4),
                 words(device),
             )
@@ -207,14 +206,14 @@ def cost_table(group: SweepGroup, name: str = "cost") -> Table:
     )
 
 
-def both_scales(metric: str, value: float | None) -> tuple[Cell, Cell]:
+def both_scales(name: str, value: float | None) -> tuple[Cell, Cell]:
     """A score in [-1, 1] and in [0, 1]; the second is a dash for scores without a scale, such as CC."""
-    return figure(value, 4), figure(in_unit(metric, value), 4)
+    return figure(value, 4), figure(in_unit(name, value), 4)
 
 
-def tuning_columns(metric: str) -> tuple[Column, Column]:
-    name = labels.metric(metric)
-    if in_unit(metric, 1.0) is None:
+def tuning_columns(key: str) -> tuple[Column, Column]:
+    name = labels.metric(key)
+    if metric(key).scale is None:
         return Column("score", f"Tuning {name}"), Column("score_unit", f"{name} [0, 1]", hidden=True)
     return Column("score", f"Tuning {name} [−1, 1]"), Column("score_unit", f"Tuning {name} [0, 1]")
 
@@ -224,7 +223,7 @@ def winner_table(sweep: SweepRecord) -> Table:
     params = [str(entry["param"]) for entry in sweep.space] or list(mapping(sweep.winner.get("choice")))
     short, choice = labels.parameters(params), mapping(sweep.winner.get("choice"))
     rows = tuple(
-        (words(short[param]), words(labels.option(at(sweep.config, param))), words(value_words(choice, param, sweep)))
+        (words(short[param]), words(describe(at(sweep.config, param))), words(value_words(choice, param, sweep)))
         for param in params
     )
     columns = (
@@ -244,7 +243,7 @@ def winner_table(sweep: SweepRecord) -> Table:
 def value_words(choice: Mapping[str, Any], param: str, sweep: SweepRecord) -> str:
     if not sweep.winner:
         return "open"
-    return labels.option(choice[param] if param in choice else at(sweep.config, param))
+    return describe(choice[param] if param in choice else at(sweep.config, param))
 
 
 def at(config: Mapping[str, Any], param: str) -> Any:
@@ -274,7 +273,7 @@ def trial_table(sweep: SweepRecord) -> Table:
 
 
 def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) -> tuple[Cell, ...]:
-    choice = "; ".join(f"{short[param]}: {labels.option(value)}" for param, value in trial.choice.items())
+    choice = "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items())
     outcome = "winner" if trial.id == sweep.winner.get("trial") else trial.state
     return (
         words(trial.id),
@@ -283,7 +282,7 @@ def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) 
         words(outcome),
         Cell(trial.epoch, str(trial.epoch)),
         *both_scales(sweep.metric, trial.score),
-        Cell(trial.seconds, labels.duration(trial.seconds)),
+        Cell(trial.seconds, duration(trial.seconds)),
         words(trial.cause),
     )
 

@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from vmsbench.report import labels
+from vmsbench.config.format import count, duration
 from vmsbench.report.render.style import FAMILY, FURTHER, HAIR, INK, MUTED, PAPER, plain, style
 from vmsbench.report.render.tables import Cell, Column, Part, Table, figure, words
-from vmsbench.store.records import SweepGroup, SweepRecord, TrialRecord
+from vmsbench.store.experiments import TrialRecord
+from vmsbench.store.records import SweepGroup, SweepRecord
 from vmsbench.store.values import mapping, number
 
 HOURS = {
@@ -102,10 +103,10 @@ def search_table(group: SweepGroup, name: str = "search") -> Table:
                 words(group.label(sweep)),
                 Cell(len(outcomes), str(len(outcomes))),
                 *(Cell(count, str(count)) for count in counts),
-                Cell(run, labels.count(run)),
-                Cell(spared, labels.count(spared)) if known else Cell(),
+                Cell(run, count(run)),
+                Cell(spared, count(spared)) if known else Cell(),
                 figure(share, 0),
-                Cell(hours, labels.duration(hours)),
+                Cell(hours, duration(hours)),
             )
         )
     columns = (
@@ -152,7 +153,7 @@ def hours_table(group: SweepGroup, name: str = "hours") -> Table:
     rows = []
     for sweep in counted(group):
         spent = [sweep.hours.get(kind, 0.0) for kind in HOURS]
-        cells = [Cell(value, labels.duration(3600 * value) if value else "0") for value in (*spent, sum(spent))]
+        cells = [Cell(value, duration(3600 * value) if value else "0") for value in (*spent, sum(spent))]
         rows.append((words(sweep.name), *cells))
     columns = (
         Column("sweep", "Sweep", text=True),

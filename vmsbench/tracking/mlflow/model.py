@@ -12,6 +12,7 @@ import numpy as np
 
 from vmsbench.inference.images import map_of
 from vmsbench.inference.predictor import TrainedModel, load
+from vmsbench.versions import PUBLIC
 
 NEEDED = ("config.json", "results.json", "checkpoint.pt")
 
@@ -56,7 +57,7 @@ def packed(folder: Path, run: str, model: str) -> Iterator[Path]:
             shutil.copyfile(folder / name, data / name)
         save_model(
             target,
-            loader_module=__name__,
+            loader_module=PUBLIC["MLflow model"],
             data_path=str(data),
             mlflow_model=Model(run_id=run, model_id=model),
             signature=ModelSignature(Schema([image]), Schema([image]), samples),

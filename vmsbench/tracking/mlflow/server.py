@@ -14,7 +14,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from vmsbench.files import read_json
-from vmsbench.store.folder import read
+from vmsbench.store.reader import read_sweep
 from vmsbench.tracking.mlflow.tracker import QUIET_AND_QUICK, client_of
 from vmsbench.tracking.tracker import TrackingError
 
@@ -32,7 +32,7 @@ def compared(sweeps: list[Path]) -> list[str]:
         except (OSError, ValueError, KeyError):
             continue
         finals = [entry["run"] for key, entry in noted.items() if key.startswith("final/")]
-        winner = noted.get(f"trials/{read(sweep).winner.get('trial')}")
+        winner = noted.get(f"trials/{read_sweep(sweep).winner.get('trial')}")
         trials += [entry["run"] for key, entry in noted.items() if key.startswith("trials/")]
         chosen += finals or ([winner["run"]] if winner else [])
     return (chosen if len(chosen) > 1 else [*chosen, *(run for run in trials if run not in chosen)])[:MOST_COMPARED]

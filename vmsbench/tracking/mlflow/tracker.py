@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, final
 
 from vmsbench.files import read_json, save_json
-from vmsbench.store.folder import read
+from vmsbench.store.reader import read_sweep
 from vmsbench.tracking.records import Record, identity, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
 
@@ -57,9 +57,9 @@ class MlflowTracker(Tracker):
     def sync(self, sweep: Path, alive: bool = True) -> None:
         sweep = Path(sweep).resolve()
         self._runs = sweep.parent
-        found = read(sweep)
-        if not found.about and not found.journal:
+        if not (sweep / "sweep.json").exists():
             return
+        found = read_sweep(sweep, alive=alive)
         address = self._address()
         try:
             with alone(self._runs):
@@ -68,11 +68,14 @@ class MlflowTracker(Tracker):
                 self._page = (
                     f"/#/experiments/{store.experiment}/runs?workflowType=machine_learning"  # not the GenAI pages
                 )
-                store.mirror(records(read(sweep, alive)), ledger)
+                store.mirror(records(found), ledger)
         except ImportError as error:
             raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
         except Exception as error:  # MLflow lets every library below it speak: requests, SQLAlchemy, the system
             raise failure(address, error) from error
+
+    def use(self, runs: Path) -> None:
+        self._runs = runs
 
     def link(self) -> str:
         address = self._address()

@@ -1,0 +1,128 @@
+"""vmsbench from Python: the same results as the commands, as objects, and nothing heavy before it is used."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import vmsbench
+from tests.docs.test_docs import blocks
+from vmsbench.api.sweeps import SweepResult
+from vmsbench.api.training import TrainingResult
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.files import append_line, save_json
+
+ROOT = Path(vmsbench.__file__).parents[1]
+SMALL = ["data=standin", "data.count=40", "data.size=32", "preset=quick", "tracker=none"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    return vmsbench.train("unet", *SMALL, epochs=1, runs=tmp_path_factory.mktemp("api") / "runs")
+
+
+def test_importing_vmsbench_loads_nothing_heavy_and_knows_its_names() -> None:
+    program = "import sys, vmsbench; dir(vmsbench); print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    for library in ("torch", "numpy", "ray", "hydra", "typer"):
+        assert f"'{library}'" not in done.stdout
+    assert set(vmsbench.__all__) <= set(dir(vmsbench))
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = vmsbench.trian
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (ROOT / "vmsbench" / "py.typed").is_file()
+
+
+def test_a_training_has_scores_history_and_a_folder_and_is_not_trained_twice(trained: TrainingResult) -> None:
+    assert 0 < trained.scores["l1"] < 2
+    assert [line["epoch"] for line in trained.history] == [1]
+    again = vmsbench.train("unet", *SMALL, epochs=1, runs=trained.folder.parents[1])
+    assert (again.folder, again.results) == (trained.folder, trained.results)
+    assert set(trained.baselines()["pixel_median"]) >= {"l1", "crps"}
+
+
+def test_a_model_predicts_pictures_of_every_kind_alike(trained: TrainingResult, tmp_path: Path) -> None:
+    model = vmsbench.load(trained.folder, device="cpu")
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    one = model.predict(image)
+    assert one.array.shape == (2, 48, 80)
+    assert 0 <= one.array.min() <= one.array.max() <= 1
+    assert one.image.size == (80, 48)
+    assert one._repr_png_().startswith(b"\x89PNG")
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)
+    for other in (pixels, tensor):
+        assert np.array_equal(model.predict(other).array, one.array)
+    for several in ([image, pixels, tensor], pixels[None].repeat(3, 0), tensor[None].repeat(3, 1, 1, 1)):
+        assert [m.array.shape for m in model.predict(several)] == [(2, 48, 80)] * 3
+    (tmp_path / "photos").mkdir()
+    image.save(tmp_path / "photos" / "a.png")
+    assert model.predict(tmp_path / "photos" / "a.png").name == "a.png"
+    assert [m.name for m in model.predict(str(tmp_path / "photos"))] == ["a.png"]
+    with pytest.raises(UserError, match="float64"):
+        model.predict(pixels / 255)
+    with pytest.raises(UserError, match="is not there"):
+        model.predict(tmp_path / "b.png")
+
+
+def test_a_sweep_is_refused_a_name_that_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="a/b"):
+        vmsbench.tune("unet", *SMALL, name="a/b", runs=tmp_path)
+    with pytest.raises(UserError, match="no sweep nothing"):
+        vmsbench.load("nothing", runs=tmp_path)
+
+
+def test_an_interrupted_sweep_says_which_command_continues_it(tmp_path: Path) -> None:
+    save_json(tmp_path / "sweep.json", {"config": {"metric": "crps"}})
+    append_line(tmp_path / "journal.jsonl", {"event": "session", "time": 0.0, "slots": 1})
+    stopped = SweepResult(tmp_path, False, "vmsbench resume it")
+    assert stopped.summary() == {"name": tmp_path.name, "command": "vmsbench resume it", "state": "interrupted"}
+
+
+def test_the_pages_python_runs(tmp_path: Path) -> None:
+    program = "\n".join(blocks("how-to/python.md", "python"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_that_a_notebook_interrupts_is_returned_unfinished_and_can_be_continued(tmp_path: Path) -> None:
+    """In a process with a get_ipython, as a kernel has it; the interrupt is that of the stop button."""
+    program = f"""
+import builtins, os, signal
+builtins.get_ipython = lambda: None
+import vmsbench
+from vmsbench.sweep.trial import Callback
+class Stop(Callback):
+    def finished(self, trial, outcome):
+        os.kill(os.getpid(), signal.SIGINT)
+options = dict(epochs=1, cpus=1)
+overrides = {[*SMALL, "model.network.width=8"]!r}
+first = vmsbench.tune("unet", *overrides, callbacks=[Stop()], **options)
+assert not first.finished and first.status().state == "interrupted", first
+assert len(first.trials) >= 1 and not first.best
+class Count(Callback):
+    seen = 0
+    def finished(self, trial, outcome):
+        Count.seen += 1
+        if Count.seen == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+second = vmsbench.resume("unet", callbacks=[Count()], quiet=True, cpus=1)
+assert len(second.trials) >= 2, second.trials
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "complete" in done.stdout

@@ -1,0 +1,94 @@
+"""Every default in conf/ is the default of the class or function that it is for: what Python and YAML give is one."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from vmsbench.config.compose import compose
+from vmsbench.config.instantiate import find
+from vmsbench.config.plugins import conf_folder
+from vmsbench.config.settings import (
+    EvaluationSettings,
+    FidSettings,
+    FinalsSettings,
+    Settings,
+    SlotSettings,
+    TrainerSettings,
+)
+
+FILES = sorted(file for file in conf_folder().glob("*/*.yaml") if "_target_" in file.read_text())
+OTHERWISE = {
+    "rmsprop.lr": "the rate of the Wasserstein GAN, for which it is there; torch's is 0.01",
+    "slurm.extra": "an empty mapping, for which a constructor's default is None",
+    "sgd.lr": "the thesis's rate; torch's is 0.001",
+}
+"""Where they differ, and why."""
+
+
+def plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def differing(config: Any, name: str) -> list[str]:
+    """The settings of a `_target_` whose default in conf/ is another than the constructor's."""
+    target = find(config["_target_"])
+    parameters = inspect.signature(target).parameters
+    found = []
+    for setting, value in config.items():
+        if setting in ("_target_", "_partial_", "repeats") and setting not in parameters:
+            continue
+        if isinstance(value, dict) and "_target_" in value:
+            found += differing(value, f"{name}.{setting}")
+            continue
+        default = parameters[setting].default
+        if default is inspect.Parameter.empty or plain(default) != value:
+            found.append(f"{name}.{setting}")
+    return found
+
+
+def content(file: Path) -> Any:
+    text = file.read_text().replace("${oc.env:VMSBENCH_DATA,null}", "null")
+    return OmegaConf.to_container(OmegaConf.create(text))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}={file.stem}")
+def test_defaults_of_conf_are_those_of_the_constructors(file: Path) -> None:
+    config = content(file)
+    if "_target_" in config and file.parent.name not in ("augment", "space"):
+        assert [found for found in differing(config, file.stem) if found not in OTHERWISE] == []
+
+
+@pytest.mark.parametrize(
+    ("group", "declared"),
+    [
+        ("trainer/default", TrainerSettings),
+        ("evaluation/deterministic", EvaluationSettings),
+        ("fid/auto", FidSettings),
+    ],
+)
+def test_defaults_of_conf_are_those_of_the_declared_settings(group: str, declared: Any) -> None:
+    agrees(content(conf_folder() / f"{group}.yaml"), declared)
+
+
+def test_defaults_of_all_other_settings_are_those_that_are_declared() -> None:
+    settings = content(conf_folder() / "config.yaml")
+    agrees(settings.pop("finals"), FinalsSettings)
+    agrees(settings.pop("slots"), SlotSettings)
+    del settings["defaults"]
+    agrees(settings, Settings)
+    assert set(compose("unet", [])) == {field.name for field in dataclasses.fields(Settings)}
+
+
+def agrees(config: dict[str, Any], declared: Any) -> None:
+    fields = {field.name: field.default for field in dataclasses.fields(declared)}
+    fields = {name: default for name, default in fields.items() if default is not dataclasses.MISSING}
+    assert config == fields
+
+
+def test_what_differs_is_there() -> None:
+    files = [file for file in FILES if file.parent.name in ("optimizer", "launcher")]
+    assert {found for file in files for found in differing(content(file), file.stem)} == set(OTHERWISE)

@@ -1,0 +1,168 @@
+"""The types of settings: for every one in conf/, what does not fit gets one line with a value that works."""
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from tests.config.test_compose import CHOICES
+from vmsbench.config.compose import compose, value_of
+from vmsbench.config.instantiate import build
+from vmsbench.config.plugins import options
+from vmsbench.config.schema import UNFIT, fitted, is_text, kind
+from vmsbench.config.settings import Config, hint_at, setting, typed, with_settings
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.sweep.budget import read_budget
+from vmsbench.sweep.tune import experiment_part, searcher_for, space_of
+from vmsbench.training.checks import check
+
+WRONG = [None, "", "wörd", [], {}, math.nan, math.inf, 10**20, True, -1]
+EVERYWHERE = [(exp, f"{exp}-as-it-is") for exp in options("exp")]
+CASES = sorted({choice.partition("=")[2]: (exp, choice) for exp, choice in CHOICES}.values()) + EVERYWHERE
+
+
+@cache
+def composed(exp: str, choice: str) -> Config:
+    return compose(exp, [choice] if "=" in choice else [])
+
+
+def leaves(config: Any, path: str = "") -> list[str]:
+    """Every dotted path, of mappings too."""
+    if not isinstance(config, dict):
+        return [path]
+    inner = [found for name in config for found in leaves(config[name], f"{path}.{name}".lstrip("."))]
+    return [*([path] if path else []), *inner]
+
+
+def works(settings: Config) -> None:
+    """What a command does with settings before it reads data. Raises UserError."""
+    settings = typed(settings)
+    experiment = experiment_part(settings)
+    check(experiment, channels=2, size=64, train=100)
+    for part in ("pruner", "tracker", "launcher"):
+        build(settings[part], part)
+    read_budget(settings["budget"], 1, 1)
+    searcher_for(settings, space_of(settings["space"]["parameters"], experiment))
+
+
+def own(path: str, choice: str) -> bool:
+    """Whether a setting belongs to a choice: each is tried once, under the option that has it."""
+    group, _, option = choice.partition("=")
+    if not option:
+        return path.split(".")[0] not in ("data", "tracker", "launcher", "space")
+    within = {"network": "model.network", "discriminator": "model.discriminator", "target": "model.target",
+              "noise_schedule": "model.noise_schedule", "prediction": "model.prediction",
+              "lr_schedule": "trainer.lr_schedule"}  # fmt: skip
+    return path.startswith(group.partition("@")[2] or within.get(group, group))
+
+
+@pytest.mark.parametrize(("exp", "choice"), CASES)
+def test_for_every_setting_what_does_not_fit_is_one_line_with_a_value_that_works(exp: str, choice: str) -> None:
+    base = composed(exp, choice)
+    for path in (path for path in leaves(base) if own(path, choice)):
+        for value in WRONG:
+            settings = with_settings(base, {path: value})
+            try:
+                typed(settings, usual=base)
+            except ConfigurationError as error:
+                said = str(error)
+                assert "\n" not in said
+                assert said.startswith((f"{path}=", f"{path}[", f"{path}.")), said
+                named, _, usable = said.partition("such as ")[2].partition("; ")[0].partition("=")
+                if usable and "package.module" not in usable and named in leaves(base):
+                    typed(with_settings(base, {named: value_of(usable)}))
+            else:
+                tried(settings)
+
+
+def tried(settings: Config) -> None:
+    said = ""
+    try:
+        works(settings)
+    except UserError as error:
+        said = str(error)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("exp", "override"),
+    [
+        *[("unet", f"{name}={value}")
+          for value in ("null", "", '"', "wörd", "{}", "nan", "inf", "1,2", "[1", "${seed}x")
+          for name in ("seed", "trainer.batch_size", "trainer.ema", "optimizers.network.lr", "data.validation_fraction",
+                       "optimizers.network.betas", "augment.steps", "searcher.repeats")],
+        ("unet", "seed=99999999999999999999"), ("unet", "optimizers=[]"), ("unet", "optimizers=5"),
+        ("unet", "optimizers=null"), ("unet", "space.parameters=null"), ("unet", "space.parameters=5"),
+        ("unet", "optimizers.network=null"), ("unet", "trainer.epochs=true"), ("unet", "trainer.epochs=2.5"),
+        ("gan", "model.discriminator.spectral=1"), ("unet", "slots.gpus=0"), ("unet", "budget="), ("unet", "device="),
+        ("unet", "model._target_=wörd"), ("gan", "model.augmentation.cutout=half"), ("unet", "finals.top=-1"),
+    ],
+)  # fmt: skip
+def test_an_override_that_does_not_fit_is_refused_in_one_line_that_names_it(exp: str, override: str) -> None:
+    name = override.partition("=")[0]
+    with pytest.raises(ConfigurationError) as caught:
+        compose(exp, [override])
+    assert str(caught.value).startswith(f"{name}=")
+    assert "\n" not in str(caught.value)
+
+
+NAMES = ["data (1)", "datä", "a=b", "a,b", "a#b", "a&b", "it's", "a;b", "a!", "a[b", "a{b", "a:b c", "a\\", "\\'",
+         'a"b', "123", "1e5", "true", "~", "a$b", " a ", "名"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_is_taken_to_the_letter(name: str, tmp_path: Path) -> None:
+    settings = compose("unet", ["data=folder", f"data.root={tmp_path}/{name}", f"data.images={name}"])
+    assert settings["data"]["root"] == f"{tmp_path}/{name}"
+    assert settings["data"]["images"] == name
+
+
+def test_a_home_and_variables_in_a_path_are_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setenv("LAB", "/lab")
+    assert compose("unet", ["data.root=~/data (1)"])["data"]["root"] == "/home/anna/data (1)"
+    assert compose("unet", ["data.root=$LAB/${oc.env:LAB}"])["data"]["root"] == "/lab//lab"
+    (tmp_path / "a$LAB").mkdir()
+    assert compose("unet", [f"data.root={tmp_path}/a$LAB"])["data"]["root"] == f"{tmp_path}/a$LAB"
+
+
+def test_the_cache_is_named_as_each_node_reads_it() -> None:
+    assert compose("unet", ["data.cache=$TMPDIR/vms-$USER"])["data"]["cache"] == "$TMPDIR/vms-$USER"
+
+
+def test_quotes_of_the_users_own_are_no_part_of_a_path() -> None:
+    assert compose("unet", ['data.root="/a b"'])["data"]["root"] == "/a b"
+    assert compose("unet", ["data.root=null"])["data"]["root"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "taken"),
+    [
+        (1, float, 1.0), (1, int, 1), (1.0, int, UNFIT), (True, int, UNFIT), (True, bool, True), (0, bool, UNFIT),
+        (5, str, "5"), ("", str, UNFIT), (None, int | None, None), (None, int, UNFIT),
+        ([1, 0.5], list[float], [1.0, 0.5]),
+        ([0.9], tuple[float, float], UNFIT), ((1, 2, 3), tuple[int, ...], [1, 2, 3]), ("a", Literal["a", "b"], "a"),
+        ("c", Literal["a", "b"], UNFIT), ({"a": 1}, dict[str, int], {"a": 1}), ({"a": 1}, int, UNFIT),
+        ({"_target_": "x"}, Path, {"_target_": "x"}), (math.inf, float, UNFIT), (3, Path, UNFIT),
+        (b"made", Path, b"made"),
+    ],
+)  # fmt: skip
+def test_what_fits_an_annotation(value: Any, hint: Any, taken: Any) -> None:
+    found = fitted(value, hint)
+    assert found is taken or (found == taken and type(found) is type(taken))
+
+
+def test_annotations_in_words() -> None:
+    assert kind(hint_at(composed("unet", ""), "trainer.micro_batch")) == "a whole number of at least 1 or null"
+    assert kind(hint_at(composed("unet", ""), "data.coding")) == "one of rg, rgb, grey, auto"
+    assert kind(hint_at(composed("unet", ""), "data.root")) == "a path or null"
+    assert is_text(hint_at(composed("unet", ""), "data.root"))
+    assert not is_text(hint_at(composed("unet", ""), "trainer.epochs"))
+
+
+def test_whole_numbers_for_fractions_are_made_fractions() -> None:
+    settings = compose("unet", ["trainer.clip=1", "optimizers.network.betas=[0,0.9]"])
+    assert repr(setting(settings, "trainer.clip")) == "1.0"
+    assert repr(setting(settings, "optimizers.network.betas")) == "[0.0, 0.9]"

@@ -1,0 +1,123 @@
+"""Every option in conf/ keeps the contract of its group, as vmsbench.testing has it."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from tests.support.data_folders import write_pairs, write_vischema
+from vmsbench.config.instantiate import build
+from vmsbench.config.plugins import option_files, options
+from vmsbench.config.settings import Config
+from vmsbench.metrics.catalog import METRICS
+from vmsbench.metrics.scores import score
+from vmsbench.models.model import Model
+from vmsbench.testing import (
+    dataset_contract,
+    launcher_contract,
+    metric_contract,
+    model_contract,
+    network_contract,
+    pruner_contract,
+    searcher_contract,
+    tracker_contract,
+)
+from vmsbench.testing.metrics import drawn, maps
+
+SMALL = {"width": 8}
+HERE: dict[str, Config] = {"slurm": {"cluster": "local", "gpus": 0, "cpus": 1, "time": 10}}
+"""Settings by which a launcher runs on this machine."""
+
+
+def option(group: str, name: str, **settings: Any) -> Config:
+    config: Any = OmegaConf.to_container(OmegaConf.load(option_files(group)[name]), resolve=True)
+    return config | settings
+
+
+@pytest.mark.parametrize("name", options("network"))
+def test_networks(name: str) -> None:
+    network_contract(build(option("network", name, **SMALL)))
+
+
+@pytest.mark.parametrize("name", [name for name in options("network") if "norm" in option("network", name)])
+@pytest.mark.parametrize("norm", ["batch", "instance", "group", "none"])
+def test_networks_that_have_a_norm_work_with_each(name: str, norm: str) -> None:
+    network_contract(build(option("network", name, norm=norm, **SMALL)))
+
+
+@pytest.mark.parametrize("network", options("network"))
+@pytest.mark.parametrize("name", options("model"))
+def test_models(name: str, network: str) -> None:
+    parts = {"network": option("network", network, **SMALL)}
+    if name in ("pix2pix", "wasserstein"):
+        parts["discriminator"] = option("discriminator", "patch", **SMALL, norm="instance")
+    if name == "diffusion":
+        parts["noise_schedule"] = option("noise_schedule", "cosine")
+        parts |= {"sampling_steps": 3, "preview_steps": 2}
+
+    def make(channels: int, size: int) -> Model:
+        made: Model = build(option("model", name, **parts), channels=channels, size=size)
+        return made
+
+    model_contract(make)
+
+
+@pytest.mark.parametrize("name", options("searcher"))
+def test_searchers(name: str) -> None:
+    spec = option("searcher", name)
+    del spec["repeats"]
+    if "trials" in spec:
+        spec["trials"] = 9
+    searcher_contract(lambda space: build(spec, space=space))
+
+
+@pytest.mark.parametrize("name", options("pruner"))
+def test_pruners(name: str) -> None:
+    pruner_contract(lambda: build(option("pruner", name)))
+
+
+@pytest.mark.parametrize("name", options("tracker"))
+def test_trackers(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracker_contract(lambda: build(option("tracker", name)), tmp_path)
+
+
+@pytest.mark.parametrize("name", options("launcher"))
+def test_launchers(name: str, tmp_path: Path) -> None:
+    def make(folder: Path) -> Any:
+        own = HERE.get(name, {})
+        return build(option("launcher", name, **own, **({"folder": str(folder)} if own else {})))
+
+    launcher_contract(make, tmp_path)
+
+
+@pytest.mark.parametrize("name", options("data"))
+def test_datasets(name: str, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    own = {"standin": {"count": 40}}.get(name, {})
+    {"folder": write_pairs, "vischema": write_vischema}.get(name, lambda root, count: None)(root, 20)
+    spec = option("data", name, root=str(root), size=32, **own)
+    del spec["cache"]
+    dataset_contract(build(spec | {"_partial_": True}), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name in score(drawn(maps(), 0.5), maps())])
+def test_metrics(name: str) -> None:
+    metric_contract(name)
+
+
+def test_what_breaks_a_promise_is_named() -> None:
+    from torch import nn
+
+    class Blind(nn.Module):
+        def __init__(self, inputs: int, outputs: int, size: int, timed: bool = False) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(inputs, outputs, 1)
+
+        def forward(self, image: Any, time: Any = None) -> Any:
+            return self.layer(image)
+
+    with pytest.raises(AssertionError, match="gives the same at every time"):
+        network_contract(partial(Blind))

@@ -1,0 +1,1 @@
+"""The folder of a sweep: its reader, its journal, its schema."""

@@ -1,0 +1,186 @@
+"""Predicted maps from anywhere, and the blind baselines, scored by the one metric function."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vmsbench.config.compose import compose
+from vmsbench.data.cache import expand
+from vmsbench.data.layout import detect, is_vischema
+from vmsbench.data.pairs import Dataset, Pairs
+from vmsbench.errors import UserError
+from vmsbench.files import append_line, read_lines, save_json
+from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
+from vmsbench.metrics.baselines import evaluate as score
+from vmsbench.metrics.external import check_there, read_predictions
+from vmsbench.metrics.frechet import distances
+from vmsbench.metrics.inception import find_weights
+from vmsbench.metrics.significance import skill, verdict
+from vmsbench.sweep.tune import experiment_part, prepared
+from vmsbench.training.checks import check_fid, chosen_device
+from vmsbench.training.evaluation import save_predictions
+from vmsbench.versions import SCHEMA, read_checked
+
+BASELINES = "baselines"
+OUTSIDE = "outside"
+REFERENCE = "pixel_median"
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Scores of the given predictions and of the baselines, as `vmsbench evaluate --json` prints them.
+
+    data        what was scored: title, digest, size, split, images
+    predictors  by name: kind (given, blind, oracle), verdict, skill with its interval, scores, and fid where given
+    remarks     what was done to the predictions to read them
+    """
+
+    data: Answer
+    predictors: dict[str, Answer]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def scores(self) -> dict[str, Answer]:
+        """The scores of each predictor, by name."""
+        return {name: one["scores"] for name, one in self.predictors.items()}
+
+    def answer(self) -> Answer:
+        """The same as one dictionary."""
+        return {"data": self.data, "predictors": self.predictors, "remarks": list(self.remarks)}
+
+
+def evaluate(
+    predictions: Path | str,
+    *overrides: str,
+    data: Path | str | None = None,
+    split: str = "test",
+    name: str | None = None,
+    runs: Path | str = "runs",
+) -> EvaluationResult:
+    """Score predicted maps, with the blind baselines next to them.
+
+    predictions  a folder of maps, a .npz file, or the word `baselines` for these alone
+    data         the folder of images and true maps (default: data.root)
+    split        test, or validation: the tuning validation pairs
+    name         keep their test scores under runs/outside/ by this name, for the report
+
+    Raises UserError for predictions that cannot be read or do not fit the data.
+    """
+    runs = Path(runs)
+    check_request(str(predictions), split, name)
+    config, dataset = prepared(experiment_part(settings_for(Path(data) if data else None, list(overrides))), runs)
+    check_fid(config)
+    pairs = dataset.test if split == "test" else dataset.validation
+    blind = {n: p for n, p in baselines(dataset).items() if split == "test" or not isinstance(p, Oracle)}
+    if str(predictions) == BASELINES:
+        return EvaluationResult(about(dataset, pairs, split), standings(blind, pairs))
+    called = name or Path(predictions).resolve().name
+    if called in blind:
+        raise UserError(f"--name {called} is a baseline's; choose another --name")
+    others = [other for part in (dataset.train, dataset.validation, dataset.test) for other in part.names]
+    maps, remarks = read_predictions(Path(predictions), pairs, others)
+    given = Given(pairs.names, maps)
+    found = EvaluationResult(about(dataset, pairs, split), standings({called: given} | blind, pairs), tuple(remarks))
+    found.predictors[called]["fid"] = frechet(given, pairs, dataset, config)
+    if name is not None:
+        store(runs / OUTSIDE / name, found.answer(), maps, dataset, Path(predictions))
+    return found
+
+
+def check_request(predictions: str, split: str, name: str | None) -> None:
+    """Raises UserError for a request that makes no sense, before any data are read."""
+    if name is not None and (not name or "/" in name or name.startswith(".")):
+        raise UserError(f"--name {name}: it is a folder's name, such as deepgaze")
+    if split not in ("test", "validation"):
+        raise UserError(f"--split {split}: test or validation")
+    if name is not None and split != "test":
+        raise UserError(f"--name {name} keeps test scores for the report; leave out --split {split}")
+    if predictions != BASELINES:
+        check_there(Path(predictions))
+
+
+def settings_for(data: Path | None, overrides: list[str]) -> dict[str, Any]:
+    """All settings, with the folder `data` read as what it looks like, unless data=OPTION says what it is."""
+    if data is None:
+        return compose("unet", overrides)
+    if given := next((o for o in overrides if o.startswith("data.root=")), None):
+        raise UserError(f"--data {data} and {given} both say where the data lie; give one of them")
+    if any(o.startswith("data=") for o in overrides):
+        settings = compose("unet", overrides)
+    elif is_vischema(data):
+        settings = compose("unet", ["data=vischema", *overrides])
+    else:
+        layout = detect(data)
+        settings = compose("unet", ["data=folder", *overrides])
+        settings["data"] |= {"images": layout.images.name, "maps": layout.maps.name}
+        settings["data"] |= {listed: path.name for listed, path in layout.lists.items()}
+        settings["data"] |= {"categories": layout.categories.name if layout.categories else None}
+    settings["data"]["root"] = str(data)
+    return settings
+
+
+def about(dataset: Dataset, pairs: Pairs, split: str) -> Answer:
+    return {
+        "title": dataset.title,
+        "digest": dataset.digest,
+        "size": dataset.size,
+        "coding": dataset.coding,
+        "split": split,
+        "images": len(pairs),
+        "channels_scored": pairs.maps.shape[1],
+    }
+
+
+def standings(predictors: dict[str, Predictor], pairs: Pairs) -> dict[str, Answer]:
+    """Each predictor's scores, its skill against the pixel median with its interval, and what that means."""
+    scored = {name: score(predictor, pairs) for name, predictor in predictors.items()}
+    blind = scored[REFERENCE].per_image()["crps"].cpu().numpy()
+    found: dict[str, Answer] = {}
+    for name, predictor in predictors.items():
+        gained = skill(scored[name].per_image()["crps"].cpu().numpy(), blind) if blind.mean() > 0 else None
+        interval = {"value": gained.value, "low": gained.low, "high": gained.high} if gained else None
+        kind = "oracle" if isinstance(predictor, Oracle) else "given" if isinstance(predictor, Given) else "blind"
+        word = verdict(gained, float(blind.mean())) if gained and kind == "given" else kind
+        found[name] = {"kind": kind, "verdict": word, "skill": interval, "scores": scored[name].result()}
+    return found
+
+
+def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[str, Any]) -> Answer:
+    """The distances of the set of predictions (the first sample of each image), where there are Inception weights."""
+    maps = predictor.predict(pairs)
+    first = maps[:, 0] if maps.ndim == 5 else maps
+    weights, cache = find_weights(config["fid"]["weights"]), expand(config["data"]["cache"])
+    device = chosen_device(config["device"])
+    return distances(pairs.maps, first, dataset.train.maps, weights, device, cache=cache)
+
+
+def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: Path) -> None:
+    """Keep outside predictions as a final keeps its own, so that the report has them in its tables.
+
+    Raises UserError where the name is another's already.
+    """
+    file = folder / "results.json"
+    if file.exists() and (kept := read_checked(file)["source"]) != str(source.resolve()):
+        raise UserError(f"--name {folder.name} is that of {kept}; choose another, or remove {folder}")
+    folder.mkdir(parents=True, exist_ok=True)
+    append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
+    samples = maps if maps.ndim == 5 else maps[:, None]
+    save_predictions(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
+    mine = answer["predictors"][folder.name]
+    results = {
+        "schema": SCHEMA,
+        "exp": "outside",
+        "source": str(source.resolve()),
+        "samples": samples.shape[1],
+        "dataset": answer["data"],
+    }
+    reads = len(list(read_lines(folder / "test_reads.jsonl")))
+    save_json(file, results | {"test_scores": mine["scores"], "fid": mine["fid"], "test_reads": reads})
+
+
+def per_image(maps: Tensor, pairs: Pairs) -> dict[str, Tensor]:
+    return score(Given(pairs.names, maps), pairs, light=True).per_image()

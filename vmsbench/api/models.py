@@ -1,0 +1,52 @@
+"""Trained models from Python: by a sweep's name, a folder, or an MLflow run."""
+
+import re
+import shlex
+from pathlib import Path
+
+from vmsbench.errors import UserError
+from vmsbench.inference.predictor import TrainedModel
+from vmsbench.inference.predictor import load as load_folder
+from vmsbench.store.reader import read_sweep
+from vmsbench.store.sweeps import sweep_named
+
+
+def load(model: str | Path, runs: Path | str = "runs", device: str = "auto") -> TrainedModel:
+    """A trained model, ready to predict.
+
+    model   a sweep's name (its best final is taken), a trial's, final's or training's folder, or an MLflow run's id
+
+    Raises UserError where that is nothing trained to its end.
+    """
+    return load_folder(model_folder(str(model), Path(runs)), device)
+
+
+def model_folder(named: str, runs: Path) -> Path:
+    """The folder of the trained experiment that `named` means.
+
+    A path is that folder; a sweep's name its best final, or its winner while there are no finals; 32 hexadecimal
+    digits an MLflow run, looked for in the sweeps' own notes first and fetched from the server otherwise.
+    Raises UserError where it means nothing.
+    """
+    if re.fullmatch("[0-9a-f]{32}", named):
+        from vmsbench.tracking.mlflow.fetch import folder_of_run
+
+        return folder_of_run(named, runs)
+    if (Path(named) / "config.json").is_file():
+        return Path(named)
+    if not (runs / named / "sweep.json").is_file() and Path(named).is_dir() and (Path(named) / "sweep.json").is_file():
+        runs, named = Path(named).resolve().parent, Path(named).resolve().name
+    return best_of_sweep(sweep_named(named, runs))
+
+
+def best_of_sweep(folder: Path) -> Path:
+    """The final with the best tuning score of the configuration that stands for the sweep; else the winner's trial."""
+    sweep = read_sweep(folder)
+    finals = [final for final in sweep.scored if (final.folder / "checkpoint.pt").is_file()]
+    if finals:
+        return min(finals, key=lambda final: sweep.tuning_mean((final,))).folder
+    if sweep.best is None:
+        raise UserError(
+            f"{folder.name} has no finished trial yet; to continue it: vmsbench resume {shlex.quote(folder.name)}"
+        )
+    return folder / "trials" / sweep.best.id

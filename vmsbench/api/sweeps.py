@@ -1,0 +1,292 @@
+"""Sweeps from Python: tune, resume, final."""
+
+import contextlib
+import math
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsbench.api.models import best_of_sweep
+from vmsbench.api.training import command_line, runs_option
+from vmsbench.config.compose import compose
+from vmsbench.config.instantiate import build
+from vmsbench.config.settings import Config
+from vmsbench.errors import ConfigurationError
+from vmsbench.inference.predictor import TrainedModel
+from vmsbench.inference.predictor import load as load_folder
+from vmsbench.search.pruners import Pruner
+from vmsbench.signals import stoppable
+from vmsbench.store.reader import read_about, read_sweep
+from vmsbench.store.records import SweepRecord
+from vmsbench.store.sweeps import check_name, sweep_named
+from vmsbench.sweep.progress import Lines
+from vmsbench.sweep.status import Status, status
+from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
+from vmsbench.sweep.tune import Driver
+from vmsbench.sweep.tune import final as train_finals
+from vmsbench.sweep.tune import tune as search
+
+LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
+PLACES = ("device", "fid", "launcher", "slots", "tracker")
+
+Go = Callable[[Callback, Driver, Mapping[str, float]], None]
+"""What `run_sweep` runs: it is given who hears of the trials, who runs them, and the slots."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A sweep, as its folder has it.
+
+    finished   False where it was interrupted; the same call, or `vmsbench.resume`, continues it
+    command    the command that continues it
+    """
+
+    folder: Path
+    finished: bool
+    command: str
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def record(self) -> SweepRecord:
+        """All that the folder says, typed."""
+        return read_sweep(self.folder)
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The winner: its trial, its parameters and its tuning score; empty while there is none."""
+        winner = self.record.winner
+        return {"trial": winner["trial"], "params": winner["choice"], "score": winner["score"]} if winner else {}
+
+    @property
+    def finals(self) -> list[dict[str, Any]]:
+        """The finals: the best configurations trained from fresh seeds, with their scores on the test pairs."""
+        return [dict(event) for event in self.record.events if event["event"] == "final"]
+
+    @property
+    def baselines(self) -> Mapping[str, Mapping[str, Any]]:
+        """The test scores of the predictors that ignore the image."""
+        return self.record.baselines["test"]
+
+    @property
+    def trials(self) -> Any:
+        """A row for each trial (its id, state, score, epoch, seconds and parameters): a data frame where pandas is
+        installed, else a list of dictionaries."""
+        rows = [
+            {"trial": one.id, "state": one.state, "score": one.score, "epoch": one.epoch, "seconds": one.seconds}
+            | dict(one.choice)
+            for one in self.record.trials
+        ]
+        try:
+            import pandas
+        except ImportError:
+            return rows
+        return pandas.DataFrame(rows)
+
+    def status(self) -> Status:
+        """How the sweep stands now."""
+        return status(self.folder)
+
+    def model(self, device: str = "auto") -> TrainedModel:
+        """The best final, ready to predict."""
+        return load_folder(best_of_sweep(self.folder), device)
+
+    def summary(self) -> dict[str, Any]:
+        """What the sweep found, for other programs."""
+        head = {"name": self.name, "command": self.command}
+        if not self.finished:
+            return head | {"state": "interrupted"}
+        metric = self.record.metric
+        found = {"metric": metric, "winner": self.best, "finals": self.finals, "baselines": self.baselines}
+        return head | {"state": "finished"} | found
+
+
+def tune(
+    exp: str,
+    *overrides: str,
+    name: str | None = None,
+    epochs: int | None = None,
+    runs: Path | str = "runs",
+    cpus: int | None = None,
+    gpus: int | None = None,
+    callbacks: Iterable[Callback] = (),
+    retry: bool = False,
+    quiet: bool = False,
+) -> SweepResult:
+    """Search for the best configuration, train it again from fresh seeds, and score these on the test pairs.
+
+    exp         unet, gan, diffusion, or another of conf/exp
+    overrides   group=option or key=value, as on the command line
+    name        of the sweep (default: `exp`); a sweep of that name is continued
+    cpus, gpus  to use (default: all)
+    callbacks   hear of every trial (vmsbench.sweep.trial.Callback)
+    retry       try failed trials again
+    quiet       print no line for each trial
+
+    An interrupt (the notebook's stop button, Ctrl-C) lets the trials save, and returns with `finished` False.
+    Raises UserError for settings or data that cannot work.
+    """
+    check_name(name or exp)
+    settings = compose(exp, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
+    command = command_line("tune", exp, overrides, runs, name=name, epochs=epochs)
+    folder = Path(runs) / (name or exp)
+    callback = Callbacks([*([] if quiet else [Lines(folder.name)]), *callbacks])
+    return run_search(settings, folder, command, callback, retry=retry, cpus=cpus, gpus=gpus)
+
+
+def resume(name: str, *overrides: str, runs: Path | str = "runs", **options: Any) -> SweepResult:
+    """Continue a sweep with the settings it was begun with; options as `tune`'s.
+
+    Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
+    """
+    settings = settings_to_resume(name, Path(runs), list(overrides))
+    resume_command = shlex.join(["vmsbench", "resume", name, *overrides, *runs_option(runs)])
+    quiet, callbacks = options.pop("quiet", False), options.pop("callbacks", ())
+    callback = Callbacks([*([] if quiet else [Lines(name)]), *callbacks])
+    return run_search(settings, Path(runs) / name, resume_command, callback, **options)
+
+
+def final(
+    name: str,
+    *overrides: str,
+    top: int = 3,
+    seeds: int = 5,
+    runs: Path | str = "runs",
+    cpus: int | None = None,
+    gpus: int | None = None,
+    callbacks: Iterable[Callback] = (),
+    quiet: bool = False,
+) -> SweepResult:
+    """Train the `top` best configurations of a finished search from `seeds` fresh seeds each, and test them.
+
+    Raises UserError where the search is not finished, or its data have changed.
+    """
+    settings, places = settings_of(name, Path(runs), list(overrides))
+    words = ["vmsbench", "final", name, *overrides, "--top", str(top), "--seeds", str(seeds), *runs_option(runs)]
+    command = shlex.join(words)
+    callback = Callbacks([*([] if quiet else [Lines(name)]), *callbacks])
+    return run_finals(
+        settings, places, Path(runs) / name, command, callback, top=top, seeds=seeds, cpus=cpus, gpus=gpus
+    )
+
+
+def run_search(
+    settings: Config,
+    folder: Path,
+    command: str,
+    callback: Callback,
+    *,
+    retry: bool = False,
+    cpus: int | None = None,
+    gpus: int | None = None,
+) -> SweepResult:
+    """`tune`, with all settings composed."""
+    folder = folder.resolve()
+
+    def go(callback: Callback, driver: Driver, slots: Mapping[str, float]) -> None:
+        search(settings, folder, folder.parent, callback, driver, command, retry, slots)
+
+    return SweepResult(folder, run_sweep(go, settings, folder, callback, cpus=cpus, gpus=gpus), command)
+
+
+def run_finals(
+    settings: Config,
+    places: Config,
+    folder: Path,
+    command: str,
+    callback: Callback,
+    *,
+    top: int,
+    seeds: int,
+    cpus: int | None = None,
+    gpus: int | None = None,
+) -> SweepResult:
+    """`final`, with all settings known."""
+    folder = folder.resolve()
+
+    def go(callback: Callback, driver: Driver, slots: Mapping[str, float]) -> None:
+        train_finals(folder, folder.parent, places, top, seeds, callback, driver, slots)
+
+    return SweepResult(folder, run_sweep(go, settings, folder, callback, cpus=cpus, gpus=gpus), command)
+
+
+def run_sweep(
+    go: Go, settings: Config, folder: Path, callback: Callback, *, cpus: int | None = None, gpus: int | None = None
+) -> bool:
+    """Call `go(callback, driver, slots)` with Ray and the tracker around it; False where it was interrupted."""
+    from vmsbench.ray_backend.driver import run_trials
+    from vmsbench.ray_backend.resources import ray_for, slots_for
+    from vmsbench.tracking.background import Background
+
+    slots = slots_for(settings, cpus, gpus)
+    share = {"slots": slots.count, "cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial}
+    seconds = 3600 * (settings["hours_per_trial"] or math.inf)
+    tracker = build(settings["tracker"])
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(stoppable())
+        started = False
+
+        def driver(source: TrialSource, pruner: Pruner) -> bool:
+            nonlocal started
+            if source.finished or source.halted:
+                return source.finished
+            if not started:
+                callback.began(slots.count, str(slots))
+                stack.enter_context(ray_for(slots, folder))
+                stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
+                started = True
+            epochs = settings["trainer"]["epochs"]
+            return run_trials(source, pruner, slots, callback, settings["metric"], epochs, seconds)
+
+        try:
+            go(callback, driver, share)
+        except KeyboardInterrupt:
+            return False
+    return True
+
+
+def settings_of(name: str, runs: Path, overrides: list[str]) -> tuple[Config, Config]:
+    """The settings of an existing sweep, with overrides that say where things are; and those, by dotted path.
+
+    Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
+    """
+    about = read_about(sweep_named(name, runs))
+    words = check_overrides(name, overrides, PLACES)
+    composed = compose(about["exp"], overrides)
+    given = {"data.root": composed["data"]["root"], "device": composed["device"], "fid": composed["fid"]}
+    places = {path: value for path, value in given.items() if any(word.startswith(path) for word in words)}
+    return composed | {"metric": about["config"]["metric"], "trainer": about["config"]["trainer"]}, places
+
+
+def check_overrides(name: str, overrides: list[str], allowed: tuple[str, ...]) -> list[str]:
+    """The settings that are overridden. Raises ConfigurationError for one that would change the sweep's results."""
+    words = [override.partition("=")[0] for override in overrides]
+    for word in words:
+        if word.partition(".")[0] not in allowed and word != "data.root":
+            raise ConfigurationError(
+                f"{word} is part of what {name} was tuned for; only data.root, {', '.join(allowed)} can change now"
+            )
+    return words
+
+
+def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> Config:
+    """All settings that a sweep was begun with, but for those that say where things are and how much is used."""
+    about = read_about(sweep_named(name, runs))
+    words = check_overrides(name, overrides, (*PLACES, *LIMITS))
+    composed, settings = compose(about["exp"], overrides), about["settings"]
+    for word in words:
+        if word == "data.root":
+            settings["data"]["root"] = composed["data"]["root"]
+        else:
+            settings[word.partition(".")[0]] = composed[word.partition(".")[0]]
+    found: Config = settings
+    return found
+
+
+def warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,32 @@
+"""The tracker from Python: MLflow brought up to date with the folders."""
+
+from pathlib import Path
+
+from vmsbench.config.instantiate import build
+from vmsbench.store.lock import living_owner
+from vmsbench.store.reader import read_about
+from vmsbench.store.sweeps import sweep_folders
+from vmsbench.tracking.tracker import Tracker, Untracked
+
+
+def sync(*names: str, runs: Path | str = "runs") -> dict[str, str]:
+    """Bring MLflow up to date with the folders of the named sweeps (default: all), each where its own tracker says.
+
+    Runs of a sweep that nobody works on any more are ended. Returns the link to each sweep's runs, by name.
+    """
+    runs = Path(runs)
+    links = {}
+    for folder in sweep_folders(runs, names):
+        tracker = tracker_of(folder)
+        tracker.sync(folder, alive=living_owner(folder) is not None)
+        links[folder.name] = tracker.link()
+    return links
+
+
+def tracker_of(folder: Path) -> Tracker:
+    """The tracker that a sweep was begun with; MLflow's where it had none."""
+    from vmsbench.tracking.mlflow.tracker import MlflowTracker
+
+    chosen = read_about(folder).get("settings", {}).get("tracker")
+    tracker: Tracker = build(chosen) if chosen else MlflowTracker()
+    return MlflowTracker() if isinstance(tracker, Untracked) else tracker

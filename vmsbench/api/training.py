@@ -1,0 +1,106 @@
+"""One training from Python: settings in, scores, history and the trained model out."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vmsbench.config.compose import compose
+from vmsbench.config.settings import Config
+from vmsbench.data.pairs import Dataset
+from vmsbench.experiment import Report, config_hash, ignore, run
+from vmsbench.files import read_lines
+from vmsbench.inference.predictor import TrainedModel, load
+from vmsbench.metrics.baselines import score_baselines
+from vmsbench.sweep.tune import experiment_part, prepared, warn_of
+from vmsbench.training.checks import check
+from vmsbench.training.trainer import ShouldStop, never
+
+SINGLE = "single"  # the folder of single trainings, in the runs folder
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished training.
+
+    folder    holds config.json, history.jsonl, checkpoint.pt, results.json
+    results   what results.json holds
+    dataset   what it was trained on
+    """
+
+    folder: Path
+    results: Mapping[str, Any]
+    dataset: Dataset = field(repr=False)
+
+    @property
+    def scores(self) -> Mapping[str, Any]:
+        """On the test pairs where it was a final training, else on the tuning validation pairs."""
+        return self.results.get("test_scores") or self.results["validation_scores"]
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A dictionary for each epoch: losses, scores, seconds."""
+        return list(read_lines(self.folder / "history.jsonl"))
+
+    def baselines(self) -> Mapping[str, Mapping[str, Any]]:
+        """The scores of the predictors that ignore the image, on the same pairs as `scores`."""
+        return score_baselines(self.dataset, "test" if "test_scores" in self.results else "validation")
+
+    def model(self, device: str = "auto") -> TrainedModel:
+        """The trained model, ready to predict."""
+        return load(self.folder, device)
+
+
+def training_settings(exp: str, overrides: Iterable[str], epochs: int | None, seed: int | None, final: bool) -> Config:
+    """All settings of one training. Raises ConfigurationError for those that do not exist or do not fit."""
+    chosen = list(overrides)
+    chosen += [f"trainer.epochs={epochs}"] if epochs is not None else []
+    chosen += [f"seed={seed}"] if seed is not None else []
+    return compose(exp, chosen) | {"test": final}
+
+
+def train(
+    exp: str,
+    *overrides: str,
+    epochs: int | None = None,
+    seed: int | None = None,
+    final: bool = False,
+    runs: Path | str = "runs",
+    on_epoch: Report = ignore,
+    should_stop: ShouldStop = never,
+) -> TrainingResult:
+    """Train one configuration, or continue doing so; what is finished returns at once.
+
+    exp          unet, gan, diffusion, or another of conf/exp
+    overrides    group=option or key=value, as on the command line
+    final        score it on the test pairs, once: no more choices are made after that
+    on_epoch     is called with each line of the history
+    should_stop  is asked between two steps; where it says yes, TrainingInterrupted is raised and all is saved
+
+    Raises UserError for settings or data that cannot work.
+    """
+    return run_training(training_settings(exp, overrides, epochs, seed, final), Path(runs), on_epoch, should_stop)
+
+
+def run_training(
+    settings: Config, runs: Path, on_epoch: Report = ignore, should_stop: ShouldStop = never
+) -> TrainingResult:
+    """`train`, with all settings composed."""
+    config, dataset = prepared(experiment_part(settings), runs)
+    warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))
+    folder = runs / SINGLE / f"{config['exp']}-{config_hash(config)}"
+    return TrainingResult(folder, run(config, folder, on_epoch, should_stop), dataset)
+
+
+def command_line(command: str, exp: str, overrides: Iterable[str], runs: Path | str, **options: Any) -> str:
+    """The command that does the same, to be pasted into a shell; options of None are left out."""
+    words = ["vmsbench", command, "--exp", exp, *overrides]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)] if value is not None else []
+    return shlex.join([*words, *runs_option(runs)])
+
+
+def runs_option(runs: Path | str) -> list[str]:
+    """The option that names the runs folder, where it is not the default."""
+    return ["--runs", str(runs)] if str(runs) != "runs" else []

@@ -1,0 +1,1 @@
+"""The commands, one file each: declaration and body."""

@@ -1,0 +1,27 @@
+"""`vmsbench cancel`: end a sweep's jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmsbench.cli.commands.cluster.logs import submitted
+from vmsbench.cli.options import Runs
+
+
+def cancel(
+    name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Cancel a sweep's jobs. Its trials save; the same command goes on with it later."""
+    cancel_jobs(name, runs)
+
+
+def cancel_jobs(name: str, runs: Path) -> None:
+    from vmsbench.launch.slurm.jobs import cancel
+
+    folder = submitted(name, runs)
+    ended = cancel(folder)
+    print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: no job of it is left in Slurm")

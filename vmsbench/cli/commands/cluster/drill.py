@@ -1,0 +1,94 @@
+"""`vmsbench drill`: whether sweeps survive here what clusters do to them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vmsbench.cli.options import ConfigDir, Gpus, Hours, Json, Nodes, OnLogin, Overrides, Runs, writable
+from vmsbench.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from vmsbench.launch.fault_test import FaultResult, FaultTarget
+    from vmsbench.launch.submit import RunOptions
+
+
+def drill(
+    overrides: Overrides = None,
+    config_dir: ConfigDir = None,
+    gpus: Gpus = None,
+    nodes: Nodes = None,
+    hours: Hours = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 120,
+    patience: Annotated[int, typer.Option(help="Seconds to wait for a recovery, with the time in the queue.")] = 180,
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+    allow_login_node: OnLogin = False,
+) -> None:
+    """Inject faults into a toy sweep and check that it recovers.
+
+    The faults are those of clusters: a signal, a requeue, kill -9 of a trial and of the driver.
+    """
+    from vmsbench.launch.submit import RunOptions
+
+    run_options = RunOptions(nodes=nodes, gpus=gpus, time=hours, allow_login_node=allow_login_node)
+    if not inject_faults(list(overrides or []), writable(runs), run_options, epochs, patience, as_json):
+        raise typer.Exit(1)
+
+
+MINUTES = "30"
+
+
+WORDS = {True: "PASS", False: "FAIL", None: "SKIP"}
+
+
+def inject_faults(
+    overrides: list[str], runs: Path, options: RunOptions, epochs: int, patience: int, as_json: bool
+) -> bool:
+    """Inject faults into a toy sweep and print a line for each recovery.
+
+    Returns False where one failed; its folder stays then. Raises ConfigurationError for settings of the sweep itself,
+    which is always the same.
+    """
+
+    from vmsbench.config.compose import compose
+    from vmsbench.launch.fault_test import FaultTest, InSlurm, Process
+    from vmsbench.launch.slurm.allocation import refuse_login_node
+    from vmsbench.launch.slurm.launcher import Slurm
+    from vmsbench.launch.submit import launcher_of
+
+    for override in overrides:
+        if override.partition("=")[0].partition(".")[0] != "launcher":
+            raise ConfigurationError(f"{override}: a drill takes launcher=slurm and launcher.*; its sweep is its own")
+    options = dataclasses.replace(options, time=options.time or (MINUTES if "launcher=slurm" in overrides else None))
+    launcher = launcher_of(compose("unet", overrides)["launcher"], overrides, runs / "drill", options)
+    folder = runs / "drill" / time.strftime("%Y%m%d-%H%M%S")
+    if not isinstance(launcher, Slurm):
+        refuse_login_node(options.allow_login_node)
+    begin: Callable[..., FaultTarget] = partial(InSlurm, launcher=launcher) if isinstance(launcher, Slurm) else Process
+    verdicts: list[FaultResult] = []
+    for verdict in FaultTest(folder, begin, epochs, patience, tell).run():
+        verdicts.append(verdict)
+        if not as_json:
+            print(f"{WORDS[verdict.passed]}  {verdict.name:<8} {verdict.told}", flush=True)
+    passed = all(verdict.passed is not False for verdict in verdicts)
+    if as_json:
+        print(json.dumps({"passed": passed, "checks": [dataclasses.asdict(verdict) for verdict in verdicts]}))
+    if passed:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"what is left of it, logs too, is in {folder}", file=sys.stderr)
+    return passed
+
+
+def tell(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,25 @@
+"""`vmsbench job` and `vmsbench work`: what batch scripts run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def job(command: Annotated[list[str], typer.Argument()]) -> None:
+    """Run a vmsbench command inside a batch job.
+
+    It is stopped in time, and continued in the next job when this one's time is up.
+    """
+    from vmsbench.launch.supervisor import supervise
+
+    raise typer.Exit(supervise(command))
+
+
+def work(driver: Annotated[str, typer.Argument()], folder: Annotated[Path, typer.Argument()]) -> None:
+    """Lend this job's node to the sweep in FOLDER until the job DRIVER is over; slurm/worker.sh runs it."""
+    from vmsbench.launch.worker import work as lend
+
+    lend(driver, str(folder))

@@ -1,0 +1,61 @@
+"""`vmsbench logs`: what a sweep's jobs wrote."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmsbench.cli.options import Runs
+from vmsbench.errors import UserError, did_you_mean
+
+
+def logs(
+    name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
+    lines: Annotated[int, typer.Option(help="How many of the last lines.")] = 40,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until its job is over.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """The last lines of what a sweep's jobs wrote."""
+    show_logs(name, runs, lines, follow)
+
+
+def submitted(name: str, runs: Path) -> Path:
+    """The folder of a sweep that has jobs. Raises UserError, with the nearest name, where there is none."""
+    there = sorted(file.parent.name for file in runs.glob("*/jobs.jsonl"))
+    if name not in there:
+        raise UserError(
+            f"no jobs of a sweep {name} in {runs}{did_you_mean(name, there)}  (there are: {', '.join(there) or 'none'})"
+        )
+    return runs / name
+
+
+def logs_of(folder: Path) -> dict[str, Path]:
+    """The log of each job, by its number, in the order of submission."""
+
+    from vmsbench.launch.slurm.jobs import notes
+
+    return {str(line["job"]): Path(line["log"]) for line in notes(folder) if line.get("log") and "job" in line}
+
+
+def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
+    from vmsbench.launch.slurm.commands import POLL
+    from vmsbench.launch.slurm.jobs import job_statuses, leading_jobs
+    from vmsbench.launch.submit import follow
+
+    folder = submitted(name, runs)
+    logs = logs_of(folder)
+    there = {job: log for job, log in logs.items() if log.exists()}
+    if not there:
+        raise UserError(f"{name} has written nothing yet: {'; '.join(map(str, job_statuses(folder)))}")
+    for job, log in there.items():
+        with log.open(errors="replace") as file:
+            last = list(deque(file, lines))
+        if len(there) > 1:
+            print(f"== job {job}: {log}")
+        print("".join(last), end="", flush=True)
+    if go_on:
+        job, log = [(job, there[job]) for job in leading_jobs(folder) if job in there][-1]
+        follow(job, log, folder, POLL, shown=log.stat().st_size)

@@ -1,0 +1,42 @@
+"""`vmsbench export`: a trained model as a file for other programs, checked to give the same maps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmsbench.cli.options import (
+    Json,
+    Runs,
+)
+
+
+def export_command(
+    model: Annotated[str, typer.Argument(help="A sweep's name, a trial's or final's folder, or an MLflow run's id.")],
+    format: Annotated[str, typer.Option("--format", help="onnx or torchscript.")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The file (default: NAME.onnx or NAME.pt).")] = None,
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Write a sweep's best final as one file for other programs. It is checked to give the same maps."""
+    export_model(model, format, out, runs, as_json)
+
+
+def export_model(model: str, format: str, out: Path | None, runs: Path, as_json: bool) -> None:
+    from vmsbench.api.models import model_folder
+    from vmsbench.inference.export import TOLERANCE, export
+    from vmsbench.inference.predictor import load
+
+    folder = model_folder(model, runs)
+    suffix = {"torchscript": ".pt"}.get(format, f".{format}")
+    file = out or Path(f"{Path(model).name}{suffix}")
+    apart = export(load(folder, "cpu"), file, format)
+    if as_json:
+        print(json.dumps({"file": str(file), "of": str(folder), "largest_difference": apart}))
+        return
+    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, from {folder}")
+    print(f"  the same maps, to {apart:.1g} in [0, 1] ({TOLERANCE:.1g} would be refused); what goes in and out:")
+    print(f"  {file.with_suffix('.json')}")

@@ -1,0 +1,79 @@
+"""`vmsbench tradeoff`: what more samples and more steps of a diffusion model are worth."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vmsbench.cli.options import (
+    Runs,
+    writable,
+)
+from vmsbench.errors import UserError
+from vmsbench.files import save_json
+from vmsbench.store.sweeps import sweep_named
+from vmsbench.versions import read_checked
+
+
+def tradeoff(
+    name: Annotated[str, typer.Argument(help="A sweep of the diffusion experiment.")],
+    steps: Annotated[str, typer.Option(help="Numbers of sampling steps.")] = "10,25,50,250",
+    samples: Annotated[str, typer.Option(help="Numbers K of samples per image.")] = "1,4,16",
+    images: Annotated[int, typer.Option(min=2, help="Tuning validation pairs, at most.")] = 64,
+    runs: Runs = Path("runs"),
+) -> None:
+    """What more samples and more steps are worth. In scores and in seconds; the report draws it."""
+    measure(name, writable(runs), steps, samples, images)
+
+
+def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> None:
+    """Score the sweep's best model under each number of steps and samples on tuning validation pairs, and print it.
+
+    The result is runs/NAME/tradeoff.json. No test pair is read. Raises UserError where the data have changed.
+    """
+
+    from vmsbench.api.models import model_folder
+    from vmsbench.config.instantiate import build
+    from vmsbench.inference.predictor import load
+    from vmsbench.inference.sampling_sweep import tradeoff as sampling_sweep
+    from vmsbench.metrics.baselines import PixelMedian
+    from vmsbench.metrics.baselines import evaluate as score
+
+    folder = sweep_named(name, runs)
+    chosen = model_folder(name, runs)
+    config = read_checked(chosen / "config.json")
+    dataset = build(config["data"])
+    if dataset.digest != config["data"]["digest"]:
+        raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")
+    predictor = load(chosen, config["device"])
+    there = len(dataset.validation)
+    count = min(images, there)
+    pairs = dataset.validation.subset([at * there // count for at in range(count)])  # spread over the list's order
+    rows: list[dict[str, Any]] = []
+    print(f"{name}: {chosen.name}, {len(pairs)} tuning validation pairs")
+    print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")
+    for row in sampling_sweep(predictor, pairs, numbers(steps, "--steps"), numbers(samples, "--samples")):
+        rows.append(row)
+        print(
+            f"{row['steps']:>7} {row['samples']:>8} {row['l1']:>11.4f} {row['l1_median']:>14.4f} {row['crps']:>9.4f} "
+            f"{row['seconds_per_image']:>13.3g}",
+            flush=True,
+        )
+    blind = score(PixelMedian(dataset.train), pairs, light=True).result()["l1"]
+    print(f"  pixel median, which ignores the image: {blind:.4f}")
+    about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
+    about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    save_json(folder / "tradeoff.json", about | {"pixel_median": blind, "rows": rows})
+    print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {shlex.quote(name)} draws it", file=sys.stderr)
+
+
+def numbers(text: str, option: str) -> list[int]:
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError as error:
+        raise UserError(f"{option} {text}: whole numbers with commas between, such as 10,50") from error

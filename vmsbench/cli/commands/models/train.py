@@ -1,0 +1,137 @@
+"""`vmsbench train`: one training, with a bar in a terminal and lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vmsbench.cli.options import (
+    ConfigDir,
+    Epochs,
+    Exp,
+    Json,
+    OnLogin,
+    Overrides,
+    Quiet,
+    Runs,
+    writable,
+)
+from vmsbench.cli.progress import terminal
+from vmsbench.cli.submission import command_line
+from vmsbench.errors import UNFINISHED
+from vmsbench.files import plain
+
+if TYPE_CHECKING:
+    from vmsbench.api.training import TrainingResult
+    from vmsbench.experiment import Report
+
+
+def train(
+    exp: Exp,
+    overrides: Overrides = None,
+    config_dir: ConfigDir = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed; the same as seed=N.")] = None,
+    epochs: Epochs = None,
+    last: Annotated[
+        bool, typer.Option("--final", help="Score it once on the test pairs; make no choices after that.")
+    ] = False,
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+    allow_login_node: OnLogin = False,
+) -> None:
+    """Train one configuration, and score it on the validation pairs. The same command continues it."""
+    from vmsbench.api.training import training_settings
+    from vmsbench.launch.slurm.allocation import refuse_login_node
+
+    settings = training_settings(exp, overrides or [], epochs, seed, last)
+    refuse_login_node(allow_login_node)
+    if not train_one(settings, writable(runs), quiet=quiet, as_json=as_json):
+        raise typer.Exit(UNFINISHED)
+
+
+def train_one(settings: dict[str, Any], runs: Path, *, quiet: bool, as_json: bool) -> bool:
+    """Train, evaluate and print; False where it was stopped before its end."""
+    from vmsbench.api.training import run_training
+    from vmsbench.signals import noted
+    from vmsbench.training.trainer import TrainingInterrupted
+
+    with noted() as should_stop, showing(settings["trainer"]["epochs"], quiet or as_json) as on_epoch:
+        try:
+            result = run_training(settings, runs, on_epoch, should_stop)
+        except TrainingInterrupted:
+            print(f"stopped before the end; to continue:\n  {command_line()}", file=sys.stderr)
+            return False
+    print_json(result) if as_json else print_text(result)
+    return True
+
+
+def print_json(result: TrainingResult) -> None:
+    from vmsbench.metrics.baselines import score_baselines
+
+    blind = score_baselines(result.dataset, "validation")["pixel_median"]
+    print(json.dumps({"folder": str(result.folder), "results": dict(result.results), "pixel_median": plain(blind)}))
+
+
+def print_text(result: TrainingResult) -> None:
+    from vmsbench.metrics.baselines import score_baselines
+
+    results, dataset = result.results, result.dataset
+    print(f"{results['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
+    print_scores(results["validation_scores"], score_baselines(dataset, "validation")["pixel_median"])
+    if "test_scores" in results:
+        print(f"on {len(dataset.test)} test pairs, read {results['test_reads']} times by this training:")
+        print_scores(results["test_scores"], score_baselines(dataset, "test")["pixel_median"])
+    for name, value in results["info"].items():
+        print(f"  {name.replace('_', ' ')}: {value} px")
+    for diagnostic in results["diagnostics"]:
+        print(f"  {diagnostic}")
+    print(f"  {result.folder}")
+
+
+def print_scores(scores: Mapping[str, Any], blind: Mapping[str, Any]) -> None:
+    print(f"  L1 {scores['l1']:.4f} in [-1,1], {scores['l1_unit']:.4f} in [0,1]; CRPS {scores['crps']:.4f}")
+    print(f"  pixel median, which ignores the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
+
+
+def line(record: dict[str, Any], epochs: int) -> str:
+    scores = record.get("scores") or {}
+    validation = f"  validation L1 {scores['l1']:.4f} ([0,1]: {scores['l1_unit']:.4f})" if "l1" in scores else ""
+    losses = f"loss {record['train_loss']['loss']:.4f}, validation {record['validation_loss']['loss']:.4f}"
+    return f"{time.strftime('%H:%M:%S')} epoch {record['epoch']}/{epochs}  {losses}{validation}"
+
+
+@contextmanager
+def showing(epochs: int, quiet: bool) -> Iterator[Report]:
+    """Who hears of each epoch: nobody, a bar in a terminal, or lines elsewhere."""
+    from vmsbench.experiment import ignore
+
+    if quiet:
+        yield ignore
+    elif terminal():
+        yield from bar(epochs)
+    else:
+        yield lambda record: print(line(record, epochs), flush=True)
+
+
+def bar(epochs: int) -> Iterator[Report]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    now = TextColumn("{task.fields[now]}")
+    columns = (TextColumn("epoch"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), now)
+    with Progress(*columns) as progress:
+        task = progress.add_task("", total=epochs, now="")
+
+        def show(record: dict[str, Any]) -> None:
+            scores = record.get("scores") or {}
+            shown = f"L1 {scores['l1']:.4f}" if "l1" in scores else progress.tasks[0].fields["now"]
+            progress.update(task, completed=record["epoch"], now=shown)
+
+        yield show

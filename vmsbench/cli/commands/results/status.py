@@ -1,0 +1,161 @@
+"""`vmsbench status`: how sweeps stand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vmsbench.cli.options import (
+    Json,
+    Runs,
+)
+from vmsbench.config.format import describe, duration, number, short
+from vmsbench.errors import UserError
+from vmsbench.files import plain
+from vmsbench.store.sweeps import sweep_named
+
+if TYPE_CHECKING:
+    from vmsbench.launch.slurm.jobs import JobStatus
+    from vmsbench.sweep.status import Status
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(help="A sweep (default: all).")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until the sweep is over.")] = False,
+    as_json: Json = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """How a sweep stands, at any time, from its folder alone."""
+    show_status(runs, name, watch, as_json)
+
+
+WIDTH = 80
+
+
+PERIOD = 2.0
+
+
+SHOWN_FAILURES = 5
+
+
+NOT_BEGUN = "not begun"  # its job waits, or ended before the sweep
+
+
+def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> None:
+    """Print how a sweep stands, or all of them; with `watch` again and again until it is over or Ctrl-C."""
+
+    from vmsbench.launch.slurm.commands import POLL
+
+    there = sorted({file.parent for kind in ("sweep.json", "jobs.jsonl") for file in runs.glob(f"*/{kind}")})
+    if not there and not name:
+        raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
+    folders = [folder for folder in there if name in (None, folder.name)] or [sweep_named(str(name), runs)]
+    asked = float("-inf")
+    while True:
+        if time.monotonic() - asked >= POLL:
+            asked, jobs = time.monotonic(), {folder: jobs_seen(folder) for folder in folders}
+        found = {folder: standing(folder, jobs[folder]) for folder in folders}
+        if as_json:
+            values = [
+                (plain(dataclasses.asdict(one)) if one else {"name": folder.name, "state": NOT_BEGUN})
+                | {"jobs": [dataclasses.asdict(job) for job in jobs[folder]]}
+                for folder, one in found.items()
+            ]
+            print(json.dumps(values[0] if name else values), flush=True)
+        else:
+            if watch and sys.stdout.isatty():
+                print("\x1b[2J\x1b[H", end="")
+            shown = [
+                "\n".join([*(lines(one) if one else [f"{folder.name}: {NOT_BEGUN}"]), *wrapped_jobs(jobs[folder])])
+                for folder, one in found.items()
+            ]
+            print("\n\n".join(shown), flush=True)
+        alive = any(one and one.state == "running" for one in found.values())
+        if not watch or not (alive or any(job.live for told_of in jobs.values() for job in told_of)):
+            return
+        time.sleep(PERIOD)
+
+
+def lines(one: Status) -> list[str]:
+    """A sweep's standing, in at most 80 columns."""
+    owner = f" (process {one.owner['pid']} on {one.owner['host']})" if one.owner else ""
+    counts = ", ".join(f"{count} {kind}" for kind, count in one.trials.items() if count) or "no trials yet"
+    out = [cut(f"{one.name}: {one.state}{owner}; {counts}" + (f", {one.finals} finals" if one.finals else ""))]
+    if one.state == "interrupted" and one.why:
+        out += wrapped(one.why)
+    if one.incumbent:
+        choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in one.incumbent["parameters"].items())
+        out.append(cut(f"best so far: tuning {one.metric} {one.incumbent['score']:.4f}  {one.incumbent['trial']}"))
+        out += wrapped(choice)
+    out += ["", f"  {'parameter':<28} {'value':<26} {'score':>9} {'next best':>10}"]
+    for step in one.walk:
+        value = describe(step.value) if step.settled else f"({step.options} options)"
+        out.append(
+            f"  {cut(short(step.parameter), 28):<28} {cut(value, 26):<26} {number(step.score):>9} "
+            f"{number(step.runner_up):>10}"
+        )
+    if one.running:
+        word = "running" if one.state == "running" else "to go on"
+        out += ["", f"  {word:<14} {'tries':<30} {'epoch':>9} {'s/epoch':>8} {'score':>9}"]
+        for run in one.running:
+            tries = f"{short(run.parameter)}={describe(run.choice.get(run.parameter))}" if run.parameter else "-"
+            speed = f"{run.seconds_per_epoch:.1f}" if run.seconds_per_epoch else "-"
+            out.append(
+                f"  {run.trial:<14} {cut(tries, 30):<30} {f'{run.epoch}/{run.epochs}':>9} {speed:>8} "
+                f"{number(run.score):>9}"
+            )
+    if one.causes:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in one.failures.items())
+        out += ["", cut(f"failed: {kinds}")]
+        out += [cut(f"  {trial}  {cause}") for trial, _, cause in one.causes[:SHOWN_FAILURES]]
+        out.append("  vmsbench why TRIAL tells more")
+    hours = {name: value for name, value in dataclasses.asdict(one.hours).items() if value >= 0.005}
+    spent = ", ".join(f"{name} {value:.2f}" for name, value in hours.items()) or "less than 0.01"
+    out += ["", cut(f"slot hours: {spent}")]
+    if one.eta and one.state == "running":
+        out.append(f"the search is over in at most {duration(one.eta)}")
+    return out
+
+
+def wrapped_jobs(jobs: list[JobStatus]) -> list[str]:
+    return [line for job in jobs for line in wrapped(str(job))]
+
+
+def cut(text: str, width: int = WIDTH) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:
+    """How a sweep stands, None before it begins; where its process is gone, its jobs say how it ended."""
+    from vmsbench.sweep.status import status
+
+    if not (folder / "sweep.json").exists():
+        return None
+    one, why = status(folder), ending_of(jobs)
+    return dataclasses.replace(one, state="interrupted", why=why) if one.state == "dead" and why else one
+
+
+def ending_of(jobs: list[JobStatus]) -> str | None:
+    """How Slurm ended the jobs of a sweep, where all are over and the last one did not complete."""
+    if not jobs or not all(one.over for one in jobs) or jobs[-1].state == "COMPLETED":
+        return None
+    return f"{jobs[-1].state}: {jobs[-1].reason}"
+
+
+def jobs_seen(folder: Path) -> list[JobStatus]:
+    """What Slurm says of a sweep's jobs; nothing where it has none."""
+    from vmsbench.launch.slurm.jobs import job_statuses, jobs_of
+
+    return job_statuses(folder) if jobs_of(folder) else []

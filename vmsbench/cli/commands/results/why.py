@@ -1,0 +1,39 @@
+"""`vmsbench why`: what became of a trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vmsbench.cli.commands.results.status import WIDTH, cut, wrapped
+from vmsbench.cli.options import (
+    Runs,
+)
+from vmsbench.config.format import describe, short
+
+if TYPE_CHECKING:
+    from vmsbench.sweep.status import Why
+
+
+def why(
+    trial: Annotated[str, typer.Argument(help="A trial's name, or the beginning of it.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Why a trial ended. The cause, the end of its log, and the command that runs it alone."""
+    show_why(runs, trial)
+
+
+def show_why(runs: Path, trial: str) -> None:
+    from vmsbench.sweep.status import why
+
+    found: Why = why(runs, trial)
+    choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in found.choice.items())
+    named = f" ({found.kind})" if found.kind else ""
+    print(f"{found.folder.name}: {found.state}{named} after epoch {found.epoch}")
+    print("\n".join([*wrapped(choice), *wrapped(found.cause or "")]))
+    print(f"the end of {found.folder / 'log.txt'}:" if found.log else "no log")
+    for line in found.log:
+        print(cut(f"  {line}", 2 * WIDTH))
+    print(f"the same alone:\n  {found.command}")

@@ -1,0 +1,1 @@
+"""Commands that search: tune, plan, resume, final, ablate, demo."""

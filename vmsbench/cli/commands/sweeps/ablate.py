@@ -1,0 +1,51 @@
+"""`vmsbench ablate`: what each option of one group is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmsbench.cli.options import (
+    ConfigDir,
+    Cpus,
+    Epochs,
+    Exp,
+    Gpus,
+    Json,
+    OnLogin,
+    Overrides,
+    Quiet,
+    Runs,
+)
+from vmsbench.cli.submission import submit_search, with_epochs
+
+
+def ablate(
+    group: Annotated[str, typer.Argument(help="What is varied: augment, target, network, ...")],
+    exp: Exp,
+    overrides: Overrides = None,
+    config_dir: ConfigDir = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each option, each from its own seed.")] = 3,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    name: Annotated[str | None, typer.Option(help="The sweep's name (default: EXP-ablate-GROUP).")] = None,
+    epochs: Epochs = None,
+    runs: Runs = Path("runs"),
+    retry: Annotated[bool, typer.Option("--retry", help="Try failed trials again.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    allow_login_node: OnLogin = False,
+) -> None:
+    """What each option of one choice is worth, over several seeds. The report draws it."""
+    from vmsbench.launch.submit import RunOptions
+    from vmsbench.sweep.ablation import ablation
+
+    settings = ablation(exp, group, seeds, with_epochs(overrides, epochs))
+    named = name or f"{exp}-ablate-{group.partition('@')[0]}"
+    options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
+    code = submit_search(
+        settings, overrides, named, runs=runs, options=options, retry=retry, quiet=quiet, as_json=as_json
+    )
+    raise typer.Exit(code)

@@ -1,0 +1,187 @@
+"""`vmsbench plan`: what a sweep will take, before it begins."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vmsbench.cli.options import (
+    ConfigDir,
+    Cpus,
+    Epochs,
+    Exp,
+    Gpus,
+    Hours,
+    Json,
+    Nodes,
+    OnLogin,
+    Overrides,
+    PerGpu,
+    Runs,
+    SweepName,
+    writable,
+)
+from vmsbench.cli.submission import settings_for
+from vmsbench.config.format import describe, short
+from vmsbench.files import plain
+
+if TYPE_CHECKING:
+    from vmsbench.launch.submit import RunOptions
+    from vmsbench.ray_backend.driver import Slots
+    from vmsbench.sweep.budget import Budget
+    from vmsbench.sweep.plan import Cost, Plan
+
+
+def plan(
+    exp: Exp,
+    overrides: Overrides = None,
+    config_dir: ConfigDir = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    per_gpu: PerGpu = None,
+    name: SweepName = None,
+    epochs: Epochs = None,
+    runs: Runs = Path("runs"),
+    calibrate: Annotated[bool, typer.Option(help="Measure what was not trained yet, for 20 seconds at most.")] = True,
+    as_json: Json = False,
+    nodes: Nodes = None,
+    hours: Hours = None,
+    allow_login_node: OnLogin = False,
+) -> None:
+    """What `tune` with the same words would take. Trials, epochs, hours, bytes: nothing is started.
+
+    The search is played twenty times on made-up curves with the real rules.
+    """
+    from vmsbench.launch.submit import RunOptions
+
+    settings = settings_for(exp, overrides, epochs, per_gpu)
+    options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=hours, allow_login_node=allow_login_node)
+    show_plan(settings, list(overrides or []), name or exp, writable(runs), options, calibrate, as_json)
+
+
+WIDTH, NAMES = 80, 14
+
+
+SEARCHERS = {
+    "CoordinateSearch": "coordinate search",
+    "GridSearch": "grid",
+    "RandomSearch": "random search",
+    "Tpe": "TPE",
+}
+
+
+SCHEDULERS = {"GuardedAshaPruner": "ASHA", "AshaPruner": "plain ASHA", "IncumbentPruner": "the incumbent rule"}
+
+
+def show_plan(
+    settings: dict[str, Any],
+    overrides: list[str],
+    name: str,
+    runs: Path,
+    run_options: RunOptions,
+    calibrate: bool,
+    as_json: bool,
+) -> None:
+    """Print what the sweep will take, on this machine or in the job that it would be handed to."""
+
+    import torch
+
+    from vmsbench.launch.slurm.allocation import login_node
+    from vmsbench.launch.slurm.launcher import Slurm
+    from vmsbench.launch.submit import launcher_of
+    from vmsbench.ray_backend.driver import Slots
+    from vmsbench.ray_backend.resources import slots_for
+    from vmsbench.sweep.budget import read_budget
+    from vmsbench.sweep.plan import plan
+
+    launcher = launcher_of(settings["launcher"], overrides, runs / name, run_options)
+    job = launcher if isinstance(launcher, Slurm) else None
+    share = settings["slots"]
+    if job:
+        slots = Slots(job.cpus, job.gpus, share["cpus"], share["gpus"] * bool(job.gpus), job.nodes)
+    else:
+        slots = slots_for(settings, run_options.cpus, run_options.gpus)
+    torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
+    may_train = calibrate and job is None and (run_options.allow_login_node or not login_node())
+    found = plan(
+        settings, runs.resolve(), slots.count, may_train, lambda text: print(text, file=sys.stderr, flush=True)
+    )
+    budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial)
+    jobs = math.ceil(found.cost.clock / job.hours) if job and found.cost else None
+    if as_json:
+        asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": str(job.time)}
+        share_of = {"cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial}
+        told = dataclasses.asdict(found) | {"trial": share_of, "job": asked, "jobs": jobs, "budget": settings["budget"]}
+        print(json.dumps({"name": name} | plain(told)))
+        return
+    print("\n".join(lines(found, name, settings, slots, budget)))
+    if job:
+        each = f"{job.nodes} nodes of {job.gpus} GPUs and {job.cpus} cores, {job.time}"
+        over = "" if jobs is None else f"; the sweep fills {jobs} of such length, one after the other"
+        print("\n".join(entry("Slurm", f"a job of {each}{over}")))
+
+
+def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget: Budget) -> list[str]:
+    rule = SCHEDULERS.get(settings["pruner"]["_target_"].rpartition(".")[2])
+    searcher = SEARCHERS.get(settings["searcher"]["_target_"].rpartition(".")[2], "search")
+    many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
+    out = [f"{name}: {searcher} over {len(found.walk)} parameters{many}"]
+    for number, step in enumerate(found.walk, start=1):
+        when = f"  (where {', '.join(f'{short(p)}={describe(v)}' for p, v in step.when.items())})" if step.when else ""
+        options = ", ".join(map(shown, step.options))
+        out += wrapped(f"{number:>3}  {short(step.param)}: {options}{when}", " " * 7)
+    finals = f", then {found.finals} finals" if found.finals else ""
+    out += entry("trials", f"about {found.trials:.0f}, at most {found.trials_at_most}{finals}")
+    epochs = f"about {found.epochs + found.final_epochs:,.0f}, at most {found.epochs_at_most + found.final_epochs:,}"
+    out += entry("epochs", f"{epochs}, finals included" + (f"; {rule} stops the rest" if rule else ""))
+    out += entry("pace", found.pace)
+    out += entry("files", f"about {found.files:,}" + (f", {megabytes(found.cost.bytes)}" if found.cost else ""))
+    if found.cost:
+        out += hours(found.cost, slots, budget)
+    else:
+        out += entry("hours", "not known; they are once a trial was trained, or where vmsbench plan may measure")
+    return out
+
+
+def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
+    per = "GPU" if slots.gpus_per_trial else "CPU"
+    each = slots.gpus_per_trial or slots.cpus_per_trial
+    out = entry("an epoch", f"about {long(cost.seconds_per_epoch / 3600)}, looks and judging included")
+    out += entry("on the clock", f"about {long(cost.clock)} with {slots.count} trials at once on {slots}")
+    out += entry(f"{per}-hours", f"about {cost.hours * each:.3g}, at most {cost.hours_at_most * each:.3g}")
+    if budget.hours is not None:
+        needed, most = cost.hours * budget.per_hour, cost.hours_at_most * budget.per_hour
+        enough = "suffices" if most <= budget.hours else "should do" if needed <= budget.hours else "will not do"
+        out += entry("budget", f"{budget.text} {enough}")
+    return out
+
+
+def shown(option: Any) -> str:
+    return str(option["name"]) if isinstance(option, dict) and "name" in option else describe(option)
+
+
+def long(time: float) -> str:
+    """Hours in the unit that a person would use."""
+    seconds = time * 3600
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{time:.1f} h"
+
+
+def megabytes(count: float) -> str:
+    return f"{count / 1e6:,.0f} MB" if count < 1e10 else f"{count / 1e9:,.0f} GB"
+
+
+def entry(name: str, text: str) -> list[str]:
+    return wrapped(f"{name:<{NAMES}}{text}", " " * NAMES)
+
+
+def wrapped(text: str, under: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=under, break_long_words=False, break_on_hyphens=False)

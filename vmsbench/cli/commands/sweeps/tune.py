@@ -1,0 +1,80 @@
+"""`vmsbench tune`: search for the best configuration, and test it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmsbench.cli.options import (
+    ConfigDir,
+    Cpus,
+    Epochs,
+    Exp,
+    Gpus,
+    Hours,
+    Json,
+    Nodes,
+    OnLogin,
+    Overrides,
+    PerGpu,
+    Quiet,
+    Runs,
+    SweepName,
+    writable,
+)
+from vmsbench.cli.submission import settings_for, submit_search
+
+
+def tune(
+    exp: Exp,
+    overrides: Overrides = None,
+    config_dir: ConfigDir = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    per_gpu: PerGpu = None,
+    name: SweepName = None,
+    epochs: Epochs = None,
+    runs: Runs = Path("runs"),
+    retry: Annotated[bool, typer.Option("--retry", help="Try failed trials again.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    nodes: Nodes = None,
+    hours: Hours = None,
+    wait: Annotated[bool, typer.Option("--wait", help="launcher=slurm: show the job's log until it is over.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="launcher=slurm: only print the batch script.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="launcher=slurm: only ask sbatch whether it would accept the job.")
+    ] = False,
+    allow_login_node: OnLogin = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what it would take, as vmsbench plan does.")
+    ] = False,
+) -> None:
+    """Search for the best configuration, and test it.
+
+    The same command continues a sweep that was interrupted.
+    """
+    from vmsbench.launch.submit import RunOptions
+
+    settings = settings_for(exp, overrides, epochs, per_gpu)
+    options = RunOptions(
+        nodes=nodes,
+        gpus=gpus,
+        cpus=cpus,
+        time=hours,
+        wait=wait,
+        show=show,
+        check=check,
+        allow_login_node=allow_login_node,
+    )
+    if dry:
+        from vmsbench.cli.commands.sweeps.plan import show_plan
+
+        show_plan(settings, list(overrides or []), name or exp, writable(runs), options, True, as_json)
+        return
+    code = submit_search(
+        settings, overrides, name or exp, runs=runs, options=options, retry=retry, quiet=quiet, as_json=as_json
+    )
+    raise typer.Exit(code)

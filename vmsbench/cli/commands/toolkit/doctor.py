@@ -1,0 +1,254 @@
+"""`vmsbench doctor`: whether everything that a study needs is there and works."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vmsbench.cli.options import (
+    Json,
+    Runs,
+)
+from vmsbench.errors import UserError
+
+
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="A folder of images and maps (default: $VMSBENCH_DATA).")] = None,
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Whether all that a study needs is there and works.
+
+    Each is ok, or what to do; exit code 1 where something is bad.
+    """
+    if not print_findings(runs, data, as_json):
+        raise typer.Exit(1)
+
+
+State = Literal["ok", "note", "bad"]
+
+
+GIGA = 1e9
+
+
+LEAST_DISK, GOOD_DISK = 1.0, 10.0  # GB; a sweep's checkpoints take a few
+
+
+LEAST_FILES = 4096  # open files; Ray's processes have many
+
+
+LEAST_PROCESSES = 1024
+
+
+LEAST_SHARED = 0.25  # GB of /dev/shm for Ray's object store
+
+
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is so, and what to do about it where anything is to be done.
+
+    state   ok; note: works without, but something is n/a or slow; bad: vmsbench does not work so
+    """
+
+    name: str
+    state: State
+    said: str
+    fix: str = ""
+
+
+def examine(runs: Path, data: Path | None) -> Iterator[Finding]:
+    """Every check in turn. One that stumbles is a finding itself, and the others go on."""
+    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "Python": python,
+        "torch": torch_works,
+        "GPUs": gpus,
+        "Ray": ray_starts,
+        "MLflow": lambda: mlflow_answers(runs),
+        "Slurm": slurm,
+        "disk": lambda: disk(runs),
+        "limits": limits,
+        "data": lambda: dataset(data),
+        "Inception weights": weights,
+    }
+    for name, check in checks.items():
+        try:
+            yield from check()
+        except UserError as error:
+            yield Finding(name, "bad", str(error))
+        except PackageNotFoundError as error:
+            yield Finding(name, "bad", f"{error.name} is not installed", "make install, or pip install vmsbench")
+        except Exception as error:  # a library that is there and broken raises whatever it likes
+            first = next(iter(str(error).splitlines()), "")
+            yield Finding(name, "bad", f"{type(error).__name__}: {first}", "make install makes a fresh environment")
+
+
+def python() -> Iterator[Finding]:
+    said = f"{sys.version.split()[0]}, {sys.executable}"
+    old = sys.version_info < (3, 11)
+    yield Finding("Python", "bad" if old else "ok", said, "make PYTHON=python3.11 install" if old else "")
+
+
+def torch_works() -> Iterator[Finding]:
+    import torch
+
+    torch.nn.Conv2d(3, 4, 3)(torch.zeros(1, 3, 8, 8)).sum().backward()  # type: ignore[no-untyped-call]
+    cores = len(os.sched_getaffinity(0))
+    yield Finding("torch", "ok", f"{torch.__version__} learns on the CPU; {cores} cores for this process")
+
+
+def gpus() -> Iterator[Finding]:
+    import torch
+
+    if not torch.cuda.is_available():
+        there = shutil.which("nvidia-smi") is not None
+        said = "nvidia-smi is here, but torch sees no GPU" if there else "none: trainings run on the CPU"
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
+        fix = "unset CUDA_VISIBLE_DEVICES" if hidden else f"a torch built for this driver (this is {torch.__version__})"
+        yield Finding("GPUs", "bad" if there else "note", said, fix if there else "")
+    for number in range(torch.cuda.device_count()):
+        device = torch.device("cuda", number)
+        with torch.cuda.device(device):
+            torch.nn.Conv2d(3, 4, 3, device=device)(torch.zeros(1, 3, 8, 8, device=device)).sum().item()
+            free, total = torch.cuda.mem_get_info()
+        used = 1 - free / total > 0.5
+        precision = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+        said = f"{number}: {torch.cuda.get_device_name(device)}, {free / GIGA:.0f} of {total / GIGA:.0f} GB free"
+        fix = f"somebody uses it: nvidia-smi tells who; CUDA_VISIBLE_DEVICES leaves {number} out"
+        yield Finding("GPUs", "note" if used else "ok", f"{said}, {precision}", fix if used else "")
+
+
+def ray_starts() -> Iterator[Finding]:
+    from vmsbench.ray_backend.driver import local_cluster, nodes_there
+
+    with local_cluster(1, 0):
+        nodes = nodes_there()
+    said = f"{version('ray')} starts a cluster of its own and takes it down"
+    yield Finding("Ray", "ok" if nodes == 1 else "bad", said if nodes == 1 else f"{nodes} nodes after its start")
+
+
+def mlflow_answers(runs: Path) -> Iterator[Finding]:
+    from vmsbench.tracking.mlflow.tracker import reach
+
+    try:
+        said = reach(runs)
+    except UserError as error:
+        fix = "start the server, set MLFLOW_TRACKING_URI again or unset it; sweeps go on, vmsbench sync catches up"
+        yield Finding("MLflow", "note", str(error), fix)
+    else:
+        yield Finding("MLflow", "ok", f"{version('mlflow')}: {said}")
+
+
+def slurm() -> Iterator[Finding]:
+    from vmsbench.launch.slurm.allocation import allocation, login_node
+    from vmsbench.launch.slurm.commands import ask
+
+    if shutil.which("sbatch") is None:
+        yield Finding("Slurm", "note", "none here: launcher=slurm and slurm/*.sh need a cluster's login node")
+        return
+    partitions = ask("sinfo", "--noheader", "--format=%P %a %D nodes", patience=10)
+    if partitions is None:
+        fix = "systemctl status munge slurmctld, or ask the site's help desk"
+        yield Finding("Slurm", "note", "sbatch is here, but sinfo does not answer", fix)
+        return
+    where = f"in job {given.job}" if (given := allocation()) else "a login node" if login_node() else "a node of it"
+    yield Finding("Slurm", "ok", f"{where}; partitions: {'; '.join(partitions.split(chr(10))[:6])}")
+
+
+def disk(runs: Path) -> Iterator[Finding]:
+    place = next(folder for folder in (runs.resolve(), *runs.resolve().parents) if folder.is_dir())
+    free = shutil.disk_usage(place).free / GIGA
+    try:
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        yield Finding("disk", "bad", f"cannot write into {place} ({error.strerror})", "choose another by --runs")
+        return
+    state: State = "bad" if free < LEAST_DISK else "note" if free < GOOD_DISK else "ok"
+    fix = f"make room, or --runs on another disk; {GOOD_DISK:.0f} GB are plenty" if state != "ok" else ""
+    yield Finding("disk", state, f"{free:.1f} GB free in {place}", fix)
+    with suppress(OSError):
+        shared = shutil.disk_usage("/dev/shm").free / GIGA
+        few = shared < LEAST_SHARED
+        fix = "a container needs --shm-size=1g" if few else ""
+        yield Finding("shared memory", "note" if few else "ok", f"{shared:.1f} GB free in /dev/shm, for Ray", fix)
+
+
+def limits() -> Iterator[Finding]:
+    for what, kind, least, flag in (
+        ("open files", resource.RLIMIT_NOFILE, LEAST_FILES, "-n"),
+        ("processes", resource.RLIMIT_NPROC, LEAST_PROCESSES, "-u"),
+    ):
+        soft, hard = resource.getrlimit(kind)
+        few = soft not in (resource.RLIM_INFINITY, -1) and soft < least
+        can = hard in (resource.RLIM_INFINITY, -1) or hard >= least
+        fix = f"ulimit {flag} {least}" if can else "ask for a higher hard limit in /etc/security/limits.conf"
+        said = "any number" if soft == resource.RLIM_INFINITY else f"{soft} at most"
+        yield Finding(what, "bad" if few else "ok", said, fix if few else "")
+
+
+def dataset(told: Path | None) -> Iterator[Finding]:
+    from vmsbench.data.indexing import scan
+    from vmsbench.data.layout import detect
+
+    root = told or os.environ.get("VMSBENCH_DATA")
+    if not root:
+        said = "no folder given; data=standin needs none"
+        yield Finding("data", "note", said, "export VMSBENCH_DATA=/path/to/vischema_plus, or doctor --data PATH")
+        return
+    found = scan(detect(root), everything=True)
+    said = f"{len(found.files)} pairs in {root}"
+    if found.problems:
+        said += f"; {len(found.problems)} problems, the first: {found.problems[0]}"
+    yield Finding(
+        "data", "bad" if found.problems else "ok", said, f"vmsbench data check {root}" if found.problems else ""
+    )
+
+
+def weights() -> Iterator[Finding]:
+    from vmsbench.metrics.inception import NoWeights, find_weights
+
+    found = find_weights()
+    if isinstance(found, NoWeights):
+        said = "not there: FID is n/a, every other score is there" if found.missing else found.reason
+        yield Finding("Inception weights", "note", said, "vmsbench weights check tells how to get them")
+    else:
+        kind = "official" if found.official else f"not the official ones: distances are called {found.name()}"
+        yield Finding("Inception weights", "ok" if found.official else "note", f"{found.file}, {kind}")
+
+
+def print_findings(runs: Path, data: Path | None, as_json: bool) -> bool:
+    """Print every finding, as it comes; True where nothing is bad."""
+    findings = []
+    for finding in examine(runs, data):
+        findings.append(finding)
+        if not as_json:
+            print("\n".join(lines(finding)), flush=True)
+    bad = sum(finding.state == "bad" for finding in findings)
+    if as_json:
+        print(json.dumps({"ok": not bad, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        print(f"\n{bad} to fix before vmsbench works here" if bad else "\nvmsbench works here")
+    return not bad
+
+
+def lines(finding: Finding) -> list[str]:
+    head = f"{finding.state:<5} {finding.name:<18} "
+    out = textwrap.wrap(finding.said, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+    if finding.fix:
+        out += textwrap.wrap(f"-> {finding.fix}", WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 9)
+    return out

@@ -1,0 +1,101 @@
+"""`vmsbench weights`: what FID needs, whether it is there, and how to carry it to where there is no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vmsbench.cli.options import Json
+
+if TYPE_CHECKING:
+    from vmsbench.metrics.inception import NoWeights, Weights
+
+app = typer.Typer(help="What FID needs.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("check")
+def weights_check(
+    path: Annotated[Path | None, typer.Argument(help="The file (default: looked for in $TORCH_HOME).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check FID's Inception weights.
+
+    Whether they are found and official, and how to copy them to a cluster.
+    """
+    if not check_weights(path, as_json):
+        raise typer.Exit(1)
+
+
+def check_weights(path: Path | None, as_json: bool) -> bool:
+    """Print what there is and what to do; True where the official weights were found and verified."""
+    from vmsbench.metrics.inception import (
+        OFFICIAL_BYTES,
+        OFFICIAL_FILE,
+        OFFICIAL_SHA256,
+        URL,
+        Weights,
+        find_weights,
+        places,
+    )
+
+    found = find_weights(path)
+    official = isinstance(found, Weights) and found.official
+    looked = {str(place): place.is_file() for place in places(path)}
+    if as_json:
+        told = {
+            "official": official,
+            "needed": {"file": OFFICIAL_FILE, "bytes": OFFICIAL_BYTES, "sha256": OFFICIAL_SHA256},
+        }
+        if isinstance(found, Weights):
+            told |= {"file": str(found.file), "sha256": found.sha256, "name": found.name(), "reason": None}
+        else:
+            told |= {"file": None, "sha256": None, "name": None, "reason": found.reason}
+        print(json.dumps(told | {"looked": looked, "url": URL}, indent=2))
+    else:
+        print(
+            "\n".join(
+                [
+                    "Inception weights for FID",
+                    *(f"  {'there  ' if there else 'missing'}  {place}" for place, there in looked.items()),
+                    *state(found),
+                ]
+            )
+        )
+    return official
+
+
+def state(found: Weights | NoWeights) -> list[str]:
+    from vmsbench.metrics.inception import OFFICIAL_SHA256, Weights
+
+    if isinstance(found, Weights) and found.official:
+        return [f"  sha256   {found.sha256}", "ok: these are the official weights; distances are called FID"]
+    if isinstance(found, Weights):
+        return [
+            f"  sha256   {found.sha256}",
+            f"not the official weights (sha256 {OFFICIAL_SHA256[:12]}...): distances are called",
+            f"{found.name()}, never FID, and compare only with those of the same file",
+            *carrying(),
+        ]
+    usable = [] if found.missing else [found.reason]
+    return [*usable, "FID is n/a; every other score is there. With fid=required nothing is trained.", *carrying()]
+
+
+def carrying() -> list[str]:
+    """How to get the file, and to bring it to a cluster whose nodes reach no network."""
+    from vmsbench.metrics.inception import OFFICIAL_BYTES, OFFICIAL_FILE, OFFICIAL_SHA256, URL
+
+    return [
+        f"needed: {OFFICIAL_FILE}",
+        f"        {OFFICIAL_BYTES:,} bytes, sha256 {OFFICIAL_SHA256}",
+        "  1. where there is a network, and check what came:",
+        f"       curl -LO {URL}",
+        f"       echo '{OFFICIAL_SHA256}  {OFFICIAL_FILE}' | sha256sum -c",
+        "  2. to a disk that the compute nodes see:",
+        f"       rsync -P {OFFICIAL_FILE} LOGIN-NODE:/PATH/hub/checkpoints/",
+        "  3. there, in the job's environment:",
+        "       export TORCH_HOME=/PATH       # or fid.weights=/PATH/hub/checkpoints/" + OFFICIAL_FILE[:12] + "...",
+        "       vmsbench weights check",
+    ]

@@ -1,0 +1,85 @@
+"""A sweep as a table that stays in its place in a terminal: what runs, what is found, how long it can still take."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from vmsbench.config.format import describe, duration, number, short
+from vmsbench.search.searcher import ParameterResult
+from vmsbench.sweep.progress import Counting, described
+from vmsbench.sweep.status import status
+from vmsbench.sweep.trial import Trial, TrialResult
+
+LOOK = 5.0  # seconds between two looks into the sweep's folder
+
+
+class LiveTable(Counting):
+    """A table that stays in its place: running trials, how far the walk is, the best so far, the time left."""
+
+    def __init__(self, folder: Path) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__(folder.name)
+        self.folder, self.looked, self.caption = folder, -math.inf, ""
+        self.live = Live(console=Console(), auto_refresh=False, transient=True)
+        self.live.start()
+
+    def began(self, at_once: int, where: str) -> None:
+        self.live.console.print(f"{self.name}: {at_once} trials at once on {where}", highlight=False)
+
+    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+        super().epoch(trial, record)
+        self.tick()
+
+    def settled(self, settled: ParameterResult) -> None:
+        super().settled(settled)
+        score = number(settled.score)
+        self.live.console.print(
+            f"{self.name}: settled {short(settled.parameter)} = {describe(settled.value)}  {score}", highlight=False
+        )
+
+    def finished(self, trial: Trial, outcome: TrialResult) -> None:
+        super().finished(trial, outcome)
+        if outcome.state == "failed":
+            self.live.console.print(f"{self.name}: {trial.id} failed: {outcome.cause}", highlight=False)
+
+    def tick(self) -> None:
+        from rich.table import Table
+
+        self.look()
+        minutes, seconds = divmod(int(time.monotonic() - self.since), 60)
+        table = Table(
+            title=f"{self.name}  {minutes}:{seconds:02d}",
+            caption=f"{self.counts()}{self.caption}",
+            title_justify="left",
+            caption_justify="left",
+            expand=False,
+        )
+        table.add_column("trial", no_wrap=True)
+        table.add_column("tries", overflow="ellipsis", max_width=34, no_wrap=True)
+        table.add_column("epoch", justify="right", no_wrap=True)
+        table.add_column("tuning score", justify="right", no_wrap=True)
+        for standing in self.running.values():
+            epochs = standing.trial.config["trainer"]["epochs"]
+            place = (standing.trial.id, described(standing.trial), f"{standing.epoch}/{epochs}", number(standing.score))
+            table.add_row(*place)
+        self.live.update(table, refresh=True)
+
+    def look(self) -> None:
+        """What only the folder knows, now and then: parameters settled, the best configuration, the time left."""
+        if time.monotonic() - self.looked < LOOK or not (self.folder / "sweep.json").exists():
+            return
+        now = status(self.folder)
+        self.caption = f"; {sum(step.settled for step in now.walk)} of {len(now.walk)} parameters settled"
+        if now.eta:
+            self.caption += f"; at most {duration(now.eta)} to go"
+        if now.incumbent:
+            choice = now.incumbent["parameters"].items()
+            told = ", ".join(f"{short(param)}={describe(value)}" for param, value in choice)
+            self.caption += f"\nbest: tuning {now.metric} {number(now.incumbent['score'])}  {told}"
+        self.looked = time.monotonic()
+
+    def close(self) -> None:
+        self.live.stop()

@@ -1,0 +1,61 @@
+"""Values as text for people: objects, settings, durations and counts. Tables, logs and messages all use these."""
+
+import copy
+from typing import Any
+
+
+class Named(dict[str, Any]):
+    """Settings that people have a name for."""
+
+    def __init__(self, name: str, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self.name = name
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Named":
+        return Named(self.name, copy.deepcopy(dict(self), memo))
+
+
+def describe(value: Any) -> str:
+    """A setting as people would write it: `SGD(lr=0.01)` for {"_target_": "torch.optim.SGD", "lr": 0.01}."""
+    if isinstance(value, Named):
+        return value.name
+    if isinstance(value, dict):
+        inside = ", ".join(f"{key}={describe(item)}" for key, item in value.items() if not key.startswith("_"))
+        return f"{value['_target_'].rpartition('.')[2]}({inside})" if "_target_" in value else f"{{{inside}}}"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(describe(item) for item in value)})"
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def short(param: str) -> str:
+    """The last words of a dotted path that tell what it is: `model.network.width` is `network.width`."""
+    return ".".join(param.split(".")[-2:])
+
+
+def duration(seconds: float | None) -> str:
+    """0.4 s, 38 s, 3 min 20 s, 2 h 05 min; a dash where it is not known."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    minutes, rest = divmod(total, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def count(value: float | None) -> str:
+    """1 234 567, with thin spaces; a dash where it is not known."""
+    return "–" if value is None else f"{round(value):,}".replace(",", "\u2009")
+
+
+def number(score: float | None) -> str:
+    """A score with four digits; a dash where it is not known."""
+    return "-" if score is None else f"{score:.4f}"

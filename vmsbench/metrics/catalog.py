@@ -1,0 +1,202 @@
+"""What each score is: its name for people, which direction is better, its scale, and where it is shown.
+
+A new score is one entry here and a line in `vmsbench.metrics.scores`; or, in a package of one's own, an object that an
+entry point names, with the function that measures it:
+
+    NSS = Metric("NSS true", "higher", digits=2, shown="report", per_image=True, measure=nss)
+
+    [project.entry-points."vmsbench.metrics"]
+    nss_true = "my_package:NSS"
+
+A folder of $VMSBENCH_CONF has them in a file metrics.py: METRICS = {"nss_true": NSS}.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from torch import Tensor
+
+from vmsbench.config.plugins import own_folders
+from vmsbench.errors import ConfigurationError, did_you_mean
+
+ENTRY_POINTS = "vmsbench.metrics"
+Measure = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score.
+
+    label       what tables and axes call it
+    better      lower, higher, nearest (the closer to `perfect` the better) or neither
+    scale       how many times as large it is in [-1, 1] as in [0, 1]; None where it does not depend on the scale
+    digits      how many are printed after the point
+    shown       terminal: in every table; report: in the report's tables; files: in CSV and JSON alone
+    plotted     whether the report's figure of scores has a panel of it
+    per_image   whether scores.csv keeps it for each image, which its intervals and paired tests need
+    perfect     its value where prediction and truth are equal
+    measure     samples (B x K x M x H x W) and truths (B x M x H x W), both in [0, 1], to B values, NaN where it is
+                undefined; None for what `vmsbench.metrics.scores` measures itself
+    """
+
+    label: str
+    better: Literal["lower", "higher", "nearest", "neither"] = "lower"
+    scale: int | None = None
+    digits: int = 3
+    shown: Literal["terminal", "report", "files"] = "files"
+    plotted: bool = False
+    per_image: bool = False
+    perfect: float = 0.0
+    measure: Measure | None = None
+
+    def loss(self, value: float) -> float:
+        """What is lower for a better value: the value, minus the value, or its distance from the perfect one.
+
+        Raises ConfigurationError for a metric of which no value is better.
+        """
+        if self.better == "neither":
+            raise ConfigurationError(
+                f"{self.label}: no value is better than another; rank by a metric of METRICS that is"
+            )
+        if self.better == "nearest":
+            return abs(value - self.perfect)
+        return value if self.better == "lower" else -value
+
+    @property
+    def arrow(self) -> str:
+        return {"lower": "↓", "higher": "↑", "nearest": f"→ {self.perfect:g}", "neither": ""}[self.better]
+
+    @property
+    def direction(self) -> str:
+        if self.better == "nearest":
+            return f"{self.perfect:g} is best"
+        return f"{self.better} is better"  # of neither that is right too
+
+    @property
+    def title(self) -> str:
+        """For an axis: L1, in [−1, 1] (lower is better)."""
+        return f"{self.label}{', in [−1, 1]' if self.scale else ''} ({self.direction})"
+
+
+CC = Metric("CC", "higher", perfect=1.0)
+SIM = Metric("SIM", "higher", perfect=1.0)
+KLD = Metric("KLD")
+L1 = Metric("L1", scale=2, digits=4)
+MSE = Metric("MSE", scale=4, digits=4)
+
+METRICS: dict[str, Metric] = {
+    "l1": replace(L1, shown="terminal", plotted=True, per_image=True),
+    "crps": Metric("CRPS", scale=2, digits=4, shown="terminal", plotted=True, per_image=True),
+    "mse": replace(MSE, shown="report", per_image=True),
+    "cc_true": replace(CC, label="CC true", shown="terminal", per_image=True),
+    "cc_false": replace(CC, label="CC false", shown="report", per_image=True),
+    "cc_combined": replace(CC, label="CC combined", shown="terminal", plotted=True, per_image=True),
+    "cc_combined_20": replace(CC, label="CC combined, 20 x 20", per_image=True),
+    "l1_rg": replace(L1, label="L1 red and green"),
+    "mse_rg": replace(MSE, label="MSE red and green"),
+    "l1_red": replace(L1, label="L1 red"),
+    "l1_green": replace(L1, label="L1 green"),
+    "l1_blue": replace(L1, label="L1 blue"),
+    "sim_true": replace(SIM, label="SIM true"),
+    "sim_false": replace(SIM, label="SIM false"),
+    "sim_combined": replace(SIM, label="SIM combined"),
+    "kld_true": replace(KLD, label="KLD true"),
+    "kld_false": replace(KLD, label="KLD false"),
+    "kld_combined": replace(KLD, label="KLD combined"),
+    "energy": Metric("Energy score", scale=2, digits=4),
+    "spread": Metric("Spread", "neither", scale=4, digits=4),
+    "spread_skill": Metric("Spread / skill", "nearest", perfect=1.0),
+    "coverage_50": Metric("Coverage of 50 %", "nearest", perfect=0.5),
+    "coverage_90": Metric("Coverage of 90 %", "nearest", perfect=0.9),
+}
+"""By name, in the order of the tables."""
+
+ANSWERS = {"_mean": " of the mean", "_median": " of the median"}
+
+
+def metrics() -> Mapping[str, Metric]:
+    """All metrics by name: vmsbench's own and those of plugins. Raises ConfigurationError for a clash."""
+    found = plugged(tuple(sys.path)) | {k: v for folder in own_folders() for k, v in in_folder(folder).items()}
+    for name in found:
+        if name in METRICS:
+            raise ConfigurationError(f"metric {name} of a plugin: vmsbench has a metric of that name; rename it")
+    return MappingProxyType(METRICS | found)
+
+
+@cache
+def plugged(path: tuple[str, ...]) -> dict[str, Metric]:
+    """The metrics of installed packages with this sys.path; reading all entry points takes a moment."""
+    found = {}
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        found[point.name] = point.load()
+        if not isinstance(found[point.name], Metric):
+            raise ConfigurationError(
+                f"entry point {point.name} of {ENTRY_POINTS}: {point.value} is no vmsbench.metrics.catalog.Metric"
+            )
+    return found
+
+
+@cache
+def in_folder(folder: Path) -> dict[str, Metric]:
+    """METRICS of FOLDER/metrics.py; empty where there is no such file."""
+    spec = importlib.util.spec_from_file_location(f"vmsbench_metrics_of_{folder.name}", folder / "metrics.py")
+    if spec is None or spec.loader is None or not (folder / "metrics.py").exists():
+        return {}
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, Metric] = getattr(module, "METRICS", {})
+    if not all(isinstance(one, Metric) for one in found.values()):
+        raise ConfigurationError(f"{folder / 'metrics.py'}: METRICS has an entry that is no Metric")
+    return found
+
+
+def metric(name: str) -> Metric:
+    """The metric called `name`, also of the scale [0, 1] (`l1_unit`) or of the one answer that several samples give
+    (`cc_true_mean`, `l1_median`). Raises ConfigurationError for an unknown name.
+    """
+    known = metrics()
+    if name in known:
+        return known[name]
+    if name.endswith("_unit") and (whole := metric(name.removesuffix("_unit"))).scale:
+        return replace(whole, scale=None)
+    for ending, words in ANSWERS.items():
+        if name.endswith(ending) and name.removesuffix(ending) in known:
+            one = known[name.removesuffix(ending)]
+            return replace(one, label=f"{one.label}{words}", shown="files", plotted=False, per_image=False)
+    raise ConfigurationError(f"{name} is not a metric{did_you_mean(name, known)}  (there are: {', '.join(known)})")
+
+
+def in_unit(name: str, value: float | None) -> float | None:
+    """A score of the [-1, 1] scale in [0, 1]; None for a metric that does not depend on the scale (CC)."""
+    if value is None or name.endswith("_unit"):
+        return value
+    scale = metric(name).scale
+    return value / scale if scale else None
+
+
+def scales(name: str) -> list[str]:
+    """The names under which results have a metric: `l1` and `l1_unit`, or `cc_true` alone."""
+    return [name, f"{name}_unit"] if metric(name).scale and "unit" not in name else [name]
+
+
+def per_image() -> list[str]:
+    """The columns of scores.csv: every metric kept for each image, in both scales."""
+    return [key for name, one in metrics().items() if one.per_image for key in scales(name)]
+
+
+def in_terminal(scores: Mapping[str, float | int | None]) -> str:
+    """The scores of a line of text: L1 0.0812 in [-1,1], 0.0406 in [0,1]; CRPS ..., those that are there."""
+    found = []
+    for name, one in metrics().items():
+        value = scores.get(name)
+        if one.shown == "terminal" and value is not None:
+            both = f" in [-1,1], {value / one.scale:.{one.digits}f} in [0,1]" if one.scale else ""
+            found.append(f"{one.label} {value:.{one.digits}f}{both}")
+    return "; ".join(found)

@@ -1,0 +1,58 @@
+"""Which sweeps a runs folder holds, and which trials; which names are free for others."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+
+NOT_SWEEPS = ("cache", "outside", "single", "slurm", "drill")
+"""Folders of a runs folder that are no sweeps."""
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigurationError for a name that a sweep cannot have."""
+    if not name or "/" in name or name.startswith(".") or name in NOT_SWEEPS:
+        taken = ", ".join(NOT_SWEEPS)
+        raise ConfigurationError(
+            f"--name {name}: a sweep's name is a folder's name, such as gan-2; reserved are {taken}"
+        )
+
+
+def sweep_named(name: str, runs: Path) -> Path:
+    """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
+    names = [folder.name for folder in folders(runs)]
+    if name not in names:
+        hint = f"there are: {', '.join(names)}" if names else f"there is none; vmsbench tune --name {name} makes one"
+        raise UserError(f"no sweep {name} in {runs}{did_you_mean(name, names)}  ({hint})")
+    return runs / name
+
+
+def sweeps_in(runs: Path) -> list[Path]:
+    """The folders of all sweeps. Raises UserError where there are none."""
+    found = folders(runs)
+    if not found:
+        raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
+    return found
+
+
+def sweep_folders(runs: Path, names: Sequence[str]) -> list[Path]:
+    """The folders of the named sweeps, each once, or of all where `names` is empty. Raises UserError as those above."""
+    return [sweep_named(name, runs) for name in dict.fromkeys(names)] or sweeps_in(runs)
+
+
+def trial_named(beginning: str, runs: Path) -> Path:
+    """The folder of the trial or final whose name begins so.
+
+    Raises UserError, with the nearest name, where there is none or more than one.
+    """
+    there = {folder.name: folder for kind in ("trials", "final") for folder in runs.glob(f"*/{kind}/*")}
+    fitting = [folder for name, folder in there.items() if name.startswith(beginning)]
+    if len(fitting) != 1:
+        found = f"{len(fitting)} trials are" if fitting else "no trial is"
+        raise UserError(f"{found} called {beginning}* in {runs}{did_you_mean(beginning, there)}")
+    return fitting[0]
+
+
+def folders(runs: Path) -> list[Path]:
+    """The folders of the sweeps in a runs folder, by name."""
+    return sorted(file.parent for file in runs.glob("*/sweep.json"))

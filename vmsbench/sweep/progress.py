@@ -1,0 +1,120 @@
+"""Progress of a sweep as plain lines with the time: for job logs, notebooks and pipes."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from vmsbench.config.format import describe, number, short
+from vmsbench.search.searcher import ParameterResult
+from vmsbench.sweep.failures import Failure
+from vmsbench.sweep.trial import Callback, Trial, TrialResult
+
+HEARTBEAT = 60.0
+
+
+def described(trial: Trial) -> str:
+    """What tells a trial from the others: the parameter it was made for, or its seed."""
+    if trial.parameter in trial.choice:
+        seed = f", seed={trial.choice['seed']}" if "seed" in trial.choice else ""
+        return f"{short(trial.parameter)}={describe(trial.choice[trial.parameter])}{seed}"
+    return ", ".join(f"{short(param)}={describe(value)}" for param, value in trial.choice.items())
+
+
+def last_score(trial: Trial, record: dict[str, Any]) -> float | None:
+    return (record.get("scores") or {}).get(trial.config["metric"])
+
+
+@dataclass
+class TrialProgress:
+    """How a trial that is running stands."""
+
+    trial: Trial
+    epoch: int = 0
+    score: float | None = None
+    since: float = field(default_factory=time.monotonic)
+
+
+class Counting(Callback):
+    """Keeps count of what is going on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.running: dict[str, TrialProgress] = {}
+        self.over = {"complete": 0, "pruned": 0, "failed": 0}
+        self.best: float | None = None
+        self.walk: list[ParameterResult] = []
+        self.since = time.monotonic()
+
+    def started(self, trial: Trial) -> None:
+        self.running[trial.id] = TrialProgress(trial)
+
+    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+        standing = self.running.setdefault(trial.id, TrialProgress(trial))
+        standing.epoch = record["epoch"]
+        standing.score = last_score(trial, record) or standing.score
+
+    def finished(self, trial: Trial, outcome: TrialResult) -> None:
+        self.running.pop(trial.id, None)
+        self.over[outcome.state] += 1
+        if outcome.state == "complete" and outcome.score is not None:
+            self.best = outcome.score if self.best is None else min(self.best, outcome.score)
+
+    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
+        Counting.finished(self, trial, outcome)
+
+    def retried(self, trial: Trial, failure: Failure) -> None:
+        self.running.pop(trial.id, None)
+
+    def settled(self, settled: ParameterResult) -> None:
+        self.walk.append(settled)
+
+    def counts(self) -> str:
+        return ", ".join(f"{count} {kind}" for kind, count in self.over.items() if count or kind == "complete")
+
+
+class Lines(Counting):
+    """A line per event, and one a minute where nothing happens: for job logs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.spoke = time.monotonic()
+        self.recalls = 0
+
+    def say(self, text: str) -> None:
+        self.spoke = time.monotonic()
+        print(f"{time.strftime('%H:%M:%S')} {self.name}: {text}", flush=True)
+
+    def began(self, at_once: int, where: str) -> None:
+        print(f"{self.name}: {at_once} trials at once on {where}", flush=True)
+
+    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
+        super().recalled(trial, outcome)
+        self.recalls += 1
+
+    def retried(self, trial: Trial, failure: Failure) -> None:
+        super().retried(trial, failure)
+        self.say(f"{trial.id} again     {described(trial)}  ({failure.kind}: {failure.cause})")
+
+    def started(self, trial: Trial) -> None:
+        super().started(trial)
+        if self.recalls:
+            self.say(f"known from before: {self.counts()}; best {number(self.best)}")
+            self.recalls = 0
+        self.say(f"{trial.id} started   {described(trial)}")
+
+    def finished(self, trial: Trial, outcome: TrialResult) -> None:
+        super().finished(trial, outcome)
+        score = f"tuning {trial.config['metric']} {number(outcome.score)}  " if outcome.score is not None else ""
+        cause = f"  ({outcome.cause})" if outcome.cause else ""
+        end = f"{score}epoch {outcome.epoch}, {outcome.seconds:.0f} s{cause}"
+        self.say(f"{trial.id} {outcome.state:<9} {described(trial)}  {end}")
+
+    def settled(self, settled: ParameterResult) -> None:
+        super().settled(settled)
+        others = ", ".join(f"{describe(t.value)}: {number(t.score)}" for t in settled.tried)
+        self.say(f"settled {short(settled.parameter)} = {describe(settled.value)}  (tuning scores {others})")
+
+    def tick(self) -> None:
+        if time.monotonic() - self.spoke > HEARTBEAT:
+            at = ", ".join(f"{s.trial.id} epoch {s.epoch}" for s in self.running.values())
+            self.say(f"running {at or 'nothing yet'}; {self.counts()}; best tuning score {number(self.best)}")
