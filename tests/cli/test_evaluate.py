@@ -181,7 +181,7 @@ def test_a_folder_of_maps_stands_beside_the_baselines_scored_by_the_same_functio
     assert (median["kind"], median["skill"]["value"]) == ("blind", 0)
     assert mine["fid"]["n"] == 6
     alone = answer(capsys, "baselines", [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
-    assert list(alone["predictors"]) == ["black", "pixel_mean", "pixel_median", "random_train"]
+    assert list(alone["predictors"]) == ["black", "pixel_mean", "pixel_median", "climatology", "random_train"]
     assert alone["predictors"]["pixel_median"] == median
 
 
