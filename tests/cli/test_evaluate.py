@@ -16,6 +16,7 @@ from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import UserError
 from vmsbench.files import read_json
 from vmsbench.metrics.baselines import Given, PixelMedian
+from vmsbench.metrics.climatology import Climatology
 from vmsbench.metrics.external import read_predictions
 from vmsbench.metrics.scores import score
 from vmsbench.report.analysis.ranking import judge
@@ -176,9 +177,12 @@ def test_a_folder_of_maps_stands_beside_the_baselines_scored_by_the_same_functio
     mine, median = found["predictors"]["mine"], found["predictors"]["pixel_median"]
     assert mine["scores"]["l1"] == mine["scores"]["mse"] == 0
     assert median["scores"]["l1"] == 2 * median["scores"]["l1_unit"] > 0
-    assert mine["verdict"] == "ok"
-    assert mine["skill"] == {"value": 1, "low": 1, "high": 1}
-    assert (median["kind"], median["skill"]["value"]) == ("blind", 0)
+    assert mine["tracks"]["answer"]["verdict"] == "ok"
+    assert mine["tracks"]["answer"]["skill"] == {"value": 1, "low": 1, "high": 1}
+    assert mine["tracks"]["distribution"]["reference"] == "climatology"
+    assert mine["tracks"]["distribution"]["verdict"] == "a single answer, not dressed"
+    assert median["kind"] == "blind"
+    assert median["tracks"]["answer"]["skill"]["value"] <= 0
     assert mine["fid"]["n"] == 6
     alone = answer(capsys, "baselines", [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
     assert list(alone["predictors"]) == ["black", "pixel_mean", "pixel_median", "climatology", "random_train"]
@@ -206,7 +210,8 @@ def test_named_predictions_enter_the_report_as_somebody_elses(tmp_path: Path, ca
 
 
 def answer_of(maps: torch.Tensor, data: Dataset) -> dict:
-    predictors = standings({"theirs": Given(data.test.names, maps), "pixel_median": PixelMedian(data.train)}, data.test)
+    blind = {"pixel_median": PixelMedian(data.train), "climatology": Climatology(data.train)}
+    predictors = standings({"theirs": Given(data.test.names, maps)} | blind, data.test)
     predictors["theirs"]["fid"] = None
     return {"data": about(data, data.test, "test"), "predictors": predictors}
 
@@ -218,7 +223,7 @@ def test_shuffled_predictions_have_no_skill(tmp_path: Path, capsys) -> None:
     table = capsys.readouterr().out.splitlines()
     assert max(map(len, table)) <= 80
     found = answer(capsys, str(tmp_path / "shuffled"), [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
-    assert found["predictors"]["shuffled"]["verdict"] == "no skill"
+    assert found["predictors"]["shuffled"]["tracks"]["answer"]["verdict"].startswith("no better than")
 
 
 def test_any_paired_folder_is_read_by_what_it_looks_like(tmp_path: Path, capsys) -> None:
