@@ -37,7 +37,7 @@ from vmsbench.versions import code_version
 
 Report = Callable[[dict[str, Any]], None]
 
-BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "fid", "trainer.micro_batch")
+BESIDE_THE_RESULT = ("device", "data.root", "data.cache", "data.verify", "data.scale", "fid", "trainer.micro_batch")
 SHOWN, FILES = 8, 12
 SLIDES, SLIDES_OF_FINAL = FILES - 6, FILES - 9  # there are six other files, in a final nine
 COLLAPSED = 0.02

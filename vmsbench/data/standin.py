@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,6 +47,7 @@ def standin(
     validation_fraction: float = 0.12,
     split_seed: int = 0,
     digest: str | None = None,
+    verify: bool = False,
 ) -> Dataset:
     """The stand-in, written to `root` where it is not there yet, with `oracle` filled.
 
@@ -66,17 +68,17 @@ def standin(
             "ask for that one, or set data.root to a new folder"
         )
     dataset = load(
-        vischema_layout(path), size, coding, cache, validation_fraction, split_seed=split_seed, digest=digest
+        vischema_layout(path),
+        size,
+        coding,
+        cache,
+        validation_fraction,
+        split_seed=split_seed,
+        digest=digest,
+        verify=verify,
     )
-    return Dataset(
-        dataset.train,
-        dataset.validation,
-        dataset.test,
-        dataset.coding,
-        dataset.digest,
-        f"stand-in, {size} px",
-        {f"oracle_{which}": oracle_maps(path, which, dataset) for which in ("mean", "median")},
-    )
+    oracle = {f"oracle_{which}": oracle_maps(path, which, dataset) for which in ("mean", "median")}
+    return replace(dataset, title=f"stand-in, {size} px", oracle=oracle)
 
 
 def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: int = 0) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmsbench.data.names import Problem, composed, is_picture, is_text, some
+from vmsbench.data.sources.names import Problem, composed, is_picture, is_text, some
 from vmsbench.errors import DataError
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
@@ -16,10 +16,11 @@ SYSTEM = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Informa
 class Walk:
     """What lies in a folder.
 
-    files     those wanted, hidden ones never, sorted
+    files     those wanted, hidden ones never, sorted; a link that leads nowhere is among them: reading says why
     links     folders that were reached by a link, relative to `folder`
     aside     what was passed over -> how many: a suffix such as ".txt", or a reason
-    dead      links that lead nowhere, and links to a folder that is read anyway, relative to `folder`
+    dead      other links that lead nowhere, relative to `folder`
+    doubled   links to folders that are read anyway, relative to `folder`
     problems  names and folders that cannot be read
     """
 
@@ -55,9 +56,15 @@ class Walker:
             else:
                 self.links.append(self.name(link))
                 self.enter(link)
-        found = (tuple(part) for part in (self.dead, self.doubled, self.problems))
-        aside = dict(sorted(self.aside.items()))
-        return Walk(self.folder, tuple(sorted(self.files)), tuple(self.links), aside, *found)
+        return Walk(
+            self.folder,
+            tuple(sorted(self.files)),
+            tuple(self.links),
+            dict(sorted(self.aside.items())),
+            tuple(self.dead),
+            tuple(self.doubled),
+            tuple(self.problems),
+        )
 
     def name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -94,11 +101,11 @@ class Walker:
                 self.waiting.append(path)
         elif entry.name.startswith("."):
             self.aside["hidden files"] += 1
-        elif kind == "dead link":
+        elif kind == "dead link" and not self.wanted(entry.name):
             self.dead.append(self.name(path))
         elif not self.wanted(entry.name):
             self.aside[path.suffix.lower() or "files without a suffix"] += 1
-        elif kind != "file":
+        elif kind == "other":
             self.aside["pipes, sockets and devices"] += 1
         elif not is_text(entry.name):
             self.problems.append(Problem(self.name(path), "its name is not UTF-8: rename it"))

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmsbench.data.names import Names, Problem, printable, some, without_suffix
+from vmsbench.data.sources.names import Names, Problem, printable, some, without_suffix
 from vmsbench.errors import DataError
 
 FILES = frozenset(
@@ -53,7 +53,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Table:
+class NameTable:
     """The rows of a file, and the column that names images."""
 
     path: Path
@@ -91,7 +91,7 @@ def stems_in(path: Path, images: Names) -> tuple[list[str], Listing, list[Proble
     ]
     times = Counter(stem for name in names if (stem := found[name]) is not None)
     problems += [
-        Problem(stem, f"listed {'twice' if count == 2 else f'{count} times'} in {path.name}")
+        Problem(images.name(stem), f"listed {'twice' if count == 2 else f'{count} times'} in {path.name}")
         for stem, count in times.items()
         if count > 1
     ]
@@ -112,8 +112,8 @@ def categories_in(path: Path, images: Names) -> tuple[dict[str, str], Listing, l
     ]
     kinds = {stem: kind for stem, kind in rows if kind}
     problems = [
-        Problem(stem, f"in {path.name} as {printable(kind)} and as {printable(kinds[stem])}")
-        for stem, kind in dict(rows).items() | set(rows)
+        Problem(images.name(stem), f"in {path.name} as {printable(kind)} and as {printable(kinds[stem])}")
+        for stem, kind in dict.fromkeys(rows)
         if kind and kind != kinds[stem]
     ]
     if not rows:
@@ -122,7 +122,7 @@ def categories_in(path: Path, images: Names) -> tuple[dict[str, str], Listing, l
     return kinds, table.listing(len(rows), values + 1), problems
 
 
-def category_column(table: Table) -> int:
+def category_column(table: NameTable) -> int:
     others = [column for column in range(table.width) if column != table.column]
     known = [c for c in others if c < len(table.headings) and plain(table.headings[c]) in CATEGORIES]
     likely = known or [c for c in others if not is_index(table, c)] or others
@@ -136,7 +136,7 @@ def category_column(table: Table) -> int:
     return (after or likely)[0]
 
 
-def is_index(table: Table, column: int) -> bool:
+def is_index(table: NameTable, column: int) -> bool:
     """Whether a column counts the rows, as pandas writes it: by its empty heading, or 0, 1, 2 in order."""
     if column < len(table.headings):
         return INDEX.fullmatch(plain(table.headings[column])) is not None
@@ -144,7 +144,7 @@ def is_index(table: Table, column: int) -> bool:
     return cells in ([str(i + start) for i in range(len(cells))] for start in (0, 1))
 
 
-def table_of(path: Path, images: Names) -> Table:
+def table_of(path: Path, images: Names) -> NameTable:
     """The rows of a file and its column of names. Raises DataError where there are none, or two may be meant."""
     lines = lines_of(path)
     ways = [rows for mark in ("", *MARKS) if (rows := split(path, lines, mark))]
@@ -156,7 +156,7 @@ def table_of(path: Path, images: Names) -> Table:
     rest = tuple(rows[1:] if headings else rows)
     if not rest:
         raise DataError(f"{path} is empty: it names no image")
-    return Table(path, headings, rest, column_of(path, headings, rest, images))
+    return NameTable(path, headings, rest, column_of(path, headings, rest, images))
 
 
 def best(rows: list[tuple[str, ...]], images: Names) -> int:
@@ -167,7 +167,7 @@ def best(rows: list[tuple[str, ...]], images: Names) -> int:
 
 def column_of(path: Path, headings: tuple[str, ...], rows: tuple[tuple[str, ...], ...], images: Names) -> int:
     """The column whose entries are images: told by its heading, else by extensions, else by which names there are."""
-    table = Table(path, headings, rows, 0)
+    table = NameTable(path, headings, rows, 0)
     every = list(range(table.width))
     known = [column for column in every if column < len(headings) and plain(headings[column]) in FILES]
     places = known or [c for c in every if not (headings and is_index(table, c))] or every
@@ -213,14 +213,14 @@ def is_heading(rows: list[tuple[str, ...]], images: Names) -> bool:
     named = [cell for cell in first if images.stem(cell) is not None]
     if any(without_suffix(cell) != cell for cell in named):
         return False
-    if any(plain(cell) in FILES and images.stem(cell) is None for cell in first):
+    if not named and any(plain(cell) in FILES for cell in first):
         return True
     alone = [c for c, cell in enumerate(first) if rest and without_suffix(cell) == cell and all_files(rest, c)]
     counted = [cell for cell in first if cell.strip()]
-    if alone and counted == [str(number) for number in range(len(counted))]:
+    unnamed = counted == [str(number) for number in range(len(counted))]
+    if alone and unnamed:
         return True
-    if rest and any(not cell.strip() and all(len(row) > c and row[c].strip() for row in rest) for c, cell in
-                    enumerate(first)):
+    if rest and not first[0].strip() and all(row[0].strip() for row in rest) and (unnamed or not named):
         return True
     near = [c for c in alone if difflib.get_close_matches(first[c], images.stems, n=1, cutoff=NEAR)]
     return bool(alone) and not near and not named

@@ -31,7 +31,11 @@ class Names:
     def __init__(self, files: Iterable[str], folder: str = "") -> None:
         self.folder = composed(folder)
         self.files = {composed(file): stem_of(file) for file in files}
-        self.stems = frozenset(self.files.values())
+        self.stems = {stem: file for file, stem in reversed(self.files.items())}
+
+    def name(self, stem: str) -> str:
+        """The file of that stem, in composed Unicode."""
+        return self.stems[stem]
 
     def stem(self, name: str) -> str | None:
         """The stem of the file that `name` means: sun_a, sun_a.jpg, images/sun_a.jpg, ./sun_a.png.
