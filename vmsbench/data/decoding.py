@@ -56,6 +56,7 @@ class PictureFacts:
     frames       how many it holds; the first is read
     white        255, or 65535 in a file of 16-bit greys
     levels       the distinct values of all channels, at most 256 of them; lowest and highest are of all
+    flat         whether all pixels are one colour
     equal        whether red, green and blue are the same everywhere
     transparent  whether parts are; `alone` where nothing but the transparency varies
     palette      whether its colours come from a palette, as those of label maps do
@@ -67,6 +68,7 @@ class PictureFacts:
     levels: tuple[int, ...] = ()
     lowest: int = 0
     highest: int = 0
+    flat: bool = False
     equal: bool = True
     transparent: bool = False
     alone: bool = False
@@ -125,6 +127,8 @@ def read(path: Path, size: int, scale: float = 1) -> Picture:
 
 def why(error: Exception, path: Path) -> str:
     """What Pillow says, on one line, without the path."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return " ".join(str(error).split()).replace(f" {str(path)!r}", "") or type(error).__name__
 
 
@@ -204,8 +208,11 @@ def eight_bits(picture: Image.Image, file_format: str, scale: float = 1) -> tupl
 def levels(pixels: np.ndarray, white: int) -> PictureFacts:
     present = np.bincount(pixels.ravel(), minlength=white + 1).nonzero()[0]
     equal = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
+    flat = bool((pixels == pixels[:1, :1]).all())
     kept = tuple(int(level) for level in present[:MANY])
-    return PictureFacts(white=white, levels=kept, lowest=int(present[0]), highest=int(present[-1]), equal=equal)
+    return PictureFacts(
+        white=white, levels=kept, lowest=int(present[0]), highest=int(present[-1]), flat=flat, equal=equal
+    )
 
 
 def has_grey_palette(picture: Image.Image) -> bool:

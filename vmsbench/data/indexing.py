@@ -43,7 +43,7 @@ class Shelf:
         files = [path.relative_to(folder).as_posix() for path in self.found.files]
         self.names = Names(files, folder.name)
         self.paths: dict[str, Path] = {}
-        self.problems = list(self.found.problems)
+        self.problems = [Problem(f"{folder.name}/{one.name}", one.reason) for one in self.found.problems]
         for file, path in zip(files, self.found.files, strict=True):
             other = self.paths.setdefault(stem_of(file), path)
             if other != path:

@@ -222,8 +222,13 @@ def is_heading(rows: list[tuple[str, ...]], images: Names) -> bool:
         return True
     if rest and not first[0].strip() and all(row[0].strip() for row in rest) and (unnamed or not named):
         return True
-    near = [c for c in alone if difflib.get_close_matches(first[c], images.stems, n=1, cutoff=NEAR)]
-    return bool(alone) and not near and not named
+    return bool(alone) and not named and not any(like_a_name(first[column], images) for column in alone)
+
+
+def like_a_name(word: str, images: Names) -> bool:
+    """Numbers are not in headings that nobody knows, and are in the names of pictures."""
+    near = difflib.get_close_matches(word, images.stems, n=1, cutoff=NEAR)
+    return bool(near) or any(character.isdigit() for character in word)
 
 
 def all_files(rows: list[tuple[str, ...]], column: int) -> bool:
@@ -239,7 +244,8 @@ def split(path: Path, lines: list[str], mark: str) -> list[tuple[str, ...]]:
     if not mark:
         return [(line,) for line in lines if line.strip()]
     try:
-        rows = [tuple(row) for row in csv.reader(lines, delimiter=mark)]
+        spaced = any(f'{mark} "' in line for line in lines)
+        rows = [tuple(row) for row in csv.reader(lines, delimiter=mark, skipinitialspace=spaced)]
     except csv.Error as error:
         raise DataError(f"{path} is no table that can be read ({error}): save it as plain text") from error
     return [row for row in rows if any(cell.strip() for cell in row)]

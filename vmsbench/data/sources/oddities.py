@@ -30,8 +30,8 @@ def brightness(maps: Values, scale: float) -> list[str]:
     if maps.highest == 0:
         return ["every map is black throughout"]
     told = []
-    if maps.lowest == maps.highest:
-        told.append(f"every map is {maps.highest} throughout")
+    if maps.flat == maps.files:
+        told.append("every map is one colour throughout")
     if top < DIM * maps.white:
         seen = f"{maps.highest} of {maps.white}" + ("" if scale == 1 else f", times data.scale={scale:g}")
         told.append(
@@ -42,7 +42,7 @@ def brightness(maps: Values, scale: float) -> list[str]:
         told.append(
             f"data.scale={scale:g} takes {maps.highest} beyond white, {maps.white}: what is brighter is cut off"
         )
-    elif maps.few and not set(maps.few) <= {0, maps.white}:
+    elif maps.few and not {round(level * scale) for level in maps.few} <= {0, maps.white}:
         told.append(
             f"the maps have {maps.levels} different values alone ({', '.join(map(str, maps.few))}): are these labels?"
         )
@@ -74,7 +74,7 @@ def frames(of: Values, what: str) -> list[str]:
     if not of.frames:
         return []
     each = some([f"{name} has {number}" for name, number in of.frames.items()])
-    return [f"of {count(len(of.frames), of)} {what}s with several frames the first is read ({each})"]
+    return [f"{count(len(of.frames), of)} {what}s have several frames, the first is read ({each})"]
 
 
 def of_images(images: Values) -> list[str]:

@@ -169,7 +169,7 @@ def values(names: Sequence[str], pictures: Sequence[Picture]) -> Values:
         grey=sum(picture.grey for picture in pictures),
         equal=sum(fact.equal for fact in facts),
         black=sum(fact.highest == 0 for fact in facts),
-        flat=sum(fact.lowest == fact.highest for fact in facts),
+        flat=sum(fact.flat for fact in facts),
         transparent=sum(fact.transparent for fact in facts),
         alone=sum(fact.alone for fact in facts),
         palette=sum(fact.palette for fact in facts),

@@ -20,7 +20,7 @@ class Walk:
     links     folders that were reached by a link, relative to `folder`
     aside     what was passed over -> how many: a suffix such as ".txt", or a reason
     dead      other links that lead nowhere, relative to `folder`
-    doubled   links to folders that are read anyway, relative to `folder`
+    doubled   links to folders that are read anyway or hold this one, relative to `folder`
     problems  names and folders that cannot be read
     """
 
@@ -149,7 +149,7 @@ def remarks(found: Walk) -> list[str]:
     if found.dead:
         told.append(f"{called}: {len(found.dead)} links lead nowhere: {some(found.dead)}")
     if found.doubled:
-        told.append(f"{called}: links to folders that are read already are passed over: {some(found.doubled)}")
+        told.append(f"{called}: links to folders read already, or around it, are passed over: {some(found.doubled)}")
     unread = {suffix: count for suffix, count in found.aside.items() if suffix in LIKELY}
     if unread:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in unread.items())
