@@ -51,6 +51,7 @@ def standin(
     validation_fraction: float = 0.12,
     split_seed: int = 0,
     digest: str | None = None,
+    verify: bool = False,
 ) -> Dataset:
     """The stand-in, written to `root` where it is not there yet, with `oracle` filled.
 
@@ -71,7 +72,14 @@ def standin(
             "ask for that one, or set data.root to a new folder"
         )
     dataset = load(
-        vischema_layout(path), size, coding, cache, validation_fraction, split_seed=split_seed, digest=digest
+        vischema_layout(path),
+        size,
+        coding,
+        cache,
+        validation_fraction,
+        split_seed=split_seed,
+        digest=digest,
+        verify=verify,
     )
     oracle = {f"oracle_{which}": oracle_maps(path, which, dataset) for which in ("mean", "median")}
     return replace(dataset, title=f"stand-in, {size} px", oracle=oracle | {"oracle_law": oracle_law(path, dataset)})

@@ -45,8 +45,8 @@ def lines(answer: Answer) -> list[str]:
     split = "test" if data["split"] == "test" else "tuning validation"
     head = [
         f"{data['images']} {split} images of {data['title']}; errors over {channels}",
-        f"{'':<20} as one answer: L1            as a distribution: CRPS    CC",
-        f"{'predictor':<20} {SCALES}   {SCALES} {'true':>5}",
+        f"{'':<20} as one answer: L1           as a distribution: CRPS    CC",
+        f"{'predictor':<20} {SCALES}  {SCALES} {'true':>5}",
     ]
     rows = [row(name, one) for name, one in sorted(answer["predictors"].items(), key=lambda item: answered(item[1]))]
     return [*head, *rows, *foot(answer["predictors"])]
@@ -63,7 +63,7 @@ def row(name: str, one: Answer) -> str:
     shown = {track: "-" if found is None else f"{100 * found['value']:.1f}" for track, found in gained.items()}
     errors = f"{answered(one):>7.4f} {answered(one) / 2:>7.4f} {shown['answer']:>9}"
     law = f"{scores['crps']:>7.4f} {scores['crps'] / 2:>7.4f} {shown['distribution']:>9}"
-    return f"{name[:20]:<20} {errors}   {law} {number(scores.get('cc_true'), 3):>5}"
+    return f"{name[:20]:<20} {errors}  {law} {number(scores.get('cc_true'), 3):>5}"
 
 
 def foot(predictors: Mapping[str, Answer]) -> list[str]:
