@@ -38,7 +38,10 @@ from vmsbench.versions import SCHEMA, code_version, read_checked
 
 Report = Callable[[dict[str, Any]], None]
 
-BESIDE_THE_RESULT = ("schema", "device", "data.root", "data.cache", "fid", "trainer.micro_batch")
+BESIDE_THE_RESULT = (
+    *("schema", "device", "fid", "trainer.micro_batch"),
+    *("data.root", "data.cache", "data.verify", "data.scale"),
+)
 SHOWN, FILES = 8, 12
 SLIDES, SLIDES_OF_FINAL = FILES - 7, FILES - 10  # there are seven other files, in a final ten
 COLLAPSED = 0.02

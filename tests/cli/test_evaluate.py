@@ -16,6 +16,7 @@ from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import UserError
 from vmsbench.files import read_json
 from vmsbench.metrics.baselines import Given, PixelMedian
+from vmsbench.metrics.climatology import Climatology
 from vmsbench.metrics.external import read_predictions
 from vmsbench.metrics.scores import score
 from vmsbench.report.analysis.ranking import judge
@@ -153,6 +154,58 @@ def test_constant_maps_one_map_for_all_and_swapped_channels_are_remarked(tmp_pat
     assert "OpenCV" in remarks[0]
 
 
+def grey_truth() -> Pairs:
+    return Pairs(PAIRS.names, PAIRS.images, PAIRS.maps[:, 1:2])
+
+
+def test_three_equal_channels_are_grey_where_the_truth_is_grey(tmp_path: Path) -> None:
+    true = grey_truth()
+    three = true.maps.expand(-1, 3, -1, -1).numpy()
+    for way in (
+        pictures(tmp_path / "pictures", three),
+        arrays(tmp_path / "arrays", three / 255),
+        arrays(tmp_path / "samples", np.stack([three, three], 1)),
+    ):
+        maps, _ = read_predictions(way, true)
+        assert maps.shape[-3] == 1
+        assert score(maps, unit(true.maps))["l1"] == pytest.approx(0)
+    mixed = pictures(tmp_path / "mixed", three)
+    Image.fromarray(true.maps[0, 0].numpy()).save(mixed / "pic00.png")
+    assert torch.equal(read_predictions(mixed, true)[0], unit(true.maps))
+
+
+def test_coloured_predictions_of_grey_maps_are_refused(tmp_path: Path) -> None:
+    maps, _ = read_predictions(pictures(tmp_path / "colour", PAIRS.maps.numpy()), grey_truth())
+    assert maps.shape[1] == 3
+    with pytest.raises(UserError, match="3 channels where the truth has 1"):
+        score(maps, unit(grey_truth().maps))
+
+
+def test_hidden_files_among_predictions_are_passed_over_and_links_followed(tmp_path: Path) -> None:
+    arrays(tmp_path / "far", UNIT)
+    (tmp_path / "near" / ".ipynb_checkpoints").mkdir(parents=True)
+    for name in ("._pic00.npy", ".pic01.npy", ".ipynb_checkpoints/pic00-checkpoint.npy"):
+        (tmp_path / "near" / name).write_bytes(b"no array")
+    for file in (tmp_path / "far").iterdir():
+        (tmp_path / "near" / file.name).symlink_to(file)
+    torch.testing.assert_close(read_predictions(tmp_path / "near", PAIRS)[0], unit(PAIRS.maps))
+
+
+def test_predictions_are_matched_in_every_spelling_of_a_name(tmp_path: Path) -> None:
+    names = ["caf\u00e9.jpg", "img.jpg.jpg", "sub/a.jpg", "b c.jpg"]
+    true = Pairs(tuple(names), PAIRS.images, PAIRS.maps)
+    for spelled in (
+        ["cafe\u0301", "img.jpg", "sub/a", "b c"],  # stems, as `vmsbench predict` writes them
+        ["cafe\u0301.png", "img.jpg.png", "sub/a.png", "b c.png"],
+        ["caf\u00e9.jpg", "img.jpg.jpg", "./sub/a.jpg", "b c.jpg"],
+    ):
+        np.savez(tmp_path / "predictions.npz", names=np.array(spelled), predictions=UNIT)
+        torch.testing.assert_close(read_predictions(tmp_path / "predictions.npz", true)[0], unit(PAIRS.maps))
+    np.savez(tmp_path / "predictions.npz", names=np.array(["b c", "b c.png", *names[:2]]), predictions=UNIT)
+    with pytest.raises(UserError, match=r"b c and b c\.png both mean b c\.jpg; keep one"):
+        read_predictions(tmp_path / "predictions.npz", true)
+
+
 def copied(base: Path, folder: str, sources: list[str], names: list[str]) -> None:
     """The true maps of `sources` as predictions for `names`."""
     (base / folder).mkdir()
@@ -176,12 +229,15 @@ def test_a_folder_of_maps_stands_beside_the_baselines_scored_by_the_same_functio
     mine, median = found["predictors"]["mine"], found["predictors"]["pixel_median"]
     assert mine["scores"]["l1"] == mine["scores"]["mse"] == 0
     assert median["scores"]["l1"] == 2 * median["scores"]["l1_unit"] > 0
-    assert mine["verdict"] == "ok"
-    assert mine["skill"] == {"value": 1, "low": 1, "high": 1}
-    assert (median["kind"], median["skill"]["value"]) == ("blind", 0)
+    assert mine["tracks"]["answer"]["verdict"] == "ok"
+    assert mine["tracks"]["answer"]["skill"] == {"value": 1, "low": 1, "high": 1}
+    assert mine["tracks"]["distribution"]["reference"] == "climatology"
+    assert mine["tracks"]["distribution"]["verdict"] == "a single answer, not dressed"
+    assert median["kind"] == "blind"
+    assert median["tracks"]["answer"]["skill"]["value"] <= 0
     assert mine["fid"]["n"] == 6
     alone = answer(capsys, "baselines", [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
-    assert list(alone["predictors"]) == ["black", "pixel_mean", "pixel_median", "random_train"]
+    assert list(alone["predictors"]) == ["black", "pixel_mean", "pixel_median", "climatology", "random_train"]
     assert alone["predictors"]["pixel_median"] == median
 
 
@@ -206,7 +262,8 @@ def test_named_predictions_enter_the_report_as_somebody_elses(tmp_path: Path, ca
 
 
 def answer_of(maps: torch.Tensor, data: Dataset) -> dict:
-    predictors = standings({"theirs": Given(data.test.names, maps), "pixel_median": PixelMedian(data.train)}, data.test)
+    blind = {"pixel_median": PixelMedian(data.train), "climatology": Climatology(data.train)}
+    predictors = standings({"theirs": Given(data.test.names, maps)} | blind, data.test)
     predictors["theirs"]["fid"] = None
     return {"data": about(data, data.test, "test"), "predictors": predictors}
 
@@ -218,7 +275,7 @@ def test_shuffled_predictions_have_no_skill(tmp_path: Path, capsys) -> None:
     table = capsys.readouterr().out.splitlines()
     assert max(map(len, table)) <= 80
     found = answer(capsys, str(tmp_path / "shuffled"), [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
-    assert found["predictors"]["shuffled"]["verdict"] == "no skill"
+    assert found["predictors"]["shuffled"]["tracks"]["answer"]["verdict"].startswith("no better than")
 
 
 def test_any_paired_folder_is_read_by_what_it_looks_like(tmp_path: Path, capsys) -> None:

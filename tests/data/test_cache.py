@@ -22,8 +22,9 @@ from vmsbench.errors import DataError
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Pairs that were last changed a minute ago, so that their times can be trusted."""
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pairs that were last changed a minute ago, so that their times can be trusted (ctimes cannot be set back)."""
+    monkeypatch.setattr(caching, "SETTLED", 0)
     write_pairs(tmp_path / "set", 10)
     age(tmp_path / "set")
     return tmp_path / "set"
@@ -73,6 +74,46 @@ def test_a_file_changed_a_moment_ago_is_read_again_even_at_the_same_time_and_siz
     path.write_bytes(b"two")
     os.utime(path, ns=(stamp, stamp))
     assert cache.digests(tmp_path, [path]) != before
+
+
+@pytest.mark.parametrize("how", ["written over", "renamed over"])
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_seen(root: Path, how: str) -> None:
+    """As `cp -p` and `tar` do."""
+    path = root / "maps" / "pic00.bmp"
+    (root / "maps" / "pic00.png").unlink()
+    Image.fromarray(map_of(0)).save(path)
+    os.utime(path, (1e9, 1e9))
+    first = folder(root, size=16, cache=root / "cache")
+    size = path.stat().st_size
+    other = path if how == "written over" else path.with_name("other")
+    Image.fromarray(map_of(50)).save(other, format="BMP")
+    os.utime(other, (1e9, 1e9))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime) == (size, 1e9)
+    changed = folder(root, size=16, cache=root / "cache")
+    assert changed.digest != first.digest
+    assert same(changed, folder(root, size=16))
+
+
+def test_a_file_whose_every_mark_is_the_same_is_seen_by_verify(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk that keeps no ctime, whose clock was set back in between."""
+    monkeypatch.setattr(caching, "state", lambda path: [1, 1, 1, 1])
+    first = folder(root, size=16, cache=root / "cache")
+    Image.fromarray(map_of(50)).save(root / "maps" / "pic00.png")
+    assert folder(root, size=16, cache=root / "cache").digest == first.digest
+    changed = folder(root, size=16, cache=root / "cache", verify=True)
+    assert changed.digest != first.digest
+    assert same(changed, folder(root, size=16, cache=root / "cache"))
+
+
+def test_a_warm_cache_tells_of_the_files_what_a_cold_one_does(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(map_of(0)[..., :1].repeat(3, 2) // 2).save(root / "maps" / "pic00.png")
+    cold = folder(root, size=16, cache=root / "cache").provenance
+    monkeypatch.setattr(loading, "read_pairs", never)
+    warm = folder(root, size=16, cache=root / "cache").provenance
+    assert warm == cold
+    assert warm.decoded.maps.files == 10
+    assert warm.decoded.maps.highest == 255
 
 
 def test_files_moved_elsewhere_find_their_decoded_pairs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

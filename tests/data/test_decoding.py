@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from vmsbench.data.decoding import UnreadableFile, read, read_pair, read_pairs
+from vmsbench.data.decoding import UnreadableFile, open_upright, orientation, read, read_pair, read_pairs
 
 SIDE = 16
 
@@ -84,6 +84,96 @@ def test_a_photograph_on_its_side_is_turned_upright(tmp_path: Path) -> None:
     assert (picture.width, picture.height) == (32, 48)
     assert picture.pixels[:, :6].min() > 240
     assert picture.pixels[:, -6:].max() < 15
+
+
+SAVED = {"jpg": {"quality": 95, "subsampling": 0}, "png": {}, "webp": {"lossless": True}, "tiff": {}}
+
+
+def tagged(path: Path, orientation: object, pixels: np.ndarray) -> Path:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, exif=exif, **SAVED[path.suffix[1:]])
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("suffix", SAVED)
+def test_every_orientation_in_every_format_is_as_pillow_turns_it(tmp_path: Path, suffix: str, orientation: int) -> None:
+    """0 and 9 are no orientations, and are in files all the same."""
+    path = tagged(tmp_path / f"a.{suffix}", orientation, colours(24, 36))
+    with Image.open(path) as file:
+        wanted = ImageOps.exif_transpose(file).convert("RGB")
+    picture = read(path, 48)
+    assert (picture.width, picture.height) == wanted.size == open_upright(path).size
+    assert np.array_equal(np.asarray(open_upright(path)), np.asarray(wanted))
+    resized = np.asarray(wanted.resize((48, 48), Image.Resampling.BILINEAR))
+    assert np.array_equal(picture.pixels, resized.transpose(2, 0, 1))
+    assert picture.facts.turned == (2 <= orientation <= 8)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_jpeg_that_is_decoded_smaller_keeps_its_own_size_and_way_up(tmp_path: Path, orientation: int) -> None:
+    pixels = np.zeros((200, 301, 3), np.uint8)
+    pixels[:100, :150] = 255
+    path = tagged(tmp_path / "a.jpg", orientation, pixels)
+    with Image.open(path) as file:
+        wanted = ImageOps.exif_transpose(file)
+    picture = read(path, SIDE)
+    assert (picture.width, picture.height) == wanted.size
+    small = np.asarray(wanted.resize((SIDE, SIDE), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.abs(small.astype(int) - picture.pixels).max() < 40  # at the edges
+    assert np.abs(small.astype(int) - picture.pixels).mean() < 3
+
+
+def test_an_image_and_its_map_that_are_stored_differently_lie_on_each_other(tmp_path: Path) -> None:
+    upright = colours(24, 36)
+    Image.fromarray(upright).save(tmp_path / "a.png")
+    for suffix in SAVED:
+        path = tagged(tmp_path / f"map.{suffix}", 6, np.rot90(upright).copy())  # 6: turn clockwise to view
+        pair = read_pair(tmp_path / "a.png", path, 32)
+        assert np.abs(pair.image.pixels.astype(int) - pair.map.pixels).max() <= (12 if suffix == "jpg" else 0)
+        assert (pair.image.facts.turned, pair.map.facts.turned) == (False, True)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0 damaged", b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"])
+def test_damaged_exif_does_not_damage_the_picture(tmp_path: Path, exif: bytes) -> None:
+    for suffix in ("jpg", "png", "webp"):
+        Image.fromarray(colours()).save(tmp_path / f"a.{suffix}", exif=exif, **SAVED[suffix])
+        assert read(tmp_path / f"a.{suffix}", SIDE).pixels.shape == (3, SIDE, SIDE)
+
+
+def test_an_orientation_that_is_no_number_is_none(tmp_path: Path) -> None:
+    path = tagged(tmp_path / "a.tiff", 6, colours(24, 36))
+    with Image.open(path) as file:
+        for told in ("6", (6, 6), b"6", 6.5, 70000, -6):
+            file.getexif()[0x0112] = told
+            assert orientation(file) == 1
+
+
+def test_the_first_of_several_frames_is_read_and_they_are_counted(tmp_path: Path) -> None:
+    frames = [Image.fromarray(gradient() // (k + 1)) for k in range(3)]
+    for suffix in ("tiff", "gif", "png", "webp"):
+        path = tmp_path / f"a.{suffix}"
+        lossless = {"lossless": True} if suffix == "webp" else {}
+        frames[0].save(path, save_all=True, append_images=frames[1:], **lossless)
+        picture = read(path, SIDE)
+        assert picture.facts.frames == 3
+        assert np.array_equal(picture.pixels[0], gradient())
+    frames[0].save(tmp_path / "one.gif")
+    assert read(tmp_path / "one.gif", SIDE).facts.frames == 1
+
+
+def test_a_scale_stretches_values_before_they_are_cut_to_bytes(tmp_path: Path) -> None:
+    twelve = np.linspace(0, 4095, SIDE * SIDE).reshape(SIDE, SIDE).round().astype(np.uint16)
+    Image.fromarray(twelve).save(tmp_path / "a.png")
+    stretched = read(tmp_path / "a.png", SIDE, scale=65535 / 4095).pixels[0]
+    assert np.abs(stretched - twelve / 4095 * 255).max() <= 0.51
+    Image.fromarray(gradient() % 2).save(tmp_path / "b.png")
+    assert np.array_equal(read(tmp_path / "b.png", SIDE, scale=255).pixels[0], 255 * (gradient() % 2))
+    Image.fromarray(colours()).save(tmp_path / "c.png")
+    assert np.array_equal(
+        read(tmp_path / "c.png", SIDE, scale=2).pixels, (2 * colours().astype(int)).clip(0, 255).transpose(2, 0, 1)
+    )
 
 
 @pytest.mark.parametrize("side", [64, 256, 700, 1024])

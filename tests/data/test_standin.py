@@ -1,6 +1,7 @@
 """The stand-in: data whose best possible scores are known."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,27 @@ def test_each_oracle_is_best_by_its_own_measure(dataset: Dataset) -> None:
 def test_an_oracle_of_the_wrong_image_has_no_skill(dataset: Dataset) -> None:
     median = l1(dataset, signed(dataset.train.maps).median(dim=0).values)
     assert l1(dataset, signed(dataset.oracle["oracle_median"]).roll(1, 0)) > median
+
+
+def test_draws_of_the_true_law_are_like_the_true_maps_and_unlike_those_of_other_images(dataset: Dataset) -> None:
+    """The mean distance between two draws is that between a draw and the truth: both are panels of the same people."""
+    truth, draws = signed(dataset.test.maps), signed(dataset.oracle["oracle_law"])
+    assert draws.shape == (len(truth), 16, *truth.shape[1:])
+    to_truth = (draws - truth[:, None]).abs().mean().item()
+    assert (draws[:, :8] - draws[:, 8:]).abs().mean().item() == pytest.approx(to_truth, rel=0.05)
+    assert (draws - truth.roll(1, 0)[:, None]).abs().mean() > 1.2 * to_truth
+    best = (truth - signed(dataset.oracle["oracle_mean"])).square().mean().item()
+    assert (draws.mean(dim=1) - truth).square().mean().item() == pytest.approx(best * (1 + 1 / 16), rel=0.05)
+
+
+def test_a_stand_in_without_its_law_is_given_it(tmp_path: Path) -> None:
+    first = standin(tmp_path / "set", count=10, size=16)
+    shutil.rmtree(tmp_path / "set" / "oracle" / "law")
+    again = standin(tmp_path / "set", count=10, size=16)
+    assert torch.equal(first.oracle["oracle_law"], again.oracle["oracle_law"])
+    assert first.digest == again.digest
+    assert sorted(part.name for part in (tmp_path / "set" / "oracle").iterdir()) == ["law", "mean", "median"]
+    assert standin(tmp_path / "set", count=10, size=32).oracle["oracle_law"].shape == (2, 16, 3, 32, 32)
 
 
 def test_blue_is_nearly_empty_and_about_a_third_of_the_maps_have_no_red(dataset: Dataset) -> None:

@@ -1,5 +1,8 @@
 """TrialCache experiments put to use: the same maps as when they were judged, for pictures of any size."""
 
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from vmsbench.errors import UserError
 from vmsbench.experiment import run
 from vmsbench.files import read_json, save_json
 from vmsbench.inference.export import WRITERS, export
-from vmsbench.inference.images import find, resized
+from vmsbench.inference.images import Writer, find, resized, seen
 from vmsbench.inference.predictor import load
 
 
@@ -100,6 +103,80 @@ def test_a_picture_turned_by_its_exif_tag_gets_an_upright_map(unet: Path, tmp_pa
     picture.save(tmp_path / "turned.jpg", exif=exif)
     vmsbench("predict", "turned.jpg", "--model", str(unet), "--out", "out", cwd=tmp_path)
     assert Image.open(tmp_path / "out" / "overlays" / "turned.png").size == (20, 60)
+
+
+def test_what_one_picture_lacks_the_others_get_all_the_same(unet: Path, tmp_path: Path) -> None:
+    """An orientation that is none, a name too long for its map, a name that is not UTF-8, a link to nowhere."""
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 9
+    Image.new("RGB", (60, 20)).save(pictures / "nine.jpg", exif=exif)
+    Image.new("RGB", (32, 32)).save(pictures / f"{'a' * 246}.png")
+    Image.new("RGB", (32, 32)).save(pictures / "good.png")
+    (pictures / "gone.png").symlink_to("nowhere.png")
+    shutil.copy(pictures / "good.png", os.fsencode(pictures) + b"/caf\xe9.png")
+    done = vmsbench("predict", "in", "--model", str(unet), "--out", "out", "--npz", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    listed = {line.strip() for line in done.stderr.splitlines() if line.startswith("  ")}
+    assert listed == {
+        f"in/{'a' * 246}.png: its map cannot be written (File name too long)",
+        r"in/caf\xe9.png: its name is not UTF-8: rename it",
+        "in/gone.png: unreadable (No such file or directory)",
+    }
+    assert Image.open(tmp_path / "out" / "overlays" / "nine.png").size == (60, 20)
+    with np.load(tmp_path / "out" / "predictions.npz") as written:
+        assert sorted(written["names"]) == ["good", "nine"]
+
+
+def test_folders_that_are_links_are_predicted_too(tmp_path: Path) -> None:
+    for folder in ("in", "far"):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / folder / f"{folder}.png")
+    (tmp_path / "in" / "more").symlink_to(tmp_path / "far")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    assert [name for _, name in find(tmp_path / "in", tmp_path / "out")] == ["in", "more/far"]
+
+
+def test_maps_of_pictures_with_nearly_one_name_do_not_write_over_each_other(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "a.jpg.png", "b.jpg.jpg"):
+        Image.new("RGB", (32, 32)).save(tmp_path / name)
+    assert [name for _, name in find(tmp_path, tmp_path / "out")] == ["a.jpg", "a.jpg.png", "a.png", "b.jpg"]
+
+
+def test_maps_beside_their_pictures_are_not_predicted_again(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    for made in ("maps", "overlays", "uncertainty"):
+        (tmp_path / made).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / made / "a.png")
+    assert [name for _, name in find(tmp_path, tmp_path)] == ["a"]
+    assert [name for _, name in find(tmp_path / "maps", tmp_path)] == ["a"]
+
+
+def test_grey_maps_are_written_grey(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    writer = Writer(tmp_path / "out")
+    for channels, mode in ((1, "L"), (2, "RGB"), (3, "RGB")):
+        writer.write(tmp_path / "a.png", "a", seen(tmp_path / "a.png", 32), torch.zeros(1, channels, 32, 32).byte())
+        assert Image.open(tmp_path / "out" / "maps" / "a.png").mode == mode
+        assert Image.open(tmp_path / "out" / "overlays" / "a.png").mode == "RGB"
+
+
+def test_a_place_where_nothing_can_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a.png is a file: give a folder for the maps, by --out"):
+        Writer(tmp_path / "a.png")
+    maps, picture = torch.zeros(1, 2, 32, 32).byte(), seen(tmp_path / "a.png", 32)
+    with pytest.raises(UserError, match=r"cannot be written \(Not a directory\); choose another folder by --out"):
+        Writer(tmp_path / "a.png" / "under").write(tmp_path / "a.png", "a", picture, maps)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("vmsbench.inference.images.replace", full)
+    with pytest.raises(UserError, match=r"out cannot be written \(No space left on device\)"):
+        Writer(tmp_path / "out").write(tmp_path / "a.png", "a", picture, maps)
 
 
 @pytest.mark.slow

@@ -66,10 +66,15 @@ def test_the_category_median_falls_back_to_all_images():
     assert torch.equal(predictor.predict(unnamed), PixelMedian(train).predict(unnamed))
 
 
-def test_a_random_training_map_is_one_and_does_not_depend_on_batches():
+def test_random_training_maps_are_some_of_them_and_do_not_depend_on_batches():
     train, asked = pairs(9), pairs(40, 1)
+    predicted = RandomTrain(train, seed=3, samples=4).predict(asked)
+    assert predicted.shape == (40, 4, 3, 16, 16)
+    for samples in predicted:
+        found = [[torch.equal(p, m) for m in unit(train.maps)].index(True) for p in samples]
+        assert len(set(found)) == 4
     predicted = RandomTrain(train, seed=3).predict(asked)
-    assert all(any(torch.equal(p, m) for m in unit(train.maps)) for p in predicted)
+    assert predicted.shape[1] == 16
     assert torch.equal(RandomTrain(train, seed=3).predict(asked.subset([7, 3])), predicted[[7, 3]])
     assert not torch.equal(RandomTrain(train, seed=4).predict(asked), predicted)
 
@@ -77,7 +82,8 @@ def test_a_random_training_map_is_one_and_does_not_depend_on_batches():
 def test_the_table_has_its_order_and_only_what_the_data_allows():
     full = dataset()
     full.oracle.update(oracle_median=full.test.maps, oracle_mean=full.test.maps)
-    blind = ["black", "pixel_mean", "pixel_median", "category_median", "random_train"]
+    blind = ["black", "pixel_mean", "pixel_median", "climatology"]
+    blind += ["category_mean", "category_median", "category_climatology", "random_train"]
     assert list(baselines(full)) == [*blind, "oracle_mean", "oracle_median"]
     assert list(score_baselines(full, "test")) == list(baselines(full))
     assert list(score_baselines(full, "validation")) == blind
@@ -135,19 +141,22 @@ def test_the_baselines_of_vischema_plus_are_the_known_ones():
     The copy that development uses has half of those images, and was saved as JPEG once more: blue, .002 in the release,
     is .005 there. So red and green are held against the known figures, with the release's blue in place of the copy's;
     over the copy's own three channels the median is .1338. The tolerance is less than the standard error of half the
-    images, .005, for all share those images.
+    images, .005, for all share those images; the known random map is one draw an image, a noisier figure than 16.
     """
     root = vischema()
     train, test = read(root, "viscplus_train.csv"), read(root, "viscplus_val.csv")
     table = score_baselines(Dataset(train, test, test, "rg", "0", "VISCHEMA PLUS, 64 px"), "test")
     known = {"black": 0.1491, "pixel_mean": 0.1602, "pixel_median": 0.1327, "category_median": 0.1303}
     for name, value in (known | {"random_train": 0.199}).items():
-        scores = table[name]
-        assert (scores["l1_red"] + scores["l1_green"] + 0.002) / 3 == pytest.approx(value, abs=0.003), name
+        scores, within = table[name], 0.006 if name == "random_train" else 0.003
+        assert (scores["l1_red"] + scores["l1_green"] + 0.002) / 3 == pytest.approx(value, abs=within), name
         assert scores["l1"] == pytest.approx((scores["l1_red"] + scores["l1_green"] + scores["l1_blue"]) / 3, abs=1e-6)
     black = [table["black"][f"l1_{channel}"] for channel in ("red", "green", "blue")]
     assert black[:2] == pytest.approx([0.1436, 0.3025], abs=0.01)
     assert 0.002 < black[2] < 0.008
     assert table["pixel_mean"]["cc_true"] == pytest.approx(0.492, abs=0.02)
     assert table["pixel_median"]["cc_true"] == pytest.approx(0.467, abs=0.02)
+    assert table["climatology"]["crps"] == pytest.approx(0.100, abs=0.0015)
+    assert table["random_train"]["crps"] == pytest.approx(table["climatology"]["crps"], abs=0.001)
+    assert table["category_climatology"]["crps"] < table["climatology"]["crps"] < 0.8 * table["pixel_median"]["crps"]
     assert 0.6 * len(test) < table["black"]["cc_false_n"] < 0.75 * len(test)

@@ -114,6 +114,44 @@ def test_mean_and_median_of_the_samples_are_scored_too(number):
     assert "l1_mean" not in score(samples[:, :1], TRUTH[:6, :, :8, :8])
 
 
+def test_the_one_answer_of_samples_has_the_scores_of_that_map():
+    samples, truth = maps(6, 5, 3, 24, 24, seed=5), TRUTH[:6, :, :24, :24]
+    result = score(samples, truth)
+    median, mean = score(samples.median(dim=1).values, truth), score(samples.mean(dim=1), truth)
+    for name, value in median.items():
+        if name.startswith("l1") and name not in ("l1_unit", "l1_rg_unit"):
+            assert result[f"{name}_median"] == pytest.approx(value, rel=1e-5), name
+    for name in ("mse", "mse_rg", "cc_true", "cc_combined_20", "sim_false", "kld_combined", "cc_true_n"):
+        found = result[f"{name.removesuffix('_n')}_mean" + "_n" * name.endswith("_n")]
+        assert found == pytest.approx(mean[name], rel=1e-4), name
+    assert result["l1_median_unit"] == pytest.approx(median["l1_unit"], rel=1e-5)
+    assert result["mse_mean_unit"] == pytest.approx(mean["mse_unit"], rel=1e-5)
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_energy_is_the_fair_double_sum_over_whole_maps(number):
+    samples, truth = maps(4, number, 3, 8, 8, seed=6), TRUTH[:4, :, :8, :8]
+    x, y = 2 * samples.double().numpy() - 1, 2 * truth.double().numpy() - 1
+
+    def distance(a, b):
+        return np.sqrt(((a - b) ** 2).mean(axis=(1, 2, 3))).mean()
+
+    error = np.mean([distance(x[:, i], y) for i in range(number)])
+    between = np.mean([distance(x[:, i], x[:, j]) for i in range(number) for j in range(number) if i != j])
+    assert score(samples, truth)["energy"] == pytest.approx(error - between / 2, rel=1e-5)
+    assert score(samples[:, 0], truth)["energy"] == pytest.approx(distance(x[:, 0], y), rel=1e-5)
+
+
+@pytest.mark.parametrize("number", [2, 16])
+def test_spread_over_error_is_1_for_samples_of_the_true_law(number):
+    drawn = maps(300, number + 1, 3, 20, 20, seed=7)
+    result = score(drawn[:, 1:], drawn[:, 0], light=True)
+    assert result["spread_skill"] == pytest.approx(1, abs=0.01)
+    assert result["spread_skill"] == pytest.approx((result["spread"] / result["mse_mean"]) ** 0.5)
+    assert result["spread"] == pytest.approx((number + 1) / number * 4 / 12, rel=0.01)
+    assert result["coverage_50"] == pytest.approx(0.5, abs=0.005)
+
+
 def test_uneven_batches_give_the_same_result_as_one():
     scores = Scores()
     for batch in (slice(0, 8), slice(8, 10), slice(10, 11)):
@@ -160,7 +198,7 @@ def test_grey_maps_have_the_scores_that_make_sense():
     result = score(PREDICTED[:, :1], TRUTH[:, :1])
     assert result["cc_combined"] == pytest.approx(score(PREDICTED, TRUTH)["cc_false"], abs=1e-6)
     assert result["l1"] == pytest.approx(score(PREDICTED, TRUTH)["l1_red"], rel=1e-6)
-    assert not any("rg" in name or "true" in name or "green" in name for name in result)
+    assert not any("_rg" in name or "true" in name or "green" in name for name in result)
 
 
 def test_light_scoring_leaves_out_only_similarity_and_divergence():

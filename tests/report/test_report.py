@@ -122,7 +122,7 @@ def test_every_score_table_says_whether_its_images_chose_or_report(study) -> Non
 def test_the_verdict_says_which_families_are_no_better_than_a_constant_map(study) -> None:
     _, out = study
     text = (out / "report.md").read_text()
-    assert "UNet has the lowest CRPS" in text
+    assert "UNet has the lowest L1 as one answer" in text
     assert "Better than a constant map: UNet and Diffusion; no better than a constant map: GAN." in text
 
 
@@ -137,8 +137,8 @@ def test_skill_has_its_interval_and_the_difference_of_each_two_families_its_corr
     assert (row["verdict"], rows(out, "scores")["GAN"]["verdict"]) == ("ok", "no skill")
     found = rows(out, "differences")
     assert set(found) == {"UNet − GAN", "UNet − Diffusion", "GAN − Diffusion"}
-    unet, gan = (float(rows(out, "scores")[name]["crps"]) for name in ("UNet", "GAN"))
-    assert float(found["UNet − GAN"]["crps"]) == pytest.approx(unet - gan)
+    unet, gan = (float(rows(out, "scores")[name]["l1"]) for name in ("UNet", "GAN"))
+    assert float(found["UNet − GAN"]["answer"]) == pytest.approx(unet - gan)
     assert found["UNet − GAN"]["verdict"] == "UNet is better"
     assert float(found["UNet − GAN"]["p"]) < 0.001
 
@@ -171,7 +171,7 @@ def test_what_is_bold_is_better_than_the_next_and_than_a_constant_map(study, tmp
         with path.open("w", newline="") as file:
             table = csv.DictWriter(file, list(lines[0]))
             table.writeheader()
-            table.writerows(line | {"pixel_median_crps": line["crps"]} for line in lines)
+            table.writerows(line | {"pixel_median_l1": line["l1"]} for line in lines)
     verdicts = judge(group_of(tmp_path / "runs"))
     assert verdicts.standings["UNet"].word == "no skill"
     assert not verdicts.bold
@@ -181,7 +181,7 @@ def test_overfit_and_underfit_are_told_by_the_errors_on_training_images(tmp_path
     for name, learnt in (("heart", 0.01), ("poor", 0.5)):
         for path in make_sweep(tmp_path / name, "unet").glob("final/*/results.json"):
             results = json.loads(path.read_text())
-            write(path, results | {"train_scores": {"crps": learnt}, "validation_scores": {"crps": 0.08}})
+            write(path, results | {"train_scores": {"l1": learnt}, "validation_scores": {"l1": 0.08}})
     words = [judge(group_of(tmp_path / name)).standings["UNet"].word for name in ("heart", "poor")]
     assert words == ["overfit", "underfit"]
 

@@ -1,6 +1,7 @@
 """Predicted maps from anywhere, and the blind baselines, scored by the one metric function."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.external import check_there, read_predictions
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
-from vmsbench.metrics.significance import skill, verdict
+from vmsbench.metrics.references import reference, skill_under
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
 from vmsbench.training.evaluation import save_predictions
@@ -26,7 +27,8 @@ from vmsbench.versions import SCHEMA, read_checked
 
 BASELINES = "baselines"
 OUTSIDE = "outside"
-REFERENCE = "pixel_median"
+TRACKS = {"answer": "l1_median", "distribution": "crps"}
+"""The score of each track: as one answer (of samples, their median), and as a distribution."""
 Answer = dict[str, Any]
 
 
@@ -35,7 +37,8 @@ class EvaluationResult:
     """Scores of the given predictions and of the baselines, as `vmsbench evaluate --json` prints them.
 
     data        what was scored: title, digest, size, split, images
-    predictors  by name: kind (given, blind, oracle), verdict, skill with its interval, scores, and fid where given
+    predictors  by name: kind (given, blind, oracle), scores, fid where given, and for each track (answer, distribution)
+                its metric, blind reference, skill with its interval, and verdict
     remarks     what was done to the predictions to read them
     """
 
@@ -136,17 +139,33 @@ def about(dataset: Dataset, pairs: Pairs, split: str) -> Answer:
 
 
 def standings(predictors: dict[str, Predictor], pairs: Pairs) -> dict[str, Answer]:
-    """Each predictor's scores, its skill against the pixel median with its interval, and what that means."""
+    """Each predictor's scores, and its skill in both tracks with what that means: as one answer under L1, and as a
+    distribution under CRPS, each against the best predictor that ignores the image under that score."""
     scored = {name: score(predictor, pairs) for name, predictor in predictors.items()}
-    blind = scored[REFERENCE].per_image()["crps"].cpu().numpy()
+    table = {name: one.result() for name, one in scored.items()}
+    images = {
+        name: {key: value.cpu().numpy() for key, value in one.per_image().items()} for name, one in scored.items()
+    }
     found: dict[str, Answer] = {}
     for name, predictor in predictors.items():
-        gained = skill(scored[name].per_image()["crps"].cpu().numpy(), blind) if blind.mean() > 0 else None
-        interval = {"value": gained.value, "low": gained.low, "high": gained.high} if gained else None
         kind = "oracle" if isinstance(predictor, Oracle) else "given" if isinstance(predictor, Given) else "blind"
-        word = verdict(gained, float(blind.mean())) if gained and kind == "given" else kind
-        found[name] = {"kind": kind, "verdict": word, "skill": interval, "scores": scored[name].result()}
+        tracks = {track: in_track(track, images[name], images, table) for track in TRACKS}
+        if kind == "given" and "l1_median" not in table[name]:
+            tracks["distribution"]["verdict"] = "a single answer, not dressed"
+        found[name] = {"kind": kind, "tracks": tracks, "scores": table[name]}
     return found
+
+
+def in_track(
+    track: str, mine: Mapping[str, Any], images: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any]
+) -> Answer:
+    """The blind reference of a track, the skill against it with its interval, and the verdict in words."""
+    metric = TRACKS[track]
+    blind = reference(metric, table)
+    gained = skill_under(metric, mine, images[blind])
+    interval = {"value": gained.value, "low": gained.low, "high": gained.high} if gained else None
+    word = "" if gained is None else "ok" if gained.low > 0 else f"no better than {blind}, which never looks"
+    return {"metric": metric, "reference": blind, "skill": interval, "verdict": word}
 
 
 def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[str, Any]) -> Answer:

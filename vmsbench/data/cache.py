@@ -1,7 +1,9 @@
 """Decoded pairs kept on disk as bytes, and digests of files kept so that unchanged files are not read again.
 
-    FOLDER/pairs-KEY.npz     images and maps, uint8; KEY is a digest of the files' bytes, the size and the reading rules
-    FOLDER/files-KEY.json    {path: [bytes, mtime_ns, sha256]} of one dataset; KEY is a digest of its root's path
+    FOLDER/pairs-KEY.npz     images and maps, uint8, and what the files are like, JSON as bytes; KEY is a digest of the
+                             files' bytes, the size and the reading rules
+    FOLDER/files-KEY.json    {path: [bytes, mtime_ns, ctime_ns, inode, sha256]} of one dataset; KEY is a digest of its
+                             root's path
 
 Every file is written beside, synced and renamed, so readers see a whole file or none. Of several processes that start
 at once on one machine the first decodes, and the others wait for it; where the disk knows no locks, each may write the
@@ -41,19 +43,26 @@ class Cache:
     def __init__(self, folder: str | Path) -> None:
         self.folder = expand(folder)
 
-    def digests(self, root: Path, paths: Sequence[Path]) -> list[str]:
-        """The SHA-256 of each file; files whose size and mtime are those remembered are not read."""
+    def digests(self, root: Path, paths: Sequence[Path], verify: bool = False) -> list[str]:
+        """The SHA-256 of each file; files whose state is that remembered are not read, unless told to `verify`.
+
+        A copy that keeps size and mtime (cp -p, tar, rsync) changes the ctime, and mostly the inode.
+        """
         memory = self.folder / f"files-{digest_of(str(root.resolve()))}.json"
         known = remembered(memory)
         states = {str(path): state(path) for path in paths}
-        stale = [path for path in paths if known.get(str(path), [])[:2] != states[str(path)]]
+        stale = [path for path in paths if verify or known.get(str(path), [])[:-1] != states[str(path)]]
         fresh = dict(zip(map(str, stale), hashes(stale), strict=True))
         settled = time.time_ns() - SETTLED
-        learned = {path: [*states[path], fresh[path]] for path in fresh if 0 < states[path][1] < settled}
-        if learned:
+        learned = {
+            path: [*states[path], fresh[path]]
+            for path in fresh
+            if 0 < states[path][1] < settled and states[path][2] < settled
+        }
+        if any(known.get(path) != entry for path, entry in learned.items()):
             with self.writing(memory) as file:
                 file.write(json.dumps(known | learned).encode())
-        return [fresh.get(str(path)) or known[str(path)][2] for path in paths]
+        return [fresh.get(str(path)) or known[str(path)][-1] for path in paths]
 
     def arrays(
         self, key: str, make: Callable[[], dict[str, np.ndarray]], valid: Callable[[dict[str, np.ndarray]], bool]
@@ -136,7 +145,7 @@ def digest_of(*texts: str) -> str:
     """32 hexadecimal digits for a sequence of texts."""
     whole = hashlib.sha256()
     for text in texts:
-        whole.update(f"{len(text)}:{text}".encode())
+        whole.update(f"{len(text)}:{text}".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()[:32]
 
 
@@ -155,12 +164,12 @@ def hashes(paths: Sequence[Path]) -> list[str]:
 
 
 def state(path: Path) -> list[int]:
-    """[bytes, mtime_ns], or zeros for a file that cannot be looked at."""
+    """[bytes, mtime_ns, ctime_ns, inode], or zeros for a file that cannot be looked at."""
     try:
         status = path.stat()
     except OSError:
-        return [0, 0]
-    return [status.st_size, status.st_mtime_ns]
+        return [0, 0, 0, 0]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def remembered(memory: Path) -> dict[str, list]:
@@ -169,4 +178,4 @@ def remembered(memory: Path) -> dict[str, list]:
     except (OSError, ValueError):
         return {}
     entries = known.items() if isinstance(known, dict) else ()
-    return {path: entry for path, entry in entries if isinstance(entry, list) and len(entry) == 3}
+    return {path: entry for path, entry in entries if isinstance(entry, list) and len(entry) == 5}

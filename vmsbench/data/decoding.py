@@ -9,28 +9,70 @@ What a file's mode becomes:
     1, L, LA, 16-bit grey, a palette of greys     grey (16-bit values are divided by 257)
     RGB, RGBA, other palettes, CMYK, YCbCr, ...   colour
     transparent parts                             black
+    several frames or pages                       the first
     32-bit integers or floats                     refused: their white is unknown
 
-A map is grey by its file's mode alone: a colour file whose pixels all happen to be grey is a colour map.
+A map is grey by its file's mode alone: a colour file whose pixels all happen to be grey is a colour map, unless grey
+files stand beside it (`folder.alike`).
 """
 
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
-VERSION = 1  # of the rules above; a new one makes old caches unused
+JPEGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+SUFFIXES = JPEGS | {".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+VERSION = 2  # of the rules above; a new one makes old caches unused
 SMALLEST = 8  # px; a side below this is no picture
 ORIENTATION = 0x0112  # the Exif tag
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = (5, 6, 7, 8)  # height and width change places
+MANY = 256  # distinct levels that are kept of one picture
 
 
 class UnreadableFile(Exception):
     """Why a file gives no picture; the text follows the file's name."""
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What a file is like, before it is resized; levels are in the file's own units.
+
+    turned       whether its orientation tag was obeyed
+    frames       how many it holds; the first is read
+    white        255, or 65535 in a file of 16-bit greys
+    levels       the distinct values of all channels, at most 256 of them; lowest and highest are of all
+    flat         whether all pixels are one colour
+    equal        whether red, green and blue are the same everywhere
+    transparent  whether parts are; `alone` where nothing but the transparency varies
+    palette      whether its colours come from a palette, as those of label maps do
+    """
+
+    turned: bool = False
+    frames: int = 1
+    white: int = 255
+    levels: tuple[int, ...] = ()
+    lowest: int = 0
+    highest: int = 0
+    flat: bool = False
+    equal: bool = True
+    transparent: bool = False
+    alone: bool = False
+    palette: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +82,7 @@ class Picture:
     pixels: np.ndarray
     width: int
     height: int
+    facts: PictureFacts = field(default_factory=PictureFacts)
 
     @property
     def grey(self) -> bool:
@@ -54,49 +97,122 @@ class Pair:
     map: Picture
 
 
-def read(path: Path, size: int) -> Picture:
-    """The picture at `path`, resized to size x size. Raises UnreadableFile."""
+def read(path: Path, size: int, scale: float = 1) -> Picture:
+    """The picture at `path`, resized to size x size, its values multiplied by `scale`. Raises UnreadableFile."""
     try:
         if path.stat().st_size == 0:
             raise UnreadableFile("empty file")
         with Image.open(path) as file:
-            width, height = file.size
-            if file.getexif().get(ORIENTATION, 1) >= 5:
-                width, height = height, width
-            if min(width, height) < SMALLEST:
-                raise UnreadableFile(f"wrong shape: {width} x {height} px")
+            if min(file.size) < SMALLEST:
+                raise UnreadableFile(f"wrong shape: {file.width} x {file.height} px")
+            facts: dict[str, Any] = {"frames": frames(file)}
+            whole = file.size
             file.draft(None, (2 * size, 2 * size))
-            picture = eight_bits(ImageOps.exif_transpose(file), file.format or "")
+            reduced = file.size != whole
+            picture, facts["turned"] = upright(file)
+            width, height = picture.size
+            if reduced:  # a JPEG, decoded smaller than it is
+                width, height = whole[::-1] if orientation(file) in SIDEWAYS else whole
+            picture, seen = eight_bits(picture, file.format or "", scale)
     except UnreadableFile:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
-        reason = " ".join(str(error).split()).replace(f" {str(path)!r}", "")
-        raise UnreadableFile(f"unreadable ({reason or type(error).__name__})") from error
+        raise UnreadableFile(f"unreadable ({why(error, path)})") from error
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
-    return Picture(pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1)), width, height)
+    pixels = pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return Picture(pixels, width, height, replace(seen, **facts))
+
+
+def why(error: Exception, path: Path) -> str:
+    """What Pillow says, on one line, without the path."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()).replace(f" {str(path)!r}", "") or type(error).__name__
 
 
 def open_upright(path: Path) -> Image.Image:
-    """The picture at `path` at its own size, upright, in mode L or RGB. Raises UnreadableFile, and Pillow's errors."""
-    with Image.open(path) as file:
-        return eight_bits(ImageOps.exif_transpose(file), file.format or "")
+    """The picture at `path` at its own size, upright, in mode L or RGB. Raises UnreadableFile."""
+    try:
+        with Image.open(path) as file:
+            return eight_bits(upright(file)[0], file.format or "")[0]
+    except UnreadableFile:
+        raise
+    except Exception as error:  # as in `read`
+        raise UnreadableFile(f"unreadable ({why(error, path)})") from error
 
 
-def eight_bits(picture: Image.Image, file_format: str) -> Image.Image:
-    """The picture in mode L or RGB. Raises UnreadableFile for 32-bit pixels (older Pillows open 16-bit PNG as such)."""
+def upright(file: Image.Image) -> tuple[Image.Image, bool]:
+    """The loaded picture as it is to be looked at, and whether it was turned; Pillow turns TIFF while it loads it."""
+    told = orientation(file)
+    file.load()
+    left = orientation(file)
+    picture = file.transpose(TURNS[left]) if left in TURNS else file
+    return picture, told in TURNS or left in TURNS
+
+
+def orientation(file: Image.Image) -> int:
+    """The orientation tag, 1 to 8; 1 where there is none, a wrong one, or Exif that cannot be read."""
+    try:
+        told = file.getexif().get(ORIENTATION, 1)
+    except Exception:  # Exif is written by anybody, and damaged often; the picture is not
+        return 1
+    return told if isinstance(told, int) and 1 <= told <= 8 else 1
+
+
+def frames(file: Image.Image) -> int:
+    """How many frames or pages a file holds; what cameras put behind a photograph (MPO) is not counted."""
+    if file.format == "MPO":
+        return 1
+    try:
+        return int(getattr(file, "n_frames", 1))
+    except Exception:  # the first frame may be whole where a later one is not
+        return 2
+    finally:
+        if getattr(file, "is_animated", False):
+            file.seek(0)
+
+
+def eight_bits(picture: Image.Image, file_format: str, scale: float = 1) -> tuple[Image.Image, PictureFacts]:
+    """The picture in mode L or RGB, times `scale`.
+
+    Raises UnreadableFile for 32-bit pixels (older Pillows open 16-bit PNG as such).
+    """
     mode = picture.mode
     if mode == "F" or (mode == "I" and file_format != "PNG"):
         raise UnreadableFile("32-bit pixels: save it with 8 or 16 bits")
     if mode.startswith("I"):
-        sixteen = np.asarray(picture).astype(np.int64)
-        return Image.fromarray(((sixteen.clip(0, 65535) + 128) // 257).astype(np.uint8))
+        sixteen = np.asarray(picture).astype(np.int64).clip(0, 65535)
+        seen = levels(sixteen, 65535)
+        scaled = sixteen if scale == 1 else (sixteen * scale).round().clip(0, 65535).astype(np.int64)
+        return Image.fromarray(((scaled + 128) // 257).astype(np.uint8)), seen
     grey = mode in ("1", "L", "LA", "La") or (mode in ("P", "PA") and has_grey_palette(picture))
+    transparent = alone = False
     if "transparency" in picture.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         visible = picture.convert("RGBA")
-        picture = Image.composite(visible.convert("RGB"), Image.new("RGB", visible.size), visible.getchannel("A"))
-    return picture.convert("L" if grey else "RGB")
+        alpha = visible.getchannel("A")
+        low, high = alpha.getextrema()
+        transparent = low < 255  # type: ignore[operator]
+        alone = low < high and all(band[0] == band[1] for band in visible.convert("RGB").getextrema())  # type: ignore
+        picture = Image.composite(visible.convert("RGB"), Image.new("RGB", visible.size), alpha)
+    picture = picture.convert("L" if grey else "RGB")
+    seen = replace(
+        levels(np.asarray(picture), 255), transparent=transparent, alone=alone, palette=mode in ("P", "PA") and not grey
+    )
+    if scale != 1:
+        picture = picture.point([min(255, round(level * scale)) for level in range(256)] * len(picture.getbands()))
+    return picture, seen
+
+
+def levels(pixels: np.ndarray, white: int) -> PictureFacts:
+    present = np.bincount(pixels.ravel(), minlength=white + 1).nonzero()[0]
+    equal = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
+    flat = bool((pixels == pixels[:1, :1]).all())
+    kept = tuple(int(level) for level in present[:MANY])
+    return PictureFacts(
+        white=white, levels=kept, lowest=int(present[0]), highest=int(present[-1]), flat=flat, equal=equal
+    )
 
 
 def has_grey_palette(picture: Image.Image) -> bool:
@@ -104,12 +220,15 @@ def has_grey_palette(picture: Image.Image) -> bool:
     return bool((colours == colours[:, :1]).all())
 
 
-def read_pair(image_path: Path, map_path: Path, size: int) -> Pair:
-    """An image (always 3 channels) and its map. Raises UnreadableFile, saying which of the two files it is."""
+def read_pair(image_path: Path, map_path: Path, size: int, scale: float = 1) -> Pair:
+    """An image (always 3 channels) and its map, the latter times `scale`.
+
+    Raises UnreadableFile, saying which of the two files it is.
+    """
     files = {}
-    for what, path in (("image", image_path), ("map", map_path)):
+    for what, path, factor in (("image", image_path, 1.0), ("map", map_path, scale)):
         try:
-            files[what] = read(path, size)
+            files[what] = read(path, size, factor)
         except UnreadableFile as error:
             raise UnreadableFile(f"{what} {error}") from error
     image, map_ = files["image"], files["map"]
@@ -120,11 +239,11 @@ def read_pair(image_path: Path, map_path: Path, size: int) -> Pair:
             f"wrong shape: the image is {image.width} x {image.height} px, its map {map_.width} x {map_.height}"
         )
     if image.grey:
-        image = Picture(np.repeat(image.pixels, 3, axis=0), image.width, image.height)
+        image = replace(image, pixels=np.repeat(image.pixels, 3, axis=0))
     return Pair(image, map_)
 
 
-def read_pairs(files: Sequence[tuple[Path, Path]], size: int) -> list[Pair | str]:
+def read_pairs(files: Sequence[tuple[Path, Path]], size: int, scale: float = 1) -> list[Pair | str]:
     """Every (image, map) read, in order; in place of a pair that cannot be, the reason.
 
     Uses a thread per core: Pillow decodes and resizes outside Python's lock.
@@ -132,7 +251,7 @@ def read_pairs(files: Sequence[tuple[Path, Path]], size: int) -> list[Pair | str
 
     def attempt(paths: tuple[Path, Path]) -> Pair | str:
         try:
-            return read_pair(*paths, size)
+            return read_pair(*paths, size, scale)
         except UnreadableFile as error:
             return str(error)
 

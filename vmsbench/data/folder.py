@@ -1,6 +1,8 @@
 """Any folder of images and a folder of their maps, as a Dataset: paired by name, split by lists or by a seeded draw."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -8,10 +10,13 @@ import numpy as np
 import torch
 
 from vmsbench.data.cache import Cache, digest_of, hashes
-from vmsbench.data.decoding import VERSION, Pair, read_pairs
+from vmsbench.data.decoding import VERSION, Pair, Picture, read_pairs
 from vmsbench.data.indexing import Problem, Scan, refuse, scan
 from vmsbench.data.layout import Layout, Split, existing_root, folder_layout
 from vmsbench.data.pairs import Coding, Dataset, Pairs
+from vmsbench.data.sources.oddities import oddities
+from vmsbench.data.sources.provenance import Decoded, Provenance, decoded, listing_warnings, source
+from vmsbench.data.sources.walking import remarks
 from vmsbench.data.splits import carve
 from vmsbench.errors import ConfigurationError, DataError, did_you_mean
 
@@ -33,25 +38,29 @@ def folder(
     test_fraction: float = 0.15,
     split_seed: int = 0,
     digest: str | None = None,
+    scale: float = 1,
+    verify: bool = False,
 ) -> Dataset:
     """The pairs under root/images and root/maps, matched by file name without extension.
 
     images, maps          folders relative to root; pictures in their subfolders count
-    train, validation,    files of names relative to root (.csv or .txt; first column; header, extension and path
-    test                  prefix optional). Without `test`, test_fraction of the train list is carved out; without
-                          `train`, train is every pair that the other lists leave; without `validation`,
+    train, validation,    files of names relative to root (.csv or .txt; the column whose entries are images; heading,
+    test                  extension and path prefix optional). Without `test`, test_fraction of the train list is carved
+                          out; without `train`, train is every pair that the other lists leave; without `validation`,
                           validation_fraction of what is left of train is carved out
-    categories            a file of name, category; draws are stratified by it
+    categories            a file of names and categories; draws are stratified by it
     size                  px; pictures are stretched to size x size
     coding                auto: rg for colour maps, grey for grey maps
     cache                 a folder for decoded pairs; none: decode every time
     digest                that of an earlier run: refuse data that has changed since
+    scale                 map values are multiplied by it: 255 for masks of 0 and 1, 16 for 12 bits in files of 16
+    verify                read every file's bytes again, though its size, times and inode are those remembered
 
     Raises DataError (all bad files in one message) and ConfigurationError.
     """
     lists: dict[Split, str | None] = {"train": train, "validation": validation, "test": test}
     layout = folder_layout(existing_root(root), images, maps, lists, categories)
-    return load(layout, size, coding, cache, validation_fraction, test_fraction, split_seed, digest)
+    return load(layout, size, coding, cache, validation_fraction, test_fraction, split_seed, digest, scale, verify)
 
 
 def load(
@@ -63,16 +72,21 @@ def load(
     test_fraction: float = 0.15,
     split_seed: int = 0,
     digest: str | None = None,
+    scale: float = 1,
+    verify: bool = False,
 ) -> Dataset:
     """The Dataset of a layout; see `folder`."""
     if coding not in CODINGS:
         raise ConfigurationError(f"coding={coding} is not one of {', '.join(CODINGS)}{did_you_mean(coding, CODINGS)}")
     if isinstance(size, bool) or not isinstance(size, int) or not 8 <= size <= 1024:
         raise ConfigurationError(f"size={size} is not a picture size: give whole pixels from 8 to 1024, such as 64")
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
+        raise ConfigurationError(f"scale={scale} is no factor: give a number above 0, such as 255 for masks of 0 and 1")
     scanned = scan(layout)
-    content, arrays = contents(layout, scanned, size, cache)
+    content, arrays = contents(layout, scanned, size, cache, scale, verify)
+    seen = Decoded.from_bytes(arrays["facts"].tobytes())
     names = split_names(layout, scanned, validation_fraction, test_fraction, split_seed)
-    chosen = code(coding, arrays["maps"].shape[1])
+    chosen, maps = code(coding, arrays["maps"], seen)
     parts = [f"{split}:{name}:{scanned.categories.get(name, '')}" for split in names for name in names[split]]
     now = digest_of(content, str(size), *parts)
     if digest is not None and digest != now:
@@ -84,22 +98,50 @@ def load(
     whole = Pairs(
         tuple(scanned.files),
         torch.from_numpy(arrays["images"]),
-        torch.from_numpy(arrays["maps"]),
+        torch.from_numpy(maps),
         tuple(scanned.categories.get(name, "unknown") for name in scanned.files) if scanned.categories else (),
     )
     train, validation, test = (whole.subset([place[name] for name in names[split]]) for split in names)
-    return Dataset(train, validation, test, chosen, now, f"{layout.title}, {size} px")
+    counts: dict[str, int] = {split: len(members) for split, members in names.items()}
+    title, account = f"{layout.title}, {size} px", provenance(layout, scanned, seen, counts, chosen, scale)
+    return Dataset(train, validation, test, chosen, now, title, provenance=account)
 
 
-def contents(layout: Layout, scanned: Scan, size: int, cache: str | Path | None) -> tuple[str, dict[str, np.ndarray]]:
-    """A digest of the files' bytes, and their images and maps at `size`, from the cache where it has them."""
+def provenance(
+    layout: Layout, scanned: Scan, seen: Decoded, counts: dict[str, int], coding: str = "", scale: float = 1
+) -> Provenance:
+    """The account of what was read; counts are the pairs by split."""
+    known = [scanned.categories[name] for name in scanned.files if name in scanned.categories]
+    lists = listing_warnings(scanned.listings, len(scanned.files) - len(known), len(set(known)), len(scanned.files))
+    return Provenance(
+        root=str(layout.root),
+        title=layout.title,
+        images=source(scanned.walks[0]),
+        maps=source(scanned.walks[1]),
+        lists=scanned.listings,
+        pairs=counts,
+        drawn=tuple(
+            split for split in counts if split in ("train", "validation", "test") and split not in scanned.lists
+        ),
+        coding=coding,
+        scale=scale,
+        decoded=seen,
+        warnings=(*remarks(scanned.walks[0]), *remarks(scanned.walks[1]), *lists, *oddities(seen, coding, scale)),
+    )
+
+
+def contents(
+    layout: Layout, scanned: Scan, size: int, cache: str | Path | None, scale: float, verify: bool
+) -> tuple[str, dict[str, np.ndarray]]:
+    """A digest of the files' bytes, and what `decode` makes of them at `size`, from the cache where it has it."""
     paths = [path for pair in scanned.files.values() for path in pair]
     store = Cache(cache) if cache is not None else None
-    each = store.digests(layout.root, paths) if store else hashes(paths)
-    content = digest_of(*[text for i, name in enumerate(scanned.files) for text in (name, *each[2 * i : 2 * i + 2])])
+    each = store.digests(layout.root, paths, verify) if store else hashes(paths)
+    texts = [text for i, name in enumerate(scanned.files) for text in (name, *each[2 * i : 2 * i + 2])]
+    content = digest_of(*texts, *([] if scale == 1 else [f"times {float(scale)}"]))
 
     def make() -> dict[str, np.ndarray]:
-        return decode(layout, scanned, size)
+        return decode(layout, scanned, size, scale)
 
     if store is None or scanned.problems:
         return content, make()
@@ -111,8 +153,13 @@ def fits(count: int, size: int) -> Callable[[dict[str, np.ndarray]], bool]:
     """Whether arrays are what `decode` makes of so many pairs."""
 
     def check(arrays: dict[str, np.ndarray]) -> bool:
+        try:
+            told = Decoded.from_bytes(arrays["facts"].tobytes())
+        except (ValueError, TypeError, KeyError):
+            return False
         return (
-            arrays["images"].shape == (count, 3, size, size)
+            told.maps.files == count
+            and arrays["images"].shape == (count, 3, size, size)
             and arrays["maps"].shape in [(count, channels, size, size) for channels in (1, 3)]
             and all(array.dtype == np.uint8 for array in arrays.values())
         )
@@ -120,15 +167,46 @@ def fits(count: int, size: int) -> Callable[[dict[str, np.ndarray]], bool]:
     return check
 
 
-def decode(layout: Layout, scanned: Scan, size: int) -> dict[str, np.ndarray]:
-    """images N x 3 x S x S and maps N x M x S x S, uint8. Raises DataError with every bad file."""
-    read = read_pairs(list(scanned.files.values()), size)
-    refuse(layout.root, [*scanned.problems, *problems_in(list(scanned.files), read)])
+def decode(layout: Layout, scanned: Scan, size: int, scale: float = 1) -> dict[str, np.ndarray]:
+    """images N x 3 x S x S and maps N x M x S x S, uint8, and facts, JSON as bytes.
+
+    Raises DataError with every bad file.
+    """
+    names = list(scanned.files)
+    read = alike(read_pairs(list(scanned.files.values()), size, scale))
+    refuse(layout.root, [*scanned.problems, *problems_in(names, read)])
     pairs = [pair for pair in read if isinstance(pair, Pair)]
+    if not pairs:
+        raise DataError(
+            f"{layout.root} has no pair: no image of {layout.images.name}/ has its map in {layout.maps.name}/"
+        )
     return {
         "images": np.stack([pair.image.pixels for pair in pairs]),
         "maps": np.stack([pair.map.pixels for pair in pairs]),
+        "facts": np.frombuffer(decoded(names, pairs).to_bytes(), np.uint8),
     }
+
+
+def alike(read: Sequence[Pair | str]) -> list[Pair | str]:
+    """The same, where maps that can be told as grey, or as colour, are brought to what the others are.
+
+    Grey files among colour files that hold no colour: all are grey. Black grey files among coloured ones: black.
+    """
+    maps = [pair.map for pair in read if isinstance(pair, Pair)]
+    if all(one.grey for one in maps) or not any(one.grey for one in maps):
+        return list(read)
+    if all(one.facts.equal for one in maps):
+        return [replace(pair, map=grey(pair.map)) if isinstance(pair, Pair) else pair for pair in read]
+    return [replace(pair, map=black(pair.map)) if isinstance(pair, Pair) else pair for pair in read]
+
+
+def grey(map_: Picture) -> Picture:
+    return replace(map_, pixels=map_.pixels[:1])
+
+
+def black(map_: Picture) -> Picture:
+    hollow = map_.grey and map_.facts.highest == 0
+    return replace(map_, pixels=np.repeat(map_.pixels, 3, axis=0)) if hollow else map_
 
 
 def problems_in(names: Sequence[str], read: Sequence[Pair | str]) -> list[Problem]:
@@ -140,14 +218,20 @@ def problems_in(names: Sequence[str], read: Sequence[Pair | str]) -> list[Proble
     return problems + [Problem(name, odd) for name, is_grey in grey.items() if is_grey != mostly_grey]
 
 
-def code(coding: Coding | Literal["auto"], channels: int) -> Coding:
-    """The coding for maps of so many channels. Raises ConfigurationError where the two do not fit."""
+def code(coding: Coding | Literal["auto"], maps: np.ndarray, seen: Decoded) -> tuple[Coding, np.ndarray]:
+    """The coding for these maps, N x M x S x S, and the maps: one channel where colour files hold no colour.
+
+    Raises ConfigurationError where the two do not fit.
+    """
+    channels = maps.shape[1]
     if coding == "auto":
-        return "grey" if channels == 1 else "rg"
+        return ("grey" if channels == 1 else "rg"), maps
+    if coding == "grey" and seen.maps.equal == seen.maps.files:
+        return coding, np.ascontiguousarray(maps[:, :1])
     if (coding == "grey") != (channels == 1):
         kind, fitting = ("grey", "grey") if channels == 1 else ("colour", "rg or rgb")
         raise ConfigurationError(f"coding={coding} does not fit {kind} maps: use auto or {fitting}")
-    return coding
+    return coding, maps
 
 
 def split_names(

@@ -4,6 +4,7 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,12 +12,15 @@ from PIL import Image
 from torch import Tensor
 
 from vmsbench.data.decoding import Pair, read_pairs
-from vmsbench.data.folder import problems_in
+from vmsbench.data.folder import alike, problems_in, provenance
 from vmsbench.data.indexing import Problem, scan
-from vmsbench.data.layout import Layout, Split, detect
+from vmsbench.data.layout import Layout, detect
 from vmsbench.data.pairs import Pairs
 from vmsbench.data.rendering import grid, overlay, render
+from vmsbench.data.sources.names import printable
+from vmsbench.data.sources.provenance import Provenance, decoded
 from vmsbench.errors import ConfigurationError
+from vmsbench.files import plain
 
 SIZE = 64  # px, at which channels are measured
 FAINT = 16  # of 255; a map whose red stays below has none (JPEG's noise does)
@@ -33,6 +37,7 @@ class Check:
     mean, std    per channel of the maps at 64 px, in [0, 1]
     without_red  the share of maps with no red, None for grey maps
     problems     every bad file or name with its reason
+    provenance   what was read, and warnings about what is odd
     pairs        the usable pairs at 64 px
     """
 
@@ -46,10 +51,22 @@ class Check:
     without_red: float | None
     problems: tuple[Problem, ...]
     pairs: Pairs
+    provenance: Provenance
 
     @property
     def good(self) -> bool:
         return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """The check as plain JSON: `good`, `counts`, `problems`, `warnings`, `provenance` and the measures."""
+        measured = ("counts", "image_sizes", "map_sizes", "kind", "mean", "std", "without_red")
+        return {
+            "good": self.good,
+            **{name: plain(getattr(self, name)) for name in measured},
+            "problems": [{"name": printable(one.name), "reason": one.reason} for one in self.problems],
+            "warnings": list(self.provenance.warnings),
+            "provenance": self.provenance.as_json(),
+        }
 
 
 def check(root: str | Path, images: str | None = None, maps: str | None = None) -> Check:
@@ -62,21 +79,21 @@ def check(root: str | Path, images: str | None = None, maps: str | None = None) 
     layout = detect(root, images, maps)
     scanned = scan(layout, everything=True)
     names = list(scanned.files)
-    read = read_pairs(list(scanned.files.values()), SIZE)
+    read = alike(read_pairs(list(scanned.files.values()), SIZE))
     wrong = problems_in(names, read)
     bad = {problem.name for problem in wrong}
     good = {name: pair for name, pair in zip(names, read, strict=True) if isinstance(pair, Pair) and name not in bad}
     pairs = together(good, scanned.categories)
     shares = pairs.maps.double() / 255
     red = pairs.maps[:, 0].amax((1, 2)) if len(good) and pairs.maps.shape[1] == 3 else None
-    listed: dict[Split, tuple[str, ...]] = scanned.lists
+    counts: dict[str, int] = {
+        "pairs": len(good),
+        **{split: len(members) for split, members in scanned.lists.items()},
+        **({"unlisted": scanned.unlisted} if scanned.unlisted else {}),
+    }
     return Check(
         layout=layout,
-        counts={
-            "pairs": len(good),
-            **{split: len(members) for split, members in listed.items()},
-            **({"unlisted": scanned.unlisted} if scanned.unlisted else {}),
-        },
+        counts=counts,
         image_sizes=sizes([f"{pair.image.width} x {pair.image.height}" for pair in good.values()]),
         map_sizes=sizes([f"{pair.map.width} x {pair.map.height}" for pair in good.values()]),
         kind="grey" if pairs.maps.shape[1] == 1 else "colour",
@@ -85,6 +102,7 @@ def check(root: str | Path, images: str | None = None, maps: str | None = None) 
         without_red=float((red < FAINT).double().mean()) if red is not None else None,
         problems=(*scanned.problems, *wrong),
         pairs=pairs,
+        provenance=provenance(layout, scanned, decoded(list(good), list(good.values())), counts),
     )
 
 
@@ -130,8 +148,14 @@ def lines(checked: Check) -> list[str]:
         text.append(f"  without red: {100 * checked.without_red:.0f} % of the maps")
     if len(checked.mean) == 3 and checked.mean[2] > 0.02:
         text.append("  note: blue is not empty; coding=rg leaves it out, coding=rgb keeps it")
-    text.append(f"{len(checked.problems)} bad" if checked.problems else "nothing wrong found")
-    text += [f"  {problem}" for problem in checked.problems]
+    account = checked.provenance
+    text += ["what was read", *(f"  {what}: {words}" for what, words in account.table() if what != "pairs")]
+    if account.warnings:
+        text += ["odd:", *(f"  {warning}" for warning in account.warnings)]
+    if checked.problems:
+        text += [f"{len(checked.problems)} bad", *(f"  {problem}" for problem in checked.problems)]
+    elif not account.warnings:
+        text.append("nothing wrong found")
     return [line for long in text for line in wrapped(long)]
 
 

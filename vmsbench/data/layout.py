@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from vmsbench.data.sources.names import is_text, printable
 from vmsbench.errors import DataError, did_you_mean
 
 Split = Literal["train", "validation", "test"]
@@ -34,6 +35,8 @@ def existing_root(root: str | Path | None) -> Path:
     if root is None:
         raise DataError("no data folder given: set data.root=PATH, or use data=standin")
     path = Path(root).expanduser()
+    if not is_text(str(path.resolve())):
+        raise DataError(f"{printable(str(path.resolve()))}: this path is not UTF-8: rename its folders")
     if path.is_dir():
         return path
     if path.exists():
@@ -74,6 +77,12 @@ def folder_layout(
     for setting, name in (("images", images), ("maps", maps)):
         if not (root / name).is_dir():
             raise DataError(f"{root} has no folder {name} (found: {found(root)}); set data.{setting}=NAME")
+    if (root / images).samefile(root / maps):
+        raise DataError(
+            f"{root}: {images} and {maps} are one folder; its maps lie elsewhere: set data.images=NAME data.maps=NAME"
+            if images != maps
+            else f"{root}: {images} is given for the images and for the maps; set data.images=NAME data.maps=NAME"
+        )
     given = {split: name for split, name in (lists or {}).items() if name is not None}
     settings: list[tuple[str, str]] = [*given.items(), *([("categories", categories)] if categories else [])]
     for setting, name in settings:
@@ -129,6 +138,7 @@ def first(wanted: tuple[str, ...] | list[str], present: dict[str, str]) -> str |
 
 def found(folder: Path, at_most: int = 8) -> str:
     """What lies in a folder, for an error message."""
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir() if not entry.name.startswith("."))
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    names = sorted(printable(entry.name) + "/" * entry.is_dir() for entry in entries)
     more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
     return (", ".join(names[:at_most]) or "nothing") + more

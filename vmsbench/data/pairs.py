@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vmsbench.data.sources.provenance import Provenance
+
 Coding = Literal["rg", "rgb", "grey"]
 CHANNELS: dict[Coding, int] = {"rg": 2, "rgb": 3, "grey": 1}
 
@@ -47,8 +49,10 @@ class Dataset:
     coding      which channels of the maps are predicted: rg (red and green), rgb or grey
     digest      of the pictures' bytes, the size and the splits: equal digests mean equal data
     title       for people, such as "VISCHEMA PLUS, 64 px"
+    provenance  what was read and what is odd about it, for logs, reports and `data check`
     oracle      where the makers of the data are known (the stand-in): the best possible predictions for the test
-                images, {"oracle_mean": ..., "oracle_median": ...}, uint8 of test.maps' shape
+                images, {"oracle_mean": ..., "oracle_median": ...}, uint8 of test.maps' shape, and "oracle_law", draws
+                of the maps' true law, uint8 N x K x M x S x S
     """
 
     train: Pairs
@@ -58,6 +62,7 @@ class Dataset:
     digest: str
     title: str
     oracle: dict[str, Tensor] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
 
     @property
     def channels(self) -> int:

@@ -3,6 +3,8 @@
     FOLDER/images/  vms/  viscplus_train.csv  viscplus_val.csv  viscplus.csv  categories.csv    as the real one
     FOLDER/oracle/mean/  oracle/median/    per test image the pixelwise mean and median over many panels of the
                                            simulated people, lossless PNG
+    FOLDER/oracle/law/00/ ... 15/          per test image 16 maps by other panels: draws of the true map's own law, JPEG
+                                           as that is
     FOLDER/standin.json                    {"count", "size", "seed", "version"}
 
 It says nothing about people; it shows that a model, a metric or a comparison works, because what is best is known.
@@ -13,6 +15,8 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +34,7 @@ from vmsbench.data.pairs import Coding, Dataset
 from vmsbench.errors import ConfigurationError, DataError
 
 VERSION = 1  # of the formula
+DRAWS = 16  # of the law, per test image
 PANELS = 201  # per oracle map; odd, so that the median is one of them
 TEST_SHARE = 0.2  # of the scenes, as in VISCHEMA PLUS
 SMALLEST = 8  # scenes
@@ -46,6 +51,7 @@ def standin(
     validation_fraction: float = 0.12,
     split_seed: int = 0,
     digest: str | None = None,
+    verify: bool = False,
 ) -> Dataset:
     """The stand-in, written to `root` where it is not there yet, with `oracle` filled.
 
@@ -66,17 +72,17 @@ def standin(
             "ask for that one, or set data.root to a new folder"
         )
     dataset = load(
-        vischema_layout(path), size, coding, cache, validation_fraction, split_seed=split_seed, digest=digest
+        vischema_layout(path),
+        size,
+        coding,
+        cache,
+        validation_fraction,
+        split_seed=split_seed,
+        digest=digest,
+        verify=verify,
     )
-    return Dataset(
-        dataset.train,
-        dataset.validation,
-        dataset.test,
-        dataset.coding,
-        dataset.digest,
-        f"stand-in, {size} px",
-        {f"oracle_{which}": oracle_maps(path, which, dataset) for which in ("mean", "median")},
-    )
+    oracle = {f"oracle_{which}": oracle_maps(path, which, dataset) for which in ("mean", "median")}
+    return replace(dataset, title=f"stand-in, {size} px", oracle=oracle | {"oracle_law": oracle_law(path, dataset)})
 
 
 def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: int = 0) -> Path:
@@ -160,6 +166,31 @@ def write_scenes(folder: Path, count: int, size: int, seed: int) -> None:
         ("categories.csv", rows),
     ):
         (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_law(folder, size, seed, names[count - tests :])
+
+
+def write_law(folder: Path, size: int, seed: int, names: Iterable[str]) -> None:
+    """Draw the maps of oracle/law, which appears whole or not at all. A map depends on the seed and its number alone.
+
+    Raises DataError where it cannot be written.
+    """
+    law = folder / "oracle" / "law"
+    beside = law.with_name(f".law.{uuid.uuid4().hex}.part")
+    try:
+        for draw in range(DRAWS):
+            (beside / f"{draw:02d}").mkdir(parents=True)
+        for name in names:
+            number = int(Path(name).stem.rpartition("_")[2])
+            scene = scenes.scene(np.random.default_rng([seed, number]))
+            maps = scenes.panels(scene, size, DRAWS, np.random.default_rng([seed, number, DRAWS]))
+            for draw, map_ in enumerate(maps):
+                save(scenes.with_blue(map_).transpose(1, 2, 0), beside / f"{draw:02d}" / name)
+        os.rename(beside, law)
+    except OSError as error:
+        if not law.is_dir():
+            raise DataError(f"{law} cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def save(pixels: np.ndarray, path: Path) -> None:
@@ -171,10 +202,19 @@ def oracle_name(name: str) -> str:
     return Path(name).with_suffix(".png").name
 
 
+def oracle_law(folder: Path, dataset: Dataset) -> Tensor:
+    """Draws of the true law for the test images, uint8, N x 16 x M x S x S; written first where they are not there."""
+    if not (folder / "oracle" / "law").is_dir():
+        stamp = stamp_of(folder)
+        write_law(folder, stamp["size"], stamp["seed"], dataset.test.names)
+    return torch.stack([oracle_maps(folder, f"law/{draw:02d}", dataset) for draw in range(DRAWS)], dim=1)
+
+
 def oracle_maps(folder: Path, which: str, dataset: Dataset) -> Tensor:
     """The oracle's maps for the test images, uint8 of test.maps' shape. Raises DataError where some are missing."""
+    names = [name if which.startswith("law") else oracle_name(name) for name in dataset.test.names]
     try:
-        files = [folder / "oracle" / which / oracle_name(name) for name in dataset.test.names]
+        files = [folder / "oracle" / which / name for name in names]
         return torch.from_numpy(np.stack([read(file, dataset.size).pixels for file in files]))
     except UnreadableFile as error:
         raise DataError(

@@ -27,6 +27,8 @@ def vischema(
     validation_fraction: float = 0.12,
     split_seed: int = 0,
     digest: str | None = None,
+    scale: float = 1,
+    verify: bool = False,
 ) -> Dataset:
     """VISCHEMA PLUS in the folder `root` (without one: $VMSBENCH_DATA); the settings are those of `folder`.
 
@@ -40,4 +42,14 @@ def vischema(
     except DataError as error:
         raise DataError(f"{error}; {HOW}") from error
     layout = vischema_layout(path)
-    return load(layout, size, coding, cache, validation_fraction, split_seed=split_seed, digest=digest)
+    return load(
+        layout,
+        size,
+        coding,
+        cache,
+        validation_fraction,
+        split_seed=split_seed,
+        digest=digest,
+        scale=scale,
+        verify=verify,
+    )

@@ -1,5 +1,8 @@
 """Maps for picture files of any size: predicted at the model's size, written back at the picture's own."""
 
+import errno
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, final
@@ -10,37 +13,40 @@ from PIL import Image
 from torch import Tensor
 
 from vmsbench.data.decoding import UnreadableFile, open_upright
-from vmsbench.data.indexing import is_picture
 from vmsbench.data.rendering import overlay
+from vmsbench.data.sources.names import is_text, printable
+from vmsbench.data.sources.walking import walk
 from vmsbench.errors import UserError
 from vmsbench.files import replace
 from vmsbench.inference.maps import Read, coloured, resized, seen
 from vmsbench.inference.predictor import TrainedModel
 
+KINDS = ("maps", "overlays", "uncertainty")  # the folders that a Writer fills
+OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)  # errors that another name would not have
 MOST_SPREAD = 127.5  # the standard deviation of bytes that are 0 and 255 equally often: white in uncertainty maps
 
 
 def find(path: Path, out: Path) -> list[tuple[Path, str]]:
     """The pictures at `path`, a file or a folder with its sub-folders, each with the name its map gets, without suffix.
 
-    What lies in `out` is left aside: it was made from the rest. Names whose stems are equal keep their suffix.
-    Raises UserError where there is nothing.
+    Links are followed. What lies in `out` is left aside: it was made from the rest. Names whose stems are equal keep
+    their suffix. Raises UserError where there is nothing.
     """
     if path.is_file():
         return [(path, path.stem)]
     if not path.is_dir():
         raise UserError(f"{path} is not there: give a picture, or a folder of pictures")
-    files = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and is_picture(file.name) and not file.resolve().is_relative_to(out.resolve())
-    ]
-    if not files:
+    made = [out / kind for kind in KINDS] if out.exists() and out.samefile(path) else [out]
+    found = walk(path, without=made)
+    bad = [path / problem.name for problem in found.problems]
+    if not found.files and not bad:
         raise UserError(f"no pictures in {path}: .jpg, .png, .bmp, .tif, .webp and .gif are read")
-    stems = [str(file.relative_to(path).with_suffix("")) for file in files]
+    files = {file: file.relative_to(path).as_posix() for file in sorted([*found.files, *bad])}
+    times = Counter(os.path.splitext(name)[0] for name in files.values())
+    whole = {name for name in files.values() if times[os.path.splitext(name)[0]] > 1}
     return [
-        (file, stem if stems.count(stem) == 1 else str(file.relative_to(path)))
-        for file, stem in zip(files, stems, strict=True)
+        (file, name if name in whole or os.path.splitext(name)[0] in whole else os.path.splitext(name)[0])
+        for file, name in files.items()
     ]
 
 
@@ -68,16 +74,21 @@ class Writer:
     """
 
     def __init__(self, out: Path, keep: bool = False) -> None:
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out} is a file: give a folder for the maps, by --out")
         self.out, self.keep = out, keep
         self.names: list[str] = []
         self.kept: list[np.ndarray[Any, Any]] = []
 
     def write(self, file: Path, name: str, picture: Read, samples: Tensor) -> None:
-        """`samples`: uint8, K x C x S x S of one picture."""
+        """`samples`: uint8, K x C x S x S of one picture. Grey maps are written grey.
+
+        Raises UnreadableFile where this picture alone cannot be done, UserError where nothing can be written.
+        """
         size = (picture.width, picture.height)
         map_ = coloured(samples, *size)
         image = torch.from_numpy(np.asarray(open_upright(file).convert("RGB")).copy()).permute(2, 0, 1)
-        self.save("maps", name, map_)
+        self.save("maps", name, map_[:1] if samples.shape[1] == 1 else map_)
         self.save("overlays", name, overlay(image, map_))
         if len(samples) > 1:
             spread = samples.float().std(dim=0, correction=0).mean(dim=0, keepdim=True)
@@ -88,9 +99,14 @@ class Writer:
 
     def save(self, kind: str, name: str, pixels: Tensor) -> None:
         path = self.out / kind / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).squeeze(-1).numpy()))
-        replace(path, lambda file: picture.save(file, format="PNG"))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace(path, lambda file: picture.save(file, format="PNG"))
+        except OSError as error:
+            if error.errno in OF_ONE_NAME:
+                raise UnreadableFile(f"its map cannot be written ({error.strerror})") from error
+            raise unwritable(self.out, error) from error
 
     def close(self) -> None:
         if not self.kept:
@@ -99,13 +115,20 @@ class Writer:
         def write(file: BinaryIO) -> None:
             np.savez_compressed(file, names=np.array(self.names), predictions=np.stack(self.kept))
 
-        replace(self.out / "predictions.npz", write)
+        try:
+            replace(self.out / "predictions.npz", write)
+        except OSError as error:
+            raise unwritable(self.out, error) from error
+
+
+def unwritable(out: Path, error: OSError) -> UserError:
+    return UserError(f"{out} cannot be written ({error.strerror or error}); choose another folder by --out")
 
 
 def predict(
     predictor: TrainedModel, pictures: Sequence[tuple[Path, str]], writer: Writer, samples: int
 ) -> Iterator[tuple[Path, str]]:
-    """Predict and write the maps of all pictures; yields each file with an empty text, or why it could not be read.
+    """Predict and write the maps of all pictures; yields each file with an empty text, or why it could not be done.
 
     A model that samples is given one picture at a time, so that a picture's maps do not depend on the others.
     """
@@ -113,6 +136,9 @@ def predict(
     for start in range(0, len(pictures), at_once):
         readable: list[tuple[Path, str, Read]] = []
         for file, name in pictures[start : start + at_once]:
+            if not is_text(str(file)):
+                yield Path(printable(str(file))), "its name is not UTF-8: rename it"
+                continue
             try:
                 readable.append((file, name, seen(file, predictor.size)))
             except UnreadableFile as error:
@@ -121,6 +147,10 @@ def predict(
             continue
         maps = predictor(torch.stack([picture.pixels for _, _, picture in readable]), samples)
         for (file, name, picture), drawn in zip(readable, maps, strict=True):
-            writer.write(file, name, picture, drawn)
-            yield file, ""
+            try:
+                writer.write(file, name, picture, drawn)
+            except UnreadableFile as error:
+                yield file, str(error)
+            else:
+                yield file, ""
     writer.close()

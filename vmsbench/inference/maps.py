@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vmsbench.data.decoding import read
-from vmsbench.data.indexing import is_picture
+from vmsbench.data.sources.names import is_picture
 from vmsbench.data.rendering import render
 from vmsbench.errors import UserError
 

@@ -1,12 +1,11 @@
 """Predictors that ignore the image, and the oracle: what every model has to be held against.
 
 They are built from training pairs and predict like any model, so they stand in the same table, scored by the same
-function. A model that does not beat `pixel_median` has learned nothing from the images.
+function. A model has learned something from the images where it beats the best of them under its score: that is
+`vmsbench.metrics.references`.
 """
 
-import hashlib
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -14,21 +13,11 @@ from torch import Tensor
 
 from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import DataError
+from vmsbench.metrics.climatology import CategoryClimatology, Climatology, RandomTrain, training_maps
+from vmsbench.metrics.predictors import Predictor
 from vmsbench.metrics.scores import CHUNK, Scores
 
 COLUMNS = 16384
-
-
-class Predictor(ABC):
-    """Predicts maps for pairs; it must not look at the pairs' own maps."""
-
-    @abstractmethod
-    def predict(self, pairs: Pairs) -> Tensor:
-        """Float in [0, 1], N x M x S x S, or N x K x M x S x S for K samples; on the pairs' device.
-
-        The same for the same names, in whatever batches. The tensor may be a view of fewer maps: do not write into it.
-        Raises DataError where it cannot predict them.
-        """
 
 
 class ConstantMap(Predictor):
@@ -52,52 +41,49 @@ class PixelMean(ConstantMap):
     """The mean training map: the best constant map under MSE."""
 
     def __init__(self, train: Pairs) -> None:
-        super().__init__(_trained(train).mean(dim=0, dtype=torch.float32) / 255)
+        super().__init__(_mean(training_maps(train)))
 
 
 class PixelMedian(ConstantMap):
-    """The pixelwise median of the training maps: the best constant map under L1, and the origin of skill."""
+    """The pixelwise median of the training maps: the best constant map under L1."""
 
     def __init__(self, train: Pairs) -> None:
-        super().__init__(_median(_trained(train)))
+        super().__init__(_median(training_maps(train)))
 
 
-class CategoryMedian(Predictor):
-    """The pixelwise median of the training maps of the image's category; of all of them where it is unknown."""
+class ConstantByCategory(Predictor):
+    """One map for each category, made of its training maps (bytes to a float map in [0, 1]) by `made`; one made of all
+    of them where the image's category is unknown."""
 
-    def __init__(self, train: Pairs) -> None:
+    def __init__(self, train: Pairs, made: Callable[[Tensor], Tensor], name: str) -> None:
         if not train.categories:
-            raise DataError("category_median: the training pairs have no categories")
-        self.everywhere = _median(_trained(train))
-        self.medians: dict[str, Tensor] = {}
+            raise DataError(f"{name}: the training pairs have no categories")
+        self.everywhere = made(training_maps(train))
+        self.known: dict[str, Tensor] = {}
         for category in sorted(set(train.categories)):
-            members = [index for index, name in enumerate(train.categories) if name == category]
-            self.medians[category] = _median(train.maps[members])
+            members = [index for index, one in enumerate(train.categories) if one == category]
+            self.known[category] = made(train.maps[members])
 
     def predict(self, pairs: Pairs) -> Tensor:
         categories = pairs.categories or ("",) * len(pairs)
         if not categories:
             return self.everywhere.to(pairs.maps.device).expand(0, *self.everywhere.shape)
-        chosen = [self.medians.get(category, self.everywhere) for category in categories]
+        chosen = [self.known.get(category, self.everywhere) for category in categories]
         return torch.stack(chosen).to(pairs.maps.device)
 
 
-class RandomTrain(Predictor):
-    """The map of a random training image: a sampler with the right law and no idea of the image."""
+class CategoryMean(ConstantByCategory):
+    """The mean training map of the image's category."""
 
-    def __init__(self, train: Pairs, seed: int = 0) -> None:
-        self.maps = _trained(train)
-        self.seed = seed
+    def __init__(self, train: Pairs) -> None:
+        super().__init__(train, _mean, "category_mean")
 
-    def predict(self, pairs: Pairs) -> Tensor:
-        drawn = [self._draw(name) for name in pairs.names]
-        chosen = torch.tensor(drawn, dtype=torch.long, device=self.maps.device)
-        return unit(self.maps[chosen]).to(pairs.maps.device)
 
-    def _draw(self, name: str) -> int:
-        """By the image's name, so that neither batches nor their order change what is drawn."""
-        digest = hashlib.sha256(f"{self.seed} {name}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") % len(self.maps)
+class CategoryMedian(ConstantByCategory):
+    """The pixelwise median of the training maps of the image's category."""
+
+    def __init__(self, train: Pairs) -> None:
+        super().__init__(train, _median, "category_median")
 
 
 class Given(Predictor):
@@ -122,29 +108,39 @@ class Given(Predictor):
 
 
 class Oracle(Given):
-    """The best possible predictions, known where the data's makers are: maps, uint8 N x M x S x S, by image name."""
+    """The best possible predictions, known where the data's makers are, by image name: uint8, N x M x S x S, or
+    N x K x M x S x S samples of the true law."""
 
     source = "oracle"
 
-    def __init__(self, names: Sequence[str], maps: Tensor) -> None:
-        super().__init__(names, unit(maps))
+    def predict(self, pairs: Pairs) -> Tensor:
+        return unit(super().predict(pairs))
 
 
 def baselines(dataset: Dataset, seed: int = 0) -> dict[str, Predictor]:
     """Every predictor the dataset allows, built from its training pairs alone, in the order of the tables.
 
-    category_median only where there are categories, the oracles (test images only) only where the data has them.
+    Those of categories only where there are categories, the oracles (test images only) only where the data has them.
     """
     train = dataset.train
-    predictors: dict[str, Predictor] = {
-        "black": Black(train),
-        "pixel_mean": PixelMean(train),
-        "pixel_median": PixelMedian(train),
-    }
+    categories: dict[str, Predictor] = {}
     if train.categories:
-        predictors["category_median"] = CategoryMedian(train)
-    predictors["random_train"] = RandomTrain(train, seed)
-    return predictors | {name: Oracle(dataset.test.names, maps) for name, maps in sorted(dataset.oracle.items())}
+        categories = {
+            "category_mean": CategoryMean(train),
+            "category_median": CategoryMedian(train),
+            "category_climatology": CategoryClimatology(train, seed),
+        }
+    return (
+        {
+            "black": Black(train),
+            "pixel_mean": PixelMean(train),
+            "pixel_median": PixelMedian(train),
+            "climatology": Climatology(train, seed),
+        }
+        | categories
+        | {"random_train": RandomTrain(train, seed)}
+        | {name: Oracle(dataset.test.names, maps) for name, maps in sorted(dataset.oracle.items())}
+    )
 
 
 def evaluate(predictor: Predictor, pairs: Pairs, light: bool = False) -> Scores:
@@ -152,7 +148,7 @@ def evaluate(predictor: Predictor, pairs: Pairs, light: bool = False) -> Scores:
     scores = Scores(light)
     for start in range(0, len(pairs), CHUNK):
         batch = pairs.subset(range(start, min(start + CHUNK, len(pairs))))
-        scores.update(predictor.predict(batch), unit(batch.maps))
+        scores.gather(predictor.score(batch, light))
     return scores
 
 
@@ -168,10 +164,8 @@ def score_baselines(
     }
 
 
-def _trained(train: Pairs) -> Tensor:
-    if len(train) == 0:
-        raise DataError("baselines: there are no training pairs to build them from")
-    return train.maps
+def _mean(maps: Tensor) -> Tensor:
+    return maps.mean(dim=0, dtype=torch.float32) / 255
 
 
 def _median(maps: Tensor) -> Tensor:

@@ -4,8 +4,8 @@
     FOLDER/sun_a.npy ...   arrays in [0, 1] (bytes in 0..255): H x W, C x H x W, H x W x C, or K x C x H x W samples
     predictions.npz        or a folder with it: `names`, and `predictions` N x C x H x W or N x K x C x H x W
 
-Names are those of the images, with or without a suffix. Nothing is resized, clamped or rescaled here: whatever would
-need it is refused in a sentence that says what it looks like.
+Names are those of the images, with or without a suffix. Where the truth is grey, three equal channels are one. Nothing
+is resized, clamped or rescaled here: whatever would need it is refused in a sentence that says what it looks like.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from vmsbench.data.decoding import UnreadableFile, read
-from vmsbench.data.indexing import is_picture, without_suffix
 from vmsbench.data.pairs import Pairs
+from vmsbench.data.sources.names import Names, is_picture, stem_of
+from vmsbench.data.sources.walking import walk
 from vmsbench.errors import DataError, UserError
 from vmsbench.metrics.scores import CONSTANT_PREDICTION, check_unit
 
@@ -35,6 +36,8 @@ def read_predictions(path: Path, pairs: Pairs, others: Collection[str] = ()) -> 
     """
     found, bytes_ = arrays(path, pairs.images.shape[-1])
     chosen, remarks = matched(path, found, pairs.names, others)
+    if pairs.maps.shape[1] == 1:
+        chosen = [without_colour(array) for array in chosen]
     for name, array in zip(pairs.names, chosen, strict=True):
         if not np.isfinite(array).all():
             raise UserError(f"predictions: NaN or infinite values in the map of {name}; needed are floats in [0, 1]")
@@ -84,16 +87,16 @@ def from_npz(file: Path) -> dict[str, np.ndarray]:
         )
     if not len(names):
         raise UserError(f"{file} is empty: it holds no prediction")
-    return {without_suffix(name): array for name, array in zip(names, maps, strict=True)}
+    return dict(zip(names, maps, strict=True))
 
 
 def from_folder(folder: Path, size: int) -> dict[str, np.ndarray]:
-    files = sorted(f for f in folder.rglob("*") if f.is_file() and (is_picture(f.name) or f.suffix == ".npy"))
+    files = walk(folder, lambda name: is_picture(name) or name.endswith(".npy")).files
     if not files:
         raise UserError(f"{folder} has no predictions: no pictures and no .npy files in it")
     found: dict[str, np.ndarray] = {}
     for file in files:
-        stem = file.relative_to(folder).with_suffix("").as_posix()
+        stem = stem_of(file.relative_to(folder).as_posix())
         if stem in found:
             raise UserError(f"predictions: two files for {stem}, one of them {file.name}; keep one")
         found[stem] = from_npy(file) if file.suffix == ".npy" else from_picture(file, size)
@@ -141,8 +144,16 @@ def matched(
     path: Path, found: Mapping[str, np.ndarray], names: Sequence[str], others: Collection[str]
 ) -> tuple[list[np.ndarray], list[str]]:
     """The arrays in the order of `names`. Raises UserError for names that are missing or belong to nothing."""
-    wanted = {without_suffix(name): name for name in names}
-    missing, extra = [name for stem, name in wanted.items() if stem not in found], [s for s in found if s not in wanted]
+    images = Names([*names, *others])
+    given: dict[str, str] = {}
+    strangers = []
+    for name in found:
+        if (stem := images.stem(name)) is None:
+            strangers.append(name)
+        elif given.setdefault(stem, name) != name:
+            raise UserError(f"predictions: {given[stem]} and {name} both mean {images.name(stem)}; keep one")
+    wanted = {stem_of(name): name for name in names}
+    missing = [name for stem, name in wanted.items() if stem not in given]
     if len(missing) == len(wanted):
         raise UserError(
             f"{path} has no prediction by the name of an image: it has {some(list(found))}, the images are "
@@ -150,16 +161,20 @@ def matched(
         )
     if missing:
         raise UserError(f"predictions: {len(missing)} of {len(names)} images have none: {some(missing)}")
-    known = {without_suffix(name) for name in others}
-    strangers = [stem for stem in extra if stem not in known]
     if strangers:
         raise UserError(
             f"predictions: {len(strangers)} belong to no image of the data: {some(strangers)}; remove them, or check "
             "that these are the right data"
         )
+    extra = [name for stem, name in given.items() if stem not in wanted]
     aside = f"{len(extra)} predictions are of images that are not scored here and left aside: {some(extra)}"
-    remarks = [aside] if extra else []
-    return [found[stem] for stem in wanted], remarks
+    return [found[given[stem]] for stem in wanted], [aside] if extra else []
+
+
+def without_colour(array: np.ndarray) -> np.ndarray:
+    """One channel of three that are equal: a grey map saved in colour."""
+    equal = array.shape[-3] == 3 and bool((array == array[..., :1, :, :]).all())
+    return array[..., :1, :, :] if equal else array
 
 
 def some(names: Sequence[str]) -> str:

@@ -1,7 +1,9 @@
 """The one metric function: predicted maps and true maps, both in [0, 1], to every score a table may show.
 
 Streaming (`Scores.update` per batch, any N), on the tensors' own device, weighted by image, so that an uneven last
-batch counts for what it is. Lower is better for l1, mse, crps and kld; higher for cc and sim.
+batch counts for what it is. Lower is better for l1, mse, crps, energy and kld; higher for cc and sim.
+
+Of one sample; with K > 1 samples the expected score of one, which is the mean over the K of each one's:
 
     l1, mse             means over all channels of the file, in [-1, 1]; a prediction of red and green alone is padded
                         with blue = 0. `_unit` is the same in [0, 1], `_rg` over red and green, `l1_red` one channel.
@@ -9,14 +11,28 @@ batch counts for what it is. Lower is better for l1, mse, crps and kld; higher f
                         green) and combined_20 (the same resized by area to 20 x 20).
     sim, kld            similarity and Kullback-Leibler divergence of the maps normalised to sum 1, as in the MIT
                         saliency benchmark (Bylinskii et al. 2019; epsilon 2.2204e-16).
+
+Of the one answer that K > 1 samples give, which is the best under that score if they are draws of the true law:
+
+    l1_median           and `l1_rg_median`, `l1_red_median`, ...: of their pixelwise median, the best under L1; also
+                        l1_mean, of their mean
+    mse_mean            and `mse_rg_mean`, `cc_true_mean`, `sim_true_mean`, `kld_true_mean`, ...: of their pixelwise
+                        mean, the best under MSE (and near the best for the others, which normalise each map)
+
+Of the K samples as a distribution:
+
     crps                E|X - y| - E|X - X'| / 2 per pixel, the fair estimator over K samples (Ferro 2014). With K = 1
                         it is l1.
-    l1_mean, l1_median  of the pixelwise mean and median of the K > 1 samples; also mse_mean. In [-1, 1].
+    energy              the same over whole maps, |.| being the root of the mean square over pixels and channels
+                        (Gneiting and Raftery 2007). With K = 1 it is the root of the image's mse.
+    spread              the variance of the samples, (K + 1) / K times the unbiased one, in [-1, 1]: what mse_mean is on
+                        average if they are draws of the true law. Only for K > 1; `spread_skill`, in the results, is
+                        the root of spread / mse_mean: 1 is right, less is too sure.
+    coverage_50, _90    the share of the pixels that central intervals hold, as in `vmsbench.metrics.calibration`; each
+                        where K suffices for it
 
-With K > 1 samples every other score is the expected score of one sample: the mean over the K of each one's.
-
-ConstantMap maps. cc, sim and kld say nothing where the truth has no shape, so each is averaged over the images whose
-truth is not constant in that map, and `cc_true_n` and so on say how many those are. "ConstantMap" means a range of at
+Constant maps. cc, sim and kld say nothing where the truth has no shape, so each is averaged over the images whose
+truth is not constant in that map, and `cc_true_n` and so on say how many those are. "Constant" means a range of at
 most 16/255: the maps are JPEG files, in which an empty channel still ripples by up to 16 levels (of the red channels
 of VISCHEMA PLUS at 64 px, 30% lie within it and hardly one has a range of 17 to 24; none is exactly constant). A
 constant prediction of a truth that is not constant has cc 0 by definition here; one that sums to 0 is read as uniform
@@ -30,7 +46,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from vmsbench.errors import UserError
-from vmsbench.metrics.catalog import metrics
+from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_samples, ranks
+from vmsbench.metrics.catalog import metric, metrics
 
 CONSTANT_TRUTH = 16 / 255
 CONSTANT_PREDICTION = 1e-5
@@ -38,6 +55,14 @@ ROUNDING = 1e-5
 COARSE = 20
 EPSILON = 2.2204e-16
 CHUNK = 64
+WITH_GAPS = ("cc_", "sim_", "kld_", "coverage_")
+
+
+def errors(grey: bool = False) -> list[str]:
+    """The scores a search may lower, those of K > 1 samples included, in [-1, 1]: l1, mse, crps, l1_median, ..."""
+    blank = torch.zeros(1, 2, 1 if grey else 3, COARSE, COARSE)
+    names = measure(blank, blank[:, 0], light=True)
+    return [name for name in names if metric(name).better == "lower" and not name.endswith("_unit")]
 
 
 def check_unit(maps: Tensor, what: str) -> None:
@@ -71,6 +96,7 @@ class Scores:
     def __init__(self, light: bool = False) -> None:
         self.light = light
         self._batches: list[dict[str, Tensor]] = []
+        self._samples: int | None = None
 
     def update(self, samples: Tensor, targets: Tensor) -> None:
         """Score one batch.
@@ -80,13 +106,20 @@ class Scores:
 
         Raises UserError where a shape, a size or the scale is wrong, and where K or M differs from earlier batches.
         """
-        check_unit(samples, "predictions")
-        check_unit(targets, "truth")
-        samples, targets = _aligned(samples, targets)
-        if len(targets) == 0:
+        samples, targets = _checked(samples, targets)
+        if not len(targets):
             return
-        with torch.no_grad():
-            batch = dict(_measure(samples.float(), targets.float(), self.light))
+        number = samples.shape[1]
+        if self._samples not in (None, number):
+            raise UserError(
+                f"predictions: {number} samples of an image, and {self._samples} of those before: their number "
+                "differs from the batches before, and must be one for all"
+            )
+        self._samples = number
+        self.gather(measure(samples, targets, self.light))
+
+    def gather(self, batch: dict[str, Tensor]) -> None:
+        """Take one batch's scores, as `measure` gives them. Raises UserError where they are others than before."""
         if self._batches and batch.keys() != self._batches[0].keys():
             raise UserError("predictions: the number of samples or of channels differs from the batches before")
         self._batches.append(batch)
@@ -94,14 +127,15 @@ class Scores:
     def per_image(self) -> dict[str, Tensor]:
         """Every score of every image, in the order seen: float32, N each, on the maps' device.
 
-        NaN where the score is undefined (cc, sim and kld of a constant truth). Raises UserError before any update.
+        NaN where the score is undefined: cc, sim and kld of a constant truth, coverage of an image that is empty in its
+        truth and its samples. Raises UserError before any update.
         """
         if not self._batches:
             raise UserError("no image has been scored: there were no predictions")
         return {name: torch.cat([batch[name] for batch in self._batches]) for name in self._batches[0]}
 
     def result(self) -> dict[str, float | int | None]:
-        """Means over the images, `n` (their number) and `NAME_n` (the images behind each cc, sim and kld).
+        """Means over the images, `n` (their number) and `NAME_n` (the images behind each cc, sim, kld and coverage).
 
         None where no image has a defined score: JSON has no NaN. Raises UserError before any update.
         """
@@ -110,9 +144,18 @@ class Scores:
         for name, value in values.items():
             defined = value[~value.isnan()]
             result[name] = defined.mean().item() if len(defined) else None
-            if name.startswith(("cc_", "sim_", "kld_")):
+            if name.startswith(WITH_GAPS):
                 result[f"{name}_n"] = len(defined)
+        if values.get("mse_mean", torch.zeros(1)).any():
+            result["spread_skill"] = (values["spread"].mean() / values["mse_mean"].mean()).sqrt().item()
         return {"n": len(values["l1"]), **result}
+
+
+@torch.no_grad()
+def measure(samples: Tensor, targets: Tensor, light: bool = False) -> dict[str, Tensor]:
+    """Every score of every image of one batch, B values each; shapes, scale and errors as in `Scores.update`."""
+    samples, targets = _checked(samples, targets)
+    return dict(_measure(samples.float(), targets.float(), light))
 
 
 def score(samples: Tensor, targets: Tensor, light: bool = False) -> dict[str, float | int | None]:
@@ -139,7 +182,13 @@ def _area_weights(old: int, new: int, like: Tensor) -> Tensor:
     return overlap.clamp(min=0).to(like.dtype)
 
 
-def _aligned(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def _checked(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    check_unit(samples, "predictions")
+    check_unit(targets, "truth")
+    return aligned(samples, targets)
+
+
+def aligned(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Samples as B x K x M x H x W beside targets B x M x H x W, or a UserError that names what does not fit."""
     if targets.ndim != 4 or targets.shape[1] not in (1, 3):
         raise UserError(f"truth: shape {tuple(targets.shape)}; needed is B x 3 x H x W, or B x 1 x H x W for grey maps")
@@ -169,28 +218,55 @@ def _pixels(maps: Tensor) -> str:
 
 def _measure(samples: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[str, Tensor]]:
     """Each score's name and its B values; samples B x K x M x H x W, targets B x M x H x W."""
-    colour = targets.shape[1] == 3
-    truth = targets[:, None]
-    difference = samples - truth
-    l1 = difference.abs().mean(dim=(1, 3, 4))
-    mse = difference.square().mean(dim=(1, 3, 4))
-    yield from _both_scales("l1", l1.mean(dim=1), factor=2)
-    yield from _both_scales("mse", mse.mean(dim=1), factor=4)
-    if colour:
-        yield from _both_scales("l1_rg", l1[:, :2].mean(dim=1), factor=2)
-        yield from _both_scales("mse_rg", mse[:, :2].mean(dim=1), factor=4)
+    yield from _absolute(samples, targets)
+    yield from _squared(samples, targets)
+    yield from _of_distribution(samples, targets)
+    yield from _of_shape(samples, targets, light)
+    if samples.shape[1] > 1:
+        yield from of_answers(samples.mean(dim=1), middle(samples), targets, light)
+    for name, one in metrics().items():
+        if one.measure:
+            yield name, one.measure(samples, targets)
+
+
+def of_answers(mean: Tensor, median: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[str, Tensor]]:
+    """The scores of a distribution's one answer, the median under L1 and else the mean; all B x M x H x W."""
+    mean, median = mean[:, None], median[:, None]
+    yield "l1_mean", 2 * (mean - targets[:, None]).abs().mean(dim=(1, 2, 3, 4))
+    yield from _absolute(median, targets, "_median")
+    yield from _squared(mean, targets, "_mean")
+    yield from _of_shape(mean, targets, light, "_mean")
+
+
+def middle(samples: Tensor) -> Tensor:
+    """The pixelwise median of K samples, B x K x M x H x W: the mean of the middle two where K is even."""
+    ordered, number = samples.sort(dim=1).values, samples.shape[1]
+    return (ordered[:, (number - 1) // 2] + ordered[:, number // 2]) / 2
+
+
+def _absolute(samples: Tensor, targets: Tensor, answer: str = "") -> Iterator[tuple[str, Tensor]]:
+    l1 = (samples - targets[:, None]).abs().mean(dim=(1, 3, 4))
+    yield from _both_scales(f"l1{answer}", l1.mean(dim=1), factor=2)
+    if targets.shape[1] == 3:
+        yield from _both_scales(f"l1_rg{answer}", l1[:, :2].mean(dim=1), factor=2)
         for channel, name in enumerate(("red", "green", "blue")):
-            yield f"l1_{name}", 2 * l1[:, channel]
-    yield from _of_samples(samples, targets, l1.mean(dim=1))
-    for name, predicted, true in _named_maps(samples, truth):
+            yield f"l1_{name}{answer}", 2 * l1[:, channel]
+
+
+def _squared(samples: Tensor, targets: Tensor, answer: str = "") -> Iterator[tuple[str, Tensor]]:
+    mse = (samples - targets[:, None]).square().mean(dim=(1, 3, 4))
+    yield from _both_scales(f"mse{answer}", mse.mean(dim=1), factor=4)
+    if targets.shape[1] == 3:
+        yield from _both_scales(f"mse_rg{answer}", mse[:, :2].mean(dim=1), factor=4)
+
+
+def _of_shape(samples: Tensor, targets: Tensor, light: bool, answer: str = "") -> Iterator[tuple[str, Tensor]]:
+    for name, predicted, true in _named_maps(samples, targets[:, None]):
         shaped = (true.amax(dim=(-2, -1)) - true.amin(dim=(-2, -1))).squeeze(1) > CONSTANT_TRUTH
-        yield f"cc_{name}", _where(shaped, _correlation(predicted, true))
+        yield f"cc_{name}{answer}", _where(shaped, _correlation(predicted, true))
         if not light and name != "combined_20":
-            yield f"sim_{name}", _where(shaped, _similarity(predicted, true))
-            yield f"kld_{name}", _where(shaped, _divergence(predicted, true))
-    for name, metric in metrics().items():
-        if metric.measure:
-            yield name, metric.measure(samples, targets)
+            yield f"sim_{name}{answer}", _where(shaped, _similarity(predicted, true))
+            yield f"kld_{name}{answer}", _where(shaped, _divergence(predicted, true))
 
 
 def _both_scales(name: str, in_unit: Tensor, factor: int) -> Iterator[tuple[str, Tensor]]:
@@ -198,23 +274,41 @@ def _both_scales(name: str, in_unit: Tensor, factor: int) -> Iterator[tuple[str,
     yield f"{name}_unit", in_unit
 
 
-def _of_samples(samples: Tensor, targets: Tensor, l1: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """CRPS, and for K > 1 the errors of the pixelwise mean and median; `l1` is each image's, in [0, 1]."""
+def _of_distribution(samples: Tensor, targets: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """CRPS and energy, and for K > 1 spread and coverage."""
+    number = samples.shape[1]
+    l1 = (samples - targets[:, None]).abs().mean(dim=(1, 3, 4)).mean(dim=1)
+    yield from _both_scales("crps", l1 - _mean_difference(samples) / 2, factor=2)
+    yield from _both_scales("energy", _energy(samples, targets), factor=2)
+    if number > 1:
+        variance = samples.var(dim=1).mean(dim=(1, 2, 3))
+        yield from _both_scales("spread", variance * (number + 1) / number, factor=4)
+    low, high = ranks(classes(samples), classes(targets))
+    for level in LEVELS:
+        if number >= least_samples(level):
+            yield f"coverage_{level}", coverage(low, high, level)
+
+
+def _mean_difference(samples: Tensor) -> Tensor:
+    """E|X - X'| over the pairs of K samples, B: 0 for one sample."""
     number = samples.shape[1]
     if number == 1:
-        yield from _both_scales("crps", l1, factor=2)
-        return
-    ordered = samples.sort(dim=1).values
+        return samples.new_zeros(len(samples))
     # The sum over pairs |x_i - x_j|, i < j, is the sum of (2k - K - 1) x_(k) over the ordered x_(1) ... x_(K).
-    ranks = 2 * torch.arange(1, number + 1, device=samples.device) - number - 1
-    pairs = torch.einsum("k,bkchw->bchw", ranks.to(samples.dtype), ordered)
-    spread = pairs.mean(dim=(1, 2, 3)) * 2 / (number * (number - 1))
-    yield from _both_scales("crps", l1 - spread / 2, factor=2)
-    mean = samples.mean(dim=1)
-    median = (ordered[:, (number - 1) // 2] + ordered[:, number // 2]) / 2
-    yield "l1_mean", 2 * (mean - targets).abs().mean(dim=(1, 2, 3))
-    yield "l1_median", 2 * (median - targets).abs().mean(dim=(1, 2, 3))
-    yield "mse_mean", 4 * (mean - targets).square().mean(dim=(1, 2, 3))
+    factors = 2 * torch.arange(1, number + 1, device=samples.device) - number - 1
+    pairs = torch.einsum("k,bkchw->bchw", factors.to(samples.dtype), samples.sort(dim=1).values)
+    return pairs.mean(dim=(1, 2, 3)) * 2 / (number * (number - 1))
+
+
+def _energy(samples: Tensor, targets: Tensor) -> Tensor:
+    """E||X - y|| - E||X - X'|| / 2 over the K samples, B; ||.|| is the root mean square over pixels and channels."""
+    number = samples.shape[1]
+    error = (samples - targets[:, None]).square().mean(dim=(2, 3, 4)).sqrt().mean(dim=1)
+    if number == 1:
+        return error
+    flat = samples.flatten(2)
+    between = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist").sum(dim=(1, 2))
+    return error - between / flat.shape[-1] ** 0.5 / (2 * number * (number - 1))
 
 
 def _named_maps(samples: Tensor, truth: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:

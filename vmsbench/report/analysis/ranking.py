@@ -1,7 +1,10 @@
 """Verdicts in words, by the rules of vmsbench.metrics.significance, from what the finals left.
 
-All is judged by CRPS on the test images: the L1 of a model with one answer, and fair to one that samples. Intervals are
-bootstrapped over images crossed with seeds. Which configuration stands for a family was decided by tuning scores.
+Models are ranked by L1 on the test images, each as one answer: a model that samples answers with the pixelwise
+median of its samples, the best answer under L1. The blind reference is the pixel median, the best map under L1 that
+ignores the image. As distributions (CRPS) models are not ranked: there the blind reference is climatology, and a
+single answer has to be dressed with its errors first (vmsbench.metrics.dressing). Intervals are bootstrapped over
+images crossed with seeds. Which configuration stands for a family was decided by tuning scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +27,8 @@ from vmsbench.report import labels
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup
 
-METRIC = "crps"
-BLIND = f"pixel_median_{METRIC}"
+ONE_SAMPLE, ANSWER = "l1", "l1_median"
+BLIND = f"pixel_median_{ONE_SAMPLE}"
 MEANING = {
     "no skill": "no better than a constant map",
     "underfit": "hardly better than a constant map even on training images",
@@ -35,10 +38,26 @@ MEANING = {
 Errors = NDArray[np.float64]
 
 
+def answer_key(final: FinalRecord) -> str:
+    """The name of a final's L1 as one answer: that of its samples' median, or of its one sample."""
+    return ANSWER if int(final.results.get("samples") or 1) > 1 else ONE_SAMPLE
+
+
 def images_of(finals: Sequence[FinalRecord], keys: Sequence[str]) -> list[str]:
     """The images for which every final has every one of the scores."""
     first = finals[0].per_image if finals else {}
     return [n for n in first if all(key in final.per_image.get(n, {}) for final in finals for key in keys)]
+
+
+def answered_images(finals: Sequence[FinalRecord], *others: str) -> list[str]:
+    """The images for which every final has its L1 as one answer, and the other scores."""
+    found = [images_of([final], [answer_key(final), *others]) for final in finals]
+    return [name for name in (found[0] if found else ()) if all(name in one for one in map(set, found))]
+
+
+def answers(finals: Sequence[FinalRecord], images: Sequence[str]) -> Errors:
+    """The L1 of each seed's one answer and image, S x N."""
+    return np.concatenate([matrix([final], answer_key(final), images) for final in finals])
 
 
 def matrix(finals: Sequence[FinalRecord], key: str, images: Sequence[str]) -> Errors:
@@ -48,9 +67,9 @@ def matrix(finals: Sequence[FinalRecord], key: str, images: Sequence[str]) -> Er
 
 @dataclass(frozen=True)
 class FamilyScore:
-    """Where a family stands: its mean CRPS, and what the finals' scores per image say of it where they are there.
+    """Where a family stands: its mean L1 as one answer, and what the finals' scores per image say of it.
 
-    train, validation   the mean CRPS on images it learned from, and on the tuning validation images
+    train, validation   the mean L1 on images it learned from, and on the tuning validation images
     word                no skill, underfit, overfit or ok; empty where that cannot be judged
     """
 
@@ -65,24 +84,25 @@ class FamilyScore:
 
 
 def stand(label: str, finals: Sequence[FinalRecord], blind_validation: float | None) -> FamilyScore | None:
-    """None where no final has a score. `blind_validation`: the pixel median's CRPS on the tuning validation images."""
-    values = [final.scores[METRIC] for final in finals if METRIC in final.scores]
+    """None where no final has a score. `blind_validation`: the pixel median's L1 on the tuning validation images."""
+    values = [final.scores[key] for final in finals if (key := answer_key(final)) in final.scores]
     if not values:
         return None
-    images = images_of(finals, [METRIC, BLIND])
+    images = answered_images(finals, BLIND)
     error = gained = None
     if len(images) > 1:
-        errors, blind = matrix(finals, METRIC, images), matrix(finals[:1], BLIND, images)
+        errors, blind = answers(finals, images), matrix(finals[:1], BLIND, images)
         error = mean_interval(errors)
         gained = skill(errors, blind) if blind.mean() > 0 else None
-    train, validation = (mean_of([getattr(final, split) for final in finals]) for split in ("learnt", "tuning"))
+    train, validation = (mean_of(finals, split) for split in ("learnt", "tuning"))
     known = train if blind_validation else None
     word = verdict(gained, blind_validation or 0.0, validation, known) if gained else ""
     return FamilyScore(label, len(values), fmean(values), error, gained, train, validation, word)
 
 
-def mean_of(scores: Sequence[Mapping[str, float]]) -> float | None:
-    values = [one[METRIC] for one in scores if METRIC in one]
+def mean_of(finals: Sequence[FinalRecord], split: str) -> float | None:
+    pairs = ((getattr(final, split), answer_key(final)) for final in finals)
+    values = [scores[key] for scores, key in pairs if key in scores]
     return fmean(values) if values else None
 
 
@@ -91,7 +111,7 @@ class Verdicts:
     """What can be said of a group.
 
     sentences    for the top of the page
-    standings    of the families that have test scores, the lowest CRPS first
+    standings    of the families that have test scores, the lowest L1 first
     comparisons  of each two families on the images that both were scored on, with Holm's correction
     bold         (label, score) where a family is better than every other by more than chance, and than a constant map
     """
@@ -104,8 +124,8 @@ class Verdicts:
 
 
 def judge(group: SweepGroup) -> Verdicts:
-    blind = group.baselines("test").get("pixel_median", {}).get(METRIC)
-    blind_validation = group.baselines("validation").get("pixel_median", {}).get(METRIC)
+    blind = group.baselines("test").get("pixel_median", {}).get(ONE_SAMPLE)
+    blind_validation = group.baselines("validation").get("pixel_median", {}).get(ONE_SAMPLE)
     untested = {group.label(s): None for s in group.sweeps if not s.scored}
     found = untested | {label: stand(label, finals, blind_validation) for label, finals in group.models.items()}
     families = {label: family_sentence(standing) for label, standing in found.items()}
@@ -126,11 +146,11 @@ def judge(group: SweepGroup) -> Verdicts:
 
 
 def compared(finals: Mapping[str, Sequence[FinalRecord]]) -> tuple[Comparison, ...]:
-    """Each two of the given, by CRPS on the images that all were scored on; none where there are no such images."""
-    images = images_of([final for one in finals.values() for final in one], [METRIC])
+    """Each two of the given, as one answer, on the images that all were scored on; none where there are none."""
+    images = answered_images([final for one in finals.values() for final in one])
     if len(finals) < 2 or len(images) < 2:
         return ()
-    return tuple(compare({label: matrix(one, METRIC, images) for label, one in finals.items()}))
+    return tuple(compare({label: answers(one, images) for label, one in finals.items()}))
 
 
 def bold(
@@ -176,7 +196,7 @@ def first_sentence(group: SweepGroup, best: FamilyScore, blind: float | None) ->
         else "; the blind baselines are missing, so this cannot be put in relation."
     )
     where = f"on {images} of {group.data.title}"
-    return f"Of the models, {best.label} has the lowest CRPS {where}, {both(best.mean)}{against}"
+    return f"Of the models, {best.label} has the lowest L1 as one answer {where}, {both(best.mean)}{against}"
 
 
 def skill_sentence(standings: Mapping[str, FamilyScore]) -> str:
@@ -220,10 +240,10 @@ def family_sentence(standing: FamilyScore | None) -> str:
         return "no test score yet."
     seeds = f"{standing.seeds} seed{'s' if standing.seeds > 1 else ''}"
     around = f", 95 % interval [{standing.error.low:.4f}, {standing.error.high:.4f}]" if standing.error else ""
-    text = f"test CRPS {both(standing.mean)} over {seeds}{around}"
+    text = f"test L1 as one answer {both(standing.mean)} over {seeds}{around}"
     if standing.skill is None or not standing.word:
         return f"{text}; not compared with a constant map: scores per image are missing."
     text = f"{standing.word}: {MEANING[standing.word]}; {text}, skill {percent(standing.skill)}"
     if standing.train is not None and standing.validation is not None:
-        text += f"; CRPS {standing.train:.4f} on training images, {standing.validation:.4f} on tuning validation images"
+        text += f"; L1 {standing.train:.4f} on training images, {standing.validation:.4f} on tuning validation images"
     return f"{text}."

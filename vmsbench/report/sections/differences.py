@@ -35,8 +35,8 @@ def comparison_table(comparisons: Sequence[Comparison], caption: str, name: str)
     )
     columns = (
         Column("pair", "Pair", text=True),
-        Column("crps", "Δ CRPS [−1, 1]"),
-        Column("crps_unit", "Δ CRPS [0, 1]"),
+        Column("answer", "Δ L1 as one answer [−1, 1]"),
+        Column("answer_unit", "Δ L1 as one answer [0, 1]"),
         Column("low", "95 % interval [−1, 1]"),
         Column("high", "High", hidden=True),
         Column("p", "p (Holm)"),

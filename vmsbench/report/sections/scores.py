@@ -28,8 +28,8 @@ SKILL = (
     Column("skill", "Skill, % ↑"),
     Column("skill_low", "Skill, low", hidden=True),
     Column("skill_high", "Skill, high", hidden=True),
-    Column("crps_low", "CRPS, low", hidden=True),
-    Column("crps_high", "CRPS, high", hidden=True),
+    Column("answer_low", "L1 as one answer, low", hidden=True),
+    Column("answer_high", "L1 as one answer, high", hidden=True),
 )
 COST = (
     Column("parameters", "Parameters", hidden=True),
@@ -73,9 +73,10 @@ def score_blocks(topic: Topic) -> list[Block]:
 
 
 def skill_cells(standing: FamilyScore | None, scores: Scores, blind: float | None) -> list[Cell]:
-    """The skill, and the intervals of skill and CRPS where they are known."""
+    """The skill, and the intervals of skill and of L1 as one answer where they are known."""
     if standing is None or standing.skill is None or standing.error is None:
-        skill = number_cell(100 * (1 - scores["crps"] / blind) if blind and "crps" in scores else None, 1)
+        answered = scores.get("l1_median", scores.get("l1"))
+        skill = number_cell(100 * (1 - answered / blind) if blind and answered is not None else None, 1)
         return [skill, *([Cell()] * 4)]
     gained, error = standing.skill, standing.error
     shown = Cell(100 * gained.value, percent(gained).replace(" %", ""))
@@ -85,7 +86,7 @@ def skill_cells(standing: FamilyScore | None, scores: Scores, blind: float | Non
 def score_table(group: SweepGroup, verdicts: Verdicts, name: str = "scores") -> Table:
     """Families, models from elsewhere, blind baselines and the oracle on the test images."""
     baselines = group.baselines("test")
-    blind = baselines.get("pixel_median", {}).get("crps")
+    blind = baselines.get("pixel_median", {}).get("l1")
     rows: dict[bool, list[tuple[Cell, ...]]] = {True: [], False: []}
     outside = {group.outside_label(one) for one in group.outside}
     for label, finals in sorted(group.models.items(), key=lambda item: average(item[1], "crps")[0] or float("inf")):
@@ -154,8 +155,11 @@ def score_notes(group: SweepGroup, blind: float | None) -> tuple[str, ...]:
         else "L1, MSE and CRPS are of the one grey channel.",
         "In [0, 1] L1 and CRPS are half, MSE a quarter of what they are in [−1, 1]. "
         "Models: mean ± standard deviation over seeds, where there are several.",
-        "Skill = 1 − CRPS / CRPS of the pixel median, with its 95 % interval over images and seeds; where that touches "
-        "0 a model has no skill: it is no better than a constant map."
+        "Skill = 1 − L1 / L1 of the pixel median, with its 95 % interval over images and seeds; a model that samples "
+        "answers with the pixelwise median of its samples. Where the interval touches 0 a model has no skill: it is no "
+        "better than a constant map.",
+        "CRPS is a score of distributions: compare it with climatology, which draws training maps and never looks at "
+        "the image, not with single answers, whose CRPS is their L1."
         if blind
         else "Skill needs the pixel median's score, which is missing.",
         "Bold: better than every other model by more than chance. "

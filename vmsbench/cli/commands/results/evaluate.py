@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,8 @@ import typer
 from vmsbench.cli.options import ConfigDir, Json, Overrides, Runs, writable
 
 Answer = dict[str, Any]
+WIDTH = 80
+SCALES = f"{'[-1,1]':>7} {'[0,1]':>7} {'skill, %':>9}"
 
 
 def evaluate(
@@ -42,34 +45,57 @@ def lines(answer: Answer) -> list[str]:
     split = "test" if data["split"] == "test" else "tuning validation"
     head = [
         f"{data['images']} {split} images of {data['title']}; errors over {channels}",
-        f"{'predictor':<18} {'L1':>7} {'L1':>7} {'CRPS':>7} {'CC':>6} {'CC':>6}  skill, %, and",
-        f"{'':<18} {'[-1,1]':>7} {'[0,1]':>7} {'[-1,1]':>7} {'true':>6} {'comb.':>6}  its 95 % interval",
+        f"{'':<20} as one answer: L1           as a distribution: CRPS    CC",
+        f"{'predictor':<20} {SCALES}  {SCALES} {'true':>5}",
     ]
-    rows = []
-    for name, one in sorted(answer["predictors"].items(), key=lambda item: item[1]["scores"]["crps"]):
-        scores, gained = one["scores"], one["skill"]
-        correlations = " ".join(f"{number(scores.get(f'cc_{which}'), 3):>6}" for which in ("true", "combined"))
-        told = skill_words(gained) if gained else ""
-        errors = " ".join(f"{scores[key]:>7.4f}" for key in ("l1", "l1_unit", "crps"))
-        rows.append(f"{name[:18]:<18} {errors} {correlations} {told}")
-    foot = ["skill: 1 - CRPS / CRPS of the pixel median, which never looks at an image"]
-    for name, one in answer["predictors"].items():
+    rows = [row(name, one) for name, one in sorted(answer["predictors"].items(), key=lambda item: answered(item[1]))]
+    return [*head, *rows, *foot(answer["predictors"])]
+
+
+def answered(one: Answer) -> float:
+    """A predictor's L1 as one answer: that of its samples' median where it has several."""
+    return float(one["scores"].get("l1_median", one["scores"]["l1"]))
+
+
+def row(name: str, one: Answer) -> str:
+    scores = one["scores"]
+    gained = {track: one["tracks"][track]["skill"] for track in ("answer", "distribution")}
+    shown = {track: "-" if found is None else f"{100 * found['value']:.1f}" for track, found in gained.items()}
+    errors = f"{answered(one):>7.4f} {answered(one) / 2:>7.4f} {shown['answer']:>9}"
+    law = f"{scores['crps']:>7.4f} {scores['crps'] / 2:>7.4f} {shown['distribution']:>9}"
+    return f"{name[:20]:<20} {errors}  {law} {number(scores.get('cc_true'), 3):>5}"
+
+
+def foot(predictors: Mapping[str, Answer]) -> list[str]:
+    """What skill is, and for predictions that were given what it says, with its interval, and the distances."""
+    tracks = next(iter(predictors.values()))["tracks"]
+    text = (
+        "skill: 1 - score / the score of the best predictor that never looks at the image: "
+        f"{tracks['answer']['reference']} as one answer (a sampler answers with the median of its samples), "
+        f"{tracks['distribution']['reference']} as a distribution"
+    )
+    out = textwrap.wrap(text, WIDTH)
+    for name, one in predictors.items():
         if one["kind"] == "given":
-            foot.append(
-                f"{name}: {one['verdict']}" + (" (no better than a constant map)" * (one["verdict"] == "no skill"))
-            )
-            fid = one["fid"]
-            if fid["value"] is not None:
-                floor = "" if fid["floor"] is None else f", real against real {fid['floor']:.2f}"
-                foot.append(f"  {fid['name']} {fid['value']:.2f} over {fid['n']} maps{floor}; KID {fid['kid']:.4f}")
-            else:
-                foot.append(f"  FID n/a: {fid['reason']}")
-    return head + rows + foot
+            for track, words in (("answer", "as one answer"), ("distribution", "as a distribution")):
+                found = one["tracks"][track]
+                interval = f", skill {skill_words(found['skill'])}" if found["skill"] else ""
+                out += textwrap.wrap(f"{name}, {words}: {found['verdict']}{interval}", WIDTH, subsequent_indent="  ")
+            out += textwrap.wrap(distance_line(one["fid"]), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return out
+
+
+def distance_line(fid: Mapping[str, Any]) -> str:
+    if fid["value"] is None:
+        return f"FID n/a: {fid['reason']}"
+    floor = "" if fid["floor"] is None else f", real against real {fid['floor']:.2f}"
+    return f"{fid['name']} {fid['value']:.2f} over {fid['n']} maps{floor}; KID {fid['kid']:.4f}"
 
 
 def skill_words(gained: Mapping[str, float]) -> str:
+    """25.1 % [23.4, 26.8]"""
     value, low, high = (100 * gained[key] for key in ("value", "low", "high"))
-    return f"{value:6.1f} [{low:.1f}, {high:.1f}]"
+    return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 def number(value: float | None, digits: int) -> str:

@@ -1,0 +1,199 @@
+"""What was read, in one place: from where, which column of which list, what the files are like, and what is odd.
+
+It travels with the dataset (`Dataset.provenance`). What decoding found is kept in the cache with the pixels, and names
+and lists are looked at each time, so a warm cache tells the same. `lines()` is for logs, `as_json()` for programs.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from vmsbench.data.decoding import MANY, Pair, Picture, PictureFacts
+from vmsbench.data.sources.lists import Listing
+from vmsbench.data.sources.names import some
+from vmsbench.data.sources.walking import Walk
+
+USED = {"rg": "red and green used", "rgb": "red, green and blue used", "grey": "one channel used"}
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the files of one folder are like; counts are of files, levels are the files' own.
+
+    white            255, or 65535 where a file has 16 bits; `mixed` where others have 8
+    lowest, highest  of all files, before data.scale
+    levels           how many different ones there are, `many` where there are more; `few` are they, up to 8
+    """
+
+    files: int = 0
+    white: int = 255
+    mixed: bool = False
+    lowest: int = 0
+    highest: int = 0
+    levels: int = 0
+    many: bool = False
+    few: tuple[int, ...] = ()
+    grey: int = 0
+    equal: int = 0
+    black: int = 0
+    flat: int = 0
+    transparent: int = 0
+    alone: int = 0
+    palette: int = 0
+    turned: int = 0
+    frames: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What decoding found; `same` counts the maps that are their own images."""
+
+    images: Values = field(default_factory=Values)
+    maps: Values = field(default_factory=Values)
+    same: int = 0
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Decoded":
+        """Raises ValueError, TypeError or KeyError where `content` is not what `to_bytes` gives."""
+        told = json.loads(content)
+        parts = {what: Values(**told[what] | {"few": tuple(told[what]["few"])}) for what in ("images", "maps")}
+        return cls(**parts, same=int(told["same"]))
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of the two folders: its pictures, the links that were followed, and what was passed over, with the count."""
+
+    folder: str
+    pictures: int
+    links: tuple[str, ...]
+    passed_over: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was read; empty for data that come from no files.
+
+    lists     by split, and "categories": which column of which file, how many names, how many of them images
+    pairs     how many there are by split; `drawn` are the splits that no list gives
+    warnings  all that is out of the ordinary, a sentence each
+    """
+
+    root: str = ""
+    title: str = ""
+    images: Source | None = None
+    maps: Source | None = None
+    lists: dict[str, Listing] = field(default_factory=dict)
+    pairs: dict[str, int] = field(default_factory=dict)
+    drawn: tuple[str, ...] = ()
+    coding: str = ""
+    scale: float = 1
+    decoded: Decoded = field(default_factory=Decoded)
+    warnings: tuple[str, ...] = ()
+
+    def table(self) -> list[tuple[str, str]]:
+        """What was read, a label and words for each: the two folders, each list, the pairs; no warnings."""
+        if self.images is None or self.maps is None:
+            return []
+        each = [f"{n} {split}" + " (drawn)" * (split in self.drawn) for split, n in self.pairs.items()]
+        return [
+            ("images", "; ".join(self.folder_words(self.images, self.decoded.images))),
+            ("maps", "; ".join([*self.folder_words(self.maps, self.decoded.maps), *self.map_words()])),
+            *((what, str(listing)) for what, listing in self.lists.items()),
+            ("pairs", ", ".join(each)),
+        ]
+
+    def lines(self) -> list[str]:
+        """The account as text: one line for each thing, the warnings last."""
+        table = [f"  {what:<10} {words}" for what, words in self.table()]
+        head = [f"read from {self.root}"] if table else []
+        return head + table + [f"  warning: {warning}" for warning in self.warnings]
+
+    def folder_words(self, source: Source, values: Values) -> list[str]:
+        words = [f"{source.folder}/, {source.pictures} pictures"]
+        words += [f"{values.turned} turned upright"] if values.turned else []
+        words += [f"links followed: {some(source.links)}"] if source.links else []
+        passed = ", ".join(f"{count} {what}" for what, count in source.passed_over.items())
+        return words + ([f"passed over: {passed}"] if passed else [])
+
+    def map_words(self) -> list[str]:
+        values = self.decoded.maps
+        if not values.files:
+            return []
+        kind = "grey" if values.grey == values.files else "colour"
+        count = f"more than {MANY}" if values.many else str(values.levels)
+        times = "" if self.scale == 1 else f", times {self.scale:g}"
+        span = f"values {values.lowest} to {values.highest} of {values.white}{times}, {count} different"
+        return [f"{kind}, {USED[self.coding]}" if self.coding in USED else kind, span]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON: `root`, `images`, `maps`, `lists`, `pairs`, `decoded`, `warnings` and so on."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+
+def source(found: Walk) -> Source:
+    return Source(found.folder.name, len(found.files), found.links, found.aside)
+
+
+def decoded(names: Sequence[str], pairs: Sequence[Pair]) -> Decoded:
+    """What the pictures of these pairs are like."""
+    images, maps = [pair.image for pair in pairs], [pair.map for pair in pairs]
+    same = sum(
+        one.pixels.shape == two.pixels.shape and bool((one.pixels == two.pixels).all())
+        for one, two in zip(images, maps, strict=True)
+    )
+    return Decoded(values(names, images), values(names, maps), same)
+
+
+def values(names: Sequence[str], pictures: Sequence[Picture]) -> Values:
+    """What these pictures are like together; where bits are mixed, levels are counted as of 16."""
+    facts = [picture.facts for picture in pictures]
+    if not facts:
+        return Values()
+    white = max(fact.white for fact in facts)
+    present = {level * (white // fact.white) for fact in facts for level in fact.levels}
+    return Values(
+        files=len(facts),
+        white=white,
+        mixed=any(fact.white != white for fact in facts),
+        lowest=min(in_units(fact, fact.lowest, white) for fact in facts),
+        highest=max(in_units(fact, fact.highest, white) for fact in facts),
+        levels=len(present),
+        many=white > 255 and any(len(fact.levels) >= MANY for fact in facts),
+        few=tuple(sorted(present)[:9]) if len(present) <= 8 else (),
+        grey=sum(picture.grey for picture in pictures),
+        equal=sum(fact.equal for fact in facts),
+        black=sum(fact.highest == 0 for fact in facts),
+        flat=sum(fact.flat for fact in facts),
+        transparent=sum(fact.transparent for fact in facts),
+        alone=sum(fact.alone for fact in facts),
+        palette=sum(fact.palette for fact in facts),
+        turned=sum(fact.turned for fact in facts),
+        frames={name: fact.frames for name, fact in zip(names, facts, strict=True) if fact.frames > 1},
+    )
+
+
+def in_units(fact: PictureFacts, level: int, white: int) -> int:
+    return level * (white // fact.white)
+
+
+def listing_warnings(lists: Mapping[str, Listing], without_category: int, kinds: int, pairs: int) -> list[str]:
+    """Odd things about lists. without_category counts pairs; kinds are the different categories of all `pairs`."""
+    told = [
+        f'{one.file}: its first line, "{one.heading}", names no image and was taken for a heading'
+        for one in lists.values()
+        if one.guessed
+    ]
+    if (categories := lists.get("categories")) is not None:
+        if without_category:
+            told.append(f"{categories.file} has no category for {without_category} of {pairs} pairs")
+        if kinds == pairs > 2:
+            told.append(
+                f"{categories.file}: every pair has a category of its own; is column {categories.values} meant?"
+            )
+    return told

@@ -1,0 +1,135 @@
+"""What a score is held against: the best predictor that ignores the image under that score, and what people reach.
+
+Scores speak in two tracks that are never mixed in one ranking. As one answer (l1, mse, cc, sim, kld): a sampler answers
+with the median of its samples under L1 and else with their mean, and the references are the pixel median and the pixel
+mean. As a distribution (crps, energy): a single answer is dressed first (`vmsbench.metrics.dressing`), and the
+reference is climatology. A sampler that draws random training maps has a CRPS a quarter below the pixel median's, so
+skill against that one would say nothing.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from vmsbench.errors import UserError, did_you_mean
+from vmsbench.metrics.catalog import metric
+from vmsbench.metrics.scores import COARSE, measure, resize_by_area
+from vmsbench.metrics.significance import RESAMPLES, Interval, skill
+
+Track = Literal["answer", "distribution"]
+Row = Mapping[str, float | int | None]
+
+MEAN, LAW = ("pixel_mean", "category_mean"), ("climatology", "category_climatology")
+BLIND = {"l1": ("pixel_median", "category_median"), "mse": MEAN, "cc": MEAN, "sim": MEAN, "kld": MEAN}
+BLIND |= {"crps": LAW, "energy": LAW}
+ANSWERS = {"l1": "_median", "mse": "_mean", "cc": "_mean", "sim": "_mean", "kld": "_mean"}
+
+# Pearson's r between the maps of two halves of the people, on maps of 20 x 20, for VISCHEMA: Akagunduz, Bors and Evans,
+# "Defining Image Memorability using the Visual Memory Schema", IEEE TPAMI 42(9), 2020 (arXiv 1903.02056).
+PUBLISHED = {"combined": 0.70, "true": 0.67, "false": 0.44}
+SOURCE = "Akagunduz, Bors and Evans 2020 (IEEE TPAMI 42(9), arXiv 1903.02056): split-half correlation at 20 x 20"
+
+
+def track(name: str) -> Track:
+    """Which track the score called `name` speaks in. Raises UserError for a score without a reference."""
+    return "distribution" if _blind(name) is LAW else "answer"
+
+
+def perfect(name: str) -> float:
+    """The value of a perfect prediction: 0 for errors, 1 for cc and sim."""
+    return metric(name).perfect
+
+
+def of_one_answer(name: str) -> str:
+    """The name of the same score of the one answer that samples give: l1 -> l1_median, cc_true -> cc_true_mean.
+
+    Names of distributions' scores, and of one answer's already, are themselves.
+    """
+    family, unit = _family(name), "_unit" * name.endswith("_unit")
+    base, answer = name.removesuffix("_unit"), ANSWERS.get(_family(name), "")
+    return name if not answer or base.endswith(("_median", "_mean")) else f"{base}{ANSWERS[family]}{unit}"
+
+
+def value(scores: Mapping[str, object], name: str) -> object:
+    """`scores[name]`; where there is one sample, and so no scores of a median or mean, the score of that sample.
+
+    Raises KeyError where neither is there.
+    """
+    single = name.replace("_median", "").replace("_mean", "")
+    return scores[name if name in scores else single]
+
+
+def reference(name: str, table: Mapping[str, Row]) -> str:
+    """The blind predictor of `table` (predictor to scores) that `name` is held against: the better of the one that
+    ignores the image and the one that knows its category, where there is one.
+
+    Raises UserError where `table` has neither, or the score no reference.
+    """
+    there = [one for one in _blind(name) if one in table]
+    if not there:
+        raise UserError(f"{name} is held against {' or '.join(_blind(name))}, and neither is among {', '.join(table)}")
+    return min(there, key=lambda one: abs(perfect(name) - _number(table[one], name)))
+
+
+def skill_under(
+    name: str, model: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """(score - reference) / (perfect - reference): 1 is perfect, 0 is blind, with its 95 % bootstrap interval.
+
+    model, blind    scores per image (N each, or seeds x N) of the model and of the reference; images without a defined
+                    score are left out for both
+
+    None where the reference is perfect already, or no image has the score. Raises as `skill`.
+    """
+    mine, theirs = (np.atleast_2d(np.asarray(value(one, name), dtype=np.float64)) for one in (model, blind))
+    defined = ~(np.isnan(mine).any(axis=0) | np.isnan(theirs).any(axis=0))
+    missed, blindly = (np.abs(perfect(name) - errors[:, defined]) for errors in (mine, theirs))
+    return skill(missed, blindly, resamples, seed) if blindly.size and blindly.mean() > 0 else None
+
+
+def split_half(first: Tensor, second: Tensor) -> dict[str, float | None]:
+    """How well two halves of the people agree: Pearson's r at 20 x 20, averaged over the images to which both halves
+    gave a shape; true, false and combined, or combined alone for grey maps. None where there is no such image.
+
+    first, second   the halves' maps, float in [0, 1], N x M x S x S
+    """
+    halves = [resize_by_area(half, COARSE) for half in (first, second)]
+    turns = [measure(a, b, light=True) for a, b in (halves, halves[::-1])]
+    found: dict[str, float | None] = {}
+    for which in ("true", "false", "combined") if first.shape[1] == 3 else ("combined",):
+        r, other = (turn[f"cc_{which}"] for turn in turns)
+        both = r[~(r.isnan() | other.isnan())]
+        found[which] = both.mean().item() if len(both) else None
+    return found
+
+
+def ceiling(r: float) -> float:
+    """The correlation with the whole group's map that a perfect predictor would have: sqrt(2 r / (1 + r)).
+
+    By Spearman (1910) and Brown (1910) the whole group's map has reliability 2 r / (1 + r), where r is the split-half
+    correlation; nothing correlates with it better than the root of that. Assumes halves of one size and
+    independent errors. Raises UserError unless 0 <= r <= 1.
+    """
+    if not 0 <= r <= 1:
+        raise UserError(f"a split-half correlation of {r:.3g} has no ceiling: it must lie in 0..1")
+    return math.sqrt(2 * r / (1 + r))
+
+
+def _family(name: str) -> str:
+    return name.partition("_")[0]
+
+
+def _blind(name: str) -> tuple[str, ...]:
+    found = BLIND.get(_family(name))
+    if found is None:
+        raise UserError(f"{name} has no blind reference{did_you_mean(name, BLIND)}; {', '.join(BLIND)} have one")
+    return found
+
+
+def _number(row: Row, name: str) -> float:
+    found = value(row, name)
+    return float(found) if isinstance(found, int | float) else math.inf

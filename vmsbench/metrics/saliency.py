@@ -1,0 +1,103 @@
+"""The scores of saliency research, for maps beside fixations: NSS, AUC-Judd, information gain; and SSIM between maps.
+
+Definitions as in the MIT/Tuebingen saliency benchmark (Bylinskii et al. 2019; Kuemmerer, Wallis and Bethge 2015).
+Visual memory schemas have no fixations: these are for data that have them. One image at a time, H x W; a fixation map
+says of every pixel whether somebody looked there.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vmsbench.errors import UserError
+
+EPSILON = 2.2204e-16
+WINDOW, DEVIATION = 11, 1.5  # px, of SSIM's Gaussian
+STABLE = (0.01, 0.03)  # of the range; they keep SSIM's quotients from 0 / 0
+
+
+def nss(saliency: Tensor, fixations: Tensor) -> float:
+    """Normalised scanpath saliency: the mean over the fixated pixels of the map in standard deviations from its mean.
+
+    0 is chance, and a constant map's value. saliency: float, H x W; fixations: bool or 0/1, H x W.
+    """
+    fixated = _fixated(saliency, fixations)
+    deviation = saliency.double().std(correction=0)
+    if deviation <= EPSILON:
+        return 0.0
+    return float(((saliency.double() - saliency.double().mean()) / deviation)[fixated].mean())
+
+
+def auc_judd(saliency: Tensor, fixations: Tensor) -> float:
+    """The area under the curve of hits over false alarms, the map being the classifier of fixated pixels (Judd 2012).
+
+    It is the chance that a fixated pixel has more saliency than another, ties counting half; Judd's own code breaks
+    ties by noise, which is that on average. 0.5 is chance. Shapes as in `nss`; UserError where all are fixated.
+    """
+    fixated = _fixated(saliency, fixations)
+    if bool(fixated.all()):
+        raise UserError("AUC needs pixels that nobody looked at, and every pixel is fixated")
+    positive, negative = saliency[fixated].double(), saliency[~fixated].double().sort().values
+    below = torch.searchsorted(negative, positive, right=False)
+    not_above = torch.searchsorted(negative, positive, right=True)
+    return float((below + not_above).double().mean() / (2 * len(negative)))
+
+
+def information_gain(saliency: Tensor, fixations: Tensor, baseline: Tensor) -> float:
+    """Bits per fixation by which the map's density explains the fixated pixels better than `baseline`'s does.
+
+    saliency, baseline  not negative, H x W: each is divided by its sum; one that sums to 0 is uniform. The baseline is
+                        usually the centre bias: the mean of other images' maps.
+    """
+    fixated = _fixated(saliency, fixations)
+    _fixated(baseline, fixations)
+    gained = (_density(saliency) + EPSILON).log() - (_density(baseline) + EPSILON).log()
+    return float(gained[fixated].mean() / math.log(2))
+
+
+def ssim(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity (Wang et al. 2004) of maps in [0, 1], N x C x H x W: N values, 1 for equal maps.
+
+    A Gaussian window of 11 px and standard deviation 1.5; means over the windows that lie within the map and over the
+    channels. Raises UserError for maps smaller than the window, or of different shapes.
+    """
+    if first.shape != second.shape or min(first.shape[-2:]) < WINDOW:
+        raise UserError(
+            f"SSIM compares maps of one shape and at least {WINDOW} x {WINDOW} px; here are {tuple(first.shape)} and "
+            f"{tuple(second.shape)}"
+        )
+    x, y = first.double(), second.double()
+    mean_x, mean_y = _smooth(x), _smooth(y)
+    variance_x, variance_y = _smooth(x * x) - mean_x**2, _smooth(y * y) - mean_y**2
+    covariance = _smooth(x * y) - mean_x * mean_y
+    light, contrast = (factor**2 for factor in STABLE)
+    similar = (2 * mean_x * mean_y + light) * (2 * covariance + contrast)
+    return (similar / ((mean_x**2 + mean_y**2 + light) * (variance_x + variance_y + contrast))).mean(dim=(1, 2, 3))
+
+
+def _fixated(saliency: Tensor, fixations: Tensor) -> Tensor:
+    """Where somebody looked. Raises UserError where nobody did, or the shapes differ."""
+    if saliency.shape != fixations.shape or saliency.ndim != 2:
+        raise UserError(f"a map of {tuple(saliency.shape)} and fixations of {tuple(fixations.shape)}: needed is H x W")
+    fixated = fixations.bool()
+    if not bool(fixated.any()):
+        raise UserError("an image without fixations has no such score; leave it out")
+    return fixated
+
+
+def _density(saliency: Tensor) -> Tensor:
+    positive = saliency.double().clamp(min=0)
+    total = positive.sum()
+    return positive / total if total > 0 else torch.full_like(positive, 1 / positive.numel())
+
+
+def _smooth(maps: Tensor) -> Tensor:
+    """The Gaussian mean of every window that lies within the map."""
+    steps = torch.arange(WINDOW, dtype=maps.dtype, device=maps.device) - WINDOW // 2
+    weights = torch.exp(-steps.square() / (2 * DEVIATION**2))
+    weights = weights / weights.sum()
+    flat = maps.flatten(0, 1)[:, None]
+    down = functional.conv2d(flat, weights[None, None, :, None])
+    return functional.conv2d(down, weights[None, None, None, :]).view(*maps.shape[:2], *down.shape[-2:-1], -1)
