@@ -35,23 +35,24 @@ COMMANDS = {
 }
 ALIAS = "vmsbench-lab"
 MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
+PBS = {"qsub": "slurm-wlm-torque"}
 ACCOUNTING = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server", "mariadb-install-db": "mariadb-server"}
 
 
-def packages(accounting: bool = False) -> list[str]:
+def packages(accounting: bool = False, pbs: bool = False) -> list[str]:
     """The Debian packages that are missing here."""
-    wanted = COMMANDS | (ACCOUNTING if accounting else {})
+    wanted = COMMANDS | (ACCOUNTING if accounting else {}) | (PBS if pbs else {})
     return sorted({package for command, package in wanted.items() if shutil.which(command, path=SEARCHED) is None})
 
 
 SEARCHED = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
-def obstacle(accounting: bool = False) -> str | None:
+def obstacle(accounting: bool = False, pbs: bool = False) -> str | None:
     """Why no lab can be brought up here; None where it can."""
     if os.geteuid() != 0:
         return "a Slurm of one's own needs root"
-    missing = packages(accounting)
+    missing = packages(accounting, pbs)
     if missing:
         return f"not installed: apt-get install --no-install-recommends {' '.join(missing)}"
     probe = ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "true"]
@@ -438,7 +439,7 @@ def main() -> None:
     parser.add_argument("--accounting", action="store_true")
     told = parser.parse_args()
     if told.what == "missing":
-        print(" ".join(packages(accounting=True)))
+        print(" ".join(packages(accounting=True, pbs=True)))
         return
     lab = Lab(told.folder.resolve(), told.nodes, told.gpus, told.cpus, told.accounting, stays=True)
     if told.what == "down":

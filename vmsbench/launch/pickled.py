@@ -50,8 +50,15 @@ def call_command(file: Path) -> list[str]:
     return python(PUBLIC["pickled call"], str(file))
 
 
+def call_completed(file: Path) -> bool | None:
+    """Whether the function returned; None where neither it nor its error has left a result."""
+    result = file.with_suffix(".result")
+    return pickle.loads(result.read_bytes())[1] is None if result.exists() else None
+
+
 def make_call(file: Path) -> None:
     """Run the function; its result, or its error in words, appears whole next to the call. Raises its error."""
+    file.with_suffix(".result").unlink(missing_ok=True)
     function, arguments = pickle.loads(file.read_bytes())
     try:
         value = function(*arguments)

@@ -23,7 +23,7 @@ from vmsbench.store.journal import Journal
 TOY = (
     *("tune", "--exp", "unet", "--quiet", "data=standin", "data.size=32", "data.count=120", "preset=quick"),
     *("device=cpu", "tracker=none", "pruner=none"),
-    "space.parameters=[{param:model.network.width,options:[8,16,24]}]",
+    "space.parameters=[{param:model.network.width,values:[8,16,24]}]",
 )
 WHOLE = 900.0  # seconds for a sweep
 MORE = 3  # epochs that show that it goes on
