@@ -149,6 +149,14 @@ def test_a_signal_is_passed_on_and_the_job_is_queued_again(sent: signal.Signals,
     assert job.returncode == 75
 
 
+def test_a_task_of_an_array_is_queued_again_alone(node: Node) -> None:
+    node.vmsbench("exit 75")
+    job = node.begin(SLURM_ARRAY_JOB_ID="12", SLURM_ARRAY_TASK_ID="3")
+    said, _ = job.communicate()
+    assert "job 12_3  restarts 0" in said
+    assert (node.folder / "asked").read_text() == "requeue 12_3\n"
+
+
 @pytest.mark.parametrize("state", ["COMPLETING", "CANCELLED"])
 def test_a_cancelled_job_stays_cancelled(state: str, node: Node) -> None:
     node.vmsbench(leaves_unfinished(node.folder))

@@ -18,7 +18,10 @@ from vmsbench.launch.slurm.status import details, down
 from vmsbench.processes import await_descendants, end_descendants
 
 SCRUBBED = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "PMI", "SALLOC_")
-KEPT = ("SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID", "SLURM_RESTART_COUNT")
+KEPT = (
+    *("SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID", "SLURM_RESTART_COUNT"),
+    *("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
+)
 EARLY = 60.0
 """Seconds by which Slurm may send --signal too early."""
 
@@ -90,9 +93,9 @@ class SlurmAllocation(Allocation):
 
 def allocation(launcher: str) -> SlurmAllocation | None:
     """The job that this process is in; None outside of Slurm. `launcher` is the full path of the launcher's class."""
-    job = os.environ.get("SLURM_JOB_ID", "")
-    if not job.isdigit():
+    if not os.environ.get("SLURM_JOB_ID", "").isdigit():
         return None
+    job = job_here()
     facts = details(job)
     return SlurmAllocation(
         job,
@@ -107,6 +110,12 @@ def allocation(launcher: str) -> SlurmAllocation | None:
         log=facts.get("StdOut"),
         facts=facts,
     )
+
+
+def job_here() -> str:
+    """The job's number; ARRAY_TASK for a task of an array, as the number of its last task is that of all."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ["SLURM_JOB_ID"]
 
 
 def nodes_here() -> tuple[str, ...]:
