@@ -55,7 +55,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return programs
 
 
-def test_a_job_asks_slurm_for_what_it_was_told(cluster: Path, tmp_path: Path) -> None:
+def test_a_job_asks_slurm_for_what_its_settings_say(cluster: Path, tmp_path: Path) -> None:
     launcher = SlurmLauncher(
         nodes=2,
         gpus=4,
@@ -98,7 +98,7 @@ def test_the_signal_that_slurm_sends_to_the_batch_script_reaches_the_command(clu
     assert job.wait(10) == 7
 
 
-def test_a_job_asks_for_nothing_it_was_not_told(cluster: Path, tmp_path: Path) -> None:
+def test_a_job_asks_for_nothing_else(cluster: Path, tmp_path: Path) -> None:
     SlurmLauncher(gpus=0, folder=tmp_path / "jobs").submit(len, "abc")
     script = (tmp_path / "submitted.sh").read_text()
     for flag in ("gpu", "gres", "partition", "account", "mem", "qos", "constraint"):

@@ -64,10 +64,10 @@ class Node:
             "import sys; from vmsbench.launch.supervisor import supervise; "
             "sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
         )
-        told = {"SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+        env = {"SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
             [sys.executable, "-u", "-c", program, str(self.programs / "child"), "tune", "--exp", "gan", *arguments],
-            env=told | environment,
+            env=env | environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -93,8 +93,8 @@ def node(tmp_path: Path) -> Node:
 
 def leaves_unfinished(folder: Path) -> str:
     """A vmsbench that saves and leaves with 75 when it is signalled, however often."""
-    told = "trap 'echo saving >> said' USR1 TERM"
-    return f"cd {folder}; {told}; touch ready; while [ ! -e said ]; do sleep 0.01; done; sleep 0.1; exit 75"
+    trap = "trap 'echo saving >> said' USR1 TERM"
+    return f"cd {folder}; {trap}; touch ready; while [ ! -e said ]; do sleep 0.01; done; sleep 0.1; exit 75"
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -104,16 +104,16 @@ def test_every_script_passes_its_arguments_on(script: Path, tmp_path: Path) -> N
     spooled.write_text(script.read_text())
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "activate").write_text("echo activated\n")
-    told = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    env = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
     command = ["bash", spooled, "data.root=/a b", "searcher.rounds=2"]
-    said = subprocess.run(command, env=told, cwd="/", capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, check=True).stdout
     family = script.stem.removeprefix("sweep_")
     assert said == f"activated\n<job><tune><--exp><{family}><data.root=/a b><searcher.rounds=2>"
 
 
 def test_without_vmsbench_a_script_says_what_to_do(tmp_path: Path) -> None:
-    told = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(["bash", SCRIPTS[0]], env=told, capture_output=True, text=True)
+    env = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["bash", SCRIPTS[0]], env=env, capture_output=True, text=True)
     assert "make install" in done.stdout
     assert done.returncode == 127
 
@@ -207,8 +207,8 @@ def test_what_dies_is_begun_again_until_it_gets_nowhere(node: Node) -> None:
 
 def test_what_dies_but_gets_further_is_begun_again(node: Node) -> None:
     journal = node.folder / "runs" / "gan" / "journal.jsonl"
-    told = """'{"event":"finished"}'"""
-    count = f"[ $1 = tune ] || exit 0; echo {told} >> {journal}; [ $(wc -l < {journal}) -ge 6 ] && exit 0"
+    line = """'{"event":"finished"}'"""
+    count = f"[ $1 = tune ] || exit 0; echo {line} >> {journal}; [ $(wc -l < {journal}) -ge 6 ] && exit 0"
     node.vmsbench(f"{count}; kill -9 $$")
     job = node.begin()
     said, _ = job.communicate()

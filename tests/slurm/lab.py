@@ -82,10 +82,10 @@ def die_with_parent() -> None:
 def sweep() -> None:
     """Take down the labs whose owners are dead."""
     for link in json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, check=True).stdout):
-        kind, _, told = link.get("ifalias", "").partition(" ")
+        kind, _, owner = link.get("ifalias", "").partition(" ")
         if kind != ALIAS:
             continue
-        pid, began, folder = told.split(" ", 2)
+        pid, began, folder = owner.split(" ", 2)
         if began and begun(int(pid)) != began:
             Lab(Path(folder)).down()
             subprocess.run(["ip", "link", "del", link["ifname"]], capture_output=True, check=False)
@@ -350,7 +350,7 @@ StorageLoc=slurm
         ready.touch()
 
     def cut_power(self, number: int) -> None:
-        """All of a node's processes are gone at once, and nobody is told."""
+        """All of a node's processes are gone at once, without a word to Slurm."""
         self.stop(f"node-n{number}", signal.SIGKILL)
 
     def on_node(self, number: int, *command: str) -> str:
@@ -437,15 +437,15 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=2)
     parser.add_argument("--cpus", type=int, default=8)
     parser.add_argument("--accounting", action="store_true")
-    told = parser.parse_args()
-    if told.what == "missing":
+    options = parser.parse_args()
+    if options.what == "missing":
         print(" ".join(packages(accounting=True, pbs=True)))
         return
-    lab = Lab(told.folder.resolve(), told.nodes, told.gpus, told.cpus, told.accounting, stays=True)
-    if told.what == "down":
+    lab = Lab(options.folder.resolve(), options.nodes, options.gpus, options.cpus, options.accounting, stays=True)
+    if options.what == "down":
         lab.down()
         return
-    why_not = obstacle(told.accounting)
+    why_not = obstacle(options.accounting)
     if why_not:
         sys.exit(f"error: {why_not}")
     lab.up()

@@ -69,9 +69,9 @@ def test_status_logs_and_cancel_name_the_cause(guarded_lab: Lab) -> None:
         user.wait_for(lambda: all(user.says(ask, check=False).returncode for ask in forgotten), "Slurm to forget", 120)
     source = "(sacct)" if lab.accounting else "(scontrol)"
     for cause, job in jobs.items():
-        told = " ".join(status(cause).split())
-        assert f"job {job} {cause}: " in told
-        assert source in told
+        shown = " ".join(status(cause).split())
+        assert f"job {job} {cause}: " in shown
+        assert source in shown
         assert f"of {cause}" in user.says(f"vmsbench logs {cause}").stdout
         assert user.says(f"vmsbench cancel {cause}").stdout == f"{cause}: no job of it is left\n"
     assert "(exit code 3)" in status("FAILED")
