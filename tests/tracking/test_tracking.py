@@ -428,7 +428,16 @@ def trained_sweep(runs: Path) -> tuple[Path, Path]:
         config = configuration(seed=seed, test=folder == "final")
         config["trainer"]["epochs"], config["evaluation"]["every"] = 20, 1
         experiment.run(config, sweep / folder / name)
-        append(sweep / "journal.jsonl", event="finished", time=START + 9, trial=name, state="complete", score=0.1)
+        append(
+            sweep / "journal.jsonl",
+            event="finished",
+            time=START + 9,
+            trial=name,
+            state="complete",
+            score=0.1,
+            epoch=2,
+            seconds=9.0,
+        )
     append(sweep / "journal.jsonl", event="winner", time=START + 42, trial=TRIALS[0], choice={WIDTH: 4}, score=0.1)
     return sweep, sweep / "final" / "ffffffffffff"
 
