@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from vmsbench.data.decoding import read
-from vmsbench.data.sources.names import is_picture
 from vmsbench.data.rendering import render
+from vmsbench.data.sources.names import is_picture
 from vmsbench.errors import UserError
 
 Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
