@@ -31,6 +31,7 @@ class Names:
     def __init__(self, files: Iterable[str], folder: str = "") -> None:
         self.folder = composed(folder)
         self.files = {composed(file): stem_of(file) for file in files}
+        self.spelled: dict[str, tuple[str, ...]] = {}
         self.stems = {stem: file for file, stem in reversed(self.files.items())}
 
     def name(self, stem: str) -> str:
@@ -71,9 +72,14 @@ class Names:
     def as_stem(self, name: str) -> str | None:
         return next((one for one in self.spellings(name) if one in self.stems), None)
 
-    def spellings(self, name: str) -> Iterator[str]:
-        name = composed(name)
-        for text in (name, name.strip(), name.strip().replace("\\", "/")):
+    def spellings(self, name: str) -> tuple[str, ...]:
+        """What a name may be called here, each once; remembered, for lists are gone through several times."""
+        if name not in self.spelled:
+            self.spelled[name] = tuple(dict.fromkeys(self.spell(composed(name))))
+        return self.spelled[name]
+
+    def spell(self, name: str) -> Iterator[str]:
+        for text in dict.fromkeys((name, name.strip(), name.strip().replace("\\", "/"))):
             parts = PurePosixPath(text).parts
             yield "/".join(parts)
             if parts[:1] == (self.folder,):
