@@ -38,8 +38,8 @@ def test_the_schema_is_no_part_of_a_configurations_name() -> None:
         ({}, "has no schema: .* written by a version of vmsbench before 0.2"),
         ({"schema": "1"}, "has no schema"),
         ({"schema": True}, "has no schema"),
-        ({"schema": SCHEMA + 1}, f"has schema {SCHEMA + 1}, this vmsbench reads {SCHEMA}: it was written by a newer
-        vmsbench"), ({"schema": 0}, "written by an older vmsbench, which reads it"),
+        ({"schema": SCHEMA + 1}, f"has schema {SCHEMA + 1}, this vmsbench reads {SCHEMA}: it was written by a newer"),
+        ({"schema": 0}, "written by an older vmsbench, which reads it"),
     ],
 )
 def test_another_schema_is_refused_in_one_line_that_says_who_reads_it(found: dict[str, Any], said: str) -> None:

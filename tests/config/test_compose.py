@@ -249,7 +249,7 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ),
         ("unet", "discriminator=patch", "discriminator is not a choice of --exp unet"),
         ("unet", "optimizer=sgd", "optimizer@optimizers.network=sgd"),
-        ("unet", "exp=gan", "choose the experiment by --exp gan"),
+        ("unet", "exp=gan", "choose the experiment by `--exp gan`"),
         ("unet", "epochs", "epochs is neither group=option nor key=value"),
         (
             "unet",
