@@ -131,6 +131,8 @@ class Experiment:
             report(record)
         where = f"{self.device} of {socket.gethostname()}"
         log(self.folder, f"{self.config['exp']} on {where}: epoch {len(history) + 1} to {self.epochs}")
+        for line in self.dataset.provenance.lines():
+            log(self.folder, line)
         for caution in self.model.config_warnings():
             log(self.folder, f"caution: {caution}")
         for fact, value in self.model.info().items():

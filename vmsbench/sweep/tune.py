@@ -159,6 +159,7 @@ def tune(
     KeyboardInterrupt where somebody stopped it.
     """
     config, dataset, space, searcher, stopping = resolve(settings, runs)
+    watcher.read(dataset.provenance)
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
@@ -225,6 +226,7 @@ def final(
     check_fid(config)
     if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
+    watcher.read(dataset.provenance)
     with owned(folder), journalled(folder):
         write_baselines(folder, dataset)
         finals(folder, space_of(about["space"], config), top, seeds, watcher, driver, slots)

@@ -1,5 +1,6 @@
 """What is out of the ordinary in files that decode well: masks of 0 and 1, 12 bits in 16, labels, frames, alpha."""
 
+from vmsbench.data.decoding import PictureFacts
 from vmsbench.data.sources.names import some
 from vmsbench.data.sources.provenance import Decoded, Values
 
@@ -84,6 +85,13 @@ def of_images(images: Values) -> list[str]:
     if images.flat:
         told.append(f"{count(images.flat, images)} images are one colour throughout")
     return told
+
+
+def remarkable(facts: PictureFacts) -> list[str]:
+    """What is to be known of one picture."""
+    told = ["turned upright"] if facts.turned else []
+    told += ["the first of several frames is read"] if facts.frames > 1 else []
+    return told + (["transparent parts are read as black"] if facts.transparent else [])
 
 
 def count(some_of_them: int, of: Values) -> str:
