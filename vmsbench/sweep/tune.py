@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.splits import splits
-from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.experiment import config_hash
 from vmsbench.files import plain, save_json
 from vmsbench.metrics.baselines import score_baselines
@@ -199,7 +199,8 @@ def spent(folder: Path, journal: Journal) -> float:
 
 def halted(sweep: Sweep) -> UserError:
     """What is said where a sweep ends before its search does: why, and what the best was so far."""
-    sweep.journal.write("interrupted", why=sweep.halted)
+    with suppress(StorageError):
+        sweep.journal.write("interrupted", why=sweep.halted)
     best = "" if sweep.winner is None else f"; the best so far is {sweep.winner.folder}"
     return UserError(f"{sweep.folder.name}: {sweep.halted}{best}")
 
