@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from vmsbench.data.decoding import read
+from vmsbench.data.decoding import eight_bits, read
 from vmsbench.data.rendering import render
 from vmsbench.data.sources.oddities import remarkable
 from vmsbench.data.sources.walking import walk
@@ -84,7 +84,7 @@ def one(picture: Any, place: int, size: int) -> tuple[str, Read]:
         if not Path(picture).is_file():
             raise UserError(f"{picture} is not there: give a picture, or a folder of pictures")
         return Path(picture).name, seen(Path(picture), size)
-    image = picture if isinstance(picture, Image.Image) else of_array(picture)
+    image = eight_bits(picture, "PNG")[0] if isinstance(picture, Image.Image) else of_array(picture)
     small = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
     return str(place), Read(pixels, image.width, image.height)

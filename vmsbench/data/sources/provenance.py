@@ -41,6 +41,7 @@ class Values:
     transparent: int = 0
     alone: int = 0
     palette: int = 0
+    cut: int = 0
     turned: int = 0
     frames: dict[str, int] = field(default_factory=dict)
 
@@ -174,6 +175,7 @@ def values(names: Sequence[str], pictures: Sequence[Picture]) -> Values:
         transparent=sum(fact.transparent for fact in facts),
         alone=sum(fact.alone for fact in facts),
         palette=sum(fact.palette for fact in facts),
+        cut=sum(fact.cut for fact in facts),
         turned=sum(fact.turned for fact in facts),
         frames={name: fact.frames for name, fact in zip(names, facts, strict=True) if fact.frames > 1},
     )
