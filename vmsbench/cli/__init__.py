@@ -1,4 +1,4 @@
-"""The command line: the only room that knows Typer, Hydra and the terminal."""
+"""The command line: the only package that uses Typer and the terminal."""
 
 import os
 import sys
