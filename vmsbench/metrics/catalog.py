@@ -176,6 +176,17 @@ def metric(name: str) -> Metric:
     raise ConfigurationError(f"{name} is not a metric{did_you_mean(name, known)}  (there are: {', '.join(known)})")
 
 
+def sign(name: str) -> int:
+    """1 where a lower score is better, -1 where a higher one is: what a search lowers is the score times that.
+
+    Raises ConfigurationError for a metric of which neither is so: a search cannot go by it.
+    """
+    one = metric(name)
+    if one.better not in ("lower", "higher"):
+        raise ConfigurationError(f"{name} can guide no search: {one.direction}; l1, crps and cc_combined can")
+    return 1 if one.better == "lower" else -1
+
+
 def in_unit(name: str, value: float | None) -> float | None:
     """A score of the [-1, 1] scale in [0, 1]; None for a metric that does not depend on the scale (CC)."""
     if value is None or name.endswith("_unit"):

@@ -58,11 +58,12 @@ CHUNK = 64
 WITH_GAPS = ("cc_", "sim_", "kld_", "coverage_")
 
 
-def errors(grey: bool = False) -> list[str]:
-    """The scores a search may lower, those of K > 1 samples included, in [-1, 1]: l1, mse, crps, l1_median, ..."""
+def tunable(grey: bool = False) -> list[str]:
+    """The scores that a search may go by, those of K > 1 samples included, errors in [-1, 1]: l1, crps, cc_true_mean,
+    l1_median, ...; crps_dressed besides, which needs other images."""
     blank = torch.zeros(1, 2, 1 if grey else 3, COARSE, COARSE)
-    names = measure(blank, blank[:, 0], light=True)
-    return [name for name in names if metric(name).better == "lower" and not name.endswith("_unit")]
+    names = [*measure(blank, blank[:, 0], light=True), "crps_dressed"]
+    return [name for name in names if metric(name).better in ("lower", "higher") and not name.endswith("_unit")]
 
 
 def check_unit(maps: Tensor, what: str) -> None:

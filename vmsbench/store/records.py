@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.families import family_of
-from vmsbench.metrics.catalog import metric
+from vmsbench.metrics.catalog import sign
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
 from vmsbench.store.values import Scores, mapping, milliseconds, whole
 
@@ -166,7 +166,7 @@ class SweepRecord:
     @property
     def sign(self) -> int:
         """1 where a lower tuning score is better, -1 where a higher one is."""
-        return -1 if metric(self.metric).better == "higher" else 1
+        return sign(self.metric)
 
     @property
     def best(self) -> TrialRecord | None:
