@@ -19,7 +19,7 @@ from vmsbench.metrics.baselines import Given, PixelMedian
 from vmsbench.metrics.climatology import Climatology
 from vmsbench.metrics.external import read_predictions
 from vmsbench.metrics.scores import score
-from vmsbench.report.analysis.ranking import judge
+from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.document import compose
 from vmsbench.report.render.markdown import to_report
 from vmsbench.store.reader import collect
@@ -258,7 +258,7 @@ def test_named_predictions_enter_the_report_as_somebody_elses(tmp_path: Path, ca
     assert config["data"]["digest"] == data.digest
     group = collect(tmp_path / "runs", []).groups[0]
     assert set(group.models) == {"UNet", "theirs (outside)"}
-    standing = judge(group).standings["theirs (outside)"]
+    standing = rank(group).answer.standings["theirs (outside)"]
     assert standing.mean == pytest.approx(score(maps, unit(data.test.maps))["crps"])
     assert standing.word in ("ok", "no skill")
     text = to_report(compose(collect(tmp_path / "runs", [])))

@@ -10,6 +10,8 @@ import torch
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import ConfigurationError
 from vmsbench.inference.predictor import TrainedModel
+from vmsbench.metrics.baselines import PixelMedian
+from vmsbench.metrics.climatology import CategoryClimatology, Climatology
 from vmsbench.metrics.scores import score
 from vmsbench.models.diffusion import Diffusion
 
@@ -55,3 +57,14 @@ def tradeoff(
                 yield {"steps": number, "samples": count, "seconds_per_image": count * seconds} | scores | alone
     finally:
         model.sampling_steps = before
+
+
+def blind_levels(train: Pairs, pairs: Pairs) -> dict[str, dict[str, float]]:
+    """{predictor: {score: value}} of what never looks at the image, on the same pairs: the pixel median's L1, and the
+    CRPS of climatology and, where there are categories, of the category's."""
+    median = score(PixelMedian(train).predict(pairs), unit(pairs.maps), light=True)["l1"]
+    laws: dict[str, Climatology | CategoryClimatology] = {"climatology": Climatology(train)}
+    if train.categories:
+        laws["category_climatology"] = CategoryClimatology(train)
+    found = {name: {"crps": float(law.exact(pairs)["crps"].mean())} for name, law in laws.items()}
+    return {"pixel_median": {"l1": float(median or 0.0)}} | found

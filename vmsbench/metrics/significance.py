@@ -176,6 +176,29 @@ def compare(errors: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: i
     ]
 
 
+def compare_with_blind(
+    errors: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0
+) -> list[Comparison]:
+    """Each model against each predictor that ignores the image, with Holm's correction over all of them.
+
+    A blind predictor is not trained, so it has no seeds that could vary: its errors (N each) are taken off those of
+    each seed, and what is left is compared with nothing at all.
+    """
+    left = {(a, b): np.atleast_2d(np.asarray(errors[a])) - np.asarray(blind[b]) for a in errors for b in blind}
+    nothing = {pair: np.zeros_like(values) for pair, values in left.items()}
+    adjusted = holm(
+        [
+            crossed_test(values, nothing[pair]) if len(values) > 1
+            else permutation_test(values, nothing[pair], resamples, seed)
+            for pair, values in left.items()
+        ]
+    )  # fmt: skip
+    return [
+        Comparison(*pair, difference_interval(values, nothing[pair], resamples, seed), p, len(values))
+        for (pair, values), p in zip(left.items(), adjusted, strict=True)
+    ]
+
+
 def verdict(skill: Interval, reference: float, validation: float | None = None, train: float | None = None) -> str:
     """One word for a model, by rule, from its skill and its errors on its training and on unseen images.
 

@@ -44,6 +44,11 @@ def search_gaps(sweep: SweepRecord) -> list[str]:
     return texts
 
 
+def cannot_be_known(group: SweepGroup) -> list[str]:
+    """What the finals of a group left too little to say, a line each with the command that fills it."""
+    return []
+
+
 def final_gaps(sweep: SweepRecord) -> list[str]:
     texts = []
     if sweep.winner and not sweep.scored:

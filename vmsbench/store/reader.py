@@ -27,6 +27,8 @@ from vmsbench.store.records import (
 from vmsbench.store.sweeps import sweep_folders
 from vmsbench.store.values import mapping, number, numbers, whole
 
+PROVENANCE = "provenance.json"
+
 Hours = Callable[[Path], Mapping[str, float]]
 """Hours of slots of the sweep in a folder, by what they went into."""
 
@@ -101,6 +103,8 @@ def read_sweep(folder: Path, hours: Hours = uncounted, alive: bool = True) -> Sw
         baselines=read_baselines(folder),
         repeats=whole(mapping(about.get("searcher")).get("repeats")) or 1,
         hours=hours(folder),
+        provenance=read_document(folder / PROVENANCE),
+        people=read_document(folder / "people.json"),
         tradeoff=read_document(folder / "tradeoff.json"),
         alive=alive,
     )

@@ -68,6 +68,8 @@ class SweepRecord:
     events      of the journal, as they stand there
     winner      the journal's event about it, with options by their names; empty while there is none
     alive       whether somebody is believed to work on it
+    provenance  what was read from where, as it was written down when the sweep began; empty where it was not
+    people      how well people agree on these maps, where the data tell; empty where they do not
     tradeoff    what more samples and more steps are worth, as `vmsbench tradeoff` wrote it; empty where it did not
     """
 
@@ -90,6 +92,8 @@ class SweepRecord:
     baselines: Mapping[str, Mapping[str, Scores]]
     repeats: int = 1
     hours: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    people: Mapping[str, Any] = field(default_factory=dict)
     tradeoff: Mapping[str, Any] = field(default_factory=dict)
     alive: bool = True
 

@@ -40,9 +40,8 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     from vmsbench.api.models import model_folder
     from vmsbench.config.instantiate import build
     from vmsbench.inference.predictor import load
+    from vmsbench.inference.sampling_sweep import blind_levels
     from vmsbench.inference.sampling_sweep import tradeoff as sampling_sweep
-    from vmsbench.metrics.baselines import PixelMedian
-    from vmsbench.metrics.baselines import evaluate as score
 
     folder = sweep_named(name, runs)
     chosen = model_folder(name, runs)
@@ -64,11 +63,12 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
             f"{row['seconds_per_image']:>13.3g}",
             flush=True,
         )
-    blind = score(PixelMedian(dataset.train), pairs, light=True).result()["l1"]
-    print(f"  pixel median, which ignores the image: {blind:.4f}")
+    blind = blind_levels(dataset.train, pairs)
+    median, law = blind["pixel_median"]["l1"], blind["climatology"]["crps"]
+    print(f"  what never looks at the image: L1 of the pixel median {median:.4f}, CRPS of climatology {law:.4f}")
     about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
     about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-    save_json(folder / "tradeoff.json", about | {"pixel_median": blind, "rows": rows})
+    save_json(folder / "tradeoff.json", about | {"blind": blind, "rows": rows})
     print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {shlex.quote(name)} draws it", file=sys.stderr)
 
 
