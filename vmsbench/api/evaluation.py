@@ -1,4 +1,4 @@
-"""Predicted maps from anywhere, and the blind baselines, scored by the one metric function."""
+"""Scores of given predictions and of the blind baselines, by the same metric function as everything else."""
 
 import time
 from collections.abc import Mapping
@@ -22,13 +22,14 @@ from vmsbench.metrics.inception import find_weights
 from vmsbench.metrics.references import reference, skill_under
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
-from vmsbench.training.evaluation import save_predictions
+from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
 from vmsbench.versions import SCHEMA, read_checked
 
 BASELINES = "baselines"
 OUTSIDE = "outside"
 TRACKS = {"answer": "l1_median", "distribution": "crps"}
 """The score of each track: as one answer (of samples, their median), and as a distribution."""
+UNDRESSED = "the answers to the tuning validation pairs, whose errors would dress it, were not given"
 Answer = dict[str, Any]
 
 
@@ -39,7 +40,7 @@ class EvaluationResult:
     data        what was scored: title, digest, size, split, images
     predictors  by name: kind (given, blind, oracle), scores, fid where given, and for each track (answer, distribution)
                 its metric, blind reference, skill with its interval, and verdict
-    remarks     what was done to the predictions to read them
+    remarks     notes on how the predictions were read
     """
 
     data: Answer
@@ -188,7 +189,9 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
     samples = maps if maps.ndim == 5 else maps[:, None]
-    save_predictions(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
+    answered = Answered(dataset.test, (samples * 255).round().byte())
+    tracks = both_tracks(answered, per_image(maps, dataset.test), None, UNDRESSED)
+    save_predictions(folder, answered, dataset.train, tracks.per_image)
     mine = answer["predictors"][folder.name]
     results = {
         "schema": SCHEMA,
@@ -198,6 +201,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
         "dataset": answer["data"],
     }
     reads = len(list(read_lines(folder / "test_reads.jsonl")))
+    results |= {"calibration": tracks.calibration, "dressing": tracks.dressing}
     save_json(file, results | {"test_scores": mine["scores"], "fid": mine["fid"], "test_reads": reads})
 
 
