@@ -137,7 +137,8 @@ def test_an_ablation_has_a_section_of_its_own_and_is_no_second_family(tmp_path: 
 def test_the_score_table_knows_what_each_model_cost(tmp_path: Path) -> None:
     make_sweep(tmp_path, "unet")
     (group,) = collect(tmp_path, []).groups
-    rows = {row["predictor"]: row for row in csv.DictReader(to_csv(answer_table(group, rank(group).answer)).splitlines())}
+    table = to_csv(answer_table(group, rank(group).answer))
+    rows = {row["predictor"]: row for row in csv.DictReader(table.splitlines())}
     assert float(rows["UNet"]["parameters"]) == 1234567
     assert float(rows["UNet"]["training_seconds"]) == 24
     assert rows["Pixel median"]["parameters"] == ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from vmsbench.metrics.catalog import Metric, metrics
-from vmsbench.metrics.references import ANSWERS, of_one_answer
+from vmsbench.metrics.references import of_one_answer
 from vmsbench.report import labels
 from vmsbench.report.analysis.people import PUBLISHED_NOTE, people
 from vmsbench.report.analysis.ranking import Ranking, Standing
@@ -31,10 +31,10 @@ def answered(scores: Scores) -> Scores:
     """The scores of the one answer, by the names of the metrics: l1 is that of the median of K samples."""
     found = {}
     for name, value in scores.items():
-        of_answer = scores.get(of_one_answer(name)) if name.partition("_")[0] in ANSWERS else None
-        found[name] = value if of_answer is None else of_answer
-        if name.endswith("_unit") and of_answer is None and of_one_answer(name[:-5]) in scores:
-            del found[name]  # of one sample; that of the answer follows from the other scale
+        of_answer = scores.get(of_one_answer(name))
+        other_scale = of_one_answer(name.removesuffix("_unit")) in scores
+        if of_answer is not None or not other_scale:  # else it is of one sample, and that of the answer follows
+            found[name] = value if of_answer is None else of_answer
     return found
 
 

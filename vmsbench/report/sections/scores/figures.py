@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from vmsbench.metrics.catalog import metric
+from vmsbench.metrics.catalog import metric, metrics
 from vmsbench.report import labels
 from vmsbench.report.analysis.people import people
 from vmsbench.report.analysis.ranking import Ranking
-from vmsbench.report.analysis.tracks import ANSWER
+from vmsbench.report.analysis.tracks import ANSWER, track_of
 from vmsbench.report.render.style import (
     BLIND_LINE,
     HAIR,
@@ -25,11 +25,9 @@ from vmsbench.report.render.style import (
     style,
 )
 from vmsbench.report.sections.scores.answers import LAWS, answered
-from vmsbench.report.sections.scores.distributions import SAMPLERS, SCORES
+from vmsbench.report.sections.scores.distributions import SAMPLERS
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores
-
-PANELS = {"answer": ("l1", "mse", "cc_combined_20"), "distribution": SCORES}
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def track_figure(group: SweepGroup, ranking: Ranking) -> Figure:
     """A panel per score of the track, a row per predictor: the best model lowest of the three groups on top."""
     rows = [*oracle_rows(group, ranking), *blind_rows(group, ranking), *model_rows(group, ranking)]
     there = {key for row in rows for seed in row.seeds for key in seed}
-    panels = [key for key in PANELS[ranking.track.name] if key in there] or [ranking.track.score]
+    panels = [key for key in plotted(ranking) if key in there] or [ranking.track.score]
     with style():
         figure = Figure(figsize=(1.9 + 2.9 * len(panels), 1.25 + 0.27 * len(rows)), layout="constrained")
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -66,6 +64,11 @@ def track_figure(group: SweepGroup, ranking: Ranking) -> Figure:
     return figure
 
 
+def plotted(ranking: Ranking) -> list[str]:
+    """The scores of the track that have a panel."""
+    return [name for name, one in metrics().items() if one.plotted and track_of(name) is ranking.track]
+
+
 def model_rows(group: SweepGroup, ranking: Ranking) -> list[Dots]:
     named = colors(group.sweeps)
     shades = {group.label(sweep): named[sweep.name] for sweep in group.sweeps}
@@ -73,7 +76,7 @@ def model_rows(group: SweepGroup, ranking: Ranking) -> list[Dots]:
     for standing in reversed(list(ranking.standings.values())):
         entry = standing.entry
         seeds = [
-            {key: value for key in PANELS[ranking.track.name] if (value := entry.score(key, final)) is not None}
+            {key: value for key in plotted(ranking) if (value := entry.score(key, final)) is not None}
             for final in entry.finals
         ]
         shade = shades.get(entry.family, INK)
