@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from vmsbench.config.settings import Config
 from vmsbench.data.cache import expand
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.rendering import beside
-from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
@@ -94,7 +95,8 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
     try:
         return Experiment(config, folder, should_stop).run(report)
     except Exception:
-        log(folder, traceback.format_exc())
+        with suppress(StorageError):  # it may be what went wrong
+            log(folder, traceback.format_exc())
         raise
 
 
@@ -134,6 +136,8 @@ class Experiment:
             report(record)
         where = f"{self.device} of {socket.gethostname()}"
         log(self.folder, f"{self.config['exp']} on {where}: epoch {len(history) + 1} to {self.epochs}")
+        for line in self.dataset.provenance.lines():
+            log(self.folder, line)
         for caution in self.model.config_warnings():
             log(self.folder, f"caution: {caution}")
         for fact, value in self.model.info().items():

@@ -41,11 +41,13 @@ class EvaluationResult:
     predictors  by name: kind (given, blind, oracle), scores, fid where given, and for each track (answer, distribution)
                 its metric, blind reference, skill with its interval, and verdict
     remarks     notes on how the predictions were read
+    account     what data were read, as text
     """
 
     data: Answer
     predictors: dict[str, Answer]
     remarks: tuple[str, ...] = ()
+    account: tuple[str, ...] = ()
 
     @property
     def scores(self) -> dict[str, Answer]:
@@ -78,17 +80,19 @@ def evaluate(
     check_request(str(predictions), split, name)
     config, dataset = prepared(experiment_part(settings_for(Path(data) if data else None, list(overrides))), runs)
     check_fid(config)
+    account = tuple(dataset.provenance.lines())
     pairs = dataset.test if split == "test" else dataset.validation
     blind = {n: p for n, p in baselines(dataset).items() if split == "test" or not isinstance(p, Oracle)}
     if str(predictions) == BASELINES:
-        return EvaluationResult(about(dataset, pairs, split), standings(blind, pairs))
+        return EvaluationResult(about(dataset, pairs, split), standings(blind, pairs), (), account)
     called = name or Path(predictions).resolve().name
     if called in blind:
         raise UserError(f"--name {called} is a baseline's; choose another --name")
     others = [other for part in (dataset.train, dataset.validation, dataset.test) for other in part.names]
     maps, remarks = read_predictions(Path(predictions), pairs, others)
     given = Given(pairs.names, maps)
-    found = EvaluationResult(about(dataset, pairs, split), standings({called: given} | blind, pairs), tuple(remarks))
+    table = standings({called: given} | blind, pairs)
+    found = EvaluationResult(about(dataset, pairs, split), table, tuple(remarks), account)
     found.predictors[called]["fid"] = frechet(given, pairs, dataset, config)
     if name is not None:
         store(runs / OUTSIDE / name, found.answer(), maps, dataset, Path(predictions))
@@ -136,6 +140,7 @@ def about(dataset: Dataset, pairs: Pairs, split: str) -> Answer:
         "split": split,
         "images": len(pairs),
         "channels_scored": pairs.maps.shape[1],
+        "provenance": dataset.provenance.as_json(),
     }
 
 
