@@ -460,7 +460,7 @@ def test_an_unknown_sweep_is_refused_with_those_there_are(tmp_path: Path) -> Non
     make_sweep(tmp_path / "runs", "gan", seeds=0)
     with pytest.raises(UserError, match=r"no sweep gna .*did you mean gan.*there are: gan"):
         collect(tmp_path / "runs", ["gna"])
-    with pytest.raises(UserError, match=r"no sweeps in .* vmsbench tune --exp unet"):
+    with pytest.raises(UserError, match=r"no sweeps in .* `vmsbench tune --exp unet`"):
         collect(tmp_path / "none", [])
 
 

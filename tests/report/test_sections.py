@@ -13,7 +13,7 @@ from vmsbench.store.reader import collect
 
 
 def weather_blocks(topic: Topic) -> list[Block]:
-    return [Text(f"Sunny over {len(topic.group.sweeps)} sweep, {list(topic.verdicts.sentences)[0]}")]
+    return [Text(f"Sunny over {len(topic.group.sweeps)} sweep, {next(iter(topic.verdicts.sentences))}")]
 
 
 def test_a_new_section_is_a_function_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

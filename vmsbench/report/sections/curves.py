@@ -23,7 +23,7 @@ Tables = Mapping[str, Mapping[str, Scores]]
 
 
 @dataclass(frozen=True)
-class Row:
+class PanelRow:
     """A row of panels: a score of a look, under what name for each sweep; none where a sweep has it not."""
 
     title: str
@@ -67,11 +67,11 @@ def curve_alt(group: SweepGroup, sweep: SweepRecord) -> str:
     return f"Training curves of {group.label(sweep)}: {len(sweep.trials)} trials{told}."
 
 
-def rows_of(group: SweepGroup, sweeps: Sequence[SweepRecord]) -> list[Row]:
+def rows_of(group: SweepGroup, sweeps: Sequence[SweepRecord]) -> list[PanelRow]:
     """L1 as one answer; and CRPS of those that draw several samples in a look."""
     answers = {sweep.name: answer_of(group, sweep) for sweep in sweeps}
     laws = {sweep.name: law for sweep in sweeps if (law := look_of(sweep).law)}
-    return [Row("L1 as one answer", answers), *([Row("CRPS of the samples", laws)] if laws else [])]
+    return [PanelRow("L1 as one answer", answers), *([PanelRow("CRPS of the samples", laws)] if laws else [])]
 
 
 def answer_of(group: SweepGroup, sweep: SweepRecord) -> str:
@@ -107,7 +107,7 @@ def curves(group: SweepGroup, sweeps: Sequence[SweepRecord], tables: Tables) -> 
     return figure
 
 
-def finish(group: SweepGroup, grid: Any, rows: Sequence[Row]) -> None:
+def finish(group: SweepGroup, grid: Any, rows: Sequence[PanelRow]) -> None:
     last = max((len(trial.history) for s in group.sweeps for trial in s.trials), default=1)
     for line in grid:
         for axes in line:
@@ -119,7 +119,7 @@ def finish(group: SweepGroup, grid: Any, rows: Sequence[Row]) -> None:
         next((axes for axes in line if axes.axison), line[0]).set_ylabel(f"{row.title}, [−1, 1]")
 
 
-def look_panel(axes: Axes, row: Row, sweep: SweepRecord, color: str, table: Mapping[str, Scores]) -> BlindLine | None:
+def look_panel(axes: Axes, row: PanelRow, sweep: SweepRecord, color: str, table: Mapping[str, Scores]) -> BlindLine | None:
     """A score of the looks; returns the blind line that was drawn with it."""
     key = row.scores.get(sweep.name)
     if key is None:
@@ -133,7 +133,7 @@ def look_panel(axes: Axes, row: Row, sweep: SweepRecord, color: str, table: Mapp
     return line
 
 
-def levels_of(row: Row, sweep: SweepRecord, table: Mapping[str, Scores]) -> list[float]:
+def levels_of(row: PanelRow, sweep: SweepRecord, table: Mapping[str, Scores]) -> list[float]:
     """All that the panel of a sweep shows."""
     key = row.scores.get(sweep.name)
     if key is None:

@@ -10,7 +10,7 @@ from vmsbench.report.analysis.ranking import Ranking, Standing
 from vmsbench.report.analysis.tracks import ANSWER, track_of
 from vmsbench.report.cells import average
 from vmsbench.report.render.tables import Cell, Column, Table, number_cell
-from vmsbench.report.sections.scores.rows import Row, Shape, reads_notes, seeds_cell, unscored
+from vmsbench.report.sections.scores.rows import PredictorRow, Shape, reads_notes, seeds_cell, unscored
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores
 
@@ -47,18 +47,18 @@ def answer_table(group: SweepGroup, ranking: Ranking, name: str = "answers") -> 
         "Models from elsewhere": [row for row in models if row.label in outside],
         "Never look at the image": baseline_rows(group, oracle=False),
         "Know how the data were made": baseline_rows(group, oracle=True),
-        "People": [Row(line.label, line.scores) for line in people(group)],
+        "People": [PredictorRow(line.label, line.scores) for line in people(group)],
     }
     return shape.table(name, group, parts, answer_notes(group, ranking))
 
 
-def model_row(standing: Standing, ranking: Ranking, group: SweepGroup) -> Row:
+def model_row(standing: Standing, ranking: Ranking, group: SweepGroup) -> PredictorRow:
     entry = standing.entry
     pairs = {key: entry.mean(key) for name in answer_metrics() for key in (name, f"{name}_unit")}
     scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}
     spreads = {key: spread for key, (_, spread) in pairs.items() if spread is not None}
     one = [average(entry.finals, key) if entry.samples > 1 else (None, None) for key in ("l1", "l1_unit")]
-    return Row(
+    return PredictorRow(
         entry.label,
         scores,
         spreads,
@@ -71,14 +71,14 @@ def model_row(standing: Standing, ranking: Ranking, group: SweepGroup) -> Row:
     )
 
 
-def baseline_rows(group: SweepGroup, oracle: bool) -> list[Row]:
+def baseline_rows(group: SweepGroup, oracle: bool) -> list[PredictorRow]:
     rows = []
     for key, scores in group.baselines("test").items():
         if key.startswith("oracle") == oracle and key not in LAWS:
             sampled = "l1_median" in scores
             one = [number_cell(scores.get(key) if sampled else None, 4) for key in ("l1", "l1_unit")]
             found = answered(scores)
-            rows.append(Row(labels.predictor(key), found, further=(*one, mse_skill(found, group))))
+            rows.append(PredictorRow(labels.predictor(key), found, further=(*one, mse_skill(found, group))))
     return sorted(rows, key=lambda row: row.scores.get("l1", 0.0))
 
 

@@ -10,7 +10,7 @@ from vmsbench.report.analysis.calibration import MeasuredCalibration, measured
 from vmsbench.report.analysis.ranking import Ranking, Standing
 from vmsbench.report.cells import average
 from vmsbench.report.render.tables import Cell, Column, Table, number_cell
-from vmsbench.report.sections.scores.rows import Row, Shape, seeds_cell
+from vmsbench.report.sections.scores.rows import PredictorRow, Shape, seeds_cell
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores
@@ -57,15 +57,15 @@ def lacking(label: str, ranking: Ranking, finals: tuple[FinalRecord, ...]) -> bo
     return ranking.best(label) is None and all(final.samples == 1 for final in finals)
 
 
-def undressed_row(label: str, finals: tuple[FinalRecord, ...]) -> Row:
-    return Row(label, {}, further=(Cell(), Cell(), Cell(), *undressed_cells(finals), Cell()))
+def undressed_row(label: str, finals: tuple[FinalRecord, ...]) -> PredictorRow:
+    return PredictorRow(label, {}, further=(Cell(), Cell(), Cell(), *undressed_cells(finals), Cell()))
 
 
 def undressed_cells(finals: tuple[FinalRecord, ...]) -> list[Cell]:
     return [number_cell(mean, 4, spread) for mean, spread in (average(finals, "crps"), average(finals, "crps_unit"))]
 
 
-def model_row(standing: Standing, ranking: Ranking) -> Row:
+def model_row(standing: Standing, ranking: Ranking) -> PredictorRow:
     entry = standing.entry
     pairs = {key: entry.mean(key) for name in SCORES for key in (name, f"{name}_unit")}
     scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}
@@ -73,7 +73,7 @@ def model_row(standing: Standing, ranking: Ranking) -> Row:
     single = entry.kind == "dressed" and entry.samples == 1
     dressed_on = entry.finals[0].dressing.get("pairs") if entry.kind == "dressed" else None
     undressed = undressed_cells(entry.finals) if single else [Cell(), Cell()]
-    return Row(
+    return PredictorRow(
         entry.label,
         scores,
         spreads,
@@ -96,7 +96,7 @@ def share_cell(share: float | None) -> Cell:
     return Cell(share, f"{100 * share:.0f}") if share is not None else Cell()
 
 
-def baseline_rows(group: SweepGroup, oracle: bool) -> list[Row]:
+def baseline_rows(group: SweepGroup, oracle: bool) -> list[PredictorRow]:
     """The blind samplers and laws, or the samples of the law that made the data; each by its own K."""
     rows = []
     for key, scores in group.baselines("test").items():
@@ -107,7 +107,7 @@ def baseline_rows(group: SweepGroup, oracle: bool) -> list[Row]:
                 *(Cell(), Cell(), Cell()),
             )
             drawn = None if key in EXACT else SAMPLES
-            rows.append(Row(labels.predictor(key), kept(scores), samples=drawn, further=further))
+            rows.append(PredictorRow(labels.predictor(key), kept(scores), samples=drawn, further=further))
     return sorted(rows, key=lambda row: row.scores.get("crps", 0.0))
 
 

@@ -43,7 +43,7 @@ class Dots:
 
 
 @dataclass(frozen=True)
-class Lines:
+class ReferenceLines:
     """Vertical lines of a panel, by what they are called; blind ones are dotted, people's dashed."""
 
     blind: Mapping[str, float] = field(default_factory=dict)
@@ -104,16 +104,16 @@ def blind_rows(group: SweepGroup, ranking: Ranking) -> list[Dots]:
     return baselines_of(group, ranking, oracle=False)
 
 
-def lines_of(group: SweepGroup, ranking: Ranking, key: str) -> Lines:
+def lines_of(group: SweepGroup, ranking: Ranking, key: str) -> ReferenceLines:
     """The blind references of this score that there are, and people's correlations under theirs."""
     table = group.baselines("test")
     blind = {"answer": {"l1": ("pixel_median",)}.get(key, ("pixel_mean",)), "distribution": ("climatology",)}
     found = {name: table[name][key] for name in blind[ranking.track.name] if key in table.get(name, {})}
     told = {line.short: line.scores[key] for line in people(group) if key in line.scores}
-    return Lines(found, told)
+    return ReferenceLines(found, told)
 
 
-def draw_panel(axes: Axes, rows: Sequence[Dots], key: str, lines: Lines) -> None:
+def draw_panel(axes: Axes, rows: Sequence[Dots], key: str, lines: ReferenceLines) -> None:
     for level in lines.blind.values():
         axes.axvline(level, zorder=1, **BLIND_LINE)
     for name, level in lines.people.items():

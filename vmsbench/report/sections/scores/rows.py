@@ -16,7 +16,7 @@ from vmsbench.store.values import Scores, number
 
 
 @dataclass(frozen=True)
-class Row:
+class PredictorRow:
     """A predictor: its scores by the metrics' names, its number of samples, and where it stands if it is a model."""
 
     label: str
@@ -58,7 +58,7 @@ class Shape:
             *COST,
         )
 
-    def cells(self, row: Row, blind: float | None) -> tuple[Cell, ...]:
+    def cells(self, row: PredictorRow, blind: float | None) -> tuple[Cell, ...]:
         further = row.further or (Cell(),) * len(self.further)
         return (
             words(row.label),
@@ -71,7 +71,7 @@ class Shape:
             *cost_cells(row.finals),
         )
 
-    def table(self, name: str, group: SweepGroup, parts: Mapping[str, Sequence[Row]], notes: Sequence[str]) -> Table:
+    def table(self, name: str, group: SweepGroup, parts: Mapping[str, Sequence[PredictorRow]], notes: Sequence[str]) -> Table:
         blind = group.baselines("test").get(self.ranking.reference, {}).get(self.ranking.track.score)
         made = tuple(
             Part(title, tuple(self.cells(row, blind) for row in rows)) for title, rows in parts.items() if rows
@@ -98,10 +98,10 @@ def seeds_cell(standing: Standing) -> Cell:
     return Cell(standing.seeds, str(standing.seeds))
 
 
-def unscored(group: SweepGroup) -> list[Row]:
+def unscored(group: SweepGroup) -> list[PredictorRow]:
     """A row for each family that has no test score yet."""
     labels_ = (group.label(sweep) for sweep in group.sweeps if not sweep.scored)
-    return [Row(label, {}, seeds=Cell(0, "none yet")) for label in labels_]
+    return [PredictorRow(label, {}, seeds=Cell(0, "none yet")) for label in labels_]
 
 
 def reads_notes(group: SweepGroup) -> list[str]:
