@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import torch
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.data.cache import expand
+from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.rendering import beside
 from vmsbench.errors import ConfigurationError, UserError
@@ -104,12 +106,14 @@ class Experiment:
         self.device = chosen_device(config["device"])
         torch.manual_seed(config["seed"])
         self.dataset: Dataset = build(config["data"])
-        self.train, self.validation = self.dataset.train.to(self.device), self.dataset.validation.to(self.device)
         channels = self.dataset.channels
-        check(config, channels, self.dataset.size, len(self.train))
+        check(config, channels, self.dataset.size, len(self.dataset.train))
         self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
         self.model.to(memory_format=torch.channels_last)
-        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]))
+        encoder, cache = self.model.sight.encoder, config["data"].get("cache")
+        self.seen = partial(self.dataset.seen, encoder, cache, self.device, logged(folder))
+        self.train, self.validation = self.seen("train"), self.seen("validation")
+        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]), self.train.moments())
         trainer = dict(config["trainer"])
         self.epochs = trainer["epochs"]
         self.patience, self.keeps_best = trainer.pop("patience"), trainer.pop("keep") == "best"
@@ -283,7 +287,7 @@ class Experiment:
         reads = self.folder / "test_reads.jsonl"
         append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
         learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
-        test = self.dataset.test.to(self.device)
+        test = self.seen("test")
         judged = evaluate(self.model, test, samples, batch_size)
         save_predictions(self.folder, test, self.train, judged.samples, judged.per_image)
         return {

@@ -34,12 +34,12 @@ def measured(config: Config, folder: Path) -> Experiment:
 def bare(experiment: Experiment) -> Callable[[], int]:
     """The limit: forward, backward and optimiser of the same model, one batch that lies on the device already."""
     training, model = experiment.training, experiment.model
-    image, target = (part.clone() for part in training.batch(torch.arange(training.batch_size)))
+    image, target, features = training.batch(torch.arange(training.batch_size))
 
     def steps() -> int:
         model.train()
         for _ in range(BATCHES):
-            for player, terms in training.player_losses(image, target):
+            for player, terms in training.player_losses(image, target, features):
                 optimizer = training.optimizers[player]
                 optimizer.zero_grad(set_to_none=True)
                 torch.stack(list(terms.values())).sum().backward(inputs=training.weights[player])
@@ -194,7 +194,7 @@ def of_diffusers(network: nn.Module, ours: Experiment) -> Callable[[], int]:
     import diffusers
 
     training, device = ours.training, ours.device
-    image, target = (part.clone() for part in training.batch(torch.arange(training.batch_size)))
+    image, target, _ = training.batch(torch.arange(training.batch_size))
     scheduler: Any = diffusers.DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     optimizer = torch.optim.Adam(network.parameters(), 2e-4)
 

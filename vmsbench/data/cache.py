@@ -2,6 +2,7 @@
 
     FOLDER/pairs-KEY.npz     images and maps, uint8, and what the files are like, JSON as bytes; KEY is a digest of the
                              files' bytes, the size and the reading rules
+    FOLDER/features-KEY.npy  float16, what an encoder saw in them (see encoded); read from the disk as it is needed
     FOLDER/files-KEY.json    {path: [bytes, mtime_ns, ctime_ns, inode, sha256]} of one dataset; KEY is a digest of its
                              root's path
 
@@ -79,6 +80,26 @@ class Cache:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
             return arrays
 
+    def mapped(self, key: str, shape: tuple[int, ...], make: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
+        """The float16 array of that shape kept under `key`, in the disk's own memory until it is needed; made, block by
+        block along its first axis, and kept, where it is absent or of another shape."""
+        path = self.folder / f"features-{key}.npy"
+        if (kept := mapped_in(path, shape)) is not None:
+            return kept
+        with self.in_turn():
+            if mapped_in(path, shape) is None:
+                with self.writing(path) as file:
+                    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
+                    np.lib.format.write_array_header_1_0(file, header | {"shape": shape})  # type: ignore[arg-type]
+                    for block in make():
+                        file.write(np.ascontiguousarray(block, dtype=np.float16).tobytes())
+        kept = mapped_in(path, shape)
+        if kept is None:
+            raise DataError(
+                f"the cache file {path} is damaged as soon as it is written; remove it, and see to the disk"
+            )
+        return kept
+
     @contextlib.contextmanager
     def in_turn(self) -> Iterator[None]:
         """One process of this machine at a time; everybody at once where the folder cannot be locked."""
@@ -139,6 +160,15 @@ def kept_in(path: Path) -> dict[str, np.ndarray] | None:
             return {name: kept[name] for name in kept.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
         return None
+
+
+def mapped_in(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The float16 array of a file, mapped into memory; None where it is absent, cut short or of another shape."""
+    try:
+        kept = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept if kept.shape == shape and kept.dtype == np.float16 else None
 
 
 def digest_of(*texts: str) -> str:

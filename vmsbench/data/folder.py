@@ -104,7 +104,8 @@ def load(
     train, validation, test = (whole.subset([place[name] for name in names[split]]) for split in names)
     counts: dict[str, int] = {split: len(members) for split, members in names.items()}
     title, account = f"{layout.title}, {size} px", provenance(layout, scanned, seen, counts, chosen, scale)
-    return Dataset(train, validation, test, chosen, now, title, provenance=account)
+    files = {name: image for name, (image, _) in scanned.files.items()}
+    return Dataset(train, validation, test, chosen, now, title, provenance=account, files=files)
 
 
 def provenance(

@@ -14,11 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork, Model
 from vmsbench.models.noise_schedules import NoiseSchedule
 from vmsbench.models.prediction import NoisePrediction, Prediction, VelocityPrediction
+from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
+from vmsbench.networks.conditions import resized
 
 NOISE_ENOUGH, TOO_LITTLE = 1e-3, 1e-6
 
@@ -58,8 +61,9 @@ class Diffusion(Model):
         guidance: float = 1.0,
         target: Target = Label(),
         flip_tta: bool = False,
+        sight: Sight = Sight(),
     ) -> None:
-        super().__init__(target, flip_tta)
+        super().__init__(channels, size, target, flip_tta, sight)
         if min(sampling_steps, num_timesteps) < 1:
             raise ConfigurationError(
                 f"model.sampling_steps={sampling_steps}, model.num_timesteps={num_timesteps}: at least 1; "
@@ -81,7 +85,7 @@ class Diffusion(Model):
             raise ConfigurationError(
                 f"model.guidance={guidance:g} needs unconditional training; model.p_uncond=0.1 works"
             )
-        self.network = network(3 + channels, channels, size, timed=True)
+        self.network = self.makes(network, 3 + channels, channels, timed=True)
         self.prediction, self.num_timesteps, self.input_scale = prediction, num_timesteps, input_scale
         self.asked, self.sampling_steps = sampling_steps, min(sampling_steps, num_timesteps)
         self.eta, self.preview_steps = eta, min(self.sampling_steps, preview_steps)
@@ -135,50 +139,59 @@ class Diffusion(Model):
         """Maps with mean 0 and deviation b in each channel."""
         return self.input_scale * (coded - self.mean) / self.deviation
 
-    def denoise(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+    def denoise(self, image: Tensor, noisy: Tensor, t: Tensor, features: Features = Features()) -> Tensor:
         """The network's prediction for B images, noisy maps and whole times."""
         signal, spread = self.amounts(t)
         seen = noisy / (signal.square() * self.input_scale**2 + spread.square()).sqrt()
         stack, time = torch.cat([image, seen], dim=1), t / self.num_timesteps
-        return self.network(stack, time) if self.training else self._predict(stack, time)
+        return self.ask(stack, features, time) if self.training else self._predict(stack, features, time)
 
-    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
+    def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
         clean = self.standard(coded)
         t = 1 + torch.randint(self.num_timesteps, (len(image),), device=image.device)
         signal, spread = self.amounts(t)
         noise = torch.randn_like(clean)
         if self.p_uncond and self.training:
-            image = torch.where(torch.rand(len(image), 1, 1, 1, device=image.device) < self.p_uncond, 0.0, image)
-        prediction = self.denoise(image, signal * clean + spread * noise, t)
+            forgotten = torch.rand(len(image), 1, 1, 1, device=image.device) < self.p_uncond
+            image, features = torch.where(forgotten, 0.0, image), features.without(forgotten)
+        prediction = self.denoise(image, signal * clean + spread * noise, t, features)
         target = self.prediction.target(clean, noise, signal, spread)
         yield "network", {self.prediction.name: functional.mse_loss(prediction, target)}
 
-    def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
+    def _sample(self, image: Tensor, count: int, quick: bool, features: Features) -> Tensor:
         """From pure noise: guess the map, clip it to what maps can be, go to the next of the chosen times."""
         images = image.repeat_interleave(count, dim=0)
         noise = torch.randn(len(images), self.mean.shape[1], *image.shape[2:], device=image.device)
         sampling_steps, eta = (self.preview_steps, 0.0) if quick else (self.sampling_steps, self.eta)
-        return self.walk(images, noise, sampling_steps, eta).unflatten(0, (len(image), count))
+        return self.walk(images, noise, sampling_steps, eta, features.repeat(count)).unflatten(0, (len(image), count))
 
-    def transform(self, image: Tensor, noise: Tensor) -> Tensor:
-        return self.walk(image, noise, self.sampling_steps, self.eta)
+    def transform(self, image: Tensor, noise: Tensor, features: Features = Features()) -> Tensor:
+        """Where the model works at a lower resolution, of every so many pixels of noise one is used."""
+        apart = self.size // self.side
+        noise = noise[..., ::apart, ::apart]
+        coded = self.walk(resized(image, self.side), noise, self.sampling_steps, self.eta, features)
+        return resized(coded, self.size)
 
-    def walk(self, image: Tensor, noisy: Tensor, sampling_steps: int, eta: float) -> Tensor:
+    def walk(
+        self, image: Tensor, noisy: Tensor, sampling_steps: int, eta: float, features: Features = Features()
+    ) -> Tensor:
         """Coded maps from noise, both B x C x S x S, in `sampling_steps` steps."""
         moments = torch.linspace(self.num_timesteps, 0, sampling_steps + 1, device=image.device).round().long()
         count = image.shape[0]
         for now, later in pairwise(moments):
-            clean, noisy = self.step(image, noisy, now.expand(count), later.expand(count), eta)
+            clean, noisy = self.step(image, noisy, now.expand(count), later.expand(count), eta, features)
         return clean / self.input_scale * self.deviation + self.mean
 
-    def step(self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float) -> tuple[Tensor, Tensor]:
+    def step(
+        self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float, features: Features = Features()
+    ) -> tuple[Tensor, Tensor]:
         """The clean map as guessed at the times `now`, and the noisy one at the times `later` (B each).
 
         later = signal' clean + sqrt(spread'^2 - s^2) noise + s fresh,  s = eta spread'/spread sqrt(1 - gamma/gamma')
         (Song et al. 2021, equations 12 and 16; ' is at `later`)
         """
         signal, spread = self.amounts(now)
-        clean = self.prediction.clean(self.guided_prediction(image, noisy, now), noisy, signal, spread)
+        clean = self.prediction.clean(self.guided_prediction(image, noisy, now, features), noisy, signal, spread)
         clean = clean.clamp(self.standard(-torch.ones_like(self.mean)), self.standard(torch.ones_like(self.mean)))
         noise = (noisy - signal * clean) / spread
         signal_later, spread_later = self.amounts(later)
@@ -187,10 +200,11 @@ class Diffusion(Model):
         after = signal_later * clean + kept * noise
         return clean, after + fresh * torch.randn_like(noisy) if eta else after
 
-    def guided_prediction(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+    def guided_prediction(self, image: Tensor, noisy: Tensor, t: Tensor, features: Features = Features()) -> Tensor:
         """The network's prediction, with guidance where it is on."""
-        prediction = self.denoise(image, noisy, t)
+        prediction = self.denoise(image, noisy, t, features)
         if self.guidance == 1:
             return prediction
-        free = self.denoise(torch.zeros_like(image), noisy, t)
+        nothing = torch.ones(len(image), 1, 1, 1, dtype=torch.bool, device=image.device)
+        free = self.denoise(torch.zeros_like(image), noisy, t, features.without(nothing))
         return free + self.guidance * (prediction - free)

@@ -42,7 +42,7 @@ def validation_losses(model: Model, pairs: Pairs, channels: int, batch_size: int
     with torch.no_grad(), fixed_rng(FIXED_SEED, device):
         for chosen in torch.arange(len(pairs), device=device).split(batch_size):
             image, target = signed(pairs.images[chosen]), signed(pairs.maps[chosen, :channels])
-            for player, terms in model.losses(image, target):
+            for player, terms in model.losses(image, target, pairs.features(chosen)):
                 for term, value in terms.items():
                     name = f"{player}/{term}"
                     sums[name] = sums.get(name, torch.zeros((), device=device)) + value * len(chosen)
@@ -79,9 +79,9 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
     device = pairs.images.device
     with fixed_rng(FIXED_SEED, device):
         for chosen in torch.arange(len(pairs), device=device).split(max(1, batch_size // samples)):
-            image = signed(pairs.images[chosen])
+            image, features = signed(pairs.images[chosen]), pairs.features(chosen)
             start = perf_counter()
-            maps = model.sample(image, samples, quick)
+            maps = model.sample(image, samples, quick, features)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             seconds += perf_counter() - start
