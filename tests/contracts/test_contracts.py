@@ -36,7 +36,7 @@ HERE: dict[str, Config] = {"slurm": {"cluster": "local", "gpus": 0, "cpus": 1, "
 def option(group: str, name: str, **settings: Any) -> Config:
     config: Any = OmegaConf.to_container(OmegaConf.load(option_files(group)[name]), resolve=True)
     if "defaults" in config:  # it brings other choices with it
-        config = config["model"][group]
+        config = config["model"] if group == "model" else config["model"][group]
     return config | settings
 
 

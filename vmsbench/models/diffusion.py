@@ -9,11 +9,12 @@ and the network sees noisy / sqrt(gamma b^2 + 1 - gamma), whose variance is 1 (C
 """
 
 from itertools import pairwise
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from vmsbench.config.schema import Range
 from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork, Model
@@ -23,7 +24,7 @@ from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
 from vmsbench.networks.conditions import resized
 
-NOISE_ENOUGH, TOO_LITTLE = 1e-3, 1e-6
+NOISE_ENOUGH, TOO_LITTLE, LEAST = 1e-3, 1e-6, 1e-8
 
 
 class Diffusion(Model):
@@ -32,12 +33,14 @@ class Diffusion(Model):
     network        takes image and noisy map on top of each other, and the time t / T
     noise_schedule gamma_t, the share of signal left at t = 0..T
     prediction     what the network predicts: velocity, noise or the map
-    num_timesteps  T; training draws t evenly from 1..T
+    num_timesteps  T; training draws t from 1..T
     input_scale    b: below 1 there is more noise at every t; it shifts log(signal^2 / spread^2) by 2 log b
     sampling_steps of sampling; T of them at most are there
     eta            0: DDIM (Song et al. 2021), deterministic after the first noise; 1: DDPM's own posterior on the
                    same steps, which with sampling_steps = T is the sampler of Ho et al. 2020
     preview_steps  steps of DDIM for a look during training
+    time_sampling  how training draws t: uniform, or logit_normal, which leaves the ends out more often
+    min_snr        the limit of min-SNR weighting (Hang et al. 2023; 5 in the paper); None: every t weighs as much
     p_uncond       share of training images replaced by mid-grey, so that guidance has an unconditional answer
     guidance       w of classifier-free guidance (Ho and Salimans 2022): unconditional + w (conditional -
                    unconditional); 1 is off
@@ -57,6 +60,8 @@ class Diffusion(Model):
         sampling_steps: int = 50,
         eta: float = 0.0,
         preview_steps: int = 10,
+        time_sampling: Literal["uniform", "logit_normal"] = "uniform",
+        min_snr: Annotated[float, Range(above=0)] | None = None,
         p_uncond: float = 0.0,
         guidance: float = 1.0,
         target: Target = Label(),
@@ -89,6 +94,7 @@ class Diffusion(Model):
         self.prediction, self.num_timesteps, self.input_scale = prediction, num_timesteps, input_scale
         self.asked, self.sampling_steps = sampling_steps, min(sampling_steps, num_timesteps)
         self.eta, self.preview_steps = eta, min(self.sampling_steps, preview_steps)
+        self.time_sampling, self.min_snr = time_sampling, min_snr
         self.p_uncond, self.guidance = p_uncond, guidance
         with torch.device("cpu"):
             gammas = noise_schedule.gammas(num_timesteps)
@@ -148,7 +154,7 @@ class Diffusion(Model):
 
     def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
         clean = self.standard(coded)
-        t = 1 + torch.randint(self.num_timesteps, (len(image),), device=image.device)
+        t = self.times(len(image), image.device)
         signal, spread = self.amounts(t)
         noise = torch.randn_like(clean)
         if self.p_uncond and self.training:
@@ -156,7 +162,23 @@ class Diffusion(Model):
             image, features = torch.where(forgotten, 0.0, image), features.without(forgotten)
         prediction = self.denoise(image, signal * clean + spread * noise, t, features)
         target = self.prediction.target(clean, noise, signal, spread)
-        yield "network", {self.prediction.name: functional.mse_loss(prediction, target)}
+        error = (prediction - target).square().mean(dim=(1, 2, 3))
+        yield "network", {self.prediction.name: (self.weights(t) * error).mean()}
+
+    def times(self, count: int, device: torch.device) -> Tensor:
+        """Whole times 1..T to learn from: evenly, or most of them in the middle (Esser et al. 2024, section 3.1)."""
+        if self.time_sampling == "uniform":
+            return 1 + torch.randint(self.num_timesteps, (count,), device=device)
+        share = torch.randn(count, device=device).sigmoid()
+        return (1 + share * self.num_timesteps).long().clamp(max=self.num_timesteps)
+
+    def weights(self, t: Tensor) -> Tensor:
+        """Of the squared error at B times: 1, or those by which the clean map's error weighs min(SNR, limit)."""
+        if self.min_snr is None:
+            return torch.ones_like(t, dtype=torch.float32)
+        gamma = self.gammas[t]
+        snr = self.input_scale**2 * gamma / (1 - gamma).clamp(min=LEAST)
+        return snr.clamp(min=LEAST, max=self.min_snr) / self.prediction.magnified(snr.clamp(min=LEAST))
 
     def _sample(self, image: Tensor, count: int, quick: bool, features: Features) -> Tensor:
         """From pure noise: guess the map, clip it to what maps can be, go to the next of the chosen times."""

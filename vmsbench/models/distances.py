@@ -68,5 +68,5 @@ def divergence(guess: Tensor, true: Tensor) -> Tensor:
 
 def summing_to_one(maps: Tensor) -> Tensor:
     """Maps in [-1, 1], brought to [0, 1]; a guess below that is read as nothing, by a way that gradients take."""
-    values = functional.softplus((maps + 1) / 2, beta=50) + LEAST
+    values = functional.softplus((maps + 1) / 2, beta=200) + LEAST
     return values / values.sum(dim=(2, 3), keepdim=True)

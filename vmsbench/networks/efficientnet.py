@@ -63,7 +63,7 @@ PACKAGES = {
 class EfficientNetLite(Encoder):
     """EfficientNet-Lite `version` 0 or 2, taught to name the 1000 things of ImageNet."""
 
-    def __init__(self, version: int = 2, size: int = 256, warps: int = 1) -> None:
+    def __init__(self, version: int, size: int = 256, warps: int = 1) -> None:
         super().__init__(size, warps)
         if version not in PACKAGES:
             raise ConfigurationError(
