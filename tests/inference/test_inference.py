@@ -24,7 +24,7 @@ from vmsbench.inference.images import Writer, find, resized, seen
 from vmsbench.inference.predictor import load
 
 
-@pytest.fixture(scope="module", params=["unet", "gan", "diffusion", "ddpm"])
+@pytest.fixture(scope="module", params=["unet", "gan", "diffusion", "ddpm", "readout"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / request.param
     run(configuration(**MODELS[request.param] | {"test": True}), folder)
@@ -158,7 +158,9 @@ def test_grey_maps_are_written_grey(tmp_path: Path) -> None:
     Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
     writer = Writer(tmp_path / "out")
     for channels, mode in ((1, "L"), (2, "RGB"), (3, "RGB")):
-        writer.write(tmp_path / "a.png", "a", seen(tmp_path / "a.png", 32), torch.zeros(1, channels, 32, 32).byte())
+        writer.write(
+            tmp_path / "a.png", "a", seen(tmp_path / "a.png", (32, 0)), torch.zeros(1, channels, 32, 32).byte()
+        )
         assert Image.open(tmp_path / "out" / "maps" / "a.png").mode == mode
         assert Image.open(tmp_path / "out" / "overlays" / "a.png").mode == "RGB"
 
@@ -167,7 +169,7 @@ def test_a_place_where_nothing_can_be_written_is_one_line(tmp_path: Path, monkey
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     with pytest.raises(UserError, match=r"a.png is a file: give a folder for the maps, by --out"):
         Writer(tmp_path / "a.png")
-    maps, picture = torch.zeros(1, 2, 32, 32).byte(), seen(tmp_path / "a.png", 32)
+    maps, picture = torch.zeros(1, 2, 32, 32).byte(), seen(tmp_path / "a.png", (32, 0))
     with pytest.raises(UserError, match=r"cannot be written \(Not a directory\); choose another folder by --out"):
         Writer(tmp_path / "a.png" / "under").write(tmp_path / "a.png", "a", picture, maps)
 

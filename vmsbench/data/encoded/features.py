@@ -202,8 +202,26 @@ def large(at: Look, index: int, size: int) -> Tensor:
     if name in at.files:
         pixels = torch.from_numpy(read(at.files[name], size).pixels.copy())
         return pixels.expand(3, -1, -1)
-    image = at.images[index][None].cpu().float()
-    return functional.interpolate(image, size=(size, size), mode="bilinear", antialias=True)[0].round().byte()
+    return enlarged(at.images[index][None].cpu(), size)[0]
+
+
+def enlarged(images: Tensor, size: int) -> Tensor:
+    """uint8, N x 3 x S x S, as N x 3 x size x size."""
+    if images.shape[-1] == size:
+        return images
+    resized = functional.interpolate(images.float(), size=(size, size), mode="bilinear", antialias=True)
+    return resized.round().clamp(0, 255).byte()
+
+
+def seen_now(encoder: Encodes, pictures: Tensor) -> Features:
+    """What an encoder sees in uint8 pictures, N x 3 x S x S, and in their mirror images; nothing kept.
+
+    Pictures of another size than it looks at are resized, so give it large ones.
+    """
+    if not encoder.channels:
+        return Features()
+    shown = enlarged(pictures, encoder.size).float().div_(255)
+    return Features(encoder(shown), encoder(shown.flip(-1)))
 
 
 def rows_for(name: str, view: int) -> Tensor:

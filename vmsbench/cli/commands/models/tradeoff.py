@@ -39,6 +39,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
 
     from vmsbench.api.models import model_folder
     from vmsbench.config.instantiate import build
+    from vmsbench.data.encoded.features import unwatched
     from vmsbench.inference.predictor import load
     from vmsbench.inference.sampling_sweep import tradeoff as sampling_sweep
     from vmsbench.metrics.baselines import PixelMedian
@@ -51,9 +52,11 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     if dataset.digest != config["data"]["digest"]:
         raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")
     predictor = load(chosen, config["device"])
-    there = len(dataset.validation)
+    encoder, cache = predictor.model.sight.encoder, config["data"]["cache"]
+    validation = dataset.seen(encoder, cache, predictor.device, unwatched, "validation")
+    there = len(validation)
     count = min(images, there)
-    pairs = dataset.validation.subset([at * there // count for at in range(count)])  # spread over the list's order
+    pairs = validation.subset([at * there // count for at in range(count)])  # spread over the list's order
     rows: list[dict[str, Any]] = []
     print(f"{name}: {chosen.name}, {len(pairs)} tuning validation pairs")
     print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")
