@@ -33,9 +33,11 @@ NUMERIC_CORE = (
 
 PUBLIC = {
     "supervised job": "vmsbench.launch.supervisor.finish",
+    "Slurm launcher": "vmsbench.launch.slurm.launcher.SlurmLauncher",
+    "pickled call": "vmsbench.launch.pickled",
     "elastic worker": "vmsbench.launch.worker.work",
     "Ray node": "vmsbench.ray_backend.cluster",
-    "fault test": "vmsbench.launch.fault_test",
+    "injected fault": "vmsbench.launch.drill.faults",
     "one experiment": "vmsbench.experiment",
     "MLflow model": "vmsbench.tracking.mlflow.model",
 }

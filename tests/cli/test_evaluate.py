@@ -201,6 +201,11 @@ def test_predictions_are_matched_in_every_spelling_of_a_name(tmp_path: Path) -> 
     ):
         np.savez(tmp_path / "predictions.npz", names=np.array(spelled), predictions=UNIT)
         torch.testing.assert_close(read_predictions(tmp_path / "predictions.npz", true)[0], unit(PAIRS.maps))
+    near = Pairs(("img.jpg", "img.jpg.png", "a.jpg", "b.jpg"), PAIRS.images, PAIRS.maps)
+    stems = arrays(tmp_path / "stems", UNIT[:0], [])
+    for name, one in zip(["img", "img.jpg", "a", "b"], UNIT, strict=True):
+        np.save(stems / f"{name}.npy", one)
+    torch.testing.assert_close(read_predictions(stems, near)[0], unit(PAIRS.maps))
     np.savez(tmp_path / "predictions.npz", names=np.array(["b c", "b c.png", *names[:2]]), predictions=UNIT)
     with pytest.raises(UserError, match=r"b c and b c\.png both mean b c\.jpg; keep one"):
         read_predictions(tmp_path / "predictions.npz", true)

@@ -110,11 +110,27 @@ def test_names_with_commas_quotes_and_spaces_are_names(tmp_path: Path) -> None:
     assert stems(tmp_path, "\n".join(["filename,score", *quoted]), images) == wanted
 
 
+def test_an_image_that_is_called_like_a_heading_does_not_hide_it(tmp_path: Path) -> None:
+    images = Names(["file.jpg", "filename.jpg", "31.jpg", "7.jpg"])
+    for text in ("file\n31.jpg\n7.jpg\n", ",filename\n0,31\n1,7\n", "filename,score\n31.jpg,file\n7.jpg,x\n"):
+        assert stems(tmp_path, text, images) == ["31", "7"]
+    assert stems(tmp_path, "file.jpg\n31.jpg\n", images) == ["file", "31"]
+
+
 def test_the_very_name_of_a_file_goes_before_a_stem() -> None:
     names = Names(["img.jpg.jpg", "img.jpg", "only.jpg.png"])
     assert [names.stem(name) for name in ("img.jpg", "img.jpg.jpg", "img", "only.jpg", "only.jpg.png", "only")] == [
         *("img", "img.jpg", "img", "only.jpg", "only.jpg", None)
     ]
+
+
+def test_a_list_without_extensions_means_stems_and_one_that_has_both_is_refused(tmp_path: Path) -> None:
+    images = Names(["img.jpg", "img.jpg.png", "img.jpg.png.tiff", "a.png"], "images")
+    assert stems(tmp_path, "img.jpg.png\nimg.jpg\na\n", images) == ["img.jpg.png", "img.jpg", "a"]
+    assert stems(tmp_path, "img.jpg.png\nimg.jpg\na.png\n", images) == ["img.jpg", "img", "a"]
+    (tmp_path / "list.csv").write_text("img.jpg\na\nimg.jpg.png.tiff\n")
+    (problem,) = stems_in(tmp_path / "list.csv", images)[2]
+    assert str(problem).startswith("img.jpg: in list.csv, is one image and, without extension, another; give all names")
 
 
 def test_composed_and_decomposed_unicode_are_one_name() -> None:

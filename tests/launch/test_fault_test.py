@@ -1,4 +1,4 @@
-"""The fire drill is passed here, and goes red where a handler is broken."""
+"""The fault test passes here, and goes red where a handler is broken."""
 
 import shutil
 import subprocess
@@ -9,14 +9,19 @@ import pytest
 
 from tests.cli.test_commands import ROOT, surroundings, vmsbench
 from vmsbench.files import append_line
-from vmsbench.launch.fault_test import DRIVER, REQUEUE, SIGNAL, TRIAL, Seen, differences, is_driver
+from vmsbench.launch.drill.fault_test import SweepTraces, differences
+from vmsbench.launch.drill.faults import DRIVER, REQUEUE, SIGNAL, TRIAL, is_driver
 
 BROKEN = {
-    SIGNAL: ("launching/job.py", "signal.SIGUSR1 if self.wish == TIME_UP else signal.SIGTERM", "signal.SIGCONT"),
-    TRIAL: ("tuning/ray_driver.py", "max_failures=", "max_failures=0 *"),
-    DRIVER: ("launching/job.py", 'say(f"died ({words}); beginning again")', 'return self.end(1, "")'),
+    SIGNAL: (
+        "launch/supervisor.py",
+        "signal.SIGUSR1 if self.signalled == TIME_UP else signal.SIGTERM",
+        "signal.SIGCONT",
+    ),
+    TRIAL: ("ray_backend/driver.py", "max_failures=", "max_failures=0 *"),
+    DRIVER: ("launch/supervisor.py", 'say(f"died ({words}); beginning again")', 'return self.end(1, "")'),
 }
-PEACE = {"scores": {"a": 0.1, "b": 0.2}, "twice": [], "winner": {"width": 8}}
+QUIET = {"scores": {"a": 0.1, "b": 0.2}, "twice": [], "winner": {"width": 8}}
 
 
 def broken(place: Path, file: str, words: str, others: str) -> Path:
@@ -30,8 +35,8 @@ def broken(place: Path, file: str, words: str, others: str) -> Path:
 
 
 def test_a_sweep_that_came_to_the_same_does_not_differ() -> None:
-    assert differences(PEACE, PEACE) == []
-    assert differences(PEACE, PEACE | {"scores": {"a": 0.1001, "b": 0.2}}) == []
+    assert differences(QUIET, QUIET) == []
+    assert differences(QUIET, QUIET | {"scores": {"a": 0.1001, "b": 0.2}}) == []
 
 
 @pytest.mark.parametrize(
@@ -44,34 +49,34 @@ def test_a_sweep_that_came_to_the_same_does_not_differ() -> None:
         ({"scores": {"a": 0.2, "b": 0.2}}, "a scored 0.2, not 0.1"),
     ],
 )
-def test_what_is_otherwise_than_in_peace_is_named(change: dict[str, object], said: str) -> None:
-    assert differences(PEACE, PEACE | change) == [said]
+def test_what_differs_from_the_undisturbed_sweep_is_named(change: dict[str, object], said: str) -> None:
+    assert differences(QUIET, QUIET | change) == [said]
 
 
-def test_a_strike_counts_as_survived_where_it_was_noticed_and_epochs_followed(tmp_path: Path) -> None:
+def test_a_fault_counts_as_survived_where_it_was_noticed_and_epochs_followed(tmp_path: Path) -> None:
     append_line(tmp_path / "jobs.jsonl", {"event": "began"})
     (tmp_path / "trials" / "a").mkdir(parents=True)
     for epoch in range(4):
         append_line(tmp_path / "trials" / "a" / "history.jsonl", {"epoch": epoch})
     (tmp_path / "trials" / "a" / "log.txt").write_text("2026-01-01 00:00:00 unet on cpu of n1: epoch 1 to 9\n")
-    seen = Seen.of(tmp_path)
-    assert seen == Seen(began=1, died=0, starts=1, epochs=4)
-    for strike, after in {
-        SIGNAL: Seen(2, 0, 1, 7),
-        REQUEUE: Seen(2, 0, 1, 7),
-        TRIAL: Seen(1, 0, 2, 7),
-        DRIVER: Seen(1, 1, 1, 7),
+    seen = SweepTraces.of(tmp_path)
+    assert seen == SweepTraces(began=1, died=0, starts=1, epochs=4)
+    for fault, after in {
+        SIGNAL: SweepTraces(2, 0, 1, 7),
+        REQUEUE: SweepTraces(2, 0, 1, 7),
+        TRIAL: SweepTraces(1, 0, 2, 7),
+        DRIVER: SweepTraces(1, 1, 1, 7),
     }.items():
-        assert after.after(strike, seen)
-        assert not seen.after(strike, seen)
-        assert not Seen(after.began, after.died, after.starts, 4).after(strike, seen)
+        assert after.recovered(fault, seen)
+        assert not seen.recovered(fault, seen)
+        assert not SweepTraces(after.began, after.died, after.starts, 4).recovered(fault, seen)
 
 
-def test_the_driver_is_told_from_its_supervisor_and_from_other_sweeps() -> None:
-    words = ["python", "-m", "vmsbench", "tune", "--runs", "/runs/struck"]
-    assert is_driver(words, Path("/runs/struck"))
+def test_the_driver_is_distinguished_from_its_supervisor_and_from_other_sweeps() -> None:
+    words = ["python", "-m", "vmsbench", "tune", "--runs", "/runs/disturbed"]
+    assert is_driver(words, Path("/runs/disturbed"))
     assert not is_driver(words, Path("/runs/quiet"))
-    assert not is_driver(["python", "-m", "vmsbench", "job", *words[3:]], Path("/runs/struck"))
+    assert not is_driver(["python", "-m", "vmsbench", "job", *words[3:]], Path("/runs/disturbed"))
 
 
 def test_a_drill_takes_no_settings_of_a_sweep(tmp_path: Path) -> None:

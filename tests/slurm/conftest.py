@@ -20,7 +20,7 @@ from tests.slurm.lab import Lab, obstacle
 ROOT = Path(__file__).parents[2]
 TINY = (
     *("data=standin", "data.size=32", "data.count=120", "preset=quick", "device=cpu", "tracker=none"),
-    *("space.parameters=[{param:model.network.width,options:[8,16,24]}]", "pruner=none", "--epochs", "3"),
+    *("space.parameters=[{param:model.network.width,values:[8,16,24]}]", "pruner=none", "--epochs", "3"),
 )
 LONG = ("--epochs", "40")
 
@@ -90,6 +90,7 @@ class User:
         logs = [
             *self.folder.glob("*.log"),
             *self.folder.glob("runs/slurm/*.out"),
+            *self.folder.glob("runs/pbs/*.log"),
             *self.folder.glob("runs/*/nodes.log"),
         ]
         return "\n".join(f"== {log}\n{log.read_text(errors='replace')}" for log in sorted(logs))

@@ -35,23 +35,24 @@ COMMANDS = {
 }
 ALIAS = "vmsbench-lab"
 MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
+PBS = {"qsub": "slurm-wlm-torque"}
 ACCOUNTING = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server", "mariadb-install-db": "mariadb-server"}
 
 
-def packages(accounting: bool = False) -> list[str]:
+def packages(accounting: bool = False, pbs: bool = False) -> list[str]:
     """The Debian packages that are missing here."""
-    wanted = COMMANDS | (ACCOUNTING if accounting else {})
+    wanted = COMMANDS | (ACCOUNTING if accounting else {}) | (PBS if pbs else {})
     return sorted({package for command, package in wanted.items() if shutil.which(command, path=SEARCHED) is None})
 
 
 SEARCHED = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
-def obstacle(accounting: bool = False) -> str | None:
+def obstacle(accounting: bool = False, pbs: bool = False) -> str | None:
     """Why no lab can be brought up here; None where it can."""
     if os.geteuid() != 0:
         return "a Slurm of one's own needs root"
-    missing = packages(accounting)
+    missing = packages(accounting, pbs)
     if missing:
         return f"not installed: apt-get install --no-install-recommends {' '.join(missing)}"
     probe = ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "true"]
@@ -81,10 +82,10 @@ def die_with_parent() -> None:
 def sweep() -> None:
     """Take down the labs whose owners are dead."""
     for link in json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, check=True).stdout):
-        kind, _, told = link.get("ifalias", "").partition(" ")
+        kind, _, owner = link.get("ifalias", "").partition(" ")
         if kind != ALIAS:
             continue
-        pid, began, folder = told.split(" ", 2)
+        pid, began, folder = owner.split(" ", 2)
         if began and begun(int(pid)) != began:
             Lab(Path(folder)).down()
             subprocess.run(["ip", "link", "del", link["ifname"]], capture_output=True, check=False)
@@ -349,7 +350,7 @@ StorageLoc=slurm
         ready.touch()
 
     def cut_power(self, number: int) -> None:
-        """All of a node's processes are gone at once, and nobody is told."""
+        """All of a node's processes are gone at once, without a word to Slurm."""
         self.stop(f"node-n{number}", signal.SIGKILL)
 
     def on_node(self, number: int, *command: str) -> str:
@@ -436,15 +437,15 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=2)
     parser.add_argument("--cpus", type=int, default=8)
     parser.add_argument("--accounting", action="store_true")
-    told = parser.parse_args()
-    if told.what == "missing":
-        print(" ".join(packages(accounting=True)))
+    options = parser.parse_args()
+    if options.what == "missing":
+        print(" ".join(packages(accounting=True, pbs=True)))
         return
-    lab = Lab(told.folder.resolve(), told.nodes, told.gpus, told.cpus, told.accounting, stays=True)
-    if told.what == "down":
+    lab = Lab(options.folder.resolve(), options.nodes, options.gpus, options.cpus, options.accounting, stays=True)
+    if options.what == "down":
         lab.down()
         return
-    why_not = obstacle(told.accounting)
+    why_not = obstacle(options.accounting)
     if why_not:
         sys.exit(f"error: {why_not}")
     lab.up()

@@ -8,11 +8,13 @@ import pytest
 
 from tests.slurm.conftest import User
 from tests.slurm.lab import Lab, can_guard, obstacle
-from vmsbench.launch.slurm.jobs import note
+from vmsbench.launch.job_log import note
+from vmsbench.versions import PUBLIC
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 FORGOTTEN = 2
+SLURM = {"_target_": PUBLIC["Slurm launcher"]}
 
 
 @pytest.fixture(params=[True, False], ids=["accounting", "no accounting"])
@@ -36,7 +38,7 @@ def test_status_logs_and_cancel_name_the_cause(guarded_lab: Lab) -> None:
         jobs[cause] = user.says(
             f"sbatch --parsable --no-requeue -o {log} {flags} --wrap 'echo of {cause}; {script}'"
         ).stdout.strip()
-        note(user.folder / "runs" / cause, "submitted", job=jobs[cause], log=str(log))
+        note(user.folder / "runs" / cause, "submitted", job=jobs[cause], log=str(log), launcher=SLURM)
 
     def status(cause: str) -> str:
         return user.says(f"vmsbench status {cause}").stdout
@@ -67,10 +69,10 @@ def test_status_logs_and_cancel_name_the_cause(guarded_lab: Lab) -> None:
         user.wait_for(lambda: all(user.says(ask, check=False).returncode for ask in forgotten), "Slurm to forget", 120)
     source = "(sacct)" if lab.accounting else "(scontrol)"
     for cause, job in jobs.items():
-        told = " ".join(status(cause).split())
-        assert f"job {job} {cause}: " in told
-        assert source in told
+        shown = " ".join(status(cause).split())
+        assert f"job {job} {cause}: " in shown
+        assert source in shown
         assert f"of {cause}" in user.says(f"vmsbench logs {cause}").stdout
-        assert user.says(f"vmsbench cancel {cause}").stdout == f"{cause}: no job of it is left in Slurm\n"
+        assert user.says(f"vmsbench cancel {cause}").stdout == f"{cause}: no job of it is left\n"
     assert "(exit code 3)" in status("FAILED")
     assert "more memory than it had asked for" in status("OUT_OF_MEMORY")

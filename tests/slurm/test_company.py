@@ -51,11 +51,11 @@ def test_who_has_no_token_is_refused_at_every_port(lab: Lab, user: User) -> None
         assert any("raylet" in process for process in ports.values()), ports
         for port, process in ports.items():
             for token in ("", "f" * len(secret.read_text())):
-                told = answers(lab, number, port, token)
-                if set(told.values()) == {None} and port not in open_ports(lab, number):
+                replies = answers(lab, number, port, token)
+                if set(replies.values()) == {None} and port not in open_ports(lab, number):
                     continue  # a worker that had nothing to do, and is gone
-                assert set(told.values()) <= REFUSALS, (number, port, process, told)
-                assert set(told.values()) != {UNIMPLEMENTED}, (number, port, process, told)
+                assert set(replies.values()) <= REFUSALS, (number, port, process, replies)
+                assert set(replies.values()) != {UNIMPLEMENTED}, (number, port, process, replies)
         heads = [port for port, process in ports.items() if "gcs_server" in process]
         known += sum(0 in answers(lab, number, port, secret.read_text()).values() for port in heads)
     assert known == 1  # the same questions, with the token, are answered

@@ -28,7 +28,7 @@ def test_the_drill_sees_every_recovery(lab: Lab, user: User) -> None:
 @pytest.mark.cluster
 def test_the_drill_goes_red_where_jobs_are_not_queued_again(lab: Lab, user: User) -> None:
     words = '"requeue" if requeue else "no-requeue": True', '"no-requeue": True'
-    place = broken(user.folder / "broken", "launching/slurm.py", *words)
+    place = broken(user.folder / "broken", "launch/slurm/flags.py", *words)
     command = user.folder / ".venv" / "bin" / "vmsbench"
     text = command.read_text()
     command.write_text(text.replace("PYTHONPATH=", f"PYTHONPATH={place}:"))

@@ -9,12 +9,12 @@ import pytest
 
 from tests.slurm.conftest import LONG, TINY, User, found, nothing_is_left
 from tests.slurm.lab import Lab
-from vmsbench.launch.slurm.jobs import notes
+from vmsbench.launch.job_log import notes
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 ASKED = "launcher=slurm launcher.shape=elastic --nodes 2 --gpus 2 --cpus 3 --time 20"
-Strike = Callable[[Lab, User, str, list[str]], None]
+Fault = Callable[[Lab, User, str, list[str]], None]
 
 
 def worker_requeued(lab: Lab, user: User, driver: str, workers: list[str]) -> None:
@@ -49,22 +49,22 @@ def driver_killed(lab: Lab, user: User, driver: str, workers: list[str]) -> None
     lab.on_node(number, "pkill", "-9", "-f", "vmsbench tune")
 
 
-STRIKES = [
+FAULTS = [
     *(worker_requeued, worker_preempted, worker_cancelled, workers_node_switched_off, another_worker_comes),
     *(driver_requeued, driver_killed),
 ]
 
 
-@pytest.mark.parametrize("strike", STRIKES, ids=lambda strike: strike.__name__)
-def test_the_sweep_goes_on(strike: Strike, lab: Lab, user: User, long_reference: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_the_sweep_goes_on(fault: Fault, lab: Lab, user: User, long_reference: dict[str, Any]) -> None:
     said = user.says(f"vmsbench tune --exp unet {shlex.join([*TINY, *LONG])} {ASKED}").stdout
     driver = re.findall(r"job (\d+), log ", said)[0]
     workers = [str(line["job"]) for line in notes(user.folder / "runs" / "unet") if "driver" in line]
     assert len(workers) == 2
     user.wait_for(lambda: user.epochs() > 5, "a few epochs")
-    strike(lab, user, driver, workers)
+    fault(lab, user, driver, workers)
     user.finishes(driver, 400)
     assert found(user.folder / "runs" / "unet") == long_reference
     user.wait_for(lambda: not user.says("squeue -h").stdout, "the workers to leave", 120)
-    nothing_is_left(lab, files=strike is not workers_node_switched_off)
+    nothing_is_left(lab, files=fault is not workers_node_switched_off)
     user.wait_for(lambda: len(lab.ready()) == lab.nodes, "all nodes to be back", 60)

@@ -10,7 +10,7 @@ from tests.slurm.conftest import LONG, User, found, nothing_is_left
 from tests.slurm.lab import Lab
 
 NODES = "--nodes 2 --gpus-per-node 2 --time 20"
-Strike = Callable[[Lab, User, str], str]
+Fault = Callable[[Lab, User, str], str]
 
 
 def killed(lab: Lab, number: int, words: str) -> None:
@@ -79,7 +79,7 @@ def first_node_switched_off(lab: Lab, user: User, job: str) -> str:
     return job
 
 
-STRIKES = [
+FAULTS = [
     *(requeued, preempted, cancelled_and_submitted_again, driver_killed, trial_killed, raylet_killed, head_killed),
     *(slurmd_killed, node_switched_off, first_node_switched_off),
 ]
@@ -87,11 +87,11 @@ STRIKES = [
 
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.parametrize("strike", STRIKES, ids=lambda strike: strike.__name__)
-def test_the_sweep_goes_on(strike: Strike, lab: Lab, user: User, long_reference: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_the_sweep_goes_on(fault: Fault, lab: Lab, user: User, long_reference: dict[str, Any]) -> None:
     job = user.sbatch(NODES, more=LONG)
     user.wait_for(lambda: user.epochs() > 5, "a few epochs")
-    job = strike(lab, user, job)
+    job = fault(lab, user, job)
     user.finishes(job, 400)
     assert found(user.folder / "runs" / "unet") == long_reference
     nothing_is_left(lab)

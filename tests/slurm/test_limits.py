@@ -81,7 +81,7 @@ def test_restarts_are_counted_and_end(lab: Lab, user: User) -> None:
 def test_a_sweep_that_dies_again_and_again_stops_itself(lab: Lab, user: User) -> None:
     place = broken(
         user.folder / "broken",
-        "tuning/study.py",
+        "sweep/tune.py",
         "        done = driver(sweep, stopping)\n",
         "        os.kill(os.getpid(), 9)\n        done = driver(sweep, stopping)\n",
     )
@@ -132,13 +132,13 @@ def test_what_slurm_refuses_is_one_line_and_nothing_is_half_submitted(
 ) -> None:
     if shape == "elastic" and "--nodes" in wrong:
         pytest.skip("more nodes than there are is no error here: they join as they come")
-    words, mend = REFUSED[wrong]
+    words, fix = REFUSED[wrong]
     command = f"vmsbench tune --exp unet {shlex.join(TINY)} launcher=slurm launcher.shape={shape} {wrong}"
     done = user.says(command, check=False)
     assert done.returncode == 2, done.stdout + done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert re.search(words, done.stderr.lower()), done.stderr
-    assert mend in done.stderr, done.stderr
+    assert fix in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
     user.wait_for(lambda: user.says("squeue -h -t PD,R,CG").stdout == "", "no job to be left", 20)
     if shape == "allocation":

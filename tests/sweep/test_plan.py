@@ -14,7 +14,7 @@ from tests.sweep.test_sweep import CONFIG, settings, study
 from vmsbench.cli.app import app
 from vmsbench.config.settings import with_settings
 from vmsbench.files import read_json
-from vmsbench.launch.slurm.launcher import seconds_of
+from vmsbench.launch.slurm.flags import seconds_of
 from vmsbench.sweep.cost_model import TrialCost, recorded, shape
 from vmsbench.sweep.plan import Plan, plan
 

@@ -85,7 +85,7 @@ def submit(
     def work() -> bool:
         return run_and_print(run, settings, (runs / name).resolve(), runs, quiet=quiet, as_json=as_json)
 
-    return dispatch(settings, list(overrides or []), runs / name, options, work)
+    return dispatch(settings=settings, overrides=list(overrides or []), folder=runs / name, options=options, work=work)
 
 
 def run_and_print(

@@ -1,24 +1,22 @@
-"""A sweep handed to Slurm from the login node: the site's profile, the job, and what to do next."""
+"""From a command to where it runs: in this process, or in a job of a cluster that gets the same command."""
 
-import os
 import shlex
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsbench.config.instantiate import build
-from vmsbench.errors import UNFINISHED, ConfigurationError, UserError, did_you_mean
-from vmsbench.launch.launcher import Job, Launcher
-from vmsbench.launch.local import LocalLauncher
-from vmsbench.launch.slurm.allocation import refuse_login_node
-from vmsbench.launch.slurm.commands import POLL
-from vmsbench.launch.slurm.jobs import cancel, failing_nodes, job_status, note
-from vmsbench.launch.slurm.launcher import Slurm, Submitted
+from vmsbench.config.instantiate import build, find
+from vmsbench.errors import UNFINISHED, ConfigurationError, UserError
+from vmsbench.launch.allocation import refuse_login_node
+from vmsbench.launch.environment import ELASTIC, Workers
+from vmsbench.launch.follow import follow
+from vmsbench.launch.job_log import cancel, failing_nodes, note_submitted
+from vmsbench.launch.launcher import Job, JobRequest, Launcher
+from vmsbench.launch.site_profile import with_profile
 from vmsbench.launch.supervisor import finish
-from vmsbench.launch.worker import work
+from vmsbench.launch.worker import work as lend_node
 
 OURS = {
     "--nodes": 1,
@@ -30,39 +28,69 @@ OURS = {
     "--check": 0,
     "--allow-login-node": 0,
 }
+"""The options that concern the submission alone, and how many words follow each."""
 DRIVER_CPUS = 2
-TAIL = 2.0  # seconds between two looks at a job's log
 
 
-def profile() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser() / "vmsbench" / "site.yaml"
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Where a command runs, as its command line says; None is the launcher's setting.
 
-
-def with_profile(launcher: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """The launcher's settings with those of the site; what was said on the command line wins.
-
-    Raises ConfigurationError for a profile with settings that are none.
+    nodes, time        of the job
+    gpus, cpus         of each node, or of this machine
+    wait               show the job's log until the job is over
+    show               print the batch script and submit nothing
+    check              ask the cluster whether it accepts the job, and submit nothing
+    allow_login_node   run in this process on a cluster's login node too
     """
-    if not profile().exists() or "partition" not in launcher:
-        return launcher
-    import yaml
 
-    try:
-        site = yaml.safe_load(profile().read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{profile()} is not YAML: {' '.join(str(error).split())}") from error
-    for name in site:
-        if name not in launcher or name.startswith("_"):
-            has = ", ".join(key for key in launcher if not key.startswith("_"))
-            raise ConfigurationError(
-                f"{profile()}: {name} is no setting{did_you_mean(name, launcher)}  (there are: {has})"
-            )
-    told = {override.partition("=")[0].removeprefix("launcher.").partition(".")[0] for override in overrides}
-    return launcher | {name: value for name, value in site.items() if name not in told}
+    nodes: int | None = None
+    gpus: int | None = None
+    cpus: int | None = None
+    time: str | None = None
+    wait: bool = False
+    show: bool = False
+    check: bool = False
+    allow_login_node: bool = False
+
+    @property
+    def sizes(self) -> dict[str, int | str]:
+        """The settings of a launcher that were given."""
+        found = {"nodes": self.nodes, "gpus": self.gpus, "cpus": self.cpus, "time": self.time}
+        return {name: value for name, value in found.items() if value is not None}
 
 
-def job_command(arguments: list[str]) -> list[str]:
-    """The command for the job: what was said here, without what only concerns the submission."""
+def dispatch(
+    *,
+    settings: Mapping[str, Any],
+    overrides: Sequence[str],
+    folder: Path,
+    options: RunOptions,
+    work: Callable[[], bool],
+) -> int:
+    """Do `work` in this process, or give this command to a job. Returns the exit code: 75 where it was interrupted.
+
+    settings  of the sweep; its `launcher` decides
+    folder    of the sweep
+    work      returns whether it came to its end
+    Raises UserError on a login node, and where the job cannot be submitted.
+    """
+    launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=folder, options=options)
+    if launcher.in_process:
+        refuse_login_node(options.allow_login_node)
+        return 0 if launcher.submit(work).result() else UNFINISHED
+    command = job_command(sys.argv[1:])
+    if options.show:
+        print(f"{launcher.script()}# which is: vmsbench job {shlex.join(command)}")
+        return 0
+    if options.check:
+        print(launcher.check())
+        return 0
+    return hand_over(launcher=launcher, folder=folder, command=command, wait=options.wait)
+
+
+def job_command(arguments: Sequence[str]) -> list[str]:
+    """The command for the job: the arguments, without what only concerns the submission."""
     kept, skip = [], 0
     for word in arguments:
         if skip:
@@ -74,110 +102,68 @@ def job_command(arguments: list[str]) -> list[str]:
     return kept
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What was said on the command line of where a command is to run. nodes, time, wait, show, check are of a job."""
+def launcher_of(
+    *, settings: Mapping[str, Any], overrides: Sequence[str], folder: Path, options: RunOptions
+) -> Launcher:
+    """The launcher that was chosen, with the site's profile and the options of the command line.
 
-    nodes: int | None = None
-    gpus: int | None = None
-    cpus: int | None = None
-    time: str | None = None
-    wait: bool = False
-    show: bool = False
-    check: bool = False
-    allow_login_node: bool = False
-
-
-def dispatch(
-    settings: dict[str, Any],
-    overrides: list[str],
-    folder: Path,
-    options: RunOptions,
-    work: Callable[..., bool],
-    *arguments: Any,
-) -> int:
-    """Do `work(*arguments)` here, or hand this command over to a job. Returns the exit code: 75 where it was stopped.
-
-    Raises UserError on a login node, and where the job cannot be submitted.
+    Raises ConfigurationError for an option that the launcher has no setting for.
     """
-    launcher = launcher_of(settings["launcher"], overrides, folder, options)
-    if isinstance(launcher, LocalLauncher):
-        refuse_login_node(options.allow_login_node)
-        return 0 if launcher.submit(work, *arguments).result() else UNFINISHED
-    command = job_command(sys.argv[1:])
-    if isinstance(launcher, Slurm) and (options.show or options.check):
-        print(
-            f"{launcher.script()}# which is: vmsbench job {shlex.join(command)}" if options.show else launcher.check()
-        )
-        return 0
-    return hand_over(launcher, folder, command, options.wait)
-
-
-def launcher_of(chosen: dict[str, Any], overrides: list[str], folder: Path, options: RunOptions) -> Launcher:
-    """The launcher that was chosen, with the site's profile and this command's own options."""
-    if "partition" not in chosen:
+    if find(settings["_target_"], "launcher").in_process:
         if options.nodes is not None or options.time is not None or options.show or options.check:
             raise ConfigurationError("--nodes, --time, --print and --check are for a job: add launcher=slurm")
-        return build(chosen)
-    chosen = with_profile(chosen, overrides)
-    told = {"nodes": options.nodes, "gpus": options.gpus, "cpus": options.cpus, "time": options.time}
-    chosen |= {name: value for name, value in told.items() if value is not None}
-    if chosen["name"] == "vmsbench":
+        return built(settings)
+    chosen = with_profile(settings, overrides)
+    for name in options.sizes:
+        if name not in chosen:
+            raise ConfigurationError(f"--{name}: {chosen['_target_']} has no setting {name}; leave --{name} out")
+    chosen |= options.sizes
+    if chosen.get("name") == "vmsbench":
         chosen["name"] = f"vmsbench-{folder.name}"
-    return build(chosen | {"exclude": sorted({*chosen["exclude"], *failing_nodes(folder)})})
+    if "exclude" in chosen:
+        chosen["exclude"] = sorted({*chosen["exclude"], *failing_nodes(folder)})
+    return built(chosen)
 
 
-def hand_over(launcher: Launcher, folder: Path, command: list[str], wait: bool) -> int:
-    """Submit a command, and say what to do next; with `wait` show its log until it is over."""
-    if isinstance(launcher, Slurm) and launcher.elastic:
-        job: Job = submit_elastic(launcher, folder, command)
-    else:
-        job = launcher.submit(finish, command, str(folder.resolve()))
-        note(folder, "submitted", job=job.number, log=str(job.log), command=command)
+def built(settings: Mapping[str, Any]) -> Launcher:
+    launcher: Launcher = build(dict(settings), "launcher")
+    launcher.settings = dict(settings)
+    return launcher
+
+
+def hand_over(*, launcher: Launcher, folder: Path, command: Sequence[str], wait: bool) -> int:
+    """Submit a command of vmsbench, and print what to do next; with `wait` show its log until it is over."""
+    shape = submit_elastic if launcher.elastic else submit_allocation
+    job = shape(launcher, folder, list(command))
     print(job.description)
     runs = f" --runs {shlex.quote(str(folder.parent))}" if folder.parent.resolve() != Path("runs").resolve() else ""
     for step in ("status", "logs", "cancel"):
         print(f"  vmsbench {step} {shlex.quote(folder.name)}{runs}", flush=True)
-    return follow(job.number, job.log, folder, getattr(launcher, "poll", POLL)) if wait else 0
+    return follow(job.number, job.log, folder, launcher.poll) if wait else 0
 
 
-def submit_elastic(launcher: Slurm, folder: Path, command: list[str]) -> Submitted:
+def submit_allocation(launcher: Launcher, folder: Path, command: list[str]) -> Job:
+    """One job, on whose nodes the whole sweep runs."""
+    job = launcher.submit(finish, command, str(folder.resolve()))
+    note_submitted(folder, job, launcher, command=command)
+    return job
+
+
+def submit_elastic(launcher: Launcher, folder: Path, command: list[str]) -> Job:
     """A small job that drives, and a job for each node that comes and goes; all of them, or none."""
-    share = f"{launcher.nodes},{launcher.cpus},{launcher.gpus}"
-    alone = {"nodes": 1, "cpus-per-task": DRIVER_CPUS, "gres": None, "gpus": None, "gpus-per-node": None}
-    driver = launcher.send(alone, {"VMSBENCH_ELASTIC": share}, finish, command, str(folder.resolve()))
-    note(folder, "submitted", job=driver.number, log=str(driver.log), command=command, shape="elastic")
-    total = {"gpus": launcher.gpu_total(1)} if launcher.form == "gpus" else {}
+    size = launcher.resources
+    if size is None:
+        raise ConfigurationError("an elastic sweep needs a launcher whose jobs have a size of their own")
+    share = {ELASTIC: str(Workers(size.nodes, size.cpus, size.gpus))}
+    alone = JobRequest(nodes=1, cpus=DRIVER_CPUS, gpus=0, environment=share)
+    driver = launcher.submit(finish, command, str(folder.resolve()), request=alone)
+    note_submitted(folder, driver, launcher, command=command, shape="elastic")
+    node = JobRequest(nodes=1, after=driver.number)
     try:
-        for _ in range(launcher.nodes):
-            flags = {"nodes": 1, "dependency": f"after:{driver.number}", **total}
-            worker = launcher.send(flags, {}, work, driver.number, str(folder.resolve()))
-            note(folder, "submitted", job=worker.number, log=str(worker.log), driver=driver.number)
+        for _ in range(size.nodes):
+            worker = launcher.submit(lend_node, driver.number, str(folder.resolve()), request=node)
+            note_submitted(folder, worker, launcher, driver=driver.number)
     except UserError:
         cancel(folder, jobs=[driver.number])
         raise
     return driver
-
-
-def follow(job: str, log: Path, folder: Path, poll: float, shown: int = 0) -> int:
-    """Show a job's log as it grows, until the job, with all its restarts and continuations, is over."""
-    asked = time.monotonic()
-    while True:
-        shown = show_more(log, shown)
-        if time.monotonic() - asked > poll:
-            asked, now = time.monotonic(), job_status(job, folder)
-            if now.over:
-                show_more(log, shown)
-                print(now)
-                return 0 if now.state == "COMPLETED" else 1
-        time.sleep(TAIL)
-
-
-def show_more(log: Path, shown: int) -> int:
-    if not log.exists():
-        return shown
-    with log.open("rb") as file:
-        file.seek(shown)
-        sys.stdout.write(file.read().decode(errors="replace"))
-        sys.stdout.flush()
-        return file.tell()

@@ -1,8 +1,8 @@
-"""A job of one node that lends itself to a sweep that another job drives: it may come late, go early, and come back.
+"""A worker: a job of one node that lends itself to a sweep that another job drives; it may come late and come back.
 
 The driver writes runs/NAME/.ray-head.json: where its Ray is. The worker joins that, waits for the next one when it is
-gone, and ends when the driver's job is over. Preempted, it leaves at once and queues itself again; its trials go on
-from their last epoch elsewhere.
+gone, and ends when the driver's job is over. When it is preempted it leaves at once and goes back into the queue; its
+trials continue from their last epoch elsewhere.
 """
 
 import contextlib
@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.files import save_json
-from vmsbench.launch.launcher import JobError
-from vmsbench.launch.slurm.allocation import Allocation, allocation, python
-from vmsbench.launch.slurm.commands import POLL, Refused, call
-from vmsbench.launch.slurm.jobs import by_squeue, details, job_status
-from vmsbench.launch.supervisor import WISHES, say
+from vmsbench.launch.allocation import Allocation, allocation, python
+from vmsbench.launch.job_log import launcher_of_job
+from vmsbench.launch.launcher import JobError, JobPhase, Refused
+from vmsbench.launch.supervisor import SIGNALS, launcher_for, say
 from vmsbench.processes import adopt, end_descendants
 from vmsbench.versions import PUBLIC
 
@@ -33,7 +32,7 @@ def announce(folder: Path, given: Allocation, address: str) -> Path:
 
 
 def work(driver: str, folder: str) -> None:
-    """Be a node for the sweep in `folder` until the job `driver` is over. Raises JobError outside of Slurm."""
+    """Be a node for the sweep in `folder` until the job `driver` is over. Raises JobError outside of a cluster."""
     given = allocation()
     if given is None:
         raise JobError("a worker is a job of its own: sbatch slurm/worker.sh DRIVER FOLDER")
@@ -46,11 +45,12 @@ class Worker:
         self.child: subprocess.Popen[bytes] | None = None
         self.leaving = False
         self.asked = time.monotonic()
+        self.launcher = launcher_for(given)
 
     def run(self) -> None:
         adopt()
-        for wish in WISHES:
-            signal.signal(wish, self.leave)
+        for number in SIGNALS:
+            signal.signal(number, self.leave)
         say(f"worker on {self.given.nodes[0]}, job {self.given.job}, GPUs {','.join(self.given.gpus) or 'none'}")
         while not self.leaving and not self.driver_over():
             address = self.address()
@@ -73,8 +73,8 @@ class Worker:
     def lend(self, address: str) -> None:
         """Join, and stay while that Ray is there."""
         given, token = self.given, self.folder / TOKEN
-        told = [f"--token={token}", f"--job={given.job}", f"--cpus={given.cpus}", f"--gpus={len(given.gpus)}"]
-        self.child = subprocess.Popen(python(PUBLIC["Ray node"], "join", address, *told))
+        options = [f"--token={token}", f"--job={given.job}", f"--cpus={given.cpus}", f"--gpus={len(given.gpus)}"]
+        self.child = subprocess.Popen(python(PUBLIC["Ray node"], "join", address, *options))
         if self.leaving:
             self.child.terminate()
         self.child.wait()
@@ -91,18 +91,18 @@ class Worker:
                 self.child.terminate()
 
     def driver_over(self) -> bool:
-        """Slurm is asked now and then only; a driver that nobody knows anything of is not over."""
-        if time.monotonic() - self.asked < POLL:
+        """The cluster is asked now and then only; a driver that nobody knows anything of is not over."""
+        launcher = launcher_of_job(self.folder, self.driver) or self.launcher
+        if time.monotonic() - self.asked < launcher.poll:
             return False
         self.asked = time.monotonic()
-        return job_status(self.driver).over
+        return launcher.status(self.driver).over
 
     def come_back(self) -> None:
-        now = by_squeue(str(self.given.job))
-        if now is None or now.state != "RUNNING":
+        """Go back into the queue, unless somebody cancelled this job or the cluster does not requeue."""
+        if not self.given.requeues or self.launcher.status(self.given.job).phase != JobPhase.RUNNING:
             return
         try:
-            if details(self.given.job).get("Requeue") != "0":
-                call("scontrol", "requeue", str(self.given.job))
+            self.launcher.requeue(self.given.job)
         except Refused as error:
-            say(f"Slurm does not queue this worker again: {error}")
+            say(f"the cluster does not queue this worker again: {error}")

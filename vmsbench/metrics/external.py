@@ -147,8 +147,8 @@ def matched(
     images = Names([*names, *others])
     given: dict[str, str] = {}
     strangers = []
-    for name in found:
-        if (stem := images.stem(name)) is None:
+    for name, stem in zip(found, images.stems_of(list(found)), strict=True):
+        if stem is None:
             strangers.append(name)
         elif given.setdefault(stem, name) != name:
             raise UserError(f"predictions: {given[stem]} and {name} both mean {images.name(stem)}; keep one")

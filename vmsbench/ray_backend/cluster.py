@@ -1,4 +1,4 @@
-"""A private Ray over the nodes of a cluster: a head beside the driver, and nodes that join it.
+"""A private Ray over the nodes of a cluster: a head next to the driver, and nodes that join it.
 
     python -m vmsbench.ray_backend.cluster join ADDRESS --token FILE --job 4711 --cpus 8 --gpus 4
 
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,7 +43,7 @@ PRIVATE = {
     "RAY_health_check_timeout_ms": "5000",
     "RAY_health_check_failure_threshold": "3",
 }
-WISHES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class NotStarted(UserError):
@@ -63,10 +64,10 @@ def owners_alone(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def ports(job: int) -> Iterator[range]:
+def ports(job: str) -> Iterator[range]:
     """Blocks of ports that nobody listens on here, those of the job first."""
     for attempt in range(BLOCKS):
-        first = FIRST + BLOCK * ((job * 37 + attempt * 17) % BLOCKS)
+        first = FIRST + BLOCK * ((zlib.crc32(job.encode()) + attempt * 17) % BLOCKS)
         block = range(first, first + BLOCK)
         if all(map(free, block)):
             yield block
@@ -92,7 +93,7 @@ def private_directory() -> Iterator[Path]:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def begin(private: Path, ip: str, address: str | None, token: Path, job: int, cpus: int, gpus: int) -> tuple[Any, str]:
+def begin(private: Path, ip: str, address: str | None, token: Path, job: str, cpus: int, gpus: int) -> tuple[Any, str]:
     """Begin a Ray node on this machine: the head, or one that joins `address`. Returns its process and the address.
 
     Raises NotStarted with Ray's last words.
@@ -127,13 +128,13 @@ def begin(private: Path, ip: str, address: str | None, token: Path, job: int, cp
         words = said.read_text()
         if "already" not in words and "in use" not in words.lower() and "conflict" not in words.lower():
             break
-    told = [line.strip() for line in words.splitlines() if line.strip()] or ["it said nothing"]
-    raise NotStarted(f"Ray did not begin on {socket.gethostname()} ({ip}): {told[-1][:300]}")
+    lines = [line.strip() for line in words.splitlines() if line.strip()] or ["it said nothing"]
+    raise NotStarted(f"Ray did not begin on {socket.gethostname()} ({ip}): {lines[-1][:300]}")
 
 
 def deaf_child() -> None:
     """Ray's processes take no part in signals that ask us to save; they end when we end them, or when we die."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, WISHES)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     die_with_parent()
 
 
@@ -156,8 +157,8 @@ def end_process(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def head(ip: str, token: Path, job: int, cpus: int, gpus: int) -> Iterator[str]:
-    """A head node beside this process within the block; gives its address. `ip` 127.0.0.1 where no other will join."""
+def head(ip: str, token: Path, job: str, cpus: int, gpus: int) -> Iterator[str]:
+    """A head node next to this process within the block; gives its address. `ip` 127.0.0.1 where no other will join."""
     adopt()
     with private_directory() as private:
         process, address = begin(private, ip, None, token, job, cpus, gpus)
@@ -174,14 +175,14 @@ def address_towards(host: str) -> str:
         return str(probe.getsockname()[0])
 
 
-def join(address: str, token: Path, job: int, cpus: int, gpus: int, patient: bool) -> int:
+def join(address: str, token: Path, job: str, cpus: int, gpus: int, patient: bool) -> int:
     """Be a node of the Ray at `address` until that is gone, or standard input is closed; 0 where it had begun.
 
     patient  stay through SIGTERM and SIGUSR1, which are for the driver; else leave at once
     """
     adopt()
-    for wish in WISHES:
-        signal.signal(wish, signal.SIG_IGN if patient else leave)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN if patient else leave)
     with private_directory() as private:
         try:
             process, _ = begin(private, address_towards(address.partition(":")[0]), address, token, job, cpus, gpus)
@@ -189,8 +190,8 @@ def join(address: str, token: Path, job: int, cpus: int, gpus: int, patient: boo
                 threading.Thread(target=until_closed, args=(process,), daemon=True).start()
             process.wait()
         finally:
-            for wish in WISHES:
-                signal.signal(wish, signal.SIG_IGN)
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
             end_descendants(0.0)
     return 0
 
@@ -211,13 +212,13 @@ def main() -> None:
     parser.add_argument("what", choices=["join"])
     parser.add_argument("address")
     parser.add_argument("--token", type=Path, required=True)
-    parser.add_argument("--job", type=int, required=True)
+    parser.add_argument("--job", required=True)
     parser.add_argument("--cpus", type=int, required=True)
     parser.add_argument("--gpus", type=int, required=True)
     parser.add_argument("--patient", action="store_true")
-    told = parser.parse_args()
+    options = parser.parse_args()
     try:
-        sys.exit(join(told.address, told.token, told.job, told.cpus, told.gpus, told.patient))
+        sys.exit(join(options.address, options.token, options.job, options.cpus, options.gpus, options.patient))
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -1,4 +1,4 @@
-"""Ray's side of it: Ray Tune runs the trials that some work asks for; what to run and when to stop is not decided here.
+"""Ray Tune runs the trials that a trial source asks for; what to run and when to stop is not decided here.
 
 Measured reasons for what looks odd: a function trainable with reused actors starts in 0.2 s instead of 4; without
 `max_concurrent_trials` only one trial is ever pending; `Tuner.restore` loses state, so every start is a new Tuner
@@ -42,6 +42,7 @@ from ray.tune.search import Searcher as RaySearcher
 from vmsbench import experiment
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, save_json
+from vmsbench.launch.environment import until, workers
 from vmsbench.ray_backend.cluster import PRIVATE
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.search.asha import PrunerState
@@ -51,13 +52,13 @@ from vmsbench.sweep.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
 from vmsbench.training.trainer import TrainingInterrupted
 
-DEATHS = 100 if "VMSBENCH_ELASTIC" in os.environ else 2
+DEATHS = 100 if workers() else 2
 """How often a trial whose process died (killed, out of memory, its node gone) goes on before it counts as failed.
 Where workers come and go, that is their way to go."""
 
 FAILURE = "failure.json"
 LEAVE, LOOK = b"vmsbench:leave", 0.5
-EXTRA = 1000  # trials that Ray may be given besides those of the search: what is tried again counts anew for it
+EXTRA = 1000  # trials that Ray may be given besides those of the search: what is tried again counts again for it
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ class RaySearchAlgorithm(RaySearcher):
         self.pruned: dict[str, str] = {}
         self.failed: dict[str, Failure] = {}
         self.leaving = False
-        self.until = float(os.environ.get("VMSBENCH_UNTIL", "inf"))
+        self.until = until()
         self.longest = 0.0
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:

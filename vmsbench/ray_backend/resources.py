@@ -1,7 +1,6 @@
-"""Where a sweep's trials run: on this machine, or on the nodes of the Slurm job that this process is in."""
+"""Where a sweep's trials run: on this machine, or on the nodes of the job that this process is in."""
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.launch.slurm.allocation import Allocation, allocation, own_address, python, step_on
+from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, python
+from vmsbench.launch.environment import workers
 from vmsbench.launch.worker import announce
 from vmsbench.versions import PUBLIC
 
@@ -31,42 +31,29 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
         if share <= 0:
             raise ConfigurationError(f"slots.{name}={share:g}: above 0; slots.{name}=1 works")
     given = allocation()
-    if given and (lent := lent_by_workers()):
-        workers, cpus_each, gpus_each = lent
-        return Slots(
-            cpus_each, gpus_each, settings["slots"]["cpus"], settings["slots"]["gpus"] * bool(gpus_each), workers
-        )
+    share = settings["slots"]
+    if given and (lent := workers()):
+        return Slots(lent.cpus, lent.gpus, share["cpus"], share["gpus"] * bool(lent.gpus), lent.count)
     seen = torch.cuda.device_count()
     there = len(given.gpus) if given else seen
     if gpus is not None and gpus > there:
-        who = "Slurm gave" if given else "torch sees"
+        who = "the job has" if given else "torch sees"
         raise ConfigurationError(f"--gpus {gpus}: {who} {there} here; --gpus {there} works")
     used = there if gpus is None else gpus
     if used > seen and settings["device"] != "cpu":
         raise ConfigurationError(
-            f"Slurm gave {used} GPUs here, torch sees {seen} ({torch.__version__}): its build does not fit the driver, "
-            "or the GPUs are not bound to the job; device=cpu trains without them"
+            f"the job has {used} GPUs here, torch sees {seen} ({torch.__version__}): "
+            "its build does not fit the driver, or the GPUs are not bound to the job; device=cpu trains without them"
         )
-    available = given.cpus if given else own_cpus()
-    per_trial = settings["slots"]
+    available = given.cpus if given else bound_cpus()
     on_gpu = used > 0 and (given is not None or settings["device"] != "cpu")
     nodes = len(given.nodes) if given else 1
-    return Slots(cpus or available, used, per_trial["cpus"], per_trial["gpus"] if on_gpu else 0, nodes)
-
-
-def own_cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def lent_by_workers() -> tuple[int, int, int] | None:
-    """How many workers lend how many CPUs and GPUs each, where this job only drives."""
-    told = os.environ.get("VMSBENCH_ELASTIC", "").split(",")
-    return (int(told[0]), int(told[1]), int(told[2])) if len(told) == 3 else None
+    return Slots(cpus or available, used, share["cpus"], share["gpus"] if on_gpu else 0, nodes)
 
 
 @contextmanager
 def ray_for(slots: Any, folder: Path) -> Iterator[None]:
-    """Ray on this machine, or over all nodes of the Slurm job, for the sweep in `folder`."""
+    """Ray on this machine, or over all nodes of the job, for the sweep in `folder`."""
     from vmsbench.ray_backend.driver import joined, local_cluster
 
     given = allocation()
@@ -77,29 +64,30 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
     from vmsbench.ray_backend.cluster import address_towards, head, token_file
 
     token = token_file(folder)
-    ip = address_towards(given.others[0]) if given.others else "127.0.0.1"
+    ip = address_towards(given.other_nodes[0]) if given.other_nodes else "127.0.0.1"
     with contextlib.ExitStack() as stack:
-        if lent_by_workers():
-            address = stack.enter_context(head(own_address(given.nodes[0]), token, given.job, 0, 0))
+        if workers():
+            address = stack.enter_context(head(given.address, token, given.job, 0, 0))
             stack.callback(announce(folder, given, address).unlink, missing_ok=True)
             stack.enter_context(joined(address, token))
             yield
             return
         address = stack.enter_context(head(ip, token, given.job, slots.cpus, slots.gpus))
-        stack.enter_context(others(given, address, token, slots, folder))
+        stack.enter_context(other_nodes(given, address, token, slots, folder))
         stack.enter_context(joined(address, token))
         await_nodes(len(given.nodes), folder)
         yield
 
 
 @contextmanager
-def others(given: Allocation, address: str, token: Path, slots: Any, folder: Path) -> Iterator[None]:
+def other_nodes(given: Allocation, address: str, token: Path, slots: Any, folder: Path) -> Iterator[None]:
     """The job's other nodes, each joined to Ray by a step of its own."""
     steps = []
-    for node in given.others:
+    for node in given.other_nodes:
         command = python(PUBLIC["Ray node"], "join", address, f"--token={token}", f"--job={given.job}")
         command += [f"--cpus={slots.cpus}", f"--gpus={slots.gpus}", "--patient"]
-        steps.append(step_on(node, slots.gpus, slots.cpus, command, folder / "nodes.log"))
+        log = folder / "nodes.log"
+        steps.append(given.begin_step(node, command, cpus=slots.cpus, gpus=slots.gpus, log=log))
     try:
         yield
     finally:

@@ -81,15 +81,16 @@ def stems_in(path: Path, images: Names) -> tuple[list[str], Listing, list[Proble
     """
     table = table_of(path, images)
     names = table.cells(table.column)
-    found = {name: images.stem(name) for name in names}
-    problems = [
+    meant = images.stems_of(names)
+    found = dict(zip(names, meant, strict=True))
+    problems = both_ways(path, names, images) + [
         Problem(name if name.strip() else path.name, f"in {path.name}, but no image in {images.folder}/")
         if name.strip()
         else Problem(path.name, "a row without a name")
         for name, stem in found.items()
         if stem is None
     ]
-    times = Counter(stem for name in names if (stem := found[name]) is not None)
+    times = Counter(stem for stem in meant if stem is not None)
     problems += [
         Problem(images.name(stem), f"listed {'twice' if count == 2 else f'{count} times'} in {path.name}")
         for stem, count in times.items()
@@ -105,21 +106,29 @@ def categories_in(path: Path, images: Names) -> tuple[dict[str, str], Listing, l
     """
     table = table_of(path, images)
     values = category_column(table)
+    names = table.cells(table.column)
     rows = [
         (stem, kind.strip())
-        for name, kind in zip(table.cells(table.column), table.cells(values), strict=True)
-        if (stem := images.stem(name)) is not None
+        for stem, kind in zip(images.stems_of(names), table.cells(values), strict=True)
+        if stem is not None
     ]
     kinds = {stem: kind for stem, kind in rows if kind}
-    problems = [
+    problems = both_ways(path, names, images) + [
         Problem(images.name(stem), f"in {path.name} as {printable(kind)} and as {printable(kinds[stem])}")
         for stem, kind in dict.fromkeys(rows)
         if kind and kind != kinds[stem]
     ]
     if not rows:
-        there = some(cell for cell in table.cells(table.column) if cell.strip())
+        there = some(name for name in names if name.strip())
         problems.append(Problem(path.name, f"names no image of {images.folder}/ (it has {there})"))
     return kinds, table.listing(len(rows), values + 1), problems
+
+
+def both_ways(path: Path, names: list[str], images: Names) -> list[Problem]:
+    return [
+        Problem(name, f"in {path.name}, is one image and, without extension, another; give all names their extensions")
+        for name in images.undecided(names)
+    ]
 
 
 def category_column(table: NameTable) -> int:
@@ -147,11 +156,13 @@ def is_index(table: NameTable, column: int) -> bool:
 def table_of(path: Path, images: Names) -> NameTable:
     """The rows of a file and its column of names. Raises DataError where there are none, or two may be meant."""
     lines = lines_of(path)
-    ways = [rows for mark in ("", *MARKS) if (rows := split(path, lines, mark))]
+    usual = max(MARKS, key=lambda mark: sum(mark in line for line in lines))
+    cuts = [("", False), *((mark, spaced) for mark in (usual, *MARKS) for spaced in (False, True))]
+    ways = [rows for mark, spaced in cuts if (rows := split(path, lines, mark, spaced))]
     if not ways:
         raise DataError(f"{path} is empty: it names no image")
-    usual = split(path, lines, max(MARKS, key=lambda mark: sum(mark in line for line in lines)))
-    rows = max([usual, *ways], key=lambda rows: best(rows, images))
+    scores = [best(rows, images) for rows in ways]
+    rows = ways[scores.index(max(scores))] if max(scores) > (0, 0) else ways[min(1, len(ways) - 1)]
     headings = rows[0] if is_heading(rows, images) else ()
     rest = tuple(rows[1:] if headings else rows)
     if not rest:
@@ -159,10 +170,11 @@ def table_of(path: Path, images: Names) -> NameTable:
     return NameTable(path, headings, rest, column_of(path, headings, rest, images))
 
 
-def best(rows: list[tuple[str, ...]], images: Names) -> int:
-    """How many names of images the best column of these rows has."""
+def best(rows: list[tuple[str, ...]], images: Names) -> tuple[int, int]:
+    """How many names of images the best column of these rows has, and all columns together."""
     width = max(len(row) for row in rows)
-    return max(sum(len(row) > c and images.stem(row[c]) is not None for row in rows) for c in range(width))
+    each = [sum(len(row) > c and images.stem(row[c]) is not None for row in rows) for c in range(width)]
+    return max(each), sum(each)
 
 
 def column_of(path: Path, headings: tuple[str, ...], rows: tuple[tuple[str, ...], ...], images: Names) -> int:
@@ -171,7 +183,7 @@ def column_of(path: Path, headings: tuple[str, ...], rows: tuple[tuple[str, ...]
     every = list(range(table.width))
     known = [column for column in every if column < len(headings) and plain(headings[column]) in FILES]
     places = known or [c for c in every if not (headings and is_index(table, c))] or every
-    stems = {column: [images.stem(cell) for cell in table.cells(column)] for column in every}
+    stems = {column: images.stems_of(table.cells(column)) for column in every}
     matched = {column: sum(stem is not None for stem in stems[column]) for column in every}
     files = [c for c in places if 2 * sum(without_suffix(cell) != cell for cell in table.cells(c)) > len(rows)]
     if files and not any(matched[column] for column in files) and any(matched[column] for column in places):
@@ -213,14 +225,14 @@ def is_heading(rows: list[tuple[str, ...]], images: Names) -> bool:
     named = [cell for cell in first if images.stem(cell) is not None]
     if any(without_suffix(cell) != cell for cell in named):
         return False
-    if not named and any(plain(cell) in FILES for cell in first):
-        return True
+    known = [column for column, cell in enumerate(first) if plain(cell) in FILES]
     alone = [c for c, cell in enumerate(first) if rest and without_suffix(cell) == cell and all_files(rest, c)]
     counted = [cell for cell in first if cell.strip()]
     unnamed = counted == [str(number) for number in range(len(counted))]
-    if alone and unnamed:
+    index = bool(rest) and not first[0].strip() and all(row[0].strip() for row in rest)
+    if known and (not named or index or set(known) & set(alone)):
         return True
-    if rest and not first[0].strip() and all(row[0].strip() for row in rest) and (unnamed or not named):
+    if (alone and unnamed) or (index and (unnamed or not named)):
         return True
     return bool(alone) and not named and not any(like_a_name(first[column], images) for column in alone)
 
@@ -239,12 +251,11 @@ def plain(heading: str) -> str:
     return re.sub(r"[\s\-]+", "_", heading.strip().lower())
 
 
-def split(path: Path, lines: list[str], mark: str) -> list[tuple[str, ...]]:
-    """The rows that are not empty, cut at `mark`; whole lines without one."""
+def split(path: Path, lines: list[str], mark: str, spaced: bool) -> list[tuple[str, ...]]:
+    """The rows that are not empty, cut at `mark`, or at it and the spaces behind it; whole lines without one."""
     if not mark:
         return [(line,) for line in lines if line.strip()]
     try:
-        spaced = any(f'{mark} "' in line for line in lines)
         rows = [tuple(row) for row in csv.reader(lines, delimiter=mark, skipinitialspace=spaced)]
     except csv.Error as error:
         raise DataError(f"{path} is no table that can be read ({error}): save it as plain text") from error

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -31,26 +31,55 @@ class Names:
     def __init__(self, files: Iterable[str], folder: str = "") -> None:
         self.folder = composed(folder)
         self.files = {composed(file): stem_of(file) for file in files}
+        self.spelled: dict[str, tuple[str, ...]] = {}
         self.stems = {stem: file for file, stem in reversed(self.files.items())}
 
     def name(self, stem: str) -> str:
         """The file of that stem, in composed Unicode."""
         return self.stems[stem]
 
-    def stem(self, name: str) -> str | None:
+    def stem(self, name: str, bare: bool = False) -> str | None:
         """The stem of the file that `name` means: sun_a, sun_a.jpg, images/sun_a.jpg, ./sun_a.png.
 
-        The very name of a file goes before a stem: where there are a.jpg and a.jpg.jpg, "a.jpg" means the first.
+        Where there are a.jpg and a.jpg.png, "a.jpg" is the name of the first and the stem of the second. It means the
+        first, unless names are `bare`, written without their extensions.
         """
-        meant = list(self.spellings(name))
-        for spelling in meant:
-            if spelling in self.files:
-                return self.files[spelling]
-        return next((stem for stem in [*meant, *map(without_suffix, meant)] if stem in self.stems), None)
+        as_stem, as_file = self.as_stem(name), self.as_file(name)
+        meant = (as_stem, as_file) if bare else (as_file, as_stem)
+        found = next((stem for stem in meant if stem is not None), None)
+        if found is not None:
+            return found
+        return next((stem for one in self.spellings(name) if (stem := without_suffix(one)) in self.stems), None)
 
-    def spellings(self, name: str) -> Iterator[str]:
-        name = composed(name)
-        for text in (name, name.strip(), name.strip().strip("\"'"), name.strip().replace("\\", "/")):
+    def stems_of(self, names: Sequence[str]) -> list[str | None]:
+        """What each of the names of one list means: bare where all are stems and not all are files."""
+        bare = all(self.as_stem(name) is not None for name in names)
+        bare = bare and any(self.as_file(name) is None for name in names)
+        return [self.stem(name, bare) for name in names]
+
+    def undecided(self, names: Sequence[str]) -> list[str]:
+        """The names that are a file's and another's stem, in a list that has both names with and without extension."""
+        if all(self.as_stem(name) is not None for name in names) or all(
+            self.as_file(name) is not None for name in names
+        ):
+            return []
+        both = {name: (self.as_file(name), self.as_stem(name)) for name in names}
+        return [name for name, (file, stem) in both.items() if None not in (file, stem) and file != stem]
+
+    def as_file(self, name: str) -> str | None:
+        return next((self.files[one] for one in self.spellings(name) if one in self.files), None)
+
+    def as_stem(self, name: str) -> str | None:
+        return next((one for one in self.spellings(name) if one in self.stems), None)
+
+    def spellings(self, name: str) -> tuple[str, ...]:
+        """What a name may be called here, each once; remembered, for lists are gone through several times."""
+        if name not in self.spelled:
+            self.spelled[name] = tuple(dict.fromkeys(self.spell(composed(name))))
+        return self.spelled[name]
+
+    def spell(self, name: str) -> Iterator[str]:
+        for text in dict.fromkeys((name, name.strip(), name.strip().replace("\\", "/"))):
             parts = PurePosixPath(text).parts
             yield "/".join(parts)
             if parts[:1] == (self.folder,):

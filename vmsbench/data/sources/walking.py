@@ -38,7 +38,7 @@ class Walker:
 
     def __init__(self, folder: Path, wanted: Callable[[str], bool], without: Sequence[Path]) -> None:
         self.folder, self.wanted = folder, wanted
-        self.seen = {config_hash(place) for place in [*without, *folder.resolve().parents]} - {config_hash(folder)}
+        self.seen = {inode(place) for place in [*without, *folder.resolve().parents]} - {inode(folder)}
         self.files: list[Path] = []
         self.waiting: list[Path] = []
         self.links: list[str] = []
@@ -51,7 +51,7 @@ class Walker:
         self.enter(self.folder)
         while self.waiting:
             link = self.waiting.pop(0)
-            if config_hash(link) in self.seen:
+            if inode(link) in self.seen:
                 self.doubled.append(self.name(link))
             else:
                 self.links.append(self.name(link))
@@ -73,7 +73,7 @@ class Walker:
         deeper = [place]
         while deeper:
             place = deeper.pop()
-            if (same := config_hash(place)) in self.seen:
+            if (same := inode(place)) in self.seen:
                 continue
             self.seen.add(same)
             try:
@@ -134,7 +134,7 @@ def kind_of(entry: os.DirEntry[str]) -> str:
         return "dead link"
 
 
-def config_hash(place: Path) -> tuple[int, int] | str:
+def inode(place: Path) -> tuple[int, int] | str:
     try:
         status = place.stat()
     except OSError:

@@ -1,130 +1,182 @@
-"""What Slurm gave to the job that this process is a part of: nodes, CPUs, GPUs, and until when."""
+"""What Slurm gave to the job that this process is in, from its environment and from scontrol."""
 
+import contextlib
 import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import final
 
-from vmsbench.errors import UserError
-from vmsbench.launch.slurm.commands import ask
+from vmsbench.launch.allocation import Allocation, bound_cpus, visible_gpus
+from vmsbench.launch.slurm.commands import ask, call
+from vmsbench.launch.slurm.status import details, down
+from vmsbench.processes import await_descendants, end_descendants
 
 SCRUBBED = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "PMI", "SALLOC_")
-KEPT = ("SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID", "SLURM_RESTART_COUNT")
+KEPT = (
+    *("SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID", "SLURM_RESTART_COUNT"),
+    *("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
+)
+EARLY = 60.0
+"""Seconds by which Slurm may send --signal too early."""
 
 
+@final
 @dataclass(frozen=True)
-class Allocation:
-    """job       its number
-    restarts  how often Slurm began it again
-    nodes     their names, the one that the batch script runs on first
-    cpus      of this node that the job may use
-    gpus      of this node, by the names that CUDA takes: numbers, GPU-... or MIG-...
-    """
+class SlurmAllocation(Allocation):
+    """`facts`: what scontrol knows of the job, by its own names."""
 
-    job: int
-    restarts: int
-    nodes: tuple[str, ...]
-    cpus: int
-    gpus: tuple[str, ...]
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def others(self) -> tuple[str, ...]:
-        return self.nodes[1:]
+    def address(self) -> str:
+        found = re.search(r"NodeAddr=(\S+)", ask("scontrol", "show", "node", self.nodes[0], "--oneliner") or "")
+        return socket.gethostbyname(found[1] if found else socket.gethostname())
+
+    def begin_step(
+        self, node: str, command: Sequence[str], *, cpus: int, gpus: int, log: Path
+    ) -> "subprocess.Popen[bytes]":
+        srun = [*step(node), f"--cpus-per-task={cpus}", "--unbuffered", "--kill-on-bad-exit=0", "--export=ALL"]
+        if gpus:
+            srun += [f"--gres=gpu:{gpus}"]
+        with log.open("a") as output:
+            return subprocess.Popen(
+                [*srun, *command],
+                env=scrubbed(),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def end_steps(self, patience: float) -> None:
+        await_descendants("srun", patience)
+        end_descendants()
+        for one in own_steps(self.job) if self.other_nodes else []:
+            ask("scancel", "--signal=KILL", one)
+
+    def lost(self, nodes: Sequence[str]) -> list[str]:
+        return down(nodes)
+
+    def submit_again(self, command: Sequence[str], folder: Path, exclude: Sequence[str]) -> str:
+        """The flags are what Slurm knows of this job: some stood on sbatch's command line."""
+        facts, script = self.facts, folder / "slurm-script.sh"
+        call("scontrol", "write", "batch_script", facts["JobId"], str(script))
+        flags = {
+            "dependency": f"afterany:{facts['JobId']}",
+            "job-name": facts.get("JobName"),
+            "account": facts.get("Account"),
+            "partition": facts.get("Partition"),
+            "qos": facts.get("QOS"),
+            "nodes": facts.get("NumNodes", "1").partition("-")[0],
+            "cpus-per-task": facts.get("CPUs/Task"),
+            "time": facts.get("TimeLimit"),
+            "gres": facts.get("TresPerNode"),
+            "gpus": facts.get("TresPerJob", "").removeprefix("gres:gpu:"),
+            "mem": facts.get("MinMemoryNode"),
+            "mem-per-cpu": facts.get("MinMemoryCPU"),
+            "constraint": facts.get("Features"),
+            "output": facts.get("StdOut"),
+            "chdir": facts.get("WorkDir"),
+            "exclude": ",".join(exclude),
+        }
+        given = [f"--{name}={value}" for name, value in flags.items() if value not in (None, "", "(null)", "N/A", "0")]
+        arguments = batch_arguments(command) if facts.get("Command", "").endswith(".sh") else []
+        answer = call("sbatch", "--parsable", "--no-requeue", *given, str(script), *arguments, environment=scrubbed())
+        return answer.strip().partition(";")[0]
 
 
-def allocation() -> Allocation | None:
-    """The job that this process is in; None outside of Slurm."""
-    job = os.environ.get("SLURM_JOB_ID", "")
-    if not job.isdigit():
+def allocation(launcher: str) -> SlurmAllocation | None:
+    """The job that this process is in; None outside of Slurm. `launcher` is the full path of the launcher's class."""
+    if not os.environ.get("SLURM_JOB_ID", "").isdigit():
         return None
+    job = job_here()
+    facts = details(job)
+    return SlurmAllocation(
+        job,
+        restarts=int(os.environ.get("SLURM_RESTART_COUNT") or 0),
+        nodes=nodes_here(),
+        cpus=cpus_here(),
+        gpus=gpus_here(),
+        settings={"_target_": launcher},
+        deadline=end_of_job(facts),
+        early=EARLY,
+        requeues=facts.get("Requeue") != "0",
+        log=facts.get("StdOut"),
+        facts=facts,
+    )
+
+
+def job_here() -> str:
+    """The job's number; ARRAY_TASK for a task of an array, as the number of its last task is that of all."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ["SLURM_JOB_ID"]
+
+
+def nodes_here() -> tuple[str, ...]:
+    """The nodes of the job by their names, this one first."""
     listed = os.environ.get("SLURM_JOB_NODELIST", "")
-    said = ask("scontrol", "show", "hostnames", listed) if listed else None
-    nodes = said.split() if said else [os.environ.get("SLURMD_NODENAME") or socket.gethostname()]
+    answer = ask("scontrol", "show", "hostnames", listed) if listed else None
+    nodes = answer.split() if answer else [os.environ.get("SLURMD_NODENAME") or socket.gethostname()]
     here = os.environ.get("SLURMD_NODENAME", nodes[0])
-    restarts = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
-    ordered = (here, *(node for node in nodes if node != here))
-    return Allocation(int(job), restarts, ordered, cpus_here(), gpus_here())
+    return (here, *(node for node in nodes if node != here))
+
+
+def end_of_job(facts: Mapping[str, str]) -> float | None:
+    with contextlib.suppress(ValueError):
+        return time.mktime(time.strptime(facts.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S"))
+    return None
 
 
 def cpus_here() -> int:
     """What the job may use of this node's CPUs: what Slurm says, and no more than the process is bound to."""
-    told = os.environ.get("SLURM_CPUS_ON_NODE") or os.environ.get("SLURM_CPUS_PER_TASK") or ""
-    bound = len(os.sched_getaffinity(0))
-    if not told.isdigit():
+    granted = os.environ.get("SLURM_CPUS_ON_NODE") or os.environ.get("SLURM_CPUS_PER_TASK") or ""
+    bound = bound_cpus()
+    if not granted.isdigit():
         return bound
-    return int(told) if bound == os.cpu_count() else min(int(told), bound)
+    return int(granted) if bound == os.cpu_count() else min(int(granted), bound)
 
 
 def gpus_here() -> tuple[str, ...]:
     """The GPUs that the job may use, by their names for CUDA; without these, as many as Slurm says."""
-    for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
-        if name in os.environ:
-            return tuple(
-                one.strip() for one in os.environ[name].split(",") if one.strip() not in ("", "-1", "NoDevFiles")
-            )
+    named = visible_gpus()
+    if named is not None:
+        return named
     count = os.environ.get("SLURM_GPUS_ON_NODE", "")
     return tuple(map(str, range(int(count)))) if count.isdigit() else ()
 
 
-def scrubbed(*kept: str) -> dict[str, str]:
-    """The environment without what Slurm told this step: it would be taken for options by an srun or sbatch in it."""
-    return {
-        name: value for name, value in os.environ.items() if name in (*KEPT, *kept) or not name.startswith(SCRUBBED)
-    }
+def scrubbed() -> dict[str, str]:
+    """The environment without what Slurm set for this step: an srun or sbatch in it takes that for options."""
+    return {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(SCRUBBED)}
 
 
-def step_on(node: str, gpus: int, cpus: int, command: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    """Begin a command on another node of the job, as a step. Close its standard input to let it end."""
-    srun = ["srun", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={node}", f"--cpus-per-task={cpus}", "--mem=0"]
-    srun += ["--unbuffered", "--quiet", "--kill-on-bad-exit=0", "--export=ALL"]
-    if gpus:
-        srun += [f"--gres=gpu:{gpus}"]
-    with log.open("a") as said:
-        return subprocess.Popen(
-            [*srun, *command],
-            env=scrubbed(),
-            stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
+def step(node: str, job: str | None = None) -> list[str]:
+    """srun for one process on a node, of this job or of another."""
+    which = [f"--jobid={job}"] if job else []
+    return ["srun", *which, "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={node}", "--mem=0", "--quiet"]
 
 
-def own_address(node: str) -> str:
-    """The address under which the cluster's other nodes reach this one."""
-    said = ask("scontrol", "show", "node", node, "--oneliner") or ""
-    found = re.search(r"NodeAddr=(\S+)", said)
-    return socket.gethostbyname(found[1] if found else socket.gethostname())
-
-
-def own_steps(job: int) -> list[str]:
+def own_steps(job: str) -> list[str]:
     """The numbered steps of a job that are still there: JOB.STEP."""
-    said = ask("squeue", "--steps", "--noheader", f"--jobs={job}", "--format=%i") or ""
-    return [step for step in said.split() if step.partition(".")[2].isdigit()]
+    answer = ask("squeue", "--steps", "--noheader", f"--jobs={job}", "--format=%i") or ""
+    return [one for one in answer.split() if one.partition(".")[2].isdigit()]
 
 
-def login_node() -> bool:
+def on_login_node() -> bool:
     """Whether this is a machine from which jobs are submitted, and none of the cluster's own nodes."""
     if "SLURM_JOB_ID" in os.environ or shutil.which("sbatch") is None:
         return False
-    said = ask("sinfo", "--noheader", "--Node", "--format=%n %N", patience=5)
-    return bool(said) and socket.gethostname().split(".")[0] not in {
-        name.split(".")[0] for name in (said or "").split()
-    }
+    answer = ask("sinfo", "--noheader", "--Node", "--format=%n %N", patience=5)
+    nodes = {name.split(".")[0] for name in (answer or "").split()}
+    return bool(nodes) and socket.gethostname().split(".")[0] not in nodes
 
 
-def refuse_login_node(told: bool) -> None:
-    """Raises UserError on a cluster's login node, where nobody should train, unless somebody said so."""
-    if not told and login_node():
-        raise UserError(
-            "this is a login node of a Slurm cluster: launcher=slurm submits the work; --allow-login-node runs it here"
-        )
-
-
-def python(module: str, *arguments: str) -> list[str]:
-    """A command that runs one of our modules by this very Python."""
-    return [sys.executable, "-u", "-m", module, *arguments]
+def batch_arguments(command: Sequence[str]) -> list[str]:
+    """What the batch script was given: all but the words that it puts before them itself."""
+    return list(command[3:]) if list(command[:2]) == ["tune", "--exp"] else list(command)

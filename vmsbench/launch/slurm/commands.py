@@ -1,4 +1,4 @@
-"""Slurm's own commands: asked with patience, and never waited for without end."""
+"""Slurm's own commands: each has a time limit, and errors that pass are tried again."""
 
 import contextlib
 import os
@@ -7,10 +7,9 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from vmsbench.errors import UserError
+from vmsbench.launch.launcher import Refused
 
-PATIENCE = 30.0
-POLL = 40.0  # seconds between two questions of one who waits: a site's Slurm answers many
+PATIENCE = 30.0  # seconds
 EARLY = 60  # seconds by which Slurm may send a signal too early
 PAUSES = (2.0, 5.0, 15.0)
 PASSING = (
@@ -25,10 +24,6 @@ PASSING = (
     "slurm_persist_conn_open",
     "munge",
 )
-
-
-class Refused(UserError):
-    """What Slurm does not do, in its own words."""
 
 
 def ask(*command: str, patience: float = PATIENCE) -> str | None:

@@ -1,49 +1,39 @@
-"""Slurm, through submitit."""
+"""Slurm: jobs through submitit, and Slurm's own commands for all that comes after."""
 
-import importlib
 import logging
-import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import Any, Literal, final
 
-from vmsbench.errors import ConfigurationError, UserError
-from vmsbench.launch.launcher import Job, JobError, Launcher
-from vmsbench.launch.slurm.allocation import scrubbed
-from vmsbench.launch.slurm.commands import EARLY, POLL, Refused, call
-
-if TYPE_CHECKING:
-    import submitit
-
-FORMS = ("gpus-per-node", "gres", "gpus", "none")
-MEMORY = ("mem", "mem-per-cpu", "none")
-SHAPES = ("allocation", "elastic")
-MEND = "launcher.partition, account, gpus, gpu_form, memory, time, extra, forbidden"
-HINTS = {
-    "partition": "launcher.partition; `sinfo` lists what there is",
-    "account": "launcher.account; `sacctmgr show associations user=$USER` lists yours",
-    "time limit": "--time",
-    "timelimit": "--time",
-    "memory": "launcher.memory, launcher.memory_form",
-    "gres": "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type",
-    "gpu": "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type",
-    "node count": "--nodes",
-    "more processors": "--nodes, launcher.cpus, launcher.partition",
-    "node configuration": "--nodes, --gpus, launcher.gpu_type, cpus, memory, partition",
-    "qos": "launcher.extra.qos",
-    "limit": "fewer jobs at once, or launcher.extra.qos",
-    "unrecognized option": "launcher.extra, or launcher.forbidden, the list of flags that this site does not take",
-    "reservation": "launcher.extra.reservation",
-    "not found": "",
-    "no answer": "look by `squeue --me` whether it is there all the same",
-}
+from vmsbench.errors import UserError
+from vmsbench.launch.allocation import Allocation
+from vmsbench.launch.environment import LAUNCHER, NOTICE
+from vmsbench.launch.launcher import (
+    AS_SET,
+    POLL,
+    JobRequest,
+    JobResources,
+    JobStatus,
+    Launcher,
+    Refused,
+    Unsupported,
+)
+from vmsbench.launch.pickled import check_importable
+from vmsbench.launch.slurm.allocation import allocation, on_login_node, scrubbed, step
+from vmsbench.launch.slurm.background import cancel_process, process_status
+from vmsbench.launch.slurm.commands import call
+from vmsbench.launch.slurm.flags import GPU_FLAGS, check, memory_flags, seconds_of, site_flags, size_flags
+from vmsbench.launch.slurm.refusals import refusal
+from vmsbench.launch.slurm.status import details, job_status
+from vmsbench.launch.slurm.submitted import Resumable, SubmittedJob
+from vmsbench.versions import PUBLIC
 
 
 @final
-class Slurm(Launcher):
+class SlurmLauncher(Launcher):
     """Submits to Slurm with sbatch and returns at once. The function runs once, on the first of the job's nodes.
 
     shape       of a sweep: allocation, one job of `nodes` nodes; elastic, a small job that drives and `nodes` jobs of
@@ -91,60 +81,28 @@ class Slurm(Launcher):
         name: str = "vmsbench",
         cluster: Literal["slurm", "local"] = "slurm",
     ) -> None:
-        if cluster not in ("slurm", "local"):
-            raise ConfigurationError(f"launcher.cluster is slurm or local, not {cluster!r}")
-        for setting, value, least in (("nodes", nodes, 1), ("gpus", gpus, 0), ("cpus", cpus, 1), ("notice", notice, 1)):
-            if value < least:
-                raise ConfigurationError(f"launcher.{setting} is {value}; it must be at least {least}")
-        for setting, word, valid in (
-            ("gpu_form", gpu_form, FORMS),
-            ("memory_form", memory_form, MEMORY),
-            ("shape", shape, SHAPES),
-        ):
-            if word not in valid:
-                raise ConfigurationError(f"launcher.{setting} is {word}; it must be one of {', '.join(valid)}")
-        if not re.fullmatch(r"[1-9]\d*|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}", str(time)):
-            raise ConfigurationError(f"launcher.time is {time}; write it as 90 (minutes), 8:00:00 or 1-12")
-        if seconds_of(str(time)) <= notice + EARLY:
-            raise ConfigurationError(
-                f"launcher.time {time} leaves no time to train: a job saves {notice} s before its end, and Slurm may "
-                f"say so {EARLY} s too early; ask for more by --time, or for less notice (launcher.notice)"
-            )
-        self._cluster, self._folder = cluster, Path(folder).resolve()
-        self.poll, self.gpus, self.cpus, self.nodes, self.elastic = poll, gpus, cpus, nodes, shape == "elastic"
-        self.hours, self.time = (seconds_of(str(time)) - notice) / 3600, time
-        self._forbidden, self._name, self._notice, self._setup = list(forbidden), name, notice, list(setup)
-        self.form, self._type = gpu_form, gpu_type
-        named = f"{gpu_type}:{gpus}" if gpu_type else str(gpus)
-        each = memory and {"mem": memory, "mem-per-cpu": memory / cpus, "none": None}[memory_form]
-        self._flags: dict[str, Any] = {
-            "nodes": nodes,
-            "ntasks-per-node": 1,
-            "cpus-per-task": cpus,
-            "time": time,
-            memory_form: each and f"{round(each * 1024)}M",
-            "partition": partition,
-            "account": account,
-            "exclude": ",".join(exclude) or None,
-            "requeue" if requeue else "no-requeue": True,
-            "signal": f"B:USR1@{notice}",
-        }
-        if gpus:
-            self._flags[gpu_form] = {"gres": f"gpu:{named}", "gpus": self.gpu_total(nodes)}.get(gpu_form, named)
-        self._flags.pop("none", None)
-        self._flags |= dict(extra or {})
+        check({key: value for key, value in locals().items() if key != "self"})
+        self.poll, self.elastic = poll, shape == "elastic"
+        self._local, self._folder = cluster == "local", Path(folder).resolve()
+        self._forbidden, self._name = list(forbidden), name
+        self._resources = JobResources(nodes, cpus, gpus, str(time), (seconds_of(str(time)) - notice) / 3600, memory)
+        self._gpu_form, self._gpu_type, self._memory_form = gpu_form, gpu_type, memory_form
+        self._extra = dict(extra or {})
+        self._site = site_flags(
+            time=time, partition=partition, account=account, exclude=exclude, requeue=requeue, notice=notice
+        )
+        self._environment = {NOTICE: str(notice), LAUNCHER: PUBLIC["Slurm launcher"]}
+        self._setup = list(setup)
 
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Job:
-        return self.send({}, {}, function, *arguments)
+    @property
+    def resources(self) -> JobResources:
+        return self._resources
 
-    def send(
-        self, flags: Mapping[str, Any], environment: Mapping[str, str], function: Callable[..., Any], *arguments: Any
-    ) -> "Submitted":
-        """`submit`, with flags and an environment of this job's own; a flag of None is left out."""
+    def submit(self, function: Callable[..., Any], *arguments: Any, request: JobRequest = AS_SET) -> SubmittedJob:
         check_importable(function)
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-        executor = self._executor(flags, environment)
+        executor = self._executor(request)
         try:
             job = executor.submit(Resumable(function), *arguments)
         except (Refused, FailedJobError, FailedSubmissionError) as error:
@@ -152,31 +110,80 @@ class Slurm(Launcher):
             raise refusal(error) from error
         except OSError as error:
             raise UserError(f"cannot write to launcher.folder {self._folder}: {error}") from error
-        return Submitted(job, self._cluster)
+        return SubmittedJob(job, "kill" if self._local else "scancel")
 
-    def gpu_total(self, nodes: int) -> str:
-        """The GPUs of so many nodes, as sbatch's --gpus takes them."""
-        return f"{self._type}:{self.gpus * nodes}" if self._type else str(self.gpus * nodes)
-
-    def script(self, command: str | None = None) -> str:
-        """The batch script that `submit` would hand over, for people to read; or one with another command."""
-        return str(self._executor({}, {}).text(command))
+    def script(self, command: Sequence[str] | None = None) -> str:
+        if self._local:
+            return f"#!/bin/bash\n{shlex.join(command or ['true'])}\n"
+        return str(self._executor(AS_SET).text(shlex.join(command) if command else None))
 
     def check(self) -> str:
-        """What sbatch says to such a job without taking it: when it would begin. Raises UserError where it refuses."""
+        if self._local:
+            return "launcher.cluster=local runs it in a process of this machine"
         with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
-            file.write(self.script("true"))
+            file.write(self.script(["true"]))
             file.flush()
             try:
                 return call("sbatch", "--test-only", file.name, environment=scrubbed(), loud=True)
             except Refused as error:
                 raise refusal(error) from error
 
-    def _executor(self, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
+    def status(self, job: str) -> JobStatus:
+        return process_status(self._folder, job) if self._local else job_status(job)
+
+    def cancel(self, *jobs: str) -> None:
+        if self._local:
+            for job in jobs:
+                cancel_process(self._folder, job)
+        elif jobs:
+            call("scancel", *jobs)
+
+    def logs(self, job: str) -> Path | None:
+        log = self._folder / f"{job}_0_log.out"
+        if self._local or log.exists():
+            return log if log.exists() else None
+        named = details(job).get("StdOut")
+        return Path(named) if named else None
+
+    def requeue(self, job: str) -> None:
+        self._needs_slurm("put back into a queue")
+        call("scontrol", "requeue", job)
+
+    def interrupt(self, job: str) -> None:
+        self._needs_slurm("signalled")
+        call("scancel", "--batch", "--signal=USR1", job)
+
+    def run_inside(self, job: str, node: str, command: Sequence[str]) -> None:
+        self._needs_slurm("entered")
+        call(*step(node, job), *command, environment=scrubbed())
+
+    @classmethod
+    def allocation(cls) -> Allocation | None:
+        return allocation(PUBLIC["Slurm launcher"])
+
+    @classmethod
+    def on_login_node(cls) -> bool:
+        return on_login_node()
+
+    def _needs_slurm(self, what: str) -> None:
+        if self._local:
+            raise Unsupported(f"a job of launcher.cluster=local cannot be {what}")
+
+    def _flags(self, request: JobRequest) -> dict[str, Any]:
+        """sbatch's flags by their long names; `extra` wins, except over what this one request asks for."""
+        size = request.size(self._resources)
+        flags = size_flags(size, self._gpu_form, self._gpu_type)
+        flags |= memory_flags(self._resources, self._memory_form) | self._site
+        flags |= {name: value for name, value in self._extra.items() if request.gpus != 0 or name not in GPU_FLAGS}
+        if request.after is not None:
+            flags["dependency"] = f"after:{request.after}"
+        return {name: value for name, value in flags.items() if value is not None}
+
+    def _executor(self, request: JobRequest) -> Any:
         import submitit
 
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every poll where there is no accounting
-        if self._cluster == "local":
+        if self._local:
             local = submitit.AutoExecutor(folder=self._folder, cluster="local")
             local.update_parameters(timeout_min=60, stderr_to_stdout=True)
             return local
@@ -185,102 +192,21 @@ class Slurm(Launcher):
                 raise UserError(f"{command} not found: run this on a cluster's login node, or drop launcher=slurm")
         from vmsbench.launch.slurm.submission import Executor
 
+        self._make_folder()
+        executor = Executor(self._folder, self._forbidden)
+        exported = {**self._environment, **request.environment}
+        executor.update_parameters(
+            job_name=self._name,
+            stderr_to_stdout=True,
+            use_srun=False,
+            setup=[*(f"export {name}={value}" for name, value in exported.items()), *self._setup],
+            additional_parameters=self._flags(request),
+        )
+        return executor
+
+    def _make_folder(self) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self._folder).close()
         except OSError as error:
             raise UserError(f"cannot write to launcher.folder {self._folder}: {error.strerror}") from error
-        executor = Executor(self._folder, self._forbidden)
-        told = {"VMSBENCH_NOTICE": str(self._notice), **environment}
-        executor.update_parameters(
-            job_name=self._name,
-            stderr_to_stdout=True,
-            use_srun=False,
-            setup=[*(f"export {name}={value}" for name, value in told.items()), *self._setup],
-            additional_parameters={k: v for k, v in {**self._flags, **flags}.items() if v is not None},
-        )
-        return executor
-
-
-def refusal(error: Exception) -> UserError:
-    """Slurm's own words, and the setting to change."""
-    words = " ".join(line.removeprefix("sbatch: ").strip() for line in str(error).splitlines() if line.strip())
-    mend = next((hint for sign, hint in HINTS.items() if sign in words.lower()), MEND)
-    return UserError(f"sbatch refused the job: {words}" + (f"  (to change: {mend})" if mend else ""))
-
-
-@final
-class Submitted(Job):
-    """A job in submitit's hands."""
-
-    def __init__(self, job: "submitit.Job[Any]", cluster: str) -> None:
-        self._job, self._cluster = job, cluster
-
-    @property
-    def description(self) -> str:
-        cancel = "scancel" if self._cluster == "slurm" else "kill"
-        return f"job {self._job.job_id}, log {self.log}, cancel with: {cancel} {self._job.job_id}"
-
-    @property
-    def number(self) -> str:
-        return str(self._job.job_id)
-
-    @property
-    def log(self) -> Path:
-        return Path(self._job.paths.stdout)
-
-    def wait(self) -> None:
-        self._job.wait()
-
-    def result(self) -> Any:
-        from submitit.core.utils import UncompletedJobError
-
-        first = self._job.task(0)
-        try:
-            error = first.exception()
-        except UncompletedJobError as vanished:
-            error = vanished
-        if error is not None:
-            told = str(error).partition("You can check full logs")[
-                0
-            ]  # the function's traceback, then submitit's advice
-            words = [line.strip() for line in told.splitlines() if line.strip("- \t")] or [repr(error)]
-            raise JobError(f"job {self._job.job_id} failed (log {self.log}): {words[-1]}") from error
-        return first.result()
-
-
-@final
-class Resumable:
-    """A function that submitit may begin again, with its first arguments, where its time was up."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def checkpoint(self, *arguments: Any) -> "submitit.helpers.DelayedSubmission":
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self, *arguments)
-
-
-def check_importable(function: Callable[..., Any]) -> None:
-    """Refuse what the job could not find by its name: lambdas, inner functions, functions of a script."""
-    while isinstance(function, partial):
-        function = function.func
-    thing: Any = function if hasattr(function, "__qualname__") else type(function)
-    path = f"{thing.__module__}.{thing.__qualname__}"
-    if thing.__module__ == "__main__" or "<" in thing.__qualname__:
-        raise UserError(f"{path} cannot be imported inside a job: move it to the top level of a module")
-    importlib.import_module(thing.__module__)
-
-
-def seconds_of(time: str) -> int:
-    """A time as Slurm reads it: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]."""
-    days, dash, rest = time.rpartition("-")
-    parts = [int(part) for part in rest.split(":")]
-    if not dash:
-        parts = [0, *parts] if len(parts) == 2 else [0, parts[0], 0] if len(parts) == 1 else parts
-    hours, minutes, seconds = (*parts, 0, 0)[:3]
-    return int(days or 0) * 86_400 + hours * 3_600 + minutes * 60 + seconds

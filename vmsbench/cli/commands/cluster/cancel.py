@@ -20,8 +20,8 @@ def cancel(
 
 
 def cancel_jobs(name: str, runs: Path) -> None:
-    from vmsbench.launch.slurm.jobs import cancel
+    from vmsbench.launch.job_log import cancel
 
     folder = submitted(name, runs)
     ended = cancel(folder)
-    print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: no job of it is left in Slurm")
+    print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: no job of it is left")

@@ -18,7 +18,8 @@ from vmsbench.cli.options import ConfigDir, Gpus, Hours, Json, Nodes, OnLogin, O
 from vmsbench.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from vmsbench.launch.fault_test import FaultResult, FaultTarget
+    from vmsbench.launch.drill.fault_test import FaultResult
+    from vmsbench.launch.drill.faults import FaultTarget
     from vmsbench.launch.submit import RunOptions
 
 
@@ -61,25 +62,27 @@ def inject_faults(
     """
 
     from vmsbench.config.compose import compose
-    from vmsbench.launch.fault_test import FaultTest, InSlurm, Process
-    from vmsbench.launch.slurm.allocation import refuse_login_node
-    from vmsbench.launch.slurm.launcher import Slurm
+    from vmsbench.launch.allocation import refuse_login_node
+    from vmsbench.launch.drill.fault_test import FaultTest
+    from vmsbench.launch.drill.faults import JobTarget, ProcessTarget
     from vmsbench.launch.submit import launcher_of
 
     for override in overrides:
         if override.partition("=")[0].partition(".")[0] != "launcher":
             raise ConfigurationError(f"{override}: a drill takes launcher=slurm and launcher.*; its sweep is its own")
-    options = dataclasses.replace(options, time=options.time or (MINUTES if "launcher=slurm" in overrides else None))
-    launcher = launcher_of(compose("unet", overrides)["launcher"], overrides, runs / "drill", options)
+    settings = compose("unet", overrides)["launcher"]
+    if "time" in settings:
+        options = dataclasses.replace(options, time=options.time or MINUTES)
+    launcher = launcher_of(settings=settings, overrides=overrides, folder=runs / "drill", options=options)
     folder = runs / "drill" / time.strftime("%Y%m%d-%H%M%S")
-    if not isinstance(launcher, Slurm):
+    if launcher.in_process:
         refuse_login_node(options.allow_login_node)
-    begin: Callable[..., FaultTarget] = partial(InSlurm, launcher=launcher) if isinstance(launcher, Slurm) else Process
+    begin: Callable[..., FaultTarget] = ProcessTarget if launcher.in_process else partial(JobTarget, launcher=launcher)
     verdicts: list[FaultResult] = []
     for verdict in FaultTest(folder, begin, epochs, patience, tell).run():
         verdicts.append(verdict)
         if not as_json:
-            print(f"{WORDS[verdict.passed]}  {verdict.name:<8} {verdict.told}", flush=True)
+            print(f"{WORDS[verdict.passed]}  {verdict.name:<8} {verdict.message}", flush=True)
     passed = all(verdict.passed is not False for verdict in verdicts)
     if as_json:
         print(json.dumps({"passed": passed, "checks": [dataclasses.asdict(verdict) for verdict in verdicts]}))

@@ -11,7 +11,7 @@ import typer
 def job(command: Annotated[list[str], typer.Argument()]) -> None:
     """Run a vmsbench command inside a batch job.
 
-    It is stopped in time, and continued in the next job when this one's time is up.
+    It saves and stops before the job's time is up, and continues when the job begins again.
     """
     from vmsbench.launch.supervisor import supervise
 

@@ -15,7 +15,7 @@ from vmsbench.errors import UserError, did_you_mean
 def logs(
     name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
     lines: Annotated[int, typer.Option(help="How many of the last lines.")] = 40,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until its job is over.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log until its job is over.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
     """The last lines of what a sweep's jobs wrote."""
@@ -35,15 +35,15 @@ def submitted(name: str, runs: Path) -> Path:
 def logs_of(folder: Path) -> dict[str, Path]:
     """The log of each job, by its number, in the order of submission."""
 
-    from vmsbench.launch.slurm.jobs import notes
+    from vmsbench.launch.job_log import notes
 
     return {str(line["job"]): Path(line["log"]) for line in notes(folder) if line.get("log") and "job" in line}
 
 
 def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
-    from vmsbench.launch.slurm.commands import POLL
-    from vmsbench.launch.slurm.jobs import job_statuses, leading_jobs
-    from vmsbench.launch.submit import follow
+    from vmsbench.launch.follow import follow
+    from vmsbench.launch.job_log import job_statuses, launcher_of_job, leading_jobs
+    from vmsbench.launch.launcher import POLL
 
     folder = submitted(name, runs)
     logs = logs_of(folder)
@@ -58,4 +58,5 @@ def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
         print("".join(last), end="", flush=True)
     if go_on:
         job, log = [(job, there[job]) for job in leading_jobs(folder) if job in there][-1]
-        follow(job, log, folder, POLL, shown=log.stat().st_size)
+        launcher = launcher_of_job(folder, job)
+        follow(job, log, folder, launcher.poll if launcher else POLL, shown=log.stat().st_size)

@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Train one configuration, and score it on the validation pairs. The same command continues it."""
     from vmsbench.api.training import training_settings
-    from vmsbench.launch.slurm.allocation import refuse_login_node
+    from vmsbench.launch.allocation import refuse_login_node
 
     settings = training_settings(exp, overrides or [], epochs, seed, last)
     refuse_login_node(allow_login_node)

@@ -21,7 +21,7 @@ from vmsbench.files import plain
 from vmsbench.store.sweeps import sweep_named
 
 if TYPE_CHECKING:
-    from vmsbench.launch.slurm.jobs import JobStatus
+    from vmsbench.launch.launcher import JobStatus
     from vmsbench.sweep.status import Status
 
 
@@ -50,7 +50,7 @@ NOT_BEGUN = "not begun"  # its job waits, or ended before the sweep
 def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> None:
     """Print how a sweep stands, or all of them; with `watch` again and again until it is over or Ctrl-C."""
 
-    from vmsbench.launch.slurm.commands import POLL
+    from vmsbench.launch.launcher import POLL
 
     there = sorted({file.parent for kind in ("sweep.json", "jobs.jsonl") for file in runs.glob(f"*/{kind}")})
     if not there and not name:
@@ -148,14 +148,14 @@ def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:
 
 
 def ending_of(jobs: list[JobStatus]) -> str | None:
-    """How Slurm ended the jobs of a sweep, where all are over and the last one did not complete."""
-    if not jobs or not all(one.over for one in jobs) or jobs[-1].state == "COMPLETED":
+    """How the cluster ended the jobs of a sweep, where all are over and the last one did not complete."""
+    if not jobs or not all(one.over for one in jobs) or jobs[-1].phase == "completed":
         return None
     return f"{jobs[-1].state}: {jobs[-1].reason}"
 
 
 def jobs_seen(folder: Path) -> list[JobStatus]:
-    """What Slurm says of a sweep's jobs; nothing where it has none."""
-    from vmsbench.launch.slurm.jobs import job_statuses, jobs_of
+    """What the cluster says of a sweep's jobs; nothing where it has none."""
+    from vmsbench.launch.job_log import job_statuses, jobs_of
 
     return job_statuses(folder) if jobs_of(folder) else []

@@ -93,16 +93,15 @@ def show_plan(
 
     import torch
 
-    from vmsbench.launch.slurm.allocation import login_node
-    from vmsbench.launch.slurm.launcher import Slurm
+    from vmsbench.launch.allocation import login_node
     from vmsbench.launch.submit import launcher_of
     from vmsbench.ray_backend.driver import Slots
     from vmsbench.ray_backend.resources import slots_for
     from vmsbench.sweep.budget import read_budget
     from vmsbench.sweep.plan import plan
 
-    launcher = launcher_of(settings["launcher"], overrides, runs / name, run_options)
-    job = launcher if isinstance(launcher, Slurm) else None
+    launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=runs / name, options=run_options)
+    job = launcher.resources
     share = settings["slots"]
     if job:
         slots = Slots(job.cpus, job.gpus, share["cpus"], share["gpus"] * bool(job.gpus), job.nodes)
@@ -116,7 +115,7 @@ def show_plan(
     budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial)
     jobs = math.ceil(found.cost.clock / job.hours) if job and found.cost else None
     if as_json:
-        asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": str(job.time)}
+        asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": job.time}
         share_of = {"cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial}
         told = dataclasses.asdict(found) | {"trial": share_of, "job": asked, "jobs": jobs, "budget": settings["budget"]}
         print(json.dumps({"name": name} | plain(told)))
@@ -125,7 +124,7 @@ def show_plan(
     if job:
         each = f"{job.nodes} nodes of {job.gpus} GPUs and {job.cpus} cores, {job.time}"
         over = "" if jobs is None else f"; the sweep fills {jobs} of such length, one after the other"
-        print("\n".join(entry("Slurm", f"a job of {each}{over}")))
+        print("\n".join(entry("job", f"a job of {each}{over}")))
 
 
 def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget: Budget) -> list[str]:

@@ -155,7 +155,7 @@ def mlflow_answers(runs: Path) -> Iterator[Finding]:
 
 
 def slurm() -> Iterator[Finding]:
-    from vmsbench.launch.slurm.allocation import allocation, login_node
+    from vmsbench.launch.allocation import allocation, login_node
     from vmsbench.launch.slurm.commands import ask
 
     if shutil.which("sbatch") is None:

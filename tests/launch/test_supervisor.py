@@ -1,245 +1,19 @@
-"""Launchers: every one of them really runs something. The batch scripts, with Slurm's commands played by small ones."""
+"""The supervisor and the batch scripts, with Slurm's commands and vmsbench itself played by small programs."""
 
-import inspect
 import os
 import re
-import shlex
 import signal
-import stat
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from vmsbench.config.instantiate import build
-from vmsbench.errors import ConfigurationError, UserError
-from vmsbench.launch.launcher import Job, Launcher
-from vmsbench.launch.local import LocalLauncher
-from vmsbench.launch.slurm.launcher import Resumable, Slurm
+from tests.support.commands import a_command
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "slurm").glob("sweep_*.sh"))
-
-
-def a_launcher(name: str, folder: Path) -> Launcher:
-    if name == "local":
-        return LocalLauncher()
-    return Slurm(gpus=0, cpus=1, time=10, folder=folder / "jobs", cluster="local")
-
-
-@pytest.fixture(params=["local", "submitit"])
-def launcher(request: pytest.FixtureRequest, tmp_path: Path) -> Launcher:
-    return a_launcher(request.param, tmp_path)
-
-
-# Every launcher. The functions are other modules' own, importable in any process.
-
-
-def test_every_launcher_returns_what_the_function_returns(launcher: Launcher) -> None:
-    job = launcher.submit(os.path.commonprefix, ["network.width", "network.depth"])
-    job.wait()
-    assert job.result() == "network."
-    assert job.result() == "network."
-
-
-def test_every_launcher_runs_a_partial(launcher: Launcher) -> None:
-    assert launcher.submit(partial(sorted, reverse=True), [1, 3, 2]).result() == [3, 2, 1]
-
-
-def test_every_launcher_hands_back_the_error_with_its_words(launcher: Launcher) -> None:
-    job = launcher.submit(int, "twelve")
-    job.wait()
-    with pytest.raises(Exception, match=r"invalid literal for int.*'twelve'"):
-        job.result()
-
-
-def test_every_launcher_describes_its_job_in_a_line(launcher: Launcher) -> None:
-    job = launcher.submit(len, "abc")
-    assert job.description
-    assert "\n" not in job.description
-    job.wait()
-
-
-@pytest.mark.parametrize("option", sorted((ROOT / "conf" / "launcher").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_option_names_all_settings_and_builds(option: Path) -> None:
-    from omegaconf import OmegaConf
-
-    config: Any = OmegaConf.to_container(OmegaConf.load(option))
-    launcher = build(config)
-    assert isinstance(launcher, Launcher)
-    settings = set(inspect.signature(type(launcher)).parameters)
-    assert settings == set(config) - {"_target_"}
-
-
-# LocalLauncher
-
-
-def test_here_keeps_the_error_itself() -> None:
-    job: Job = LocalLauncher().submit(build, {"_target_": "vmsbench.no_such.Thing"})
-    with pytest.raises(ConfigurationError, match="no_such"):
-        job.result()
-
-
-# Slurm
-
-
-def a_command(folder: Path, name: str, script: str) -> None:
-    """A program called `name`, for a PATH that begins with `folder`."""
-    folder.mkdir(exist_ok=True)
-    path = folder / name
-    path.write_text(f"#!/bin/bash\n{script}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder at the head of PATH where sbatch and srun are, as on a login node."""
-    programs = tmp_path / "bin"
-    a_command(programs, "sbatch", f'cp "${{@: -1}}" {tmp_path}/submitted.sh; echo "4711;cluster"')
-    a_command(programs, "srun", "true")
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    return programs
-
-
-def test_a_job_asks_slurm_for_what_it_was_told(cluster: Path, tmp_path: Path) -> None:
-    launcher = Slurm(
-        nodes=2,
-        gpus=4,
-        cpus=16,
-        time="1:30:00",
-        memory=64,
-        partition="gpu",
-        account="me",
-        setup=["module load cuda"],
-        folder=tmp_path / "jobs",
-        extra={"qos": "long"},
-    )
-    job = launcher.submit(len, "abc")
-    script = (tmp_path / "submitted.sh").read_text()
-    for flag in (
-        "nodes=2",
-        "gpus-per-node=4",
-        "cpus-per-task=16",
-        "time=1:30:00",
-        "mem=65536M",
-        "partition=gpu",
-        "account=me",
-    ):
-        assert f"#SBATCH --{flag}\n" in script
-    for line in ("#SBATCH --qos=long", "#SBATCH --requeue", "#SBATCH --signal=B:USR1@120", "module load cuda"):
-        assert f"{line}\n" in script
-    assert script.index("module load cuda") < script.index("submitit.core._submit")
-    assert "4711" in job.description
-    assert f"{tmp_path}/jobs/4711_0_log.out" in job.description
-    assert job.description.endswith("scancel 4711")
-
-
-def test_the_signal_that_slurm_sends_to_the_batch_script_reaches_the_command(cluster: Path, tmp_path: Path) -> None:
-    waits = f"trap 'exit 7' USR1; touch {tmp_path}/ready; while :; do sleep 0.01; done"
-    script = Slurm(folder=tmp_path / "jobs").script(shlex.join(["bash", "-c", waits]))
-    job = subprocess.Popen(["bash", "-c", script])
-    while not (tmp_path / "ready").exists():
-        time.sleep(0.01)
-    job.send_signal(signal.SIGUSR1)
-    assert job.wait(10) == 7
-
-
-def test_a_job_asks_for_nothing_it_was_not_told(cluster: Path, tmp_path: Path) -> None:
-    Slurm(gpus=0, folder=tmp_path / "jobs").submit(len, "abc")
-    script = (tmp_path / "submitted.sh").read_text()
-    for flag in ("gpu", "gres", "partition", "account", "mem", "qos", "constraint"):
-        assert f"#SBATCH --{flag}" not in script
-    assert "wckey" not in script
-
-
-def test_a_refusal_is_in_slurms_own_words(cluster: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    words = "sbatch: error: invalid partition specified: gppu"
-    a_command(cluster, "sbatch", f"echo '{words}' >&2; echo 'sbatch: error: Batch job submission failed' >&2; exit 1")
-    with pytest.raises(UserError, match=r"invalid partition specified: gppu.*launcher\.partition") as caught:
-        Slurm(partition="gppu", folder=tmp_path / "jobs").submit(len, "abc")
-    assert "\n" not in str(caught.value)
-    assert capfd.readouterr().err == ""
-
-
-@pytest.mark.parametrize(
-    ("form", "flag"),
-    [("gpus-per-node", "gpus-per-node=a100:2"), ("gres", "gres=gpu:a100:2"), ("gpus", "gpus=a100:6"), ("none", None)],
-)
-def test_gpus_are_asked_for_as_the_site_wants_it(form: str, flag: str | None, cluster: Path, tmp_path: Path) -> None:
-    script = Slurm(nodes=3, gpus=2, gpu_type="a100", gpu_form=form, folder=tmp_path).script()
-    asked = [line for line in script.splitlines() if line.startswith("#SBATCH --g")]
-    assert asked == ([f"#SBATCH --{flag}"] if flag else [])
-
-
-def test_what_a_site_forbids_is_left_out(cluster: Path, tmp_path: Path) -> None:
-    script = Slurm(
-        memory=8, cpus=4, memory_form="mem-per-cpu", forbidden=["requeue", "signal"], folder=tmp_path
-    ).script()
-    assert "#SBATCH --mem-per-cpu=2048M\n" in script
-    assert "requeue" not in script
-    assert "signal" not in script
-
-
-def test_an_error_that_passes_is_waited_for(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vmsbench.launch.slurm.commands.time.sleep", lambda seconds: None)
-    once = f"[ -e {tmp_path}/tried ] && {{ echo 12; exit; }}; touch {tmp_path}/tried"
-    a_command(cluster, "sbatch", f"{once}; echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1")
-    assert "job 12" in Slurm(folder=tmp_path / "jobs").submit(len, "abc").description
-
-
-def test_a_hanging_sbatch_is_given_up_and_leaves_nothing(
-    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vmsbench.launch.slurm.submission.PATIENCE", 0.2)
-    a_command(cluster, "sbatch", "exec sleep 60")
-    with pytest.raises(UserError, match=r"no answer within 0\.2 s.*squeue --me"):
-        Slurm(folder=tmp_path / "jobs").submit(len, "abc")
-    assert list((tmp_path / "jobs").iterdir()) == []
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
-def test_an_unwritable_log_folder_is_said_before_anything_is_submitted(cluster: Path, tmp_path: Path) -> None:
-    (tmp_path / "jobs").mkdir(mode=0o500)
-    with pytest.raises(UserError, match=r"launcher\.folder .*Permission denied"):
-        Slurm(folder=tmp_path / "jobs").submit(len, "abc")
-
-
-def test_an_sbatch_that_says_nothing_of_a_job_is_a_refusal(cluster: Path, tmp_path: Path) -> None:
-    a_command(cluster, "sbatch", "echo maintenance today")
-    with pytest.raises(UserError, match="maintenance today"):
-        Slurm(folder=tmp_path / "jobs").submit(len, "abc")
-
-
-def test_without_sbatch_it_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"sbatch not found: .*login node, or drop launcher=slurm"):
-        Slurm(folder=tmp_path / "jobs").submit(len, "abc")
-    assert not (tmp_path / "jobs").exists()
-
-
-def test_functions_that_a_job_could_not_import_are_refused(tmp_path: Path) -> None:
-    def inner() -> None: ...
-
-    for function in (inner, lambda: None, partial(inner)):
-        with pytest.raises(UserError, match="cannot be imported inside a job"):
-            a_launcher("submitit", tmp_path).submit(function)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"time": "soon"}, {"time": "3"}, {"cluster": "pbs"}], ids=str
-)
-def test_settings_that_no_cluster_takes_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        Slurm(**wrong)
-
-
-def test_a_job_whose_time_is_up_begins_again_with_the_same_arguments() -> None:
-    again = Resumable(sorted).checkpoint([2, 1])
-    assert again.function(*again.args, **again.kwargs) == [1, 2]
 
 
 # The batch scripts
@@ -290,10 +64,10 @@ class Node:
             "import sys; from vmsbench.launch.supervisor import supervise; "
             "sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
         )
-        told = {"SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+        env = {"SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
             [sys.executable, "-u", "-c", program, str(self.programs / "child"), "tune", "--exp", "gan", *arguments],
-            env=told | environment,
+            env=env | environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -319,8 +93,8 @@ def node(tmp_path: Path) -> Node:
 
 def leaves_unfinished(folder: Path) -> str:
     """A vmsbench that saves and leaves with 75 when it is signalled, however often."""
-    told = "trap 'echo saving >> said' USR1 TERM"
-    return f"cd {folder}; {told}; touch ready; while [ ! -e said ]; do sleep 0.01; done; sleep 0.1; exit 75"
+    trap = "trap 'echo saving >> said' USR1 TERM"
+    return f"cd {folder}; {trap}; touch ready; while [ ! -e said ]; do sleep 0.01; done; sleep 0.1; exit 75"
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -330,16 +104,16 @@ def test_every_script_passes_its_arguments_on(script: Path, tmp_path: Path) -> N
     spooled.write_text(script.read_text())
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "activate").write_text("echo activated\n")
-    told = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    env = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
     command = ["bash", spooled, "data.root=/a b", "searcher.rounds=2"]
-    said = subprocess.run(command, env=told, cwd="/", capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, check=True).stdout
     family = script.stem.removeprefix("sweep_")
     assert said == f"activated\n<job><tune><--exp><{family}><data.root=/a b><searcher.rounds=2>"
 
 
 def test_without_vmsbench_a_script_says_what_to_do(tmp_path: Path) -> None:
-    told = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(["bash", SCRIPTS[0]], env=told, capture_output=True, text=True)
+    env = {"SLURM_SUBMIT_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["bash", SCRIPTS[0]], env=env, capture_output=True, text=True)
     assert "make install" in done.stdout
     assert done.returncode == 127
 
@@ -373,6 +147,14 @@ def test_a_signal_is_passed_on_and_the_job_is_queued_again(sent: signal.Signals,
     assert (node.folder / "said").read_text() == "saving\n"
     assert node.requeued()
     assert job.returncode == 75
+
+
+def test_a_task_of_an_array_is_queued_again_alone(node: Node) -> None:
+    node.vmsbench("exit 75")
+    job = node.begin(SLURM_ARRAY_JOB_ID="12", SLURM_ARRAY_TASK_ID="3")
+    said, _ = job.communicate()
+    assert "job 12_3  restarts 0" in said
+    assert (node.folder / "asked").read_text() == "requeue 12_3\n"
 
 
 @pytest.mark.parametrize("state", ["COMPLETING", "CANCELLED"])
@@ -425,8 +207,8 @@ def test_what_dies_is_begun_again_until_it_gets_nowhere(node: Node) -> None:
 
 def test_what_dies_but_gets_further_is_begun_again(node: Node) -> None:
     journal = node.folder / "runs" / "gan" / "journal.jsonl"
-    told = """'{"event":"finished"}'"""
-    count = f"[ $1 = tune ] || exit 0; echo {told} >> {journal}; [ $(wc -l < {journal}) -ge 6 ] && exit 0"
+    line = """'{"event":"finished"}'"""
+    count = f"[ $1 = tune ] || exit 0; echo {line} >> {journal}; [ $(wc -l < {journal}) -ge 6 ] && exit 0"
     node.vmsbench(f"{count}; kill -9 $$")
     job = node.begin()
     said, _ = job.communicate()

@@ -1,0 +1,192 @@
+"""Launchers: local, and Slurm with its commands played by small programs; contracts are in tests/contracts."""
+
+import inspect
+import os
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import a_command
+from vmsbench.config.instantiate import build
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.launch.launcher import Job, Launcher
+from vmsbench.launch.local import LocalLauncher
+from vmsbench.launch.slurm.launcher import SlurmLauncher
+from vmsbench.launch.slurm.submitted import Resumable
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("option", sorted((ROOT / "conf" / "launcher").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_option_names_all_settings_and_builds(option: Path) -> None:
+    from omegaconf import OmegaConf
+
+    config: Any = OmegaConf.to_container(OmegaConf.load(option))
+    launcher = build(config)
+    assert isinstance(launcher, Launcher)
+    settings = set(inspect.signature(type(launcher)).parameters)
+    assert settings == set(config) - {"_target_"}
+
+
+# LocalLauncher
+
+
+def test_the_local_launcher_keeps_the_error_itself() -> None:
+    job: Job = LocalLauncher().submit(build, {"_target_": "vmsbench.no_such.Thing"})
+    with pytest.raises(ConfigurationError, match="no_such"):
+        job.result()
+
+
+# Slurm
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder at the head of PATH where sbatch and srun are, as on a login node."""
+    programs = tmp_path / "bin"
+    a_command(programs, "sbatch", f'cp "${{@: -1}}" {tmp_path}/submitted.sh; echo "4711;cluster"')
+    a_command(programs, "srun", "true")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return programs
+
+
+def test_a_job_asks_slurm_for_what_its_settings_say(cluster: Path, tmp_path: Path) -> None:
+    launcher = SlurmLauncher(
+        nodes=2,
+        gpus=4,
+        cpus=16,
+        time="1:30:00",
+        memory=64,
+        partition="gpu",
+        account="me",
+        setup=["module load cuda"],
+        folder=tmp_path / "jobs",
+        extra={"qos": "long"},
+    )
+    job = launcher.submit(len, "abc")
+    script = (tmp_path / "submitted.sh").read_text()
+    for flag in (
+        "nodes=2",
+        "gpus-per-node=4",
+        "cpus-per-task=16",
+        "time=1:30:00",
+        "mem=65536M",
+        "partition=gpu",
+        "account=me",
+    ):
+        assert f"#SBATCH --{flag}\n" in script
+    for line in ("#SBATCH --qos=long", "#SBATCH --requeue", "#SBATCH --signal=B:USR1@120", "module load cuda"):
+        assert f"{line}\n" in script
+    assert script.index("module load cuda") < script.index("submitit.core._submit")
+    assert "4711" in job.description
+    assert f"{tmp_path}/jobs/4711_0_log.out" in job.description
+    assert job.description.endswith("scancel 4711")
+
+
+def test_the_signal_that_slurm_sends_to_the_batch_script_reaches_the_command(cluster: Path, tmp_path: Path) -> None:
+    waits = f"trap 'exit 7' USR1; touch {tmp_path}/ready; while :; do sleep 0.01; done"
+    script = SlurmLauncher(folder=tmp_path / "jobs").script(["bash", "-c", waits])
+    job = subprocess.Popen(["bash", "-c", script])
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait(10) == 7
+
+
+def test_a_job_asks_for_nothing_else(cluster: Path, tmp_path: Path) -> None:
+    SlurmLauncher(gpus=0, folder=tmp_path / "jobs").submit(len, "abc")
+    script = (tmp_path / "submitted.sh").read_text()
+    for flag in ("gpu", "gres", "partition", "account", "mem", "qos", "constraint"):
+        assert f"#SBATCH --{flag}" not in script
+    assert "wckey" not in script
+
+
+def test_a_refusal_is_in_slurms_own_words(cluster: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = "sbatch: error: invalid partition specified: gppu"
+    a_command(cluster, "sbatch", f"echo '{words}' >&2; echo 'sbatch: error: Batch job submission failed' >&2; exit 1")
+    with pytest.raises(UserError, match=r"invalid partition specified: gppu.*launcher\.partition") as caught:
+        SlurmLauncher(partition="gppu", folder=tmp_path / "jobs").submit(len, "abc")
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("form", "flag"),
+    [("gpus-per-node", "gpus-per-node=a100:2"), ("gres", "gres=gpu:a100:2"), ("gpus", "gpus=a100:6"), ("none", None)],
+)
+def test_gpus_are_asked_for_as_the_site_wants_it(form: str, flag: str | None, cluster: Path, tmp_path: Path) -> None:
+    script = SlurmLauncher(nodes=3, gpus=2, gpu_type="a100", gpu_form=form, folder=tmp_path).script()
+    asked = [line for line in script.splitlines() if line.startswith("#SBATCH --g")]
+    assert asked == ([f"#SBATCH --{flag}"] if flag else [])
+
+
+def test_what_a_site_forbids_is_left_out(cluster: Path, tmp_path: Path) -> None:
+    script = SlurmLauncher(
+        memory=8, cpus=4, memory_form="mem-per-cpu", forbidden=["requeue", "signal"], folder=tmp_path
+    ).script()
+    assert "#SBATCH --mem-per-cpu=2048M\n" in script
+    assert "requeue" not in script
+    assert "signal" not in script
+
+
+def test_an_error_that_passes_is_waited_for(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmsbench.launch.slurm.commands.time.sleep", lambda seconds: None)
+    once = f"[ -e {tmp_path}/tried ] && {{ echo 12; exit; }}; touch {tmp_path}/tried"
+    a_command(cluster, "sbatch", f"{once}; echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1")
+    assert "job 12" in SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc").description
+
+
+def test_a_hanging_sbatch_is_given_up_and_leaves_nothing(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmsbench.launch.slurm.submission.PATIENCE", 0.2)
+    a_command(cluster, "sbatch", "exec sleep 60")
+    with pytest.raises(UserError, match=r"no answer within 0\.2 s.*squeue --me"):
+        SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+    assert list((tmp_path / "jobs").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+def test_an_unwritable_log_folder_is_said_before_anything_is_submitted(cluster: Path, tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir(mode=0o500)
+    with pytest.raises(UserError, match=r"launcher\.folder .*Permission denied"):
+        SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+
+
+def test_an_sbatch_that_says_nothing_of_a_job_is_a_refusal(cluster: Path, tmp_path: Path) -> None:
+    a_command(cluster, "sbatch", "echo maintenance today")
+    with pytest.raises(UserError, match="maintenance today"):
+        SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+
+
+def test_without_sbatch_it_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"sbatch not found: .*login node, or drop launcher=slurm"):
+        SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_functions_that_a_job_could_not_import_are_refused(tmp_path: Path) -> None:
+    def inner() -> None: ...
+
+    for function in (inner, lambda: None, partial(inner)):
+        with pytest.raises(UserError, match="cannot be imported inside a job"):
+            SlurmLauncher(folder=tmp_path / "jobs", cluster="local").submit(function)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"time": "soon"}, {"time": "3"}, {"cluster": "pbs"}], ids=str
+)
+def test_settings_that_no_cluster_takes_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        SlurmLauncher(**wrong)
+
+
+def test_a_job_whose_time_is_up_begins_again_with_the_same_arguments() -> None:
+    again = Resumable(sorted).checkpoint([2, 1])
+    assert again.function(*again.args, **again.kwargs) == [1, 2]

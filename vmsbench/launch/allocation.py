@@ -1,0 +1,130 @@
+"""What a cluster gave to the job that this process is in; and whether this is a login node, where nobody trains."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmsbench.config.instantiate import find
+from vmsbench.config.plugins import option_files
+from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.launch.environment import LAUNCHER
+from vmsbench.processes import end_descendants
+
+if TYPE_CHECKING:
+    from vmsbench.launch.launcher import Launcher
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The resources of one job. As it stands it is that of a cluster whose jobs have one node each.
+
+    job       its number
+    restarts  how often it began again
+    nodes     their names, this one first
+    cpus      of this node that the job may use
+    gpus      of this node, by the names that CUDA takes: numbers, GPU-... or MIG-...
+    settings  of the launcher that answers for the job: {"_target_": ...}
+    deadline  when its time is up, in seconds since 1970; None where nobody knows
+    early     seconds by which the cluster may signal the end of the time too early
+    requeues  whether the cluster lets the job go back into the queue; else it submits its own continuation
+    log       the file that it writes to
+    """
+
+    job: str
+    restarts: int
+    nodes: tuple[str, ...]
+    cpus: int
+    gpus: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    deadline: float | None = None
+    early: float = 0.0
+    requeues: bool = True
+    log: str | None = None
+
+    @property
+    def other_nodes(self) -> tuple[str, ...]:
+        return self.nodes[1:]
+
+    @property
+    def address(self) -> str:
+        """The address under which the cluster's other nodes reach this one."""
+        return socket.gethostbyname(socket.gethostname())
+
+    def begin_step(
+        self, node: str, command: Sequence[str], *, cpus: int, gpus: int, log: Path
+    ) -> "subprocess.Popen[bytes]":
+        """Begin a command on another node of the job. Close its standard input to let it end. Raises UserError."""
+        raise UserError(f"job {self.job} cannot begin anything on {node}: ask for one node")
+
+    def end_steps(self, patience: float) -> None:
+        """End all that this process began, on every node; steps on other nodes have `patience` seconds to end."""
+        end_descendants()
+
+    def lost(self, nodes: Sequence[str]) -> list[str]:
+        """Those of the nodes that the cluster has given up."""
+        return []
+
+    def submit_again(self, command: Sequence[str], folder: Path, exclude: Sequence[str]) -> str:
+        """Submit a job like this one, to begin after it with the same command; returns its number. Raises UserError.
+
+        command  of vmsbench
+        folder   of the sweep
+        exclude  nodes to leave out
+        """
+        raise UserError(f"job {self.job} cannot submit its own continuation")
+
+
+def allocation() -> Allocation | None:
+    """The job that this process is in; None outside of every cluster."""
+    return next((found for _, kind in launchers() if (found := kind.allocation()) is not None), None)
+
+
+def launchers() -> Iterator[tuple[str, "type[Launcher]"]]:
+    """The launchers that there are, by their names in conf/launcher; the one that began this job, where it is known."""
+    import yaml
+
+    named = os.environ.get(LAUNCHER)
+    if named:
+        yield named, find(named, "launcher")
+        return
+    for name, file in option_files("launcher").items():
+        with contextlib.suppress(ConfigurationError):
+            yield name, find(yaml.safe_load(file.read_text())["_target_"], "launcher")
+
+
+def login_node() -> str | None:
+    """The name of the launcher that submits from this machine, where this is a login node of its cluster."""
+    return next((name for name, kind in launchers() if kind.on_login_node()), None)
+
+
+def refuse_login_node(allowed: bool) -> None:
+    """Raises UserError on a cluster's login node, where nobody should train, unless the user allows it."""
+    if not allowed and (name := login_node()):
+        raise UserError(
+            f"this is a cluster's login node: launcher={name} submits the work; --allow-login-node runs it here"
+        )
+
+
+def bound_cpus() -> int:
+    """The CPUs that this process is bound to."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def visible_gpus() -> tuple[str, ...] | None:
+    """The GPUs that the environment names, by their names for CUDA; None where it names none."""
+    for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
+        if name in os.environ:
+            words = [word.strip() for word in os.environ[name].split(",")]
+            return tuple(word for word in words if word not in ("", "-1", "NoDevFiles"))
+    return None
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """A command that runs a module of vmsbench with this very Python."""
+    return [sys.executable, "-u", "-m", module, *arguments]

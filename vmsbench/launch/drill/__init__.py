@@ -1,0 +1,1 @@
+"""Faults injected into a toy sweep, to see that it recovers."""

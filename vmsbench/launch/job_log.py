@@ -1,0 +1,93 @@
+"""What a sweep's folder knows of its jobs: jobs.jsonl, a line for each that was submitted, began, ended.
+
+A line with `launcher` holds the settings of the launcher that answers for the job.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vmsbench.config.instantiate import build
+from vmsbench.files import append_line, read_lines
+from vmsbench.launch.launcher import Job, JobPhase, JobStatus, Launcher, unknown
+from vmsbench.store.lock import SILENCE
+
+FAILURES = 2  # of a node, after which it is left out
+
+
+def note(folder: Path, event: str, **facts: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    append_line(folder / "jobs.jsonl", {"event": event, "time": time.time(), **facts})
+
+
+def note_submitted(folder: Path, job: Job, launcher: Launcher, **facts: Any) -> None:
+    note(folder, "submitted", job=job.number, log=str(job.log), launcher=dict(launcher.settings), **facts)
+
+
+def notes(folder: Path) -> list[dict[str, Any]]:
+    return list(read_lines(folder / "jobs.jsonl"))
+
+
+def jobs_of(folder: Path) -> list[str]:
+    """The numbers of the sweep's jobs, as they were submitted or began."""
+    return list(dict.fromkeys(str(line["job"]) for line in notes(folder) if "job" in line))
+
+
+def leading_jobs(folder: Path) -> list[str]:
+    """The sweep's jobs but for those that only lend their nodes to another."""
+    lending = {str(line["job"]) for line in notes(folder) if "driver" in line}
+    return [job for job in jobs_of(folder) if job not in lending]
+
+
+def failing_nodes(folder: Path) -> list[str]:
+    """The nodes that failed under the sweep's jobs twice: the next submission leaves them out."""
+    failed = [line["node"] for line in notes(folder) if line["event"] == "node failed"]
+    return sorted({node for node in failed if failed.count(node) >= FAILURES})
+
+
+def launcher_of_job(folder: Path, job: str) -> Launcher | None:
+    """The launcher that answers for a job of the sweep; None where no line names one."""
+    named = [line["launcher"] for line in notes(folder) if str(line.get("job")) == job and line.get("launcher")]
+    if not named:
+        return None
+    launcher: Launcher = build(named[-1], "launcher")
+    return launcher
+
+
+def job_status(folder: Path, job: str) -> JobStatus:
+    """How a job of the sweep stands: what its launcher says, else whether the sweep's lock is touched."""
+    launcher = launcher_of_job(folder, job)
+    status = launcher.status(job) if launcher else unknown(job)
+    return status if status.phase != JobPhase.UNKNOWN else by_heartbeat(folder, job) or status
+
+
+def by_heartbeat(folder: Path, job: str) -> JobStatus | None:
+    lock = folder / "lock"
+    if lock.exists() and (silent := time.time() - lock.stat().st_mtime) < SILENCE:
+        return JobStatus(
+            job, JobPhase.RUNNING, "RUNNING", f"its sweep was touched {silent:.0f} s ago", source="heartbeat"
+        )
+    return None
+
+
+def job_statuses(folder: Path) -> list[JobStatus]:
+    """How the jobs of a sweep stand that matter: those that are not over, else the last that led it."""
+    ended = {str(line["job"]) for line in notes(folder) if line["event"] == "ended" and line["final"]}
+    asked = {job: job_status(folder, job) for job in jobs_of(folder) if job not in ended}
+    going = [one for one in asked.values() if not one.over]
+    return going or [asked.get(job) or job_status(folder, job) for job in leading_jobs(folder)[-1:]]
+
+
+def cancel(folder: Path, jobs: Sequence[str] | None = None) -> list[str]:
+    """Cancel jobs of a sweep (default: all that are not over); returns their numbers. They save before they leave.
+
+    Raises Refused with the cluster's words.
+    """
+    live = list(jobs) if jobs is not None else [job for job in jobs_of(folder) if not job_status(folder, job).over]
+    for job in live:
+        if launcher := launcher_of_job(folder, job):
+            launcher.cancel(job)
+    if live:
+        note(folder, "cancelled", jobs=live)
+    return live

@@ -1,0 +1,82 @@
+"""From the settings of launcher=slurm to sbatch's flags, and what is wrong with settings that no Slurm takes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vmsbench.errors import ConfigurationError
+from vmsbench.launch.launcher import JobResources
+from vmsbench.launch.slurm.allocation import EARLY
+
+CHOICES = {
+    "cluster": ("slurm", "local"),
+    "gpu_form": ("gpus-per-node", "gres", "gpus", "none"),
+    "memory_form": ("mem", "mem-per-cpu", "none"),
+    "shape": ("allocation", "elastic"),
+}
+GPU_FLAGS = ("gpus-per-node", "gres", "gpus")
+LEAST = {"nodes": 1, "gpus": 0, "cpus": 1, "notice": 1}
+TIME = r"[1-9]\d*|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}"
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError for a setting that no Slurm takes."""
+    for name, valid in CHOICES.items():
+        if settings[name] not in valid:
+            raise ConfigurationError(f"launcher.{name} is {settings[name]}; it must be one of {', '.join(valid)}")
+    for name, least in LEAST.items():
+        if settings[name] < least:
+            raise ConfigurationError(f"launcher.{name} is {settings[name]}; it must be at least {least}")
+    time, notice = str(settings["time"]), settings["notice"]
+    if not re.fullmatch(TIME, time):
+        raise ConfigurationError(f"launcher.time is {time}; write it as 90 (minutes), 8:00:00 or 1-12")
+    if seconds_of(time) <= notice + EARLY:
+        raise ConfigurationError(
+            f"launcher.time {time} leaves no time to train: a job saves {notice} s before its end, and Slurm may "
+            f"say so {EARLY:.0f} s too early; ask for more by --time, or for less notice (launcher.notice)"
+        )
+
+
+def size_flags(size: JobResources, gpu_form: str, gpu_type: str | None) -> dict[str, Any]:
+    """Nodes, CPUs and GPUs, in the form that the site wants."""
+    typed = f"{gpu_type}:" if gpu_type else ""
+    each = f"{typed}{size.gpus}"
+    forms = {"gpus-per-node": each, "gres": f"gpu:{each}", "gpus": f"{typed}{size.gpus * size.nodes}"}
+    asked = {gpu_form: forms[gpu_form]} if size.gpus and gpu_form in forms else {}
+    return {"nodes": size.nodes, "ntasks-per-node": 1, "cpus-per-task": size.cpus, **asked}
+
+
+def memory_flags(size: JobResources, memory_form: str) -> dict[str, Any]:
+    if size.memory is None or memory_form == "none":
+        return {}
+    gigabytes = size.memory / size.cpus if memory_form == "mem-per-cpu" else size.memory
+    return {memory_form: f"{round(gigabytes * 1024)}M"}
+
+
+def site_flags(
+    *,
+    time: str | int,
+    partition: str | None,
+    account: str | None,
+    exclude: Sequence[str],
+    requeue: bool,
+    notice: int,
+) -> dict[str, Any]:
+    return {
+        "time": time,
+        "partition": partition,
+        "account": account,
+        "exclude": ",".join(exclude) or None,
+        "requeue" if requeue else "no-requeue": True,
+        "signal": f"B:USR1@{notice}",
+    }
+
+
+def seconds_of(time: str) -> int:
+    """A time as Slurm reads it: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]."""
+    days, dash, rest = time.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if not dash:
+        parts = [0, *parts] if len(parts) == 2 else [0, parts[0], 0] if len(parts) == 1 else parts
+    hours, minutes, seconds = (*parts, 0, 0)[:3]
+    return int(days or 0) * 86_400 + hours * 3_600 + minutes * 60 + seconds

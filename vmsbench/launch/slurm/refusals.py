@@ -1,0 +1,32 @@
+"""Why sbatch refuses a job, and the setting that changes it."""
+
+from vmsbench.errors import UserError
+
+ALL = "launcher.partition, account, gpus, gpu_form, memory, time, extra, forbidden"
+GPUS = "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type"
+HINTS = {
+    "partition": "launcher.partition; `sinfo` lists what there is",
+    "account": "launcher.account; `sacctmgr show associations user=$USER` lists yours",
+    "time limit": "--time",
+    "timelimit": "--time",
+    "memory": "launcher.memory, launcher.memory_form",
+    "gres": GPUS,
+    "gpu": GPUS,
+    "node count": "--nodes",
+    "more processors": "--nodes, launcher.cpus, launcher.partition",
+    "node configuration": "--nodes, --gpus, launcher.gpu_type, cpus, memory, partition",
+    "qos": "launcher.extra.qos",
+    "limit": "fewer jobs at once, or launcher.extra.qos",
+    "unrecognized option": "launcher.extra, or launcher.forbidden, the list of flags that this site does not take",
+    "reservation": "launcher.extra.reservation",
+    "not found": "",
+    "no answer": "`squeue --me` shows whether it was submitted all the same",
+}
+"""The settings to change, by words in Slurm's own message."""
+
+
+def refusal(error: Exception) -> UserError:
+    """Slurm's own words, and the setting to change."""
+    words = " ".join(line.removeprefix("sbatch: ").strip() for line in str(error).splitlines() if line.strip())
+    hint = next((hint for sign, hint in HINTS.items() if sign in words.lower()), ALL)
+    return UserError(f"sbatch refused the job: {words}" + (f"  (to change: {hint})" if hint else ""))
