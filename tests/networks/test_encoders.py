@@ -9,7 +9,7 @@ from torch.nn import functional
 from torchvision.models import resnet18
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.networks.efficientnet import PACKAGES, EfficientNetLite, Package, lite, same
+from vmsbench.networks.efficientnet import PACKAGES, EfficientNetLite, Package, lite, pooled_features, same
 from vmsbench.networks.encoder import Encoder, NoEncoder, weights
 from vmsbench.networks.torchvision_encoder import Torchvision
 
@@ -59,6 +59,19 @@ def test_the_weights_see_what_is_in_a_picture(colour: int) -> None:
     logits = lite(encoder.file, encoder.package.sha256, picture.device).classify(picture[None])[0]
     orange, apple = logits[950], logits[948]
     assert (orange > apple) == (colour == 0)
+
+
+def test_pictures_as_numbers_do_not_depend_on_the_batch_and_name_the_same_things() -> None:
+    torch.manual_seed(0)
+    pictures = torch.rand(5, 3, 64, 64)
+    numbers = pooled_features(pictures, batch_size=2)
+    assert numbers.shape == (5, 1280) and pooled_features(pictures[:0]).shape == (0, 1280)
+    torch.testing.assert_close(numbers, pooled_features(pictures), atol=1e-3, rtol=1e-3)
+    large = functional.interpolate(pictures, size=(224, 224), mode="bilinear", antialias=True)
+    encoder = EfficientNetLite(0)
+    network = lite(encoder.file, encoder.package.sha256, pictures.device)
+    with torch.no_grad():
+        torch.testing.assert_close(functional.linear(numbers, *network.classes), network.classify(large))
 
 
 @pytest.mark.parametrize(("side", "kernel", "stride"), [(256, 3, 2), (255, 5, 2), (7, 3, 1), (8, 5, 2)])

@@ -88,6 +88,28 @@ class EfficientNetLite(Encoder):
         return lite(self.file, self.package.sha256, pictures.device)(pictures)
 
 
+@torch.inference_mode()
+def pooled_features(pictures: Tensor, version: int = 0, size: int = 224, batch_size: int = 32) -> Tensor:
+    """Whole pictures or maps as 1280 numbers each, N x 1280 float32 on their device, for N x 3 x S x S in [0, 1].
+
+    They are resized to `size` px, bilinearly; distances between such features (Frechet, kernel) compare sets of maps
+    where Inception's weights cannot be had. `PACKAGES[version]` says whose weights they are: name and SHA-256.
+
+    Raises ConfigurationError where the package with the weights is not installed, or holds other ones.
+    """
+    package = PACKAGES[version]
+    network = lite(package.path(), package.sha256, pictures.device)
+    parts = [network.pooled(enlarged(part.float(), size)) for part in pictures.split(batch_size)]
+    return torch.cat(parts) if parts else torch.empty(0, 1280, device=pictures.device)
+
+
+def enlarged(pictures: Tensor, size: int) -> Tensor:
+    """B x 3 x size x size, anti-aliased where that is smaller."""
+    if pictures.shape[-2:] == (size, size):
+        return pictures
+    return functional.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
+
+
 @cache
 def lite(file: Path, sha256: str, device: torch.device) -> "Lite":
     return Lite({name: value.to(device) for name, value in weights(file, sha256).items()})
@@ -144,10 +166,13 @@ class Lite:
             found[x.shape[-1]] = x
         return tuple(map_ for _, map_ in sorted(found.items(), reverse=True)[-3:])
 
+    def pooled(self, pictures: Tensor) -> Tensor:
+        """B x 1280: what it has seen in a whole picture, of which it names things."""
+        return functional.relu6(functional.conv2d(self(pictures)[-1], *self.head)).mean(dim=(2, 3))
+
     def classify(self, pictures: Tensor) -> Tensor:
         """B x 1000 logits: what the weights were made for, and by which they can be checked."""
-        last = functional.relu6(functional.conv2d(self(pictures)[-1], *self.head))
-        return functional.linear(last.mean(dim=(2, 3)), *self.classes)
+        return functional.linear(self.pooled(pictures), *self.classes)
 
 
 def folded(state: dict[str, Tensor], convolution: str, norm: str) -> Convolution:
