@@ -1,4 +1,4 @@
-"""What every model is: players that lower their losses in turn, and samples of the map an image may have."""
+"""The interface of every model: players that minimise their losses in turn, and samples of the map given an image."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ Losses = Iterator[tuple[str, dict[str, Tensor]]]
 
 
 class MakesNetwork(Protocol):
-    """A network but for what the model decides, such as `partial(UNet, width=32)`."""
+    """A network without the arguments that the model sets, such as `partial(UNet, width=32)`."""
 
     def __call__(
         self, inputs: int, outputs: int, size: int, timed: bool = False, features: Sequence[int] = (), noise: int = 0
@@ -29,8 +29,8 @@ class Model(nn.Module, ABC):
 
     network   the player that predicts, in every model; its weights may be averaged (EMA) for prediction
     random    whether the samples of one image differ
-    target    what is taught: the map, or its mean with the image
-    flip_tta  whether maps are predicted from the image and its mirror image, and averaged; doubles prediction's time
+    target    what the network is trained on: the map, or its mean with the image
+    flip_tta  whether predictions for the image and its mirror image are averaged; doubles the time of prediction
     sight     what networks see besides the image, and at which resolution they work
     size      of images and maps in pixels; `side`, of those that networks see
     """
@@ -51,11 +51,11 @@ class Model(nn.Module, ABC):
         self.register_buffer("known", sight.known(channels, self.side), persistent=sight.blind)
 
     def players(self) -> dict[str, nn.Module]:
-        """Who has weights to train, by name; each has an optimiser of its own."""
+        """The networks that are trained, by name; each has an optimiser of its own."""
         return {"network": self.network}
 
     def prepare(self, image: Tensor, label: Tensor, moments: Moments = ()) -> None:
-        """Look once, before training, at the training images (N x 3 x S x S) and maps (N x C x S x S).
+        """Take statistics, once before training, of the training images (N x 3 x S x S) and maps (N x C x S x S).
 
         moments   of the encoder's features of them, where there is an encoder
         """
@@ -71,10 +71,11 @@ class Model(nn.Module, ABC):
     def losses(self, image: Tensor, label: Tensor, features: Features = Features()) -> Losses:
         """Yield (player, {term: loss}) for B x 3 x S x S images and B x C x S x S maps.
 
-        features   what the encoder saw in the images; needed where there is one
-        Whoever asks updates that player with the sum of its terms before asking for the next; in validation nobody
-        is updated. Random draws come from torch's default generator of the images' device. The same batch may be
-        gone through several times, in parts; `on_step_end` is called once, after the last.
+        features   what the encoder sees in the images; needed where there is one
+
+        The caller updates that player with the sum of its terms before it takes the next; in validation no player is
+        updated. Random draws come from torch's default generator of the images' device. The same batch may be passed
+        several times, in parts; `on_step_end` is called once, after the last.
         """
         self.check(features)
         coded = self.target.code(image, label)
@@ -83,7 +84,7 @@ class Model(nn.Module, ABC):
     def sample(self, image: Tensor, count: int = 1, quick: bool = False, features: Features = Features()) -> Tensor:
         """`count` maps drawn for each image: B x count x C x S x S in [-1, 1]. Deterministic models repeat theirs.
 
-        `quick` samples may be worse and must be cheaper: they are for a look during training.
+        `quick` samples may be worse and must be cheaper: they are for validation during training.
         """
         self.check(features)
         coded = self._sample(resized(image, self.side), count, quick, features)
@@ -99,26 +100,26 @@ class Model(nn.Module, ABC):
             )
 
     def on_step_end(self) -> None:
-        """A batch was learned from."""
+        """Called after each training step."""
 
     def observations(self, losses: Mapping[str, float]) -> dict[str, float]:
-        """What an epoch's mean losses (by `player/term`) tell besides, for the history."""
+        """Further values for the history, derived from an epoch's mean losses (by `player/term`)."""
         return {}
 
     def diagnostics(self, losses: Mapping[str, float]) -> list[str]:
-        """What the same losses show to have gone wrong, in words."""
+        """Warnings about a training that fails, derived from the same losses."""
         return []
 
     def config_warnings(self) -> list[str]:
-        """What is unwise in the settings without being impossible, in words, each with a value that would do."""
+        """Warnings about settings that are valid but unwise, each with a value that works."""
         return []
 
     def info(self) -> dict[str, Any]:
-        """What follows from the settings and is worth knowing, for log and results."""
+        """Facts that follow from the settings, for log and results."""
         return dict(self.sight.encoder.info())
 
     def fit_statistics(self, coded: Tensor) -> None:
-        """Look once at what is to be taught, N x C x side x side."""
+        """Take statistics of the targets, N x C x side x side, once before training."""
 
     @abstractmethod
     def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
@@ -134,25 +135,26 @@ class Model(nn.Module, ABC):
         return resized(self._sample(resized(image, self.side), 1, False, features)[:, 0], self.size)
 
     def makes(self, network: MakesNetwork, inputs: int, outputs: int, **given: Any) -> nn.Module:
-        """A predicting network that sees `inputs` channels, and whatever `sight` gives besides."""
+        """A predicting network of `inputs` channels, and what `sight` adds."""
         return network(inputs + self.known.shape[1], outputs, self.side, **self.seen(), **given)
 
     def seen(self) -> dict[str, Any]:
-        """What else a network is constructed with where there is an encoder."""
+        """Further arguments of a network's constructor where there is an encoder."""
         return {"features": self.sight.encoder.channels} if self.sight.encoder.channels else {}
 
     def ask(self, stack: Tensor, features: Features, *time: Tensor, **told: Tensor) -> Tensor:
-        """What the network says of a stack of channels, B x C x side x side."""
+        """The network's prediction for a stack of channels, B x C x side x side."""
         if self.sight.blind:
             stack = torch.cat([stack, self.known.expand(len(stack), -1, -1, -1)], dim=1)
         return self.network(stack, *time, **through(features), **told)
 
     def _predict(self, stack: Tensor, features: Features, *time: Tensor) -> Tensor:
-        """What the network predicts; with `flip_tta` the mean of what it says of the stack and of its mirror image."""
+        """What the network predicts; with `flip_tta` the mean of its predictions for the stack and for its mirror
+        image."""
         seen = self.ask(stack, features, *time)
         return (seen + self.ask(stack.flip(-1), features.flip(), *time).flip(-1)) / 2 if self.flip_tta else seen
 
 
 def through(features: Features) -> dict[str, Any]:
-    """What else a network is called with where there is an encoder."""
+    """Further arguments of a network's call where there is an encoder."""
     return {"features": features.maps} if features.maps else {}

@@ -1,4 +1,4 @@
-"""What every network is: a map from images to images of the same height and width."""
+"""The interface of every network: images in, images of the same height and width out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ class Network(nn.Module, ABC):
     """An image-to-image map.
 
     Constructed as Network(inputs, outputs, size, timed=..., features=..., noise=..., **own settings): channels in and
-    out, the side of the square images in pixels, whether a time is given beside the image, the channels of an encoder's
-    maps at each stride, and how many numbers of noise. The model decides these six and gives the last three only where
-    there are such things; the configuration decides the rest, so every network works in every model.
+    out, the side of the square images in pixels, whether it also takes a time, the channels of an encoder's maps at
+    each stride, and how many numbers of noise. The model decides these six and gives the last three only where there
+    are such inputs; the configuration decides the rest, so every network works in every model.
     """
 
     time: TimeFeatures | None
