@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from vmsbench.data.decoding import read
+from vmsbench.data.decoding import eight_bits, read
 from vmsbench.data.rendering import render
-from vmsbench.data.sources.names import is_picture
+from vmsbench.data.sources.oddities import remarkable
+from vmsbench.data.sources.walking import walk
 from vmsbench.errors import UserError
 
 Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
@@ -25,13 +26,15 @@ Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
 class Read:
     """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels.
 
-    large   the same as the model's encoder looks at it, uint8, 3 x E x E; `pixels` where it has none
+    large   the same as the model's encoder sees it, uint8, 3 x E x E; `pixels` where it has no encoder
+    odd     what is odd about its file
     """
 
     pixels: Tensor
     width: int
     height: int
     large: Tensor
+    odd: tuple[str, ...] = ()
 
 
 Sizes = tuple[int, int]
@@ -39,7 +42,7 @@ Sizes = tuple[int, int]
 
 
 def together(read: Sequence[Read]) -> tuple[Tensor, Tensor]:
-    """The pixels of several pictures, N x 3 x S x S, and as the encoder looks at them, N x 3 x E x E."""
+    """The pixels of several pictures, N x 3 x S x S, and as the encoder sees them, N x 3 x E x E."""
     return torch.stack([picture.pixels for picture in read]), torch.stack([picture.large for picture in read])
 
 
@@ -81,7 +84,7 @@ def opened(pictures: Picture | Iterable[Picture], sizes: Sizes) -> tuple[list[tu
     UnreadableFile for a broken file.
     """
     if isinstance(pictures, str | Path) and Path(pictures).is_dir():
-        files = [file for file in sorted(Path(pictures).rglob("*")) if file.is_file() and is_picture(file.name)]
+        files = walk(Path(pictures)).files
         return [(str(file.relative_to(pictures)), seen(file, sizes)) for file in files], False
     if isinstance(pictures, str | Path | Image.Image) or getattr(pictures, "ndim", 4) <= 3:
         return [one(pictures, 0, sizes)], True
@@ -95,7 +98,7 @@ def one(picture: Any, place: int, sizes: Sizes) -> tuple[str, Read]:
         if not Path(picture).is_file():
             raise UserError(f"{picture} is not there: give a picture, or a folder of pictures")
         return Path(picture).name, seen(Path(picture), sizes)
-    image = picture if isinstance(picture, Image.Image) else of_array(picture)
+    image = eight_bits(picture, "PNG")[0] if isinstance(picture, Image.Image) else of_array(picture)
     small, large = (shrunk(image, size or sizes[0]) for size in sizes)
     return str(place), Read(small, image.width, image.height, large)
 
@@ -128,7 +131,7 @@ def seen(file: Path, sizes: Sizes) -> Read:
         torch.from_numpy((read(file, size) if size else picture).pixels.copy()).expand(3, -1, -1)
         for size in (0, sizes[1])
     )
-    return Read(pixels, picture.width, picture.height, large)
+    return Read(pixels, picture.width, picture.height, large, tuple(remarkable(picture.facts)))
 
 
 def resized(pixels: Tensor, width: int, height: int) -> Tensor:
