@@ -68,7 +68,7 @@ def test_a_model_predicts_pictures_of_every_kind_alike(trained: TrainingResult, 
     assert [m.name for m in model.predict(str(tmp_path / "photos"))] == ["a.png"]
     with pytest.raises(UserError, match="float64"):
         model.predict(pixels / 255)
-    with pytest.raises(UserError, match="is not there"):
+    with pytest.raises(UserError, match="does not exist"):
         model.predict(tmp_path / "b.png")
 
 

@@ -166,7 +166,7 @@ def test_an_sbatch_that_says_nothing_of_a_job_is_a_refusal(cluster: Path, tmp_pa
 
 def test_without_sbatch_it_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"sbatch not found: .*login node, or drop launcher=slurm"):
+    with pytest.raises(UserError, match=r"sbatch not found: .*login node, or leave out launcher=slurm"):
         SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
     assert not (tmp_path / "jobs").exists()
 

@@ -99,7 +99,7 @@ def test_what_has_no_score_is_named():
     for scored in (nss, auc_judd):
         with pytest.raises(UserError, match="without fixations"):
             scored(SALIENCY, nobody)
-    with pytest.raises(UserError, match="every pixel is fixated"):
+    with pytest.raises(UserError, match="every pixel has one"):
         auc_judd(SALIENCY, ~nobody)
     with pytest.raises(UserError, match=r"needed is H x W"):
         information_gain(SALIENCY, FIXATIONS, CENTRE[:5])

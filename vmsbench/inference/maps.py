@@ -1,4 +1,4 @@
-"""Pictures of any kind and size in, maps of the same size out: what `TrainedModel.predict` takes and gives."""
+"""Pictures of any kind and size in, maps of the same size out: the inputs and outputs of `TrainedModel.predict`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
 
 @dataclass(frozen=True)
 class Read:
-    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels."""
+    """A picture as the model's input (uint8, 3 x S x S), and its own size in pixels."""
 
     pixels: Tensor
     width: int
@@ -32,9 +32,9 @@ class Read:
 
 @dataclass(frozen=True)
 class PredictedMap:
-    """What a model predicts for one picture. A notebook shows it in the dataset's colours.
+    """A model's prediction for one picture. A notebook shows it in the dataset's colours.
 
-    name     of the picture: its file's, or its place among the pictures
+    name     of the picture: its file's, or its index
     samples  uint8, K x C x S x S at the model's size; K maps where the model samples, else one
     """
 
@@ -64,7 +64,7 @@ class PredictedMap:
 def opened(pictures: Picture | Iterable[Picture], size: int) -> tuple[list[tuple[str, Read]], bool]:
     """Each picture with its name, and whether it was a single one.
 
-    A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is no picture,
+    A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is not a picture,
     UnreadableFile for a broken file.
     """
     if isinstance(pictures, str | Path) and Path(pictures).is_dir():
@@ -80,7 +80,7 @@ def one(picture: Any, place: int, size: int) -> tuple[str, Read]:
     """Raises UserError, UnreadableFile."""
     if isinstance(picture, str | Path):
         if not Path(picture).is_file():
-            raise UserError(f"{picture} is not there: give a picture, or a folder of pictures")
+            raise UserError(f"{picture} does not exist: give a picture, or a folder of pictures")
         return Path(picture).name, seen(Path(picture), size)
     image = picture if isinstance(picture, Image.Image) else of_array(picture)
     small = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
@@ -89,14 +89,14 @@ def one(picture: Any, place: int, size: int) -> tuple[str, Read]:
 
 
 def of_array(picture: Any) -> Image.Image:
-    """Raises UserError for an array that is no picture."""
+    """Raises UserError for an array that is not a picture."""
     array = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else np.asarray(picture)
     if isinstance(picture, Tensor) and array.ndim == 3:
         array = array.transpose(1, 2, 0)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise UserError(
-            f"an array of {array.dtype}, {tuple(array.shape)}, is no picture; "
-            "give uint8: numpy H x W x 3 or H x W, torch 3 x H x W"
+            f"an array of {array.dtype}, {tuple(array.shape)}, is not a picture; give uint8: numpy H x W x 3 or H x "
+            "W, torch 3 x H x W"
         )
     return Image.fromarray(np.ascontiguousarray(array))
 
@@ -108,7 +108,7 @@ def seen(file: Path, size: int) -> Read:
 
 
 def resized(pixels: Tensor, width: int, height: int) -> Tensor:
-    """uint8, C x S x S, to C x height x width: bilinear, with antialiasing where it becomes smaller."""
+    """uint8, C x S x S, to C x height x width: bilinear, with antialiasing where it shrinks."""
     if pixels.shape[1:] == (height, width):
         return pixels
     large = functional.interpolate(

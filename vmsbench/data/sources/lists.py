@@ -258,7 +258,7 @@ def split(path: Path, lines: list[str], mark: str, spaced: bool) -> list[tuple[s
     try:
         rows = [tuple(row) for row in csv.reader(lines, delimiter=mark, skipinitialspace=spaced)]
     except csv.Error as error:
-        raise DataError(f"{path} is no table that can be read ({error}): save it as plain text") from error
+        raise DataError(f"{path} cannot be read as a table ({error}): save it as plain text") from error
     return [row for row in rows if any(cell.strip() for cell in row)]
 
 

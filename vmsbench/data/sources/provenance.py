@@ -118,7 +118,7 @@ class Provenance:
         words += [f"{values.turned} turned upright"] if values.turned else []
         words += [f"links followed: {some(source.links)}"] if source.links else []
         passed = ", ".join(f"{count} {what}" for what, count in source.passed_over.items())
-        return words + ([f"passed over: {passed}"] if passed else [])
+        return words + ([f"skipped: {passed}"] if passed else [])
 
     def map_words(self) -> list[str]:
         values = self.decoded.maps

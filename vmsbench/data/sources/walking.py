@@ -1,4 +1,5 @@
-"""The files of a folder and its subfolders: links are followed, each folder is entered once, nothing is lost unsaid."""
+"""The files of a folder and its subfolders: links are followed, each folder is entered once, and what is skipped is
+reported."""
 
 import os
 from collections import Counter
@@ -149,11 +150,11 @@ def remarks(found: Walk) -> list[str]:
     if found.dead:
         told.append(f"{called}: {len(found.dead)} links lead nowhere: {some(found.dead)}")
     if found.doubled:
-        told.append(f"{called}: links to folders read already, or around it, are passed over: {some(found.doubled)}")
+        told.append(f"{called}: links to folders read already, or around it, are skipped: {some(found.doubled)}")
     unread = {suffix: count for suffix, count in found.aside.items() if suffix in LIKELY}
     if unread:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in unread.items())
-        told.append(f"{called}: {kinds} are passed over: such files are not read here")
+        told.append(f"{called}: {kinds} are skipped: such files are not read")
     return told
 
 

@@ -1,4 +1,4 @@
-"""Slurm: jobs through submitit, and Slurm's own commands for all that comes after."""
+"""Slurm: jobs through submitit, and Slurm's own commands for status, logs and cancelling."""
 
 import logging
 import shlex
@@ -146,7 +146,7 @@ class SlurmLauncher(Launcher):
         return Path(named) if named else None
 
     def requeue(self, job: str) -> None:
-        self._needs_slurm("put back into a queue")
+        self._needs_slurm("requeued")
         call("scontrol", "requeue", job)
 
     def interrupt(self, job: str) -> None:
@@ -182,14 +182,14 @@ class SlurmLauncher(Launcher):
     def _executor(self, request: JobRequest) -> Any:
         import submitit
 
-        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every poll where there is no accounting
+        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every poll without accounting
         if self._local:
             local = submitit.AutoExecutor(folder=self._folder, cluster="local")
             local.update_parameters(timeout_min=60, stderr_to_stdout=True)
             return local
         for command in ("sbatch", "srun"):
             if shutil.which(command) is None:
-                raise UserError(f"{command} not found: run this on a cluster's login node, or drop launcher=slurm")
+                raise UserError(f"{command} not found: run this on a cluster's login node, or leave out launcher=slurm")
         from vmsbench.launch.slurm.submission import Executor
 
         self._make_folder()

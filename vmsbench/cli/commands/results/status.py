@@ -101,7 +101,7 @@ def lines(one: Status) -> list[str]:
             f"{number(step.runner_up):>10}"
         )
     if one.running:
-        word = "running" if one.state == "running" else "to go on"
+        word = "running" if one.state == "running" else "unfinished"
         out += ["", f"  {word:<14} {'tries':<30} {'epoch':>9} {'s/epoch':>8} {'score':>9}"]
         for run in one.running:
             tries = f"{short(run.parameter)}={describe(run.choice.get(run.parameter))}" if run.parameter else "-"

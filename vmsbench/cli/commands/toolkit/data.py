@@ -25,7 +25,7 @@ def data_check(
     print("\n".join(lines(checked)))
     if len(checked.pairs):
         draw(checked.pairs).save(picture)
-        print(f"  eight pairs to look at: {picture}")
+        print(f"  a picture of eight pairs: {picture}")
     if not checked.good:
         raise typer.Exit(1)
 
