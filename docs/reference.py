@@ -24,7 +24,7 @@ def commands() -> Iterator[str]:
 
     from vmsbench.cli.app import app
 
-    yield "# Commands\n\nWhat `--help` says. Exit codes: 0 done, 1 not done, 2 an error that you can fix (one line says how),"
+    yield "# Commands\n\nWhat `--help` says. Exit codes: 0 done, 1 not done, 2 an error that you can fix,"
     yield "75 stopped before the end and continued by the same command, 130 interrupted.\n"
     yield "`vmsbench --install-completion` makes the shell complete commands and options.\n"
 

@@ -191,7 +191,7 @@ def test_a_sweep_that_is_through_is_reported(node: Node) -> None:
     job = node.begin("--runs", "here", "--name", "mine")
     said, _ = job.communicate()
     assert "<report><mine><--runs><here>" in said
-    assert "to write it: vmsbench report mine --runs here" in said
+    assert "to write it: `vmsbench report mine --runs here`" in said
     assert job.returncode == 0
 
 

@@ -518,10 +518,10 @@ def test_a_watcher_hears_of_every_trial_once(tmp_path: Path) -> None:
             self.starts: list[str] = []
             self.ends: list[str] = []
 
-        def started(self, trial: Trial) -> None:
+        def on_trial_start(self, trial: Trial) -> None:
             self.starts.append(trial.id)
 
-        def finished(self, trial: Trial, outcome: TrialResult) -> None:
+        def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
             self.ends.append(trial.id)
 
     heard = Heard()

@@ -56,7 +56,7 @@ class Allocation:
         """This node's address for the cluster's other nodes."""
         return socket.gethostbyname(socket.gethostname())
 
-    def begin_step(
+    def start_step(
         self, node: str, command: Sequence[str], *, cpus: int, gpus: int, log: Path
     ) -> "subprocess.Popen[bytes]":
         """Start a command on another node of the job. Close its standard input to end it. Raises UserError."""

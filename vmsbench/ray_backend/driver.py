@@ -343,7 +343,7 @@ class RayProgressCallback(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if "record" in result:
-            self.watcher.epoch(self.bridge.trials[trial.trial_id], result["record"])
+            self.watcher.on_epoch_end(self.bridge.trials[trial.trial_id], result["record"])
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
         self.interruption.arm()
@@ -351,7 +351,7 @@ class RayProgressCallback(tune.Callback):
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
         if time.monotonic() - self.last > 0.25:
             self.last = time.monotonic()
-            self.watcher.tick()
+            self.watcher.on_poll()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

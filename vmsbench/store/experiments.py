@@ -165,7 +165,7 @@ class FinalRecord(ExperimentRecord):
         return numbers(self.results.get("validation_scores"))
 
     @property
-    def learnt(self) -> Scores:
+    def train(self) -> Scores:
         """On training images."""
         return numbers(self.results.get("train_scores"))
 

@@ -85,7 +85,7 @@ class SweepRecord:
     space: tuple[Mapping[str, Any], ...]
     data: DataRecord
     trials: tuple[TrialRecord, ...]
-    walk: tuple[ParameterRecord, ...]
+    parameters: tuple[ParameterRecord, ...]
     winner: Mapping[str, Any]
     finals: tuple[FinalRecord, ...]
     baselines: Mapping[str, Mapping[str, Scores]]

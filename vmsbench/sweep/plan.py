@@ -62,7 +62,7 @@ class Plan:
     cost            None where no cost is known; `pace` says where it is from
     """
 
-    walk: tuple[PlannedParameter, ...]
+    parameters: tuple[PlannedParameter, ...]
     rounds: int
     repeats: int
     trials: float
@@ -103,7 +103,7 @@ def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell
     trials = fmean(len(one.trials) for one in played)
     predictions = finals * len(dataset.test) * dataset.channels * dataset.size**2
     return Plan(
-        walk=tuple(PlannedParameter(one.param, tuple(one.values), one.when) for one in space),
+        parameters=tuple(PlannedParameter(one.param, tuple(one.values), one.when) for one in space),
         rounds=settings["searcher"].get("rounds", 1),
         repeats=settings["searcher"].get("repeats", 1),
         trials=trials,

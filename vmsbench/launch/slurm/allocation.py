@@ -38,7 +38,7 @@ class SlurmAllocation(Allocation):
         found = re.search(r"NodeAddr=(\S+)", ask("scontrol", "show", "node", self.nodes[0], "--oneliner") or "")
         return socket.gethostbyname(found[1] if found else socket.gethostname())
 
-    def begin_step(
+    def start_step(
         self, node: str, command: Sequence[str], *, cpus: int, gpus: int, log: Path
     ) -> "subprocess.Popen[bytes]":
         srun = [*step(node), f"--cpus-per-task={cpus}", "--unbuffered", "--kill-on-bad-exit=0", "--export=ALL"]

@@ -94,7 +94,7 @@ def lines(one: Status) -> list[str]:
         out.append(cut(f"best so far: tuning {one.metric} {one.incumbent['score']:.4f}  {one.incumbent['trial']}"))
         out += wrapped(choice)
     out += ["", f"  {'parameter':<28} {'value':<26} {'score':>9} {'next best':>10}"]
-    for step in one.walk:
+    for step in one.parameters:
         value = describe(step.value) if step.settled else f"({step.options} options)"
         out.append(
             f"  {cut(short(step.parameter), 28):<28} {cut(value, 26):<26} {number(step.score):>9} "
