@@ -102,7 +102,7 @@ def stems_in(path: Path, images: Names) -> tuple[list[str], Listing, list[Proble
 def categories_in(path: Path, images: Names) -> tuple[dict[str, str], Listing, list[Problem]]:
     """Stem -> category, from a table of names and categories in either order, and what is wrong with it.
 
-    Names without an image are passed over (a table may be of more images than are here), all of them at once are not.
+    Names without an image are skipped (a table may be of more images than are here), all of them at once are not.
     """
     table = table_of(path, images)
     values = category_column(table)

@@ -19,7 +19,7 @@ class Walk:
 
     files     those wanted, hidden ones never, sorted; a link that leads nowhere is among them: reading says why
     links     folders that were reached by a link, relative to `folder`
-    aside     what was passed over -> how many: a suffix such as ".txt", or a reason
+    aside     what was skipped -> how many: a suffix such as ".txt", or a reason
     dead      other links that lead nowhere, relative to `folder`
     doubled   links to folders that are read anyway or hold this one, relative to `folder`
     problems  names and folders that cannot be read
