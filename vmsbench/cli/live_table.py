@@ -29,7 +29,7 @@ class LiveTable(Counting):
 
     def on_data_read(self, provenance: Provenance) -> None:
         for line in provenance.lines():
-            self.live.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self.live.console.print(line, highlight=False, markup=False, soft_wrap=line.startswith("read from "))
 
     def on_sweep_start(self, at_once: int, where: str) -> None:
         self.live.console.print(f"{self.name}: {at_once} trials at once on {where}", highlight=False)

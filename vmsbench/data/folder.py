@@ -180,7 +180,8 @@ def decode(layout: Layout, scanned: Scan, size: int, scale: float = 1) -> dict[s
     pairs = [pair for pair in read if isinstance(pair, Pair)]
     if not pairs:
         raise DataError(
-            f"{layout.root} has no pair: no image of {layout.images.name}/ has its map in {layout.maps.name}/"
+            f"{layout.root} has no pair: no image of {layout.images.name}/ has its map in {layout.maps.name}/; a pair "
+            "shares its name, without extension"
         )
     return {
         "images": np.stack([pair.image.pixels for pair in pairs]),

@@ -61,7 +61,10 @@ def export(predictor: TrainedModel, file: Path, format: str) -> float:
             answer = WRITERS[format](original, inputs(predictor, BATCHES[0]), beside)
             apart = max(difference(original, answer, inputs(predictor, count)) for count in BATCHES)
         if not apart <= TOLERANCE:
-            raise UserError(f"the {format} file gives different maps, by up to {apart:.2g} in [0, 1]: it is not kept")
+            raise UserError(
+                f"the {format} file gives different maps, by up to {apart:.2g} in [0, 1]: it is not kept; try another "
+                "--format"
+            )
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)

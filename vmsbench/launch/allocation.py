@@ -78,7 +78,7 @@ class Allocation:
         folder   of the sweep
         exclude  nodes to leave out
         """
-        raise UserError(f"job {self.job} cannot submit its own continuation")
+        raise UserError(f"job {self.job} cannot submit its own continuation; submit it again")
 
 
 def allocation() -> Allocation | None:

@@ -79,7 +79,7 @@ def number(name: str, default: float) -> float:
     except ValueError:
         found = math.nan
     if math.isnan(found) or found < 0:
-        raise UserError(f"{name}={given} is no number of at least 0: unset it, or give one such as {default:g}")
+        raise UserError(f"{name}={given} is not a number of at least 0: unset it, or give one such as {default:g}")
     return found
 
 

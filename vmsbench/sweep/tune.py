@@ -226,7 +226,7 @@ def final(
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
     if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
-        raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
+        raise UserError(f"{folder.name} has no winner yet; first finish its search: `{about['command']}`")
     watcher.on_data_read(dataset.provenance)
     with owned(folder), journalled(folder):
         write_baselines(folder, dataset)

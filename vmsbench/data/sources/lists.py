@@ -160,13 +160,13 @@ def table_of(path: Path, images: Names) -> NameTable:
     cuts = [("", False), *((mark, spaced) for mark in (usual, *MARKS) for spaced in (False, True))]
     ways = [rows for mark, spaced in cuts if (rows := split(path, lines, mark, spaced))]
     if not ways:
-        raise DataError(f"{path} is empty: it names no image")
+        raise DataError(f"{path} is empty: it names no image; write one name per row")
     scores = [best(rows, images) for rows in ways]
     rows = ways[scores.index(max(scores))] if max(scores) > (0, 0) else ways[min(1, len(ways) - 1)]
     headings = rows[0] if is_heading(rows, images) else ()
     rest = tuple(rows[1:] if headings else rows)
     if not rest:
-        raise DataError(f"{path} is empty: it names no image")
+        raise DataError(f"{path} is empty: it names no image; write one name per row")
     return NameTable(path, headings, rest, column_of(path, headings, rest, images))
 
 

@@ -69,7 +69,7 @@ class MlflowTracker(Tracker):
                 )
                 store.mirror(records(found), ledger)
         except ImportError as error:
-            raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
+            raise TrackingError(f"MLflow cannot be imported ({error}): `pip install mlflow` or tracker=none") from error
         except Exception as error:  # MLflow lets every library below it log: requests, SQLAlchemy, the system
             raise failure(address, error) from error
 
