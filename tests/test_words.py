@@ -39,7 +39,7 @@ FINE = re.compile(r"is no (?:such|better|limit|scaling|change|coordinate search)
 
 
 def strings(file: Path) -> Iterator[tuple[int, str]]:
-    """The texts of a Python file that a user may see: no docstrings but those of commands, and nothing but sentences."""
+    """The texts of a Python file that a user may see: sentences, no docstrings but those of commands."""
     tree = ast.parse(file.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docstrings = {
