@@ -59,10 +59,16 @@ def run(app: Callable[..., Any]) -> int:
             keep_traceback()
             return print_error(f"{printable(str(error.filename))}: {error.strerror}", WRONG)
         if hasattr(error, "format_message"):
-            return print_error(error.format_message(), WRONG)
+            return print_error(usage(error), WRONG)
         first = next(iter(str(error).splitlines()), "")
         return print_error(f"{type(error).__name__}: {first}  (traceback: {keep_traceback()})", FAILED)
     return status if isinstance(status, int) else 0
+
+
+def usage(error: Any) -> str:
+    """A wrong command line in one line; for a missing option with its help, which has the choices."""
+    explained = getattr(getattr(error, "param", None), "help", None) if "Missing" in error.format_message() else None
+    return " ".join(filter(None, [error.format_message(), explained]))
 
 
 def flush() -> None:
