@@ -86,7 +86,8 @@ def lines(one: Status) -> list[str]:
     """A sweep's status, in at most 80 columns."""
     owner = f" (process {one.owner['pid']} on {one.owner['host']})" if one.owner else ""
     counts = ", ".join(f"{count} {kind}" for kind, count in one.trials.items() if count) or "no trials yet"
-    out = [cut(f"{one.name}: {one.state}{owner}; {counts}" + (f", {one.finals} finals" if one.finals else ""))]
+    finals = f", {one.finals} final{'s' * (one.finals > 1)}" if one.finals else ""
+    out = [cut(f"{one.name}: {one.state}{owner}; {counts}{finals}")]
     if one.state == "interrupted" and one.why:
         out += wrapped(one.why)
     if one.incumbent:
