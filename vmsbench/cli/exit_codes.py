@@ -2,7 +2,7 @@
 
     0    done                                  1    not done, or a fault of vmsbench: the line names the traceback's log
     2    what the user can fix, in one line   75   stopped before the end; the same command continues
-    130  interrupted                          141  nobody reads the output any more, as behind `| head`
+    130  interrupted                          141  the reader of the output is gone, as in `| head`
 
 The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user are
 kept.

@@ -44,7 +44,7 @@ class Cache:
         self.folder = expand(folder)
 
     def digests(self, root: Path, paths: Sequence[Path], verify: bool = False) -> list[str]:
-        """The SHA-256 of each file; files whose state is that remembered are not read, unless told to `verify`.
+        """The SHA-256 of each file; unchanged files are not read, except with `verify`.
 
         A copy that keeps size and mtime (cp -p, tar, rsync) changes the ctime, and mostly the inode.
         """

@@ -2,7 +2,7 @@
 
 Definitions as in the MIT/Tuebingen saliency benchmark (Bylinskii et al. 2019; Kuemmerer, Wallis and Bethge 2015).
 Visual memory schemas have no fixations: these are for data that have them. One image at a time, H x W; a fixation map
-says of every pixel whether somebody looked there.
+says of every pixel whether it was fixated.
 """
 
 import math

@@ -235,7 +235,7 @@ def attempt(config: dict[str, Any], folder: Path) -> None:
 
 
 def kept(failure: Failure, folder: Path) -> Failure:
-    """The failure of a trial that left nothing of its own: the log in its folder says why, for whoever looks there."""
+    """The failure of a trial that wrote none itself; the log in its folder says why."""
     with suppress(StorageError):
         folder.mkdir(parents=True, exist_ok=True)
         log(folder, failure.trace or failure.cause)

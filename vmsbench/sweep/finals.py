@@ -131,7 +131,7 @@ class Finals(TrialSource):
             self.watcher.on_trial_retry(trial, failed)
             self.open.append(trial)
             return
-        if failed is not None and failed.kind == STORAGE:  # it goes on at the next start
+        if failed is not None and failed.kind == STORAGE:  # it continues at the next start
             self.storage = failed.cause
             return
         outcome = outcome_of(trial, trial.config["metric"], stopped, failed)

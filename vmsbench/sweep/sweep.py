@@ -174,7 +174,7 @@ class Sweep(TrialSource):
         if failed is not None and self.retries.again(trial, failed):
             self.watcher.on_trial_retry(trial, failed)
             self.open.append(trial)
-        elif failed is not None and failed.kind == STORAGE:  # it goes on at the next start
+        elif failed is not None and failed.kind == STORAGE:  # it continues at the next start
             self.storage = failed.cause
         else:
             self.finish(trial, outcome_of(trial, self.metric, stopped, failed))

@@ -178,7 +178,7 @@ def best(rows: list[tuple[str, ...]], images: Names) -> tuple[int, int]:
 
 
 def column_of(path: Path, headings: tuple[str, ...], rows: tuple[tuple[str, ...], ...], images: Names) -> int:
-    """The column whose entries are images: told by its heading, else by extensions, else by which names there are."""
+    """The column whose entries are images: found by its heading, else by extensions, else by which names exist."""
     table = NameTable(path, headings, rows, 0)
     every = list(range(table.width))
     known = [column for column in every if column < len(headings) and plain(headings[column]) in FILES]
@@ -238,7 +238,7 @@ def is_heading(rows: list[tuple[str, ...]], images: Names) -> bool:
 
 
 def like_a_name(word: str, images: Names) -> bool:
-    """Numbers are not in headings that nobody knows, and are in the names of pictures."""
+    """Unknown headings have no digits, names of pictures do."""
     near = difflib.get_close_matches(word, images.stems, n=1, cutoff=NEAR)
     return bool(near) or any(character.isdigit() for character in word)
 

@@ -131,7 +131,7 @@ def kind_of(entry: os.DirEntry[str]) -> str:
         if entry.is_file():
             return "file"
         return "dead link" if entry.is_symlink() else "other"
-    except OSError:  # a link to itself, or one that leads where nobody may look
+    except OSError:  # a link to itself, or one into a folder that cannot be read
         return "dead link"
 
 

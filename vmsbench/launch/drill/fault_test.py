@@ -72,7 +72,7 @@ class FaultTest:
     """Two toy sweeps, one of them undisturbed.
 
     folder    for both; must not be there yet
-    begin     begins a sweep in a folder by a command of vmsbench
+    begin     starts a sweep in a folder by a command of vmsbench
     epochs    of each training: long enough that four faults hit it while it trains
     patience  seconds for a recovery, the waiting in the queue included
     tell      is called with progress messages

@@ -46,7 +46,7 @@ class SlurmLauncher(Launcher):
     gpu_type    such as a100, where the site wants one named
     memory_form mem, mem-per-cpu, or none where memory is not asked for
     notice      seconds before the end of its time at which Slurm signals the job
-    requeue     whether Slurm may begin the job again; where not, it submits its own continuation
+    requeue     whether Slurm may requeue the job; where not, it submits its own continuation
     setup       lines of shell before the function: "module load cuda"
     folder      scripts, logs and pickled results; on a disk that login and compute nodes share
     extra       further settings of sbatch by their long names: {"qos": "long", "constraint": "a100"}
