@@ -140,7 +140,7 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
     out += entry("trials", f"about {found.trials:.0f}, at most {found.trials_at_most}{finals}")
     epochs = f"about {found.epochs + found.final_epochs:,.0f}, at most {found.epochs_at_most + found.final_epochs:,}"
     out += entry("epochs", f"{epochs}, finals included" + (f"; {rule} stops the rest" if rule else ""))
-    out += entry("pace", found.pace)
+    out += entry("timing", found.measured)
     out += entry("files", f"about {found.files:,}" + (f", {megabytes(found.cost.bytes)}" if found.cost else ""))
     if found.cost:
         out += hours(found.cost, slots, budget)
