@@ -165,7 +165,7 @@ class FinalRecord(ExperimentRecord):
         return numbers(self.results.get("validation_scores"))
 
     @property
-    def train(self) -> Scores:
+    def learnt(self) -> Scores:
         """On training images."""
         return numbers(self.results.get("train_scores"))
 

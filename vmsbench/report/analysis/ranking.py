@@ -94,7 +94,7 @@ def stand(label: str, finals: Sequence[FinalRecord], blind_validation: float | N
         errors, blind = answers(finals, images), matrix(finals[:1], BLIND, images)
         error = mean_interval(errors)
         gained = skill(errors, blind) if blind.mean() > 0 else None
-    train, validation = (mean_of(finals, split) for split in ("train", "tuning"))
+    train, validation = (mean_of(finals, split) for split in ("learnt", "tuning"))
     known = train if blind_validation else None
     word = verdict(gained, blind_validation or 0.0, validation, known) if gained else ""
     return FamilyScore(label, len(values), fmean(values), error, gained, train, validation, word)
