@@ -28,7 +28,7 @@ from vmsbench.config.settings import Config
 from vmsbench.data.cache import expand
 from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
-from vmsbench.data.rendering import beside
+from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.frechet import distances
@@ -247,7 +247,7 @@ class Experiment:
 
     def draw(self, epoch: int, pairs: Pairs, seen: Evaluation) -> None:
         """samples.png, and after some epochs samples/EPOCH.png; a trial or final has FILES files at most."""
-        picture = beside(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
+        picture = side_by_side(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
         slides = SLIDES_OF_FINAL if self.config["test"] else SLIDES
         stays = epoch * slides % self.epochs < self.config["evaluation"]["every"] * slides
         (self.folder / "samples").mkdir(exist_ok=True)
@@ -289,14 +289,13 @@ class Experiment:
         return results
 
     def evaluate_test(self, seen: Evaluation, samples: int, batch_size: int) -> dict[str, Any]:
-        """What a final reports: scores on the test pairs, how often those were read, and train_scores, which show
-        memorisation.
+        """What a final reports: scores on the test pairs, how often those were read, and scores on training pairs.
 
         seen    the evaluation on the tuning validation pairs, whose errors dress the answers for the test pairs
         """
         reads = self.folder / "test_reads.jsonl"
         append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
-        learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
+        subset = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
         test = self.seen("test")
         judged = evaluate(self.model, test, samples, batch_size)
         answered = Answered(test, judged.samples)
@@ -307,7 +306,7 @@ class Experiment:
             "calibration": tracks.calibration,
             "dressing": tracks.dressing,
             "test_reads": len(list(read_lines(reads))),
-            "train_scores": evaluate(self.model, self.train.subset(learnt), samples, batch_size).scores,
+            "train_scores": evaluate(self.model, self.train.subset(subset), samples, batch_size).scores,
             "fid": self.frechet(test, judged),
         }
 

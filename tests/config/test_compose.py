@@ -247,6 +247,8 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ("gan", "network=rezidual", "did you mean residual"),
         ("gan", "netwrok=unet", "netwrok is not a setting; did you mean network"),
         ("gan", "trainer.epoch=3", "trainer.epoch is not a setting; did you mean trainer.epochs"),
+        ("unet", "trainer.lr=0.1", "trainer.lr is not a setting; did you mean optimizers.network.lr"),
+        ("gan", "network.width=8", "network.width is not a setting; did you mean model.network.width"),
         ("gan", "optimizers.network.lrr=3", r"did you mean optimizers.network.lr\?  \(optimizers.network has: lr"),
         ("gan", "+foo=1", r"\+foo=1: nothing can be added or removed; write foo=VALUE"),
         ("gan", "++trainer.epochs=1", "write trainer.epochs=VALUE"),

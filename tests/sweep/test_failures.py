@@ -152,7 +152,7 @@ def test_different_errors_do_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("hello", "line 2: no JSON"),
+        ("hello", "line 2: not JSON"),
         ('{"event": "finished", "trial": "x"}', "line 2: finished with state = None"),
         (
             '{"event": "finished", "trial": "x", "state": "great", "score": 1, "epoch": 1, "seconds": 1}',

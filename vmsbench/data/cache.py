@@ -1,4 +1,4 @@
-"""Decoded pairs kept on disk as bytes, and digests of files kept so that unchanged files are not read again.
+"""Decoded pairs cached on disk as bytes, and digests of files, so that unchanged files are not read again.
 
     FOLDER/pairs-KEY.npz     images and maps, uint8, and what the files are like, JSON as bytes; KEY is a digest of the
                              files' bytes, the size and the reading rules
@@ -6,9 +6,9 @@
     FOLDER/files-KEY.json    {path: [bytes, mtime_ns, ctime_ns, inode, sha256]} of one dataset; KEY is a digest of its
                              root's path
 
-Every file is written beside, synced and renamed, so readers see a whole file or none. Of several processes that start
-at once on one machine the first decodes, and the others wait for it; where the disk knows no locks, each may write the
-same bytes. A damaged file (zip's checksums tell) is decoded again.
+Every file is written under a temporary name, synced and renamed, so readers see a whole file or none. Of several
+processes that start at once on one machine the first decodes, and the others wait for it; where the disk has no locks,
+each may write the same bytes. A damaged file (zip's checksums tell) is decoded again.
 
 A folder may be named by variables of the environment, which every node reads as its own: data.cache='$TMPDIR/vms'
 stages decoded pairs on the disk of each node that a sweep runs on.
@@ -45,7 +45,7 @@ class Cache:
         self.folder = expand(folder)
 
     def digests(self, root: Path, paths: Sequence[Path], verify: bool = False) -> list[str]:
-        """The SHA-256 of each file; files whose state is that remembered are not read, unless told to `verify`.
+        """The SHA-256 of each file; unchanged files are not read, except with `verify`.
 
         A copy that keeps size and mtime (cp -p, tar, rsync) changes the ctime, and mostly the inode.
         """
@@ -102,7 +102,7 @@ class Cache:
 
     @contextlib.contextmanager
     def in_turn(self) -> Iterator[None]:
-        """One process of this machine at a time; everybody at once where the folder cannot be locked."""
+        """One process of this machine at a time; all at once where the folder cannot be locked."""
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ class Cache:
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[IO[bytes]]:
-        """A file that takes the place of `path` when the block ends well. Raises DataError where it cannot."""
+        """A file that replaces `path` when the block succeeds. Raises DataError where it cannot."""
         beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +148,7 @@ def expand(folder: str | Path) -> Path:
     try:
         path = Template(str(folder)).substitute({"TMPDIR": tempfile.gettempdir()} | os.environ)
     except (KeyError, ValueError) as error:
-        told = f"${error.args[0]} is not set here" if isinstance(error, KeyError) else "a $ stands before no variable"
+        told = f"${error.args[0]} is not set here" if isinstance(error, KeyError) else "a $ without a variable"
         raise DataError(f"data.cache={folder}: {told}; choose another with data.cache=PATH") from error
     return Path(path).expanduser()
 

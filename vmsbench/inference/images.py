@@ -44,13 +44,13 @@ class Found:
 def find(path: Path, out: Path) -> Found:
     """The pictures at `path`, a file or a folder with its sub-folders.
 
-    Links are followed. What lies in `out` is left aside: it was made from the rest. Names whose stems are equal keep
+    Links are followed. What lies in `out` is skipped: it was made from the rest. Names whose stems are equal keep
     their suffix. Raises UserError where there is nothing.
     """
     if path.is_file():
         return Found([(path, path.stem)], str(path))
     if not path.is_dir():
-        raise UserError(f"{path} is not there: give a picture, or a folder of pictures")
+        raise UserError(f"{path} does not exist: give a picture, or a folder of pictures")
     made = [out / kind for kind in KINDS] if out.exists() and out.samefile(path) else [out]
     found = walk(path, without=made)
     bad = [path / problem.name for problem in found.problems]
@@ -75,7 +75,7 @@ def map_of(predictor: TrainedModel, image: np.ndarray[Any, Any], samples: int = 
 
 @final
 class Writer:
-    """Writes what was predicted under a folder:
+    """Writes predictions into a folder:
 
     maps/NAME.png           in the dataset's colours, as large as the picture; of several samples their median
     overlays/NAME.png       the same on the picture, dimmed and grey
@@ -98,7 +98,7 @@ class Writer:
     def write(self, file: Path, name: str, picture: Read, samples: Tensor) -> None:
         """`samples`: uint8, K x C x S x S of one picture. Grey maps are written grey.
 
-        Raises UnreadableFile where this picture alone cannot be done, UserError where nothing can be written.
+        Raises UnreadableFile where this picture alone fails, UserError where nothing can be written.
         """
         size = (picture.width, picture.height)
         map_ = coloured(samples, *size)
@@ -143,7 +143,7 @@ def unwritable(out: Path, error: OSError) -> UserError:
 def predict(
     predictor: TrainedModel, pictures: Sequence[tuple[Path, str]], writer: Writer, samples: int
 ) -> Iterator[tuple[Path, str]]:
-    """Predict and write the maps of all pictures; yields each file with an empty text, or why it could not be done.
+    """Predict and write the maps of all pictures; yields each file with an empty text, or the reason why it failed.
 
     A model that samples is given one picture at a time, so that a picture's maps do not depend on the others.
     """

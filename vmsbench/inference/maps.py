@@ -1,4 +1,4 @@
-"""Pictures of any kind and size in, maps of the same size out: what `TrainedModel.predict` takes and gives."""
+"""Pictures of any kind and size in, maps of the same size out: the inputs and outputs of `TrainedModel.predict`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
 
 @dataclass(frozen=True)
 class Read:
-    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels.
+    """A picture as the model's input (uint8, 3 x S x S), and its own size in pixels.
 
-    large   the same as the model's encoder sees it, uint8, 3 x E x E; `pixels` where it has no encoder
-    odd     what is odd about its file
+    large   the same as the encoder's input, uint8, 3 x E x E; `pixels` where there is no encoder
+    odd     what is unusual about its file
     """
 
     pixels: Tensor
@@ -48,9 +48,9 @@ def together(read: Sequence[Read]) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class PredictedMap:
-    """What a model predicts for one picture. A notebook shows it in the dataset's colours.
+    """A model's prediction for one picture. A notebook shows it in the dataset's colours.
 
-    name     of the picture: its file's, or its place among the pictures
+    name     of the picture: its file's, or its index
     samples  uint8, K x C x S x S at the model's size; K maps where the model samples, else one
     """
 
@@ -80,7 +80,7 @@ class PredictedMap:
 def opened(pictures: Picture | Iterable[Picture], sizes: Sizes) -> tuple[list[tuple[str, Read]], bool]:
     """Each picture with its name, and whether it was a single one.
 
-    A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is no picture,
+    A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is not a picture,
     UnreadableFile for a broken file.
     """
     if isinstance(pictures, str | Path) and Path(pictures).is_dir():
@@ -96,7 +96,7 @@ def one(picture: Any, place: int, sizes: Sizes) -> tuple[str, Read]:
     """Raises UserError, UnreadableFile."""
     if isinstance(picture, str | Path):
         if not Path(picture).is_file():
-            raise UserError(f"{picture} is not there: give a picture, or a folder of pictures")
+            raise UserError(f"{picture} does not exist: give a picture, or a folder of pictures")
         return Path(picture).name, seen(Path(picture), sizes)
     image = eight_bits(picture, "PNG")[0] if isinstance(picture, Image.Image) else of_array(picture)
     small, large = (shrunk(image, size or sizes[0]) for size in sizes)
@@ -112,14 +112,14 @@ def shrunk(image: Image.Image, size: int) -> Tensor:
 
 
 def of_array(picture: Any) -> Image.Image:
-    """Raises UserError for an array that is no picture."""
+    """Raises UserError for an array that is not a picture."""
     array = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else np.asarray(picture)
     if isinstance(picture, Tensor) and array.ndim == 3:
         array = array.transpose(1, 2, 0)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise UserError(
-            f"an array of {array.dtype}, {tuple(array.shape)}, is no picture; "
-            "give uint8: numpy H x W x 3 or H x W, torch 3 x H x W"
+            f"an array of {array.dtype}, {tuple(array.shape)}, is not a picture; give uint8: numpy H x W x 3 or H x "
+            "W, torch 3 x H x W"
         )
     return Image.fromarray(np.ascontiguousarray(array))
 
@@ -135,7 +135,7 @@ def seen(file: Path, sizes: Sizes) -> Read:
 
 
 def resized(pixels: Tensor, width: int, height: int) -> Tensor:
-    """uint8, C x S x S, to C x height x width: bilinear, with antialiasing where it becomes smaller."""
+    """uint8, C x S x S, to C x height x width: bilinear, with antialiasing where it shrinks."""
     if pixels.shape[1:] == (height, width):
         return pixels
     large = functional.interpolate(

@@ -22,12 +22,11 @@ from vmsbench.versions import read_checked
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained model in evaluation mode, with the weights that its results were made with (the running average, or
-    the best epoch's).
+    """A trained model in evaluation mode, with the weights of its results (the running average, or the best epoch's).
 
     channels  of the maps: 2 (red and green), 3 or 1 (grey)
     size      of images and maps, in pixels
-    samples   maps that were drawn of each image when it was judged; 1 where every draw is the same
+    samples   maps drawn of each image in its evaluation; 1 where the model is deterministic
     """
 
     model: Model
@@ -69,7 +68,7 @@ class TrainedModel:
         pictures  a file, a folder, a PIL image, a uint8 array (numpy H x W x 3, torch 3 x H x W), or several of these
         samples   maps drawn of each picture (default: as in the model's results)
 
-        Raises UserError for what is no picture, UnreadableFile for a broken file.
+        Raises UserError for what is not a picture, UnreadableFile for a broken file.
         """
         read, single = opened(pictures, self.sizes)
         draws = (samples or self.samples) if self.model.random else 1
@@ -100,16 +99,16 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
         kept: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         return dict(kept["weights"])
     except FileNotFoundError as error:
-        raise UserError(f"{checkpoint} is not there: the weights were deleted, or not carried along") from error
-    except Exception as error:  # a file cut short makes torch raise whatever it stumbles over
-        raise UserError(f"{checkpoint} holds no weights of a finished training ({type(error).__name__})") from error
+        raise UserError(f"{checkpoint} does not exist: the weights were deleted, or not copied") from error
+    except Exception as error:  # torch raises many kinds of error for a file cut short
+        raise UserError(f"{checkpoint} holds no finished training ({type(error).__name__})") from error
 
 
 def document(folder: Path, name: str) -> dict[str, Any]:
     try:
         return read_checked(folder / name)
     except FileNotFoundError as error:
-        why = "its training is not finished" if name == "results.json" else "it is no trial's, final's or training's"
+        why = "its training is not finished" if name == "results.json" else "it is not a trial, a final or a training"
         raise UserError(f"{folder} has no {name}: {why}") from error
     except json.JSONDecodeError as error:
-        raise UserError(f"{folder / name} is no JSON: {error}") from error
+        raise UserError(f"{folder / name} is not JSON: {error}") from error

@@ -100,9 +100,7 @@ class Diffusion(Model):
             gammas = noise_schedule.gammas(num_timesteps)
         self.noise_left = float(gammas[-1])
         if self.noise_left == 0 and isinstance(prediction, NoisePrediction):
-            raise ConfigurationError(
-                "model.model.prediction=noise is undefined at zero terminal SNR; velocity and map work"
-            )
+            raise ConfigurationError("model.prediction=noise is undefined at zero terminal SNR; velocity and map work")
         self.gammas: Tensor
         self.mean: Tensor
         self.deviation: Tensor

@@ -80,7 +80,7 @@ def check_fid(config: Config) -> None:
     if not found.official and not fid["weights"]:
         raise ConfigurationError(
             f"fid=required: {found.file} is not the official file (sha256 {found.sha256[:8]}..., not "
-            f"{OFFICIAL_SHA256[:8]}...); copy it again, or name it by fid.weights={found.file} to use it as it is"
+            f"{OFFICIAL_SHA256[:8]}...); copy it again, or use it by fid.weights={found.file}"
         )
 
 

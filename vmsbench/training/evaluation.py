@@ -90,7 +90,7 @@ def preflight(model: Model, pairs: Pairs, batch_size: int) -> None:
     The result is discarded. Raises OutOfMemory.
     """
     shown = pairs.subset(range(min(batch_size, len(pairs))))
-    with fitting(f"evaluating {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may do"):
+    with fitting(f"evaluating {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may fit"):
         evaluate(model, shown, 1, batch_size, quick=True)
 
 

@@ -50,7 +50,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     config = read_checked(chosen / "config.json")
     dataset = build(config["data"])
     if dataset.digest != config["data"]["digest"]:
-        raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")
+        raise UserError(f"the data of {name} changed after it was trained (digest {dataset.digest[:12]}); restore them")
     predictor = load(chosen, config["device"])
     encoder, cache = predictor.model.sight.encoder, config["data"]["cache"]
     validation = dataset.seen(encoder, cache, predictor.device, unwatched, "validation")
