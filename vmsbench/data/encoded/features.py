@@ -192,8 +192,13 @@ def seen(at: Look, chosen: Sequence[int], warps: Tensor, encoder: Encodes, devic
     for view in range(warps.shape[1]):
         moved = pictures if view == 0 else pictures.flip(-1) if view == 1 else resampled(pictures, warps[chosen, view])
         views.append(torch.cat([map_.flatten(1) for map_ in encoder(moved)], dim=1))
+    return halved(torch.stack(views, dim=1)).cpu().numpy()
+
+
+def halved(values: Tensor) -> Tensor:
+    """In float16, in which features are kept: a model is given that precision wherever they come from."""
     most = torch.finfo(torch.float16).max
-    return torch.stack(views, dim=1).clamp(-most, most).half().cpu().numpy()
+    return values.clamp(-most, most).half()
 
 
 def large(at: Look, index: int, size: int) -> Tensor:
@@ -221,7 +226,7 @@ def seen_now(encoder: Encodes, pictures: Tensor) -> Features:
     if not encoder.channels:
         return Features()
     shown = enlarged(pictures, encoder.size).float().div_(255)
-    return Features(encoder(shown), encoder(shown.flip(-1)))
+    return Features(encoder(shown), encoder(shown.flip(-1))).each(lambda map_: halved(map_).float())
 
 
 def rows_for(name: str, view: int) -> Tensor:
