@@ -1,4 +1,4 @@
-# make demo: install, then the main job on the stand-in data.   make test: install, then all that CI runs.
+# make demo: install, then `vmsbench demo` on synthetic data.   make test: install, then all that CI runs.
 # make quick LOWEST=1: the quick tests on the lowest versions that pyproject.toml allows, in a new .venv.
 
 PYTHON ?= python3

@@ -307,17 +307,8 @@ def test_the_page_can_be_heard(study) -> None:
 
 def test_every_figure_is_a_png_and_a_pdf(study) -> None:
     _, out = study
-    stems = {
-        "curves",
-        "answers",
-        "distributions",
-        "samples-gan",
-        "curves-unet",
-        "walk-gan",
-        "walk-diffusion",
-        "savings",
-    }
-    stems |= {"categories-answer", "categories-distribution", "calibration-unet"}
+    stems = {"curves", "answers", "distributions", "samples-gan", "curves-unet", "savings", "calibration-unet"}
+    stems |= {"categories-answer", "categories-distribution", "coordinate-search-gan", "coordinate-search-diffusion"}
     stems |= {f"{kind}-{exp}" for kind in ("parallel", "importance") for exp in FAULTS}
     assert stems <= {path.stem for path in (out / "plots").glob("*.png")}
     for path in (out / "plots").glob("*.png"):
@@ -374,7 +365,7 @@ def test_a_sweep_that_was_killed_early_is_reported_as_far_as_it_got(tmp_path: Pa
     (folder / "journal.jsonl").write_text("".join(journal[:7]) + '{"event": "fini')
     read = collect(tmp_path / "runs", ["unet"]).sweeps[0]
     assert [trial.state for trial in read.trials] == ["complete", "pruned", "complete", "unfinished", "unfinished"]
-    assert [(step.parameter, step.settled) for step in read.walk][-1] == ("optimizers.network", False)
+    assert [(step.parameter, step.settled) for step in read.parameters][-1] == ("optimizers.network", False)
     text = text_of(tmp_path / "runs")
     assert "no winner yet: 0 of 2 parameters are done" in text
 
@@ -469,9 +460,9 @@ def test_a_report_replaces_a_report_but_never_lands_among_other_files(tmp_path: 
     make_sweep(tmp_path / "runs", "unet", seeds=1)
     out = tmp_path / "out"
     report(tmp_path / "runs", [], out)
-    assert (out / "plots" / "walk-gan.png").exists()
+    assert (out / "plots" / "coordinate-search-gan.png").exists()
     report(tmp_path / "runs", ["unet"], out)
-    assert not (out / "plots" / "walk-gan.png").exists()
+    assert not (out / "plots" / "coordinate-search-gan.png").exists()
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "index.html").write_text("mine")
     with pytest.raises(UserError, match="something else than a report"):

@@ -62,7 +62,7 @@ def test_two_scores_of_one_law_are_rarely_apart_by_what_is_called_clear() -> Non
 
 def test_how_sure_a_walk_is_depends_on_its_seeds(tmp_path: Path) -> None:
     sweep = swept(tmp_path)
-    width = sweep.walk[0]
+    width = sweep.parameters[0]
     level = 0.17 * FAULTS["unet"]
     assert gap(sweep, width) == pytest.approx(0.05 * level)
     assert how_sure(sweep, width, None) == ""

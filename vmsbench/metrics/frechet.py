@@ -1,4 +1,5 @@
-"""How far the law of the predicted maps is from that of the true ones: Frechet distance and KID in Inception features.
+"""The distance of the distribution of predicted maps from that of the true ones: Frechet distance and KID in Inception
+features.
 
 Both look at the maps as a set: they see blur and artefacts that no pixel score sees, and not whether a map belongs to
 its image. The Frechet distance (Heusel et al. 2017) is biased upwards at small N, so it is reported with N and

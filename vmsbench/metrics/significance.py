@@ -1,8 +1,8 @@
-"""Which differences are there and which are noise: intervals, paired tests and verdicts in words.
+"""Which differences are significant: intervals, paired tests and verdicts in words.
 
 Everything takes errors per seed and image, S x N arrays (lower is better; N alone for one seed), of models trained S
 times and scored on the same N images in the same order. Intervals come from a bootstrap over images crossed with
-seeds (Owen 2007, the pigeonhole bootstrap): both are drawn anew, images together for all models, seeds for each. So an
+seeds (Owen 2007, the pigeonhole bootstrap): both are resampled, images together for all models, seeds for each. So an
 interval speaks of the family, retrained, on new images; from one seed it speaks of that one trained network only.
 Few seeds are little evidence: where seeds differ by more than the images' noise, simulated 95% intervals cover the
 truth 94 times in 100 with 5 seeds, 89 with 3 and 85 with 2 (tests/metrics/test_significance.py has the simulation). The

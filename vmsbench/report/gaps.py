@@ -30,7 +30,7 @@ def search_gaps(sweep: SweepRecord) -> list[str]:
     texts = []
     failed = [trial for trial in sweep.trials if trial.state == "failed"]
     if not sweep.winner:
-        settled, open_steps = (sum(step.settled == kind for step in sweep.walk) for kind in (True, False))
+        settled, open_steps = (sum(step.settled == kind for step in sweep.parameters) for kind in (True, False))
         texts.append(
             f"`{sweep.name}` has no winner yet: {settled} of {settled + open_steps} parameters are done (it is "
             f"running, or was interrupted). The same command continues it: {again(sweep)}"

@@ -97,7 +97,7 @@ def read_sweep(folder: Path, hours: Hours = uncounted, alive: bool = True) -> Sw
         space=space,
         data=read_data(mapping(about.get("dataset"))),
         trials=trials,
-        walk=read_walk(named, trials, space),
+        parameters=read_parameters(named, trials, space),
         winner=next((event for event in reversed(named) if event["event"] == "winner"), {}),
         finals=read_finals(folder / "final", named, begun),
         baselines=read_baselines(folder),
@@ -154,7 +154,7 @@ def subfolders(folder: Path) -> list[str]:
         return []
 
 
-def read_walk(
+def read_parameters(
     events: list[dict[str, Any]], trials: tuple[TrialRecord, ...], space: tuple[Mapping[str, Any], ...]
 ) -> tuple[ParameterRecord, ...]:
     """The settled parameters in order, then the open one with its trials so far, then those not started.

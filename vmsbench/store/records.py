@@ -18,7 +18,7 @@ from vmsbench.store.values import Scores, mapping, milliseconds, whole
 
 
 def started(about: Mapping[str, Any], events: Sequence[Event]) -> int:
-    """When a sweep began, in milliseconds since 1970."""
+    """When a sweep started, in milliseconds since 1970."""
     times = [milliseconds(about.get("created")), *(milliseconds(event.get("time")) for event in events)]
     return next((time for time in times if time is not None), 0)
 
@@ -87,7 +87,7 @@ class SweepRecord:
     space: tuple[Mapping[str, Any], ...]
     data: DataRecord
     trials: tuple[TrialRecord, ...]
-    walk: tuple[ParameterRecord, ...]
+    parameters: tuple[ParameterRecord, ...]
     winner: Mapping[str, Any]
     finals: tuple[FinalRecord, ...]
     baselines: Mapping[str, Mapping[str, Scores]]

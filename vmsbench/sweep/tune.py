@@ -159,7 +159,7 @@ def tune(
     KeyboardInterrupt where it was stopped.
     """
     config, dataset, space, searcher, stopping = resolve(settings, runs)
-    watcher.read(dataset.provenance)
+    watcher.on_data_read(dataset.provenance)
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
@@ -226,8 +226,8 @@ def final(
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
     if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
-        raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
-    watcher.read(dataset.provenance)
+        raise UserError(f"{folder.name} has no winner yet; first finish its search: `{about['command']}`")
+    watcher.on_data_read(dataset.provenance)
     with owned(folder), journalled(folder):
         write_baselines(folder, dataset)
         finals(folder, space_of(about["space"], config), top, seeds, watcher, driver, slots)

@@ -15,7 +15,7 @@ from vmsbench.store.values import Scores, mapping, numbers, whole
 
 
 @dataclass(frozen=True)
-class Look:
+class EpochLook:
     """How many images, None for all, and how many maps are drawn for each."""
 
     images: int | None
@@ -32,12 +32,12 @@ class Look:
         return "crps" if self.samples > 1 else ""
 
 
-def look_of(sweep: SweepRecord) -> Look:
+def look_of(sweep: SweepRecord) -> EpochLook:
     evaluation = mapping(sweep.config.get("evaluation"))
-    return Look(whole(evaluation.get("images")), whole(evaluation.get("samples")) or 1)
+    return EpochLook(whole(evaluation.get("images")), whole(evaluation.get("samples")) or 1)
 
 
-def blind_table(topic: Topic, look: Look) -> Mapping[str, Scores]:
+def blind_table(topic: Topic, look: EpochLook) -> Mapping[str, Scores]:
     """The blind predictors' scores on the images of a look: on all pairs as the sweeps stored them, on some measured.
 
     On all pairs as well where the data cannot be loaded any more.

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from vmsbench.report import labels
-from vmsbench.report.analysis.looks import Look, blind_table, look_of
+from vmsbench.report.analysis.looks import EpochLook, blind_table, look_of
 from vmsbench.report.analysis.tracks import BlindLine, blind_line
 from vmsbench.report.blocks import Block, FigureBlock, Text
 from vmsbench.report.render.style import BLIND_LINE, INK, MUTED, colors, scale, second_scale, style
@@ -49,7 +49,7 @@ def curve_blocks(topic: Topic) -> list[Block]:
     return [*single, together, Text(caption)]
 
 
-def listed(group: SweepGroup, looks: Mapping[str, Look]) -> str:
+def listed(group: SweepGroup, looks: Mapping[str, EpochLook]) -> str:
     """How many images and samples the looks of each model take."""
     told = []
     for sweep in group.sweeps:
@@ -119,7 +119,9 @@ def finish(group: SweepGroup, grid: Any, rows: Sequence[PanelRow]) -> None:
         next((axes for axes in line if axes.axison), line[0]).set_ylabel(f"{row.title}, [−1, 1]")
 
 
-def look_panel(axes: Axes, row: PanelRow, sweep: SweepRecord, color: str, table: Mapping[str, Scores]) -> BlindLine | None:
+def look_panel(
+    axes: Axes, row: PanelRow, sweep: SweepRecord, color: str, table: Mapping[str, Scores]
+) -> BlindLine | None:
     """A score of the looks; returns the blind line that was drawn with it."""
     key = row.scores.get(sweep.name)
     if key is None:

@@ -39,6 +39,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
 
     from vmsbench.api.models import model_folder
     from vmsbench.config.instantiate import build
+    from vmsbench.data.encoded.features import unwatched
     from vmsbench.inference.predictor import load
     from vmsbench.inference.sampling_sweep import blind_levels
     from vmsbench.inference.sampling_sweep import tradeoff as sampling_sweep
@@ -48,11 +49,13 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     config = read_checked(chosen / "config.json")
     dataset = build(config["data"])
     if dataset.digest != config["data"]["digest"]:
-        raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")
+        raise UserError(f"the data of {name} changed after it was trained (digest {dataset.digest[:12]}); restore them")
     predictor = load(chosen, config["device"])
-    there = len(dataset.validation)
+    encoder, cache = predictor.model.sight.encoder, config["data"]["cache"]
+    validation = dataset.seen(encoder, cache, predictor.device, unwatched, "validation")
+    there = len(validation)
     count = min(images, there)
-    pairs = dataset.validation.subset([at * there // count for at in range(count)])  # evenly from the list
+    pairs = validation.subset([at * there // count for at in range(count)])  # evenly from the list
     rows: list[dict[str, Any]] = []
     print(f"{name}: {chosen.name}, {len(pairs)} tuning validation pairs")
     print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")

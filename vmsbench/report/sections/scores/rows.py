@@ -71,7 +71,9 @@ class Shape:
             *cost_cells(row.finals),
         )
 
-    def table(self, name: str, group: SweepGroup, parts: Mapping[str, Sequence[PredictorRow]], notes: Sequence[str]) -> Table:
+    def table(
+        self, name: str, group: SweepGroup, parts: Mapping[str, Sequence[PredictorRow]], notes: Sequence[str]
+    ) -> Table:
         blind = group.baselines("test").get(self.ranking.reference, {}).get(self.ranking.track.score)
         made = tuple(
             Part(title, tuple(self.cells(row, blind) for row in rows)) for title, rows in parts.items() if rows
