@@ -216,3 +216,13 @@ def test_what_was_read_stands_in_the_report_as_the_sweep_wrote_it_down(tmp_path:
     assert "column 1 of train.csv, 40 names" in text
     assert "40 train, 8 validation (tuning), 20 test (validation drawn by a seed" in text
     assert "3 maps are black" in text
+
+
+def test_finals_of_an_older_version_say_what_cannot_be_known_and_the_command_that_measures_it(tmp_path: Path) -> None:
+    group_with(tmp_path, {"diffusion": sampler(0.13, 0.1, 0.08, 0.085)})
+    for path in tmp_path.glob("diffusion/final/*/results.json"):
+        results = json.loads(path.read_text())
+        write(path, {key: value for key, value in results.items() if key not in ("calibration", "dressing")})
+    text = to_report(compose(collect(tmp_path, [])))
+    assert "`diffusion` was scored by an older version and kept one sample and the median of each image" in text
+    assert "`vmsbench tune --exp diffusion data=folder 'data.root=my data' --name diffusion-again`" in text
