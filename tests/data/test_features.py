@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tests.support.tiny import dataset
 from vmsbench.data.augmentation import Colour, Compose, Flip, NoAugmentation, Translate, Warp
-from vmsbench.data.encoded.features import Features, unwatched
+from vmsbench.data.encoded.features import Features, logged, unwatched
 from vmsbench.data.encoded.viewing import Viewing
 from vmsbench.data.pairs import Pairs, signed
 from vmsbench.errors import ConfigurationError
@@ -175,3 +175,15 @@ def test_a_batch_of_features_can_be_repeated_mirrored_forgotten_and_split() -> N
     assert features.without(which).maps[0].flatten().tolist() == [0, 0, 2]
     assert [part.maps[0].flatten().tolist() for part in features.split(2, 3)] == [[0, 1], [2]]
     assert [part.maps for part in Features().split(2, 3)] == [(), ()]
+
+
+def test_the_time_that_an_encoder_takes_is_said_once_it_is_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    progress = logged(tmp_path)
+    for done in (0, 16, 32, 40):
+        progress("train", done, 40)
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    for text in ("features of 40 train pictures, once", "s more", "features of 40 train pictures: "):
+        assert sum(text in line for line in lines) == 1
+        assert sum(text in line for line in caplog.messages) == 1

@@ -8,7 +8,9 @@ amounts drawn from the picture's name. Validation and test pictures have the fir
 """
 
 import hashlib
+import logging
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +38,25 @@ def unwatched(split: str, done: int, total: int) -> None:
 
 
 def logged(folder: Path) -> Progress:
-    """A line in the folder's log when an encoder begins with a split, and when it is through."""
+    """Lines in the folder's log and on the log when an encoder begins with a split, how long it takes, and its end."""
+    started = 0.0
 
     def progress(split: str, done: int, total: int) -> None:
-        if done in (0, total):
-            log(folder, f"the encoder has looked at {done} of {total} {split} pictures")
+        nonlocal started
+        if done == 0:
+            started = time.perf_counter()
+            say(folder, f"the encoder computes features of {total} {split} pictures, once; they are kept in the cache")
+        elif done == min(AT_ONCE, total) < total:
+            say(folder, f"about {(time.perf_counter() - started) * (total / done - 1):.0f} s more")
+        elif done == total:
+            say(folder, f"features of {total} {split} pictures: {time.perf_counter() - started:.0f} s")
 
     return progress
+
+
+def say(folder: Path, text: str) -> None:
+    log(folder, text)
+    logging.getLogger("vmsbench").warning(text)
 
 
 class Encodes(Protocol):
