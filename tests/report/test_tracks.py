@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.sweep_maker import calibration, make_sweep, write
+from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import Rankings, rank
 from vmsbench.report.analysis.sentences import Verdicts, judge
 from vmsbench.report.analysis.tracks import tuning_words
@@ -226,3 +227,8 @@ def test_finals_of_an_older_version_say_what_cannot_be_known_and_the_command_tha
     text = to_report(compose(collect(tmp_path, [])))
     assert "`diffusion` was scored by an older version and kept one sample and the median of each image" in text
     assert "`vmsbench tune --exp diffusion data=folder 'data.root=my data' --name diffusion-again`" in text
+
+
+def test_predictors_are_called_by_their_words_once_each() -> None:
+    told = "category_climatology is better than climatology"
+    assert labels.with_predictors(told) == "Category climatology is better than Climatology"

@@ -52,9 +52,8 @@ def predictor(name: str) -> str:
 
 def with_predictors(text: str) -> str:
     """The text with the words of predictors in place of their names."""
-    for name, words in sorted(PREDICTORS.items(), key=lambda pair: -len(pair[0])):
-        text = re.sub(rf"\b{name}\b", words, text)
-    return text
+    names = "|".join(sorted(PREDICTORS, key=len, reverse=True))
+    return re.sub(rf"\b({names})\b", lambda match: PREDICTORS[match.group()], text)
 
 
 def times(number: int) -> str:
