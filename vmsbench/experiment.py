@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ import torch
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.data.cache import expand
+from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
-from vmsbench.data.rendering import beside
+from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.frechet import distances
@@ -109,12 +111,14 @@ class Experiment:
         self.device = chosen_device(config["device"])
         torch.manual_seed(config["seed"])
         self.dataset: Dataset = build(config["data"])
-        self.train, self.validation = self.dataset.train.to(self.device), self.dataset.validation.to(self.device)
         channels = self.dataset.channels
-        check(config, channels, self.dataset.size, len(self.train))
+        check(config, channels, self.dataset.size, len(self.dataset.train))
         self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
         self.model.to(memory_format=torch.channels_last)
-        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]))
+        encoder, cache = self.model.sight.encoder, config["data"].get("cache")
+        self.seen = partial(self.dataset.seen, encoder, cache, self.device, logged(folder))
+        self.train, self.validation = self.seen("train"), self.seen("validation")
+        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]), self.train.moments())
         trainer = dict(config["trainer"])
         self.epochs = trainer["epochs"]
         self.patience, self.keeps_best = trainer.pop("patience"), trainer.pop("keep") == "best"
@@ -243,7 +247,7 @@ class Experiment:
 
     def draw(self, epoch: int, pairs: Pairs, seen: Evaluation) -> None:
         """samples.png, and after some epochs samples/EPOCH.png; a trial or final has FILES files at most."""
-        picture = beside(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
+        picture = side_by_side(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
         slides = SLIDES_OF_FINAL if self.config["test"] else SLIDES
         stays = epoch * slides % self.epochs < self.config["evaluation"]["every"] * slides
         (self.folder / "samples").mkdir(exist_ok=True)
@@ -285,15 +289,14 @@ class Experiment:
         return results
 
     def evaluate_test(self, seen: Evaluation, samples: int, batch_size: int) -> dict[str, Any]:
-        """What a final reports: scores on the test pairs, how often those were read, and train_scores, which show
-        memorisation.
+        """What a final reports: scores on the test pairs, how often those were read, and scores on training pairs.
 
         seen    the evaluation on the tuning validation pairs, whose errors dress the answers for the test pairs
         """
         reads = self.folder / "test_reads.jsonl"
         append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
-        learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
-        test = self.dataset.test.to(self.device)
+        subset = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
+        test = self.seen("test")
         judged = evaluate(self.model, test, samples, batch_size)
         answered = Answered(test, judged.samples)
         tracks = both_tracks(answered, judged.per_image, Answered(self.validation, seen.samples))
@@ -303,7 +306,7 @@ class Experiment:
             "calibration": tracks.calibration,
             "dressing": tracks.dressing,
             "test_reads": len(list(read_lines(reads))),
-            "train_scores": evaluate(self.model, self.train.subset(learnt), samples, batch_size).scores,
+            "train_scores": evaluate(self.model, self.train.subset(subset), samples, batch_size).scores,
             "fid": self.frechet(test, judged),
         }
 

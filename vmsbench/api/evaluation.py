@@ -116,7 +116,7 @@ def settings_for(data: Path | None, overrides: list[str]) -> dict[str, Any]:
     if data is None:
         return compose("unet", overrides)
     if given := next((o for o in overrides if o.startswith("data.root=")), None):
-        raise UserError(f"--data {data} and {given} both say where the data lie; give one of them")
+        raise UserError(f"--data {data} and {given} both give the data; leave one out")
     if any(o.startswith("data=") for o in overrides):
         settings = compose("unet", overrides)
     elif is_vischema(data):

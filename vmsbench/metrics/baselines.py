@@ -1,6 +1,6 @@
-"""Predictors that ignore the image, and the oracle: what every model has to be held against.
+"""Predictors that ignore the image, and the oracle: the references for every model.
 
-They are built from training pairs and predict like any model, so they stand in the same table, scored by the same
+They are built from training pairs and predict like any model, so they are in the same table, scored by the same
 function. A model has learned something from the images where it beats the best of them under its score: that is
 `vmsbench.metrics.references`.
 """

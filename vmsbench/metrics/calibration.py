@@ -146,7 +146,7 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
     Raises UserError where there is one sample of each image, or where all are equal.
     """
     if "spread" not in per_image:
-        raise UserError("one answer for each image has no spread to judge: dress it, or draw samples")
+        raise UserError("one answer for each image has no spread: dress it, or draw samples")
     spread = np.asarray(per_image["spread"], dtype=np.float64)
     if not spread.any():
         raise UserError(collapsed())
@@ -193,9 +193,9 @@ def _ratio(spread: ArrayLike, error: ArrayLike, resamples: int, seed: int) -> In
 def _worded(covered: Mapping[int, Interval], images: int) -> str:
     told = [_holds(level, found) for level, found in covered.items()]
     if not told:
-        return "cannot be told: every image is empty, in its truth and its samples"
+        return "undefined: every image is empty, in its truth and its samples"
     if images < FEWEST:
-        return f"cannot be told from {images} images: {told[0]}"
+        return f"undefined for so few images ({images}): {told[0]}"
     for level, found in covered.items():
         if found.excludes(level / 100) and abs(found.value - level / 100) > TOLERANCE:
             return f"{'too sure' if found.value < level / 100 else 'too wide'}: {_holds(level, found)}"

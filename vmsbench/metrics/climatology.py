@@ -1,6 +1,6 @@
-"""Climatology: the law of the training maps, whatever the image; what every sampler has to be held against.
+"""Climatology: the law of the training maps, whatever the image; the reference for every sampler.
 
-A forecaster's word: the distribution of what has been seen, the same for every day. All training maps are its
+A term of forecasting: the distribution of what has been seen, the same for every day. All training maps are its
 ensemble, and its fair CRPS is exact, by counting each pixel's bytes. A sampler that draws training maps at random has
 that CRPS without looking at an image; no distribution that ignores the image has a better one.
 """
@@ -20,7 +20,7 @@ FEWEST = 2  # maps of a category, for a law of its own
 
 
 class RandomTrain(Predictor):
-    """The maps of K random training images, none twice if there are enough: a sampler with no idea of the image."""
+    """The maps of K random training images, none twice if there are enough: a sampler that ignores the image."""
 
     def __init__(self, train: Pairs, seed: int = 0, samples: int = SAMPLES) -> None:
         self.maps = training_maps(train)
@@ -103,7 +103,7 @@ class CategoryClimatology(Predictor):
         return self._each(pairs, lambda one, some: {"ranks": one.rank_histogram(some, bins)})["ranks"]
 
     def _each(self, pairs: Pairs, ask: Callable[[Climatology, Pairs], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """What each category's climatology answers for its images, put back in the order of `pairs`."""
+        """The predictions of each category's climatology for its images, in the order of `pairs`."""
         categories = pairs.categories or ("",) * len(pairs)
         named = [category if category in self.known else "" for category in categories]
         groups = {

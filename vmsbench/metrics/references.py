@@ -1,4 +1,4 @@
-"""What a score is held against: the best predictor that ignores the image under that score, and what people reach.
+"""The references of a score: the best predictor that ignores the image under that score, and agreement between people.
 
 Scores speak in two tracks that are never mixed in one ranking. As one answer (l1, mse, cc, sim, kld): a sampler answers
 with the median of its samples under L1 and else with their mean, and the references are the pixel median and the pixel
@@ -34,7 +34,7 @@ SOURCE = "Akagunduz, Bors and Evans 2020 (IEEE TPAMI 42(9), arXiv 1903.02056): s
 
 
 def track(name: str) -> Track:
-    """Which track the score called `name` speaks in. Raises UserError for a score without a reference."""
+    """The track of the score called `name`. Raises UserError for a score without a reference."""
     return "distribution" if _blind(name) is LAW else "answer"
 
 
@@ -63,14 +63,16 @@ def value(scores: Mapping[str, object], name: str) -> object:
 
 
 def reference(name: str, table: Mapping[str, Row]) -> str:
-    """The blind predictor of `table` (predictor to scores) that `name` is held against: the better of the one that
+    """The blind predictor of `table` (predictor to scores) that is the reference for `name`: the better of the one that
     ignores the image and the one that knows its category, where there is one.
 
     Raises UserError where `table` has neither, or the score no reference.
     """
     there = [one for one in _blind(name) if one in table]
     if not there:
-        raise UserError(f"{name} is held against {' or '.join(_blind(name))}, and neither is among {', '.join(table)}")
+        raise UserError(
+            f"{name} needs the reference {' or '.join(_blind(name))}, and neither is among {', '.join(table)}"
+        )
     return min(there, key=lambda one: abs(perfect(name) - _number(table[one], name)))
 
 

@@ -91,7 +91,7 @@ def check_unit(maps: Tensor, what: str) -> None:
 class Scores:
     """Gathers the scores of predicted maps, a batch at a time.
 
-    light       leave out sim and kld, for a look at every epoch
+    light       leave out sim and kld, for validation at every epoch
     """
 
     def __init__(self, light: bool = False) -> None:
@@ -190,7 +190,7 @@ def _checked(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def aligned(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Samples as B x K x M x H x W beside targets B x M x H x W, or a UserError that names what does not fit."""
+    """Samples as B x K x M x H x W and targets B x M x H x W, or a UserError that names what does not fit."""
     if targets.ndim != 4 or targets.shape[1] not in (1, 3):
         raise UserError(f"truth: shape {tuple(targets.shape)}; needed is B x 3 x H x W, or B x 1 x H x W for grey maps")
     if samples.ndim == 4:

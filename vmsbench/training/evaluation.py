@@ -33,7 +33,7 @@ def validation_losses(model: Model, pairs: Pairs, channels: int, batch_size: int
     with torch.no_grad(), fixed_rng(FIXED_SEED, device):
         for chosen in torch.arange(len(pairs), device=device).split(batch_size):
             image, target = signed(pairs.images[chosen]), signed(pairs.maps[chosen, :channels])
-            for player, terms in model.losses(image, target):
+            for player, terms in model.losses(image, target, pairs.features(chosen)):
                 for term, value in terms.items():
                     name = f"{player}/{term}"
                     sums[name] = sums.get(name, torch.zeros((), device=device)) + value * len(chosen)
@@ -70,9 +70,9 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
     device = pairs.images.device
     with fixed_rng(FIXED_SEED, device):
         for chosen in torch.arange(len(pairs), device=device).split(max(1, batch_size // samples)):
-            image = signed(pairs.images[chosen])
+            image, features = signed(pairs.images[chosen]), pairs.features(chosen)
             start = perf_counter()
-            maps = model.sample(image, samples, quick)
+            maps = model.sample(image, samples, quick, features)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             seconds += perf_counter() - start
@@ -90,7 +90,7 @@ def preflight(model: Model, pairs: Pairs, batch_size: int) -> None:
     The result is discarded. Raises OutOfMemory.
     """
     shown = pairs.subset(range(min(batch_size, len(pairs))))
-    with fitting(f"evaluating {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may do"):
+    with fitting(f"evaluating {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may fit"):
         evaluate(model, shown, 1, batch_size, quick=True)
 
 

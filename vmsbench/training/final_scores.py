@@ -1,4 +1,4 @@
-"""What a final keeps of its test: both tracks, calibration, its maps, and scores per image beside blind ones."""
+"""What a final keeps of its test: both tracks, calibration, its maps, and scores per image next to blind ones."""
 
 import csv
 import io
