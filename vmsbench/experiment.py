@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,10 @@ from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
+from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
+from vmsbench.metrics.references import value as score_of
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.models.model import Model
 from vmsbench.signals import INTERRUPTED
@@ -224,23 +226,33 @@ class Experiment:
                 count = min(evaluation["images"] or len(self.validation), len(self.validation))
                 shown = self.validation.subset(range(count))
                 seen = evaluate(self.model, shown, evaluation["samples"], evaluation["batch_size"], quick=True)
-                record["scores"] = seen.scores
+                record["scores"] = self.tuning_scores(seen, shown)
                 record["observed"]["diversity"] = diversity(seen.samples, shown.maps)
                 if record["observed"]["diversity"] < COLLAPSED:
                     record["diagnostics"].append(
                         "the model has collapsed: it gives nearly the same map for every image"
                     )
-                self.compare(epoch, seen)
+                self.compare(epoch, record["scores"])
                 self.draw(epoch, shown, seen)
         record["seconds"] = seconds_before + time.perf_counter() - start
         record["time"] = time.time()
         record["images"] = self.training.images_seen
         return record
 
-    def compare(self, epoch: int, seen: Evaluation) -> None:
+    def tuning_scores(self, seen: Evaluation, pairs: Pairs, dressed: bool = False) -> dict[str, Any]:
+        """The scores on tuning validation pairs, the metric among them: of one sample, l1_median is l1.
+
+        dressed     with crps_dressed, which is there anyway where it is the metric
+        """
+        metric = self.config["metric"]
+        tuned = crosswise(one_answer(seen.samples), pairs) if dressed or metric == "crps_dressed" else {}
+        scores = seen.scores | {name: values.mean().item() for name, values in tuned.items()}
+        return scores | ({metric: score_of(scores, metric)} if metric not in scores else {})
+
+    def compare(self, epoch: int, scores: Mapping[str, Any]) -> None:
         """Remember the best epoch so far by the validation metric, and its weights where keep=best."""
-        reached = seen.scores[self.config["metric"]]
-        if reached is not None and (not self.best or reached < self.best["score"]):
+        reached, lower = scores[self.config["metric"]], sign(self.config["metric"])
+        if reached is not None and (not self.best or lower * reached < lower * self.best["score"]):
             self.best = {"epoch": epoch, "score": reached}
             if self.keeps_best:
                 self.best["weights"] = snapshot(self.model)
@@ -259,7 +271,6 @@ class Experiment:
         evaluation, metric = self.config["evaluation"], self.config["metric"]
         samples, batch_size = evaluation["final_samples"], evaluation["batch_size"]
         seen = evaluate(self.model, self.validation, samples, batch_size)
-        tuned = crosswise(one_answer(seen.samples), self.validation)
         results = {
             "schema": SCHEMA,
             "exp": self.config["exp"],
@@ -278,7 +289,7 @@ class Experiment:
             "channels": self.dataset.channels,
             "size": self.dataset.size,
             "metric": metric,
-            "validation_scores": seen.scores | {name: values.mean().item() for name, values in tuned.items()},
+            "validation_scores": self.tuning_scores(seen, self.validation, dressed=True),
             "device": str(self.device),
             "digest_data": self.dataset.digest,
             "torch": torch.__version__,

@@ -17,6 +17,7 @@ from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError
 from vmsbench.inference.predictor import TrainedModel
 from vmsbench.inference.predictor import load as load_folder
+from vmsbench.metrics.references import served
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
 from vmsbench.store.reader import read_about, read_sweep
@@ -236,7 +237,7 @@ def run_sweep(
             if source.finished or source.halted:
                 return source.finished
             if not started:
-                callback.on_sweep_start(slots.count, str(slots))
+                callback.on_sweep_start(slots.count, f"{slots}; {served(settings['metric'])}")
                 stack.enter_context(ray_for(slots, folder))
                 stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
                 started = True

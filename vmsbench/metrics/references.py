@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vmsbench.errors import UserError, did_you_mean
-from vmsbench.metrics.catalog import BEST_ANSWER, metric
+from vmsbench.metrics.catalog import BEST_ANSWER, metric, sign
 from vmsbench.metrics.scores import COARSE, measure, resize_by_area
 from vmsbench.metrics.significance import RESAMPLES, Interval, skill
 
@@ -36,6 +36,15 @@ SOURCE = "Akagunduz, Bors and Evans 2020 (IEEE TPAMI 42(9), arXiv 1903.02056): s
 def track(name: str) -> Track:
     """The track of the score called `name`. Raises UserError for a score without a reference."""
     return "distribution" if _blind(name) is LAW else "answer"
+
+
+def served(name: str) -> str:
+    """Which track a tuning metric chooses for, as a line."""
+    if _family(name) not in BLIND:
+        return f"tuned by {name}, a metric of a plugin: neither as one answer nor as a distribution"
+    best = "the lowest" if sign(name) > 0 else "the highest"
+    words = "as one answer" if track(name) == "answer" else "as a distribution"
+    return f"tuned {words}: {best} {name} on the tuning validation pairs wins"
 
 
 def perfect(name: str) -> float:

@@ -44,6 +44,7 @@ from vmsbench import experiment
 from vmsbench.errors import ConfigurationError, StorageError
 from vmsbench.files import log, read_json, save_json
 from vmsbench.launch.environment import drop_unusable_threads, threads, until, workers
+from vmsbench.metrics.catalog import sign
 from vmsbench.ray_backend.cluster import PRIVATE
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.search.asha import PrunerState
@@ -316,6 +317,7 @@ class RayPruningScheduler(FIFOScheduler):
     def __init__(self, bridge: RaySearchAlgorithm, looks: PrunerState, metric: str, seconds: float) -> None:
         super().__init__()
         self.bridge, self.looks, self.score, self.seconds = bridge, looks, metric, seconds
+        self.sign = sign(metric)
         for trial_id, curve in bridge.work.past().items():
             looks.replay(trial_id, curve)
 
@@ -342,7 +344,7 @@ class RayPruningScheduler(FIFOScheduler):
         if self.score not in result:
             return TrialScheduler.CONTINUE
         reference = self.bridge.work.reference()
-        verdict = self.looks.stop_reason(trial.trial_id, result["epoch"], result[self.score], reference)
+        verdict = self.looks.stop_reason(trial.trial_id, result["epoch"], self.sign * result[self.score], reference)
         if verdict is None:
             return TrialScheduler.CONTINUE
         self.bridge.pruned[trial.trial_id] = verdict

@@ -8,7 +8,7 @@ from statistics import median
 from vmsbench.errors import ConfigurationError
 
 Curve = Mapping[int, float]
-"""Tuning scores by epoch; lower is better."""
+"""Tuning scores by epoch; lower is better: the negatives of scores of which higher is."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class GuardedAshaPruner(AshaPruner):
         if not halved or any(epoch not in incumbent for epoch in looks):
             return None
         own, best = median(curve[epoch] for epoch in looks), median(incumbent[epoch] for epoch in looks)
-        if own <= best * (1 + self.margin):
+        if own <= best + self.margin * abs(best):
             return None
         return f"ASHA at epoch {looks[-1]}: {own:.4f}, the incumbent had {best:.4f} there"
 
@@ -103,9 +103,9 @@ class IncumbentPruner(Pruner):
     """The incumbent rule: stop what could not catch up even if it improved `speed` times as much as the incumbent did.
 
     With c the trial's curve and i the incumbent's, both as running medians of three scores, a trial is stopped at an
-    epoch e after `grace` where c[e] - speed max(i[e] - i[end], 0) > i[end] (1 + margin): the remaining epochs lowered
-    the incumbent by i[e] - i[end], and even `speed` times that is too little. Trials are compared with the incumbent
-    alone, so their number does not matter.
+    epoch e after `grace` where c[e] - speed max(i[e] - i[end], 0) > i[end] + margin |i[end]|: the remaining epochs
+    lowered the incumbent by i[e] - i[end], and even `speed` times that is too little. Trials are compared with the
+    incumbent alone, so their number does not matter.
 
     margin   a share of the score, one or two standard deviations over seeds
     """
@@ -130,7 +130,7 @@ class IncumbentPruner(Pruner):
         ):
             return None
         own, then, end = smooth(curve, epoch), smooth(incumbent, epoch), smooth(incumbent, max(incumbent))
-        if own - self.speed * max(then - end, 0.0) <= end * (1 + self.margin):
+        if own - self.speed * max(then - end, 0.0) <= end + self.margin * abs(end):
             return None
         return (
             f"incumbent rule at epoch {epoch}: {own:.4f}, the incumbent had {then:.4f} there and {end:.4f} at its end"

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Params = dict[str, Any]
@@ -35,9 +35,16 @@ class ParameterResult:
     score: float | None
     tried: tuple[OptionResult, ...]
 
+    def times(self, sign: int) -> "ParameterResult":
+        """The same with every score times `sign`: of a score of which higher is better, as it was measured."""
+        tried = (replace(one, score=None if one.score is None else sign * one.score) for one in self.tried)
+        return replace(self, score=None if self.score is None else sign * self.score, tried=tuple(tried))
+
 
 class Searcher(ABC):
     """Ask and tell; lower scores are better; independent of Ray, folders and time.
+
+    A sweep by a score of which higher is better tells a searcher its negatives.
 
     The same scores, in whatever order, lead to the same choices: so a search that died is rebuilt by telling a new
     searcher what is known. Where that is impossible, a searcher takes the known choices from `enqueue`.

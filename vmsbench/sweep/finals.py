@@ -20,6 +20,7 @@ from vmsbench.data.cache import expand
 from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import config_hash
 from vmsbench.files import append_line, read_json, read_lines, save_json
+from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import NoWeights, find_weights
 from vmsbench.search.pruners import Curve
@@ -68,7 +69,7 @@ def finalists(folder: Path, space: Space, top: int) -> list[Finalist]:
         values = [score for score in repeats.values() if score is not None]
         if len(values) == len(repeats):
             means[min(repeats, key=lambda trial: (trial != winner, "seed" in choices[trial]))] = fmean(values)
-    best = sorted(means, key=lambda trial: (trial != winner, means[trial]))[:top]
+    best = sorted(means, key=lambda trial: (trial != winner, sign(space.base["metric"]) * means[trial]))[:top]
     return [Finalist(t, rank, space.config(without_seed(choices[t]))) for rank, t in enumerate(best, start=1)]
 
 

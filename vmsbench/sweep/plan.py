@@ -101,7 +101,9 @@ def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell
     costs = {one: each for one, each in known.items() if one in shapes}
     finals = settings["finals"]["top"] * settings["finals"]["seeds"]
     trials = fmean(len(one.trials) for one in played)
-    predictions = finals * len(dataset.test) * dataset.channels * dataset.size**2
+    samples = config["evaluation"]["final_samples"]
+    maps = 1 if samples == 1 else samples + 3  # with the first once more, the median and the mean
+    predictions = finals * maps * len(dataset.test) * dataset.channels * dataset.size**2
     return Plan(
         parameters=tuple(PlannedParameter(one.param, tuple(one.values), one.when) for one in space),
         rounds=settings["searcher"].get("rounds", 1),

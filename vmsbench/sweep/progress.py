@@ -6,6 +6,7 @@ from typing import Any
 
 from vmsbench.config.format import describe, number, short
 from vmsbench.data.sources.provenance import Provenance
+from vmsbench.metrics.catalog import sign
 from vmsbench.search.searcher import ParameterResult
 from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.trial import Callback, Trial, TrialResult
@@ -53,13 +54,16 @@ class Counting(Callback):
     def on_epoch_end(self, trial: Trial, record: dict[str, Any]) -> None:
         standing = self.running.setdefault(trial.id, TrialProgress(trial))
         standing.epoch = record["epoch"]
-        standing.score = last_score(trial, record) or standing.score
+        score = last_score(trial, record)
+        standing.score = standing.score if score is None else score
 
     def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
         self.running.pop(trial.id, None)
         self.over[outcome.state] += 1
         if outcome.state == "complete" and outcome.score is not None:
-            self.best = outcome.score if self.best is None else min(self.best, outcome.score)
+            lowest = sign(trial.config["metric"])
+            known = [score for score in (self.best, outcome.score) if score is not None]
+            self.best = min(known, key=lambda score: lowest * score)
 
     def on_trial_restore(self, trial: Trial, outcome: TrialResult) -> None:
         Counting.on_trial_end(self, trial, outcome)

@@ -82,14 +82,14 @@ def status(folder: Path) -> Status:
         standing(folder, name, event, sweep.config) for name, event in begun_trials.items() if name not in over
     )
     failed = {name: event for name, event in over.items() if event["state"] == "failed"}
-    steps = tuple(parameter_progress(sweep.space, events))
+    steps = tuple(parameter_progress(sweep.space, events, sweep.sign))
     state = state_of(sweep, owner)
     return Status(
         name=folder.name,
         state=state,
         metric=sweep.metric,
         owner=owner,
-        incumbent=incumbent(events, begun_trials, over),
+        incumbent=incumbent(events, begun_trials, over, sweep.sign),
         trials={
             kind: sum(event["state"] == kind for event in over.values()) for kind in ("complete", "pruned", "failed")
         }
@@ -128,12 +128,15 @@ def standing(folder: Path, name: str, started: Event, config: Mapping[str, Any])
     )
 
 
-def parameter_progress(space: Sequence[Mapping[str, Any]], events: Sequence[Event]) -> Iterator[ParameterProgress]:
+def parameter_progress(
+    space: Sequence[Mapping[str, Any]], events: Sequence[Event], sign: int
+) -> Iterator[ParameterProgress]:
     """Every parameter in order, as last settled."""
     settled = {event["parameter"]: event for event in events if event["event"] == "settled"}
     for entry in space:
         event = settled.get(entry["param"])
-        scores = sorted(option["score"] for option in event["tried"] if option["score"] is not None) if event else []
+        known = [option["score"] for option in event["tried"] if option["score"] is not None] if event else []
+        scores = sorted(known, reverse=sign < 0)
         yield ParameterProgress(
             parameter=entry["param"],
             options=len(entry["values"]),
@@ -145,20 +148,21 @@ def parameter_progress(space: Sequence[Mapping[str, Any]], events: Sequence[Even
 
 
 def incumbent(
-    events: Sequence[Event], started: Mapping[str, Event], over: Mapping[str, Event]
+    events: Sequence[Event], started: Mapping[str, Event], over: Mapping[str, Event], sign: int
 ) -> dict[str, Any] | None:
     """The winner; before there is one, the best of the last settled parameter, or the best complete trial."""
     for event in reversed(events):
         if event["event"] == "winner":
             return {"trial": event["trial"], "parameters": event["choice"], "score": event["score"]}
         if event["event"] == "settled" and event["score"] is not None:
-            best = min((one for one in event["tried"] if one["score"] is not None), key=lambda one: one["score"])
+            known = (one for one in event["tried"] if one["score"] is not None)
+            best = min(known, key=lambda one: sign * one["score"])
             parameters = started.get(best["trial"], {}).get("choice", {})
             return {"trial": best["trial"], "parameters": parameters, "score": best["score"]}
     complete = [event for event in over.values() if event["state"] == "complete"]
     if not complete:
         return None
-    best = min(complete, key=lambda event: event["score"])
+    best = min(complete, key=lambda event: sign * event["score"])
     parameters = started.get(best["trial"], {}).get("choice", {})
     return {"trial": best["trial"], "parameters": parameters, "score": best["score"]}
 

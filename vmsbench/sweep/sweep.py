@@ -19,6 +19,7 @@ from typing import Any
 
 from vmsbench.experiment import config_hash
 from vmsbench.files import read_json, read_lines
+from vmsbench.metrics.catalog import sign
 from vmsbench.search.pruners import Curve
 from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
 from vmsbench.search.space import Space
@@ -30,10 +31,10 @@ from vmsbench.sweep.trial import Callback, Trial, TrialResult, TrialSource
 
 
 def curve(folder: Path, metric: str) -> dict[int, float]:
-    """An experiment's validation scores, by epoch."""
+    """An experiment's validation scores, by epoch: negated where higher is better."""
     records = read_lines(folder / "history.jsonl")
     scored = ((record["epoch"], (record.get("scores") or {}).get(metric)) for record in records)
-    return {epoch: score for epoch, score in scored if score is not None}
+    return {epoch: sign(metric) * score for epoch, score in scored if score is not None}
 
 
 def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: Failure | None) -> TrialResult:
@@ -50,7 +51,7 @@ def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: Failure |
         return TrialResult("complete", score, epoch, seconds, None)
     if failed is not None:
         return TrialResult("failed", None, epoch, seconds, failed.cause, failed.kind, failed.mark)
-    return TrialResult("pruned", curve(trial.folder, metric).get(epoch), epoch, seconds, stopped)
+    return TrialResult("pruned", (last.get("scores") or {}).get(metric), epoch, seconds, stopped)
 
 
 class Sweep(TrialSource):
@@ -76,6 +77,7 @@ class Sweep(TrialSource):
         self.folder, self.space, self.searcher, self.watcher = folder, space, searcher, watcher
         self.reuse, self.budget = reuse, budget
         self.metric: str = space.base["metric"]
+        self.sign = sign(self.metric)
         self.journal = Journal(folder / "journal.jsonl")
         self.known: dict[str, TrialResult] = {}
         self.choices: dict[str, Params] = {}
@@ -188,9 +190,11 @@ class Sweep(TrialSource):
 
     def answer(self, trial: Trial, outcome: TrialResult) -> None:
         """Give the searcher the score, and record what it has settled."""
-        self.searcher.tell(trial.choice, outcome.score if outcome.state == "complete" else None)
-        for settled in self.searcher.settled[self.written :]:
+        known = outcome.score if outcome.state == "complete" else None
+        self.searcher.tell(trial.choice, None if known is None else self.sign * known)
+        for lowered in self.searcher.settled[self.written :]:
             self.written += 1
+            settled = lowered.times(self.sign)
             self.watcher.on_parameter_settled(settled)
             self.write_settled(settled)
         if self.finished and self.won is None and self.winner is not None:

@@ -9,9 +9,8 @@ from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, typed
 from vmsbench.data.encoded.viewing import check_views
 from vmsbench.errors import ConfigurationError, did_you_mean
-from vmsbench.metrics.catalog import metric
 from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
-from vmsbench.metrics.scores import score
+from vmsbench.metrics.scores import tunable
 
 
 def check(config: Config, channels: int, size: int, train: int) -> list[str]:
@@ -42,13 +41,22 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
         raise ConfigurationError(
             f"trainer.batch_size={trainer['batch_size']} must lie between 1 and the {train} training pairs"
         )
-    blank = torch.zeros(1, 1 if channels == 1 else 3, size, size)
-    scores = (name for name in score(blank, blank, light=True) if name != "n" and not name.endswith(("_n", "_unit")))
-    check_among("metric", config["metric"], [name for name in scores if metric(name).better == "lower"])
+    check_among("metric", config["metric"], tunable(grey=channels == 1))
     device = chosen_device(config["device"])
     if trainer["precision"] == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise ConfigurationError("trainer.precision=bf16: this GPU has no bfloat16; trainer.precision=float32 works")
-    return model.config_warnings()
+    return [*model.config_warnings(), *of_few_samples(config["metric"], config["evaluation"])]
+
+
+def of_few_samples(metric: str, evaluation: Config) -> list[str]:
+    """Whether the score of several samples' one answer is looked at with fewer samples than it is taken with."""
+    looks, end = evaluation["samples"], evaluation["final_samples"]
+    if looks >= end or not metric.endswith(("_median", "_mean", "_dressed")):
+        return []
+    return [
+        f"metric={metric} is of {looks} sample{'s' * (looks > 1)} of an image during training and of {end} at the end, "
+        f"which make a better answer; evaluation.samples={end} makes curves and ends comparable, at a cost"
+    ]
 
 
 @contextmanager

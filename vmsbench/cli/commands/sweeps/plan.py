@@ -128,10 +128,15 @@ def show_plan(
 
 
 def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget: Budget) -> list[str]:
+    from vmsbench.metrics.references import served
+
     rule = SCHEDULERS.get(settings["pruner"]["_target_"].rpartition(".")[2])
     searcher = SEARCHERS.get(settings["searcher"]["_target_"].rpartition(".")[2], "search")
     many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
-    out = [f"{name}: {searcher} over {len(found.parameters)} parameters{many}"]
+    out = [
+        f"{name}: {searcher} over {len(found.parameters)} parameters{many}",
+        *wrapped(served(settings["metric"]), ""),
+    ]
     for number, step in enumerate(found.parameters, start=1):
         when = f"  (where {', '.join(f'{short(p)}={describe(v)}' for p, v in step.when.items())})" if step.when else ""
         options = ", ".join(map(shown, step.options))
