@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmsbench.api import evaluate, final, load, plan, report, resume, sync, train, tune
+    from vmsbench.api import evaluate, final, load, plan, report, rescore, resume, sync, train, tune
 
 __version__ = "0.2.0"
-__all__ = ["evaluate", "final", "load", "plan", "report", "resume", "sync", "train", "tune"]
+__all__ = ["evaluate", "final", "load", "plan", "report", "rescore", "resume", "sync", "train", "tune"]
 
 
 def __getattr__(name: str) -> Any:

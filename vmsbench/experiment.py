@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from vmsbench.config.instantiate import build
-from vmsbench.config.settings import Config
+from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.cache import expand
 from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
@@ -34,6 +34,7 @@ from vmsbench.files import append_line, log, plain, read_json, read_lines, remov
 from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
+from vmsbench.metrics.predictors import SAMPLES
 from vmsbench.metrics.references import value as score_of
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.models.model import Model
@@ -102,6 +103,27 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
         with suppress(StorageError):  # it may be what went wrong
             log(folder, traceback.format_exc())
         raise
+
+
+def rescore(folder: Path, places: Config) -> dict[str, Any]:
+    """Score a finished experiment again from the weights that it kept, with SAMPLES samples where it draws some.
+
+    For what an older version did not measure. Reads the test pairs once more if it is a final, and counts that.
+
+    places  settings that say where the data and the device are now, by dotted path
+    Raises UserError where the folder holds no finished experiment, or its data have changed.
+    """
+    if not (folder / "results.json").exists() or not (folder / "checkpoint.pt").exists():
+        raise ConfigurationError(f"{folder} holds no finished training with its weights; nothing can be scored again")
+    config = with_settings({k: v for k, v in read_checked(folder / "config.json").items() if k != "schema"}, places)
+    if (drawn := config["evaluation"]["final_samples"]) > 1:
+        config = with_settings(config, {"evaluation.final_samples": max(drawn, SAMPLES)})
+    experiment = Experiment(config, folder)
+    history = experiment.resume()
+    experiment.model.load_state_dict(experiment.kept["weights"])
+    results = experiment.evaluate_final(history)
+    save_json(folder / "results.json", results)
+    return plain(results)
 
 
 class Experiment:

@@ -7,8 +7,8 @@ from vmsbench.api.evaluation import evaluate
 from vmsbench.api.models import load
 from vmsbench.api.plans import plan
 from vmsbench.api.reports import report
-from vmsbench.api.sweeps import final, resume, tune
+from vmsbench.api.sweeps import final, rescore, resume, tune
 from vmsbench.api.tracking import sync
 from vmsbench.api.training import train
 
-__all__ = ["evaluate", "final", "load", "plan", "report", "resume", "sync", "train", "tune"]
+__all__ = ["evaluate", "final", "load", "plan", "report", "rescore", "resume", "sync", "train", "tune"]

@@ -28,6 +28,7 @@ from vmsbench.sweep.status import Status, status
 from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
 from vmsbench.sweep.tune import Driver
 from vmsbench.sweep.tune import final as train_finals
+from vmsbench.sweep.tune import rescore as score_again
 from vmsbench.sweep.tune import tune as search
 
 LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
@@ -67,7 +68,9 @@ class SweepResult:
     @property
     def finals(self) -> list[dict[str, Any]]:
         """The finals: the best configurations trained from fresh seeds, with their scores on the test pairs."""
-        return [dict(event) for event in self.record.events if event["event"] == "final"]
+        now = {final.id: dict(final.scores) for final in self.record.finals}
+        told = [dict(event) for event in self.record.events if event["event"] == "final"]
+        return [event | {"scores": now.get(event["trial"]) or event["scores"]} for event in told]
 
     @property
     def baselines(self) -> Mapping[str, Mapping[str, Any]]:
@@ -174,6 +177,22 @@ def final(
     return run_finals(
         settings, places, Path(runs) / name, command, callback, top=top, seeds=seeds, cpus=cpus, gpus=gpus
     )
+
+
+def rescore(
+    name: str, *overrides: str, runs: Path | str = "runs", tell: Callable[[str], None] = lambda line: None
+) -> SweepResult:
+    """Score the finals of a sweep again from the weights that were kept, here and without training: for what an older
+    version did not measure. The test pairs are read once more for each, which is counted.
+
+    tell    called with a line before each final
+    Raises UserError where there is no finished final, or the data have changed.
+    """
+    _, places = settings_of(name, Path(runs), list(overrides))
+    folder = (Path(runs) / name).resolve()
+    score_again(folder, folder.parent, places, tell)
+    words = ["vmsbench", "final", name, "--rescore", *overrides, *runs_option(runs)]
+    return SweepResult(folder, True, shlex.join(words))
 
 
 def run_search(

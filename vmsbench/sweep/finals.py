@@ -7,6 +7,7 @@ is chosen by the mean tuning score over the fresh seeds, and the test scores rep
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +19,7 @@ import torch
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.cache import expand
 from vmsbench.data.pairs import Dataset
-from vmsbench.experiment import config_hash
+from vmsbench.experiment import config_hash, rescore
 from vmsbench.files import append_line, read_json, read_lines, save_json
 from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.frechet import distances
@@ -92,6 +93,18 @@ def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
             found = distances(dataset.test.maps, maps, dataset.train.maps, weights, device, cache=cache)
             reads = len(list(read_lines(file.parent / "test_reads.jsonl")))
             save_json(file, results | {"fid": found, "test_reads": reads})
+
+
+def rescore_finals(folder: Path, config: Config) -> Iterator[Path]:
+    """Score every finished final of a sweep again from its weights; yields the folder of each before it begins.
+
+    config  where the data, the cache, the Inception weights and the device are now
+    """
+    here = {"data.root": config["data"]["root"], "data.cache": config["data"]["cache"]}
+    here |= {"fid": config["fid"], "device": config["device"]}
+    for file in sorted((folder / "final").glob("*/results.json")):
+        yield file.parent
+        rescore(file.parent, here)
 
 
 class Finals(TrialSource):

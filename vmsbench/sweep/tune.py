@@ -28,7 +28,7 @@ from vmsbench.store.lock import owned
 from vmsbench.store.reader import PROVENANCE, read_about
 from vmsbench.store.usage import last_sign, slot_hours
 from vmsbench.sweep.budget import Budget, read_budget
-from vmsbench.sweep.finals import Finals, finalists, measure_later
+from vmsbench.sweep.finals import Finals, finalists, measure_later, rescore_finals
 from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, TrialSource
 from vmsbench.sweep.trial_cache import TrialCache
@@ -234,9 +234,27 @@ def final(
         measure_later(folder, config, dataset)
 
 
-def write_baselines(folder: Path, dataset: Dataset) -> None:
+def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[str], None]) -> None:
+    """Score the finals of a sweep, and the baselines beside them, again from the weights that were kept.
+
+    tell    called with a line before each
+    Raises UserError where there are none, or their data have changed.
+    """
+    about = read_about(folder)
+    config, dataset = prepared(with_settings(about["config"], places), runs)
+    check_fid(config)
+    with owned(folder):
+        found = list((folder / "final").glob("*/results.json"))
+        if not found:
+            raise UserError(f"{folder.name} has no finished final to score; `vmsbench final {folder.name}` makes some")
+        write_baselines(folder, dataset, again=True)
+        for number, final in enumerate(rescore_finals(folder, config), start=1):
+            tell(f"{folder.name}: scoring final {final.name} again, {number} of {len(found)}; it reads the test pairs")
+
+
+def write_baselines(folder: Path, dataset: Dataset, again: bool = False) -> None:
     """baselines.json: scores of maps that ignore the image, on the tuning validation pairs and the test pairs."""
-    if not (folder / "baselines.json").exists():
+    if again or not (folder / "baselines.json").exists():
         blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
         save_json(folder / "baselines.json", blind)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +30,9 @@ def final(
     config_dir: ConfigDir = None,
     top: Annotated[int, typer.Option(help="Number of best configurations to train.")] = 3,
     seeds: Annotated[int, typer.Option(help="Fresh seeds for each configuration.")] = 5,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Score the finals again from their weights, here, without training.")
+    ] = False,
     gpus: Gpus = None,
     cpus: Cpus = None,
     runs: Runs = Path("runs"),
@@ -38,12 +44,21 @@ def final(
 
     They learn from the training pairs; where patience or keep=best is set, the tuning validation pairs decide when a
     training ends and which epoch is kept, as in the search. The same command continues what was interrupted; more
-    seeds add to the existing ones.
+    seeds add to the existing ones. With --rescore the finals that are there are scored again by this version, from
+    the weights that were kept; the test pairs are read once more for each, which is counted.
     """
     from vmsbench.api.sweeps import SweepResult, run_finals, settings_of
+    from vmsbench.api.sweeps import rescore as score_again
+    from vmsbench.cli.summary import sweep_lines
+    from vmsbench.files import plain
     from vmsbench.launch.submit import RunOptions
     from vmsbench.sweep.trial import Callback
 
+    if rescore:
+        tell = partial(print, file=sys.stderr, flush=True)
+        done = score_again(name, *(overrides or []), runs=writable(runs), tell=tell)
+        print(json.dumps(plain(done.summary()), indent=2) if as_json else "\n".join(sweep_lines(done.folder)))
+        return
     settings, places = settings_of(name, writable(runs), list(overrides or []))
     options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
 
