@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.support.data_folders import write_pairs, write_vischema
 from tests.support.sweep_maker import make_sweep, tiny
-from vmsbench.api.evaluation import about, standings, store
+from vmsbench.api.evaluation import about, in_both, standings, store
 from vmsbench.cli.commands.results.evaluate import evaluate
 from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import UserError
@@ -254,7 +254,8 @@ def test_named_predictions_enter_the_report_as_somebody_elses(tmp_path: Path, ca
     maps, _ = read_predictions(tmp_path / "theirs.npz", data.test)
     scores = answer_of(maps, data)
     for _ in range(2):
-        store(tmp_path / "runs" / "outside" / "theirs", scores, maps, data, tmp_path / "theirs.npz")
+        tracks = in_both(maps, data.test, None, "not given")
+        store(tmp_path / "runs" / "outside" / "theirs", scores, maps, tracks, data, tmp_path / "theirs.npz")
     assert config["data"]["digest"] == data.digest
     group = collect(tmp_path / "runs", []).groups[0]
     assert set(group.models) == {"UNet", "theirs (outside)"}

@@ -128,7 +128,7 @@ def test_every_tunable_score_has_a_direction_and_a_track() -> None:
     for grey in (False, True):
         for name in tunable(grey):
             assert sign(name) == (-1 if name.startswith(("cc", "sim")) else 1)
-            assert served(name).startswith(("tuned as one answer", "tuned as a distribution"))
+            assert served(name, 16).startswith(("tuned as one answer", "tuned as a distribution"))
 
 
 def test_a_score_with_no_direction_is_refused_and_others_are_suggested() -> None:

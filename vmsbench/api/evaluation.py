@@ -1,9 +1,10 @@
 """Scores of given predictions and of the blind baselines, by the same metric function as everything else."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -20,16 +21,20 @@ from vmsbench.metrics.external import check_there, read_predictions
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
 from vmsbench.metrics.references import reference, skill_under
+from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
-from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
+from vmsbench.training.final_scores import Answered, BothTracks, both_tracks, save_predictions
 from vmsbench.versions import SCHEMA, read_checked
 
 BASELINES = "baselines"
 OUTSIDE = "outside"
 TRACKS = {"answer": "l1_median", "distribution": "crps"}
 """The score of each track: as one answer (of samples, their median), and as a distribution."""
-UNDRESSED = "the answers to the tuning validation pairs, whose errors would dress it, were not given"
+UNDRESSED = (
+    "the predictions for the tuning validation pairs, whose errors dress an answer, are not there; "
+    "`--validation-predictions FOLDER` gives them"
+)
 Answer = dict[str, Any]
 
 
@@ -66,6 +71,7 @@ def evaluate(
     split: str = "test",
     name: str | None = None,
     runs: Path | str = "runs",
+    validation_predictions: Path | str | None = None,
 ) -> EvaluationResult:
     """Score predicted maps, with the blind baselines next to them.
 
@@ -73,6 +79,9 @@ def evaluate(
     data         the folder of images and true maps (default: data.root)
     split        test, or validation: the tuning validation pairs
     name         keep their test scores under runs/outside/ by this name, for the report
+    validation_predictions
+                 the same predictor's maps for the tuning validation pairs, whose errors dress its one answer as a
+                 distribution; looked for among `predictions` where they are not given
 
     Raises UserError for predictions that cannot be read or do not fit the data.
     """
@@ -91,11 +100,14 @@ def evaluate(
     others = [other for part in (dataset.train, dataset.validation, dataset.test) for other in part.names]
     maps, remarks = read_predictions(Path(predictions), pairs, others)
     given = Given(pairs.names, maps)
-    table = standings({called: given} | blind, pairs)
+    tuned, why = tuning_answers(Path(predictions), validation_predictions, dataset, others, split)
+    tracks = in_both(maps, pairs, tuned, why)
+    remarks += [f"not dressed: {why}"] if why else []
+    table = standings({called: given} | blind, pairs, {called: tracks})
     found = EvaluationResult(about(dataset, pairs, split), table, tuple(remarks), account)
     found.predictors[called]["fid"] = frechet(given, pairs, dataset, config)
     if name is not None:
-        store(runs / OUTSIDE / name, found.answer(), maps, dataset, Path(predictions))
+        store(runs / OUTSIDE / name, found.answer(), maps, tracks, dataset, Path(predictions))
     return found
 
 
@@ -144,29 +156,75 @@ def about(dataset: Dataset, pairs: Pairs, split: str) -> Answer:
     }
 
 
-def standings(predictors: dict[str, Predictor], pairs: Pairs) -> dict[str, Answer]:
+def tuning_answers(
+    path: Path, given: Path | str | None, dataset: Dataset, others: Sequence[str], split: str
+) -> tuple[Answered | None, str]:
+    """The predictions for the tuning validation pairs, or None and the reason.
+
+    Raises UserError where they were given and cannot be read.
+    """
+    if split == "validation":
+        return None, ""
+    if not len(dataset.validation):
+        return None, "there are no tuning validation pairs; data.validation_fraction=0.12 keeps some"
+    try:
+        maps, _ = read_predictions(Path(given or path), dataset.validation, others)
+    except UserError:
+        if given is not None:
+            raise
+        return None, UNDRESSED
+    return Answered(dataset.validation, in_bytes(maps)), ""
+
+
+def in_both(maps: Tensor, pairs: Pairs, tuned: Answered | None, why: str) -> BothTracks:
+    """Predictions in both tracks; on the tuning validation pairs themselves they are dressed crosswise."""
+    answered, scores = Answered(pairs, in_bytes(maps)), per_image(maps, pairs)
+    if tuned is None and not why:
+        found = both_tracks(answered, scores, None, "these are the tuning validation pairs: dressed crosswise")
+        return replace(found, per_image=scores | crosswise(one_answer(answered.samples), pairs))
+    return both_tracks(answered, scores, tuned, why)
+
+
+def in_bytes(maps: Tensor) -> Tensor:
+    """Predictions in [0, 1] as samples: uint8, N x K x C x S x S."""
+    return ((maps if maps.ndim == 5 else maps[:, None]) * 255).round().byte()
+
+
+def standings(
+    predictors: dict[str, Predictor], pairs: Pairs, tracked: Mapping[str, BothTracks] = MappingProxyType({})
+) -> dict[str, Answer]:
     """Each predictor's scores, and its skill in both tracks with what that means: as one answer under L1, and as a
-    distribution under CRPS, each against the best predictor that ignores the image under that score."""
+    distribution under CRPS, each against the best predictor that ignores the image under that score.
+
+    tracked     what is known of those that were given: a single answer is a distribution once it is dressed
+    """
     scored = {name: score(predictor, pairs) for name, predictor in predictors.items()}
     table = {name: one.result() for name, one in scored.items()}
     images = {
         name: {key: value.cpu().numpy() for key, value in one.per_image().items()} for name, one in scored.items()
     }
     found: dict[str, Answer] = {}
+    for name, known in tracked.items():
+        table[name] |= known.scores
+        images[name] |= {key: known.per_image[key].cpu().numpy() for key in known.scores}
     for name, predictor in predictors.items():
         kind = "oracle" if isinstance(predictor, Oracle) else "given" if isinstance(predictor, Given) else "blind"
-        tracks = {track: in_track(track, images[name], images, table) for track in TRACKS}
-        if kind == "given" and "l1_median" not in table[name]:
+        single, scores = "l1_median" not in table[name], dict(TRACKS)
+        if single and "crps_dressed" in table[name]:
+            scores["distribution"] = "crps_dressed"
+        tracks = {track: in_track(one, images[name], images, table) for track, one in scores.items()}
+        if kind == "given" and single and "crps_dressed" not in table[name]:
             tracks["distribution"]["verdict"] = "a single answer, not dressed"
         found[name] = {"kind": kind, "tracks": tracks, "scores": table[name]}
+        if name in tracked:
+            found[name] |= {"calibration": tracked[name].calibration, "dressing": tracked[name].dressing}
     return found
 
 
 def in_track(
-    track: str, mine: Mapping[str, Any], images: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any]
+    metric: str, mine: Mapping[str, Any], images: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any]
 ) -> Answer:
-    """The blind reference of a track, the skill against it with its interval, and the verdict in words."""
-    metric = TRACKS[track]
+    """The blind reference of a track's score, the skill against it with its interval, and the verdict in words."""
     blind = reference(metric, table)
     gained = skill_under(metric, mine, images[blind])
     interval = {"value": gained.value, "low": gained.low, "high": gained.high} if gained else None
@@ -183,7 +241,7 @@ def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[s
     return distances(pairs.maps, first, dataset.train.maps, weights, device, cache=cache)
 
 
-def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: Path) -> None:
+def store(folder: Path, answer: Answer, maps: Tensor, tracks: BothTracks, dataset: Dataset, source: Path) -> None:
     """Keep outside predictions as a final keeps its own, so that the report has them in its tables.
 
     Raises UserError where the name is another's already.
@@ -193,16 +251,14 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
         raise UserError(f"--name {folder.name} is that of {kept}; choose another, or remove {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
-    samples = maps if maps.ndim == 5 else maps[:, None]
-    answered = Answered(dataset.test, (samples * 255).round().byte())
-    tracks = both_tracks(answered, per_image(maps, dataset.test), None, UNDRESSED)
+    answered = Answered(dataset.test, in_bytes(maps))
     save_predictions(folder, answered, dataset.train, tracks.per_image)
     mine = answer["predictors"][folder.name]
     results = {
         "schema": SCHEMA,
         "exp": "outside",
         "source": str(source.resolve()),
-        "samples": samples.shape[1],
+        "samples": answered.samples.shape[1],
         "dataset": answer["data"],
     }
     reads = len(list(read_lines(folder / "test_reads.jsonl")))

@@ -244,6 +244,7 @@ def run_sweep(
     from vmsbench.tracking.background import Background
 
     slots = slots_for(settings, cpus, gpus)
+    serves = served(settings["metric"], settings["evaluation"]["final_samples"])
     share = {"slots": slots.count, "cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial}
     seconds = 3600 * (settings["hours_per_trial"] or math.inf)
     tracker = build(settings["tracker"])
@@ -256,7 +257,7 @@ def run_sweep(
             if source.finished or source.halted:
                 return source.finished
             if not started:
-                callback.on_sweep_start(slots.count, f"{slots}; {served(settings['metric'])}")
+                callback.on_sweep_start(slots.count, f"{slots}; {serves}")
                 stack.enter_context(ray_for(slots, folder))
                 stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
                 started = True

@@ -12,11 +12,12 @@ def sweep_lines(folder: Path) -> list[str]:
 
     sweep = read_sweep(folder)
     winner, metric = sweep.winner, sweep.metric
+    drawn = sweep.config.get("evaluation", {}).get("final_samples", 1)
     choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in winner["choice"].items())
     lines = [
         f"{folder.name}: the best configuration is {choice}",
         f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",
-        f"  {served(metric)}",
+        f"  {served(metric, drawn)}",
     ]
     failed = [trial for trial in sweep.trials if trial.state == "failed"]
     if failed:

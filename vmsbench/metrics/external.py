@@ -1,6 +1,7 @@
 """Predicted maps from outside: read from a folder, matched by name, and checked for wrong scales.
 
     FOLDER/sun_a.png ...   pictures, bytes; channels as the truth's, red first
+    FOLDER/sun_a_0.png, sun_a_1.png ...   K samples of an image, as many for each; or arrays C x H x W called so
     FOLDER/sun_a.npy ...   arrays in [0, 1] (bytes in 0..255): H x W, C x H x W, H x W x C, or K x C x H x W samples
     predictions.npz        or a folder with it: `names`, and `predictions` N x C x H x W or N x K x C x H x W
 
@@ -8,6 +9,7 @@ Names are those of the images, with or without a suffix. Where the truth is grey
 is resized, clamped or rescaled here: whatever would need it is refused in a sentence that says what it looks like.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -21,9 +23,11 @@ from vmsbench.data.sources.names import Names, is_picture, stem_of
 from vmsbench.data.sources.oddities import remarkable
 from vmsbench.data.sources.walking import remarks, walk
 from vmsbench.errors import DataError, UserError
+from vmsbench.metrics.calibration import LEVELS, collapsed, least_samples
 from vmsbench.metrics.scores import CONSTANT_PREDICTION, check_unit
 
 SHOWN = 5
+SAMPLE = re.compile(r"(.+)_(\d+)")
 CHANNELS = (1, 2, 3)
 
 
@@ -36,12 +40,18 @@ def read_predictions(path: Path, pairs: Pairs, others: Collection[str] = ()) -> 
     outside [0, 1], on another scale, or that are no number; for another size or shape; and for names missing or extra.
     """
     found, bytes_, notes = arrays(path, pairs.images.shape[-1])
+    found = sampled(found, [*pairs.names, *others])
     chosen, left = matched(path, found, pairs.names, others)
     if pairs.maps.shape[1] == 1:
         chosen = [without_colour(array) for array in chosen]
     for name, array in zip(pairs.names, chosen, strict=True):
         if not np.isfinite(array).all():
             raise UserError(f"predictions: NaN or infinite values in the map of {name}; needed are floats in [0, 1]")
+        if array.ndim == chosen[0].ndim == 4 and len(array) != len(chosen[0]):
+            raise UserError(
+                f"predictions: {len(array)} samples of {name}, {len(chosen[0])} of {pairs.names[0]}; "
+                "as many of each are needed"
+            )
         if array.shape != chosen[0].shape:
             raise UserError(
                 f"predictions: shape {array.shape} for {name}, {chosen[0].shape} for {pairs.names[0]}; "
@@ -140,6 +150,41 @@ def from_npy(file: Path) -> np.ndarray:
     return array
 
 
+def sampled(found: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The same with NAME_0, NAME_1, ... as the K samples of NAME, K x C x H x W, where no image is called so itself.
+
+    Raises UserError for samples of different shapes, a number that is missing, and NAME beside NAME_0.
+    """
+    images = Names(list(dict.fromkeys(names)))
+    asked = [(name, match) for name in found if (match := SAMPLE.fullmatch(name))]
+    own = images.stems_of([name for name, _ in asked])
+    of = images.stems_of([match[1] for _, match in asked])
+    groups: dict[str, dict[int, str]] = {}
+    for (name, match), itself, image in zip(asked, own, of, strict=True):
+        if itself is None and image is not None:
+            groups.setdefault(match[1], {})[int(match[2])] = name
+    whole = dict(found)
+    for base, numbered in groups.items():
+        check_numbers(base, sorted(numbered), base in found)
+        maps = [whole.pop(numbered[number]) for number in sorted(numbered)]
+        if any(one.shape != maps[0].shape or one.ndim != 3 for one in maps):
+            raise UserError(f"predictions: the {len(maps)} samples {base}_{min(numbered)}, ... are not of one shape")
+        whole[base] = np.stack(maps)
+    return whole
+
+
+def check_numbers(base: str, numbers: Sequence[int], beside: bool) -> None:
+    """Raises UserError for samples NAME_0, NAME_1, ... with a gap, and for NAME `beside` them."""
+    count = len(numbers)
+    if list(numbers) not in (list(range(count)), list(range(1, count + 1))):
+        shown = ", ".join(map(str, numbers[:SHOWN])) + ", ..." * (count > SHOWN)
+        raise UserError(
+            f"predictions: {base} has the samples {shown}; number them {base}_0, {base}_1, ... without gaps"
+        )
+    if beside:
+        raise UserError(f"predictions: {base} and {base}_{numbers[0]} both mean {base}; keep either")
+
+
 def wrong_size(name: str, width: int, height: int, size: int) -> str:
     other = f"read the data at that size by data.size={width}, or " if width == height else ""
     return (
@@ -212,7 +257,7 @@ def oddities(maps: Tensor, pairs: Pairs) -> list[str]:
     """What can be scored and should be known: constant maps, one map for all, channels in another order."""
     flat = maps.flatten(1)
     constant = int((flat.amax(dim=1) - flat.amin(dim=1) <= CONSTANT_PREDICTION).sum())
-    remarks = []
+    remarks = few_or_equal(maps) if maps.ndim == 5 and maps.shape[1] > 1 else []
     if constant:
         remarks.append(f"{constant} of {len(maps)} predicted maps are constant; their CC is 0 by definition")
     if len(maps) > 1 and (flat - flat[0]).abs().max() <= CONSTANT_PREDICTION:
@@ -223,3 +268,16 @@ def oddities(maps: Tensor, pairs: Pairs) -> list[str]:
         if blue > 4 * red and true_red > 4 * true_blue:
             remarks.append("blue holds what red should: were the maps written as blue, green, red (OpenCV)?")
     return remarks
+
+
+def few_or_equal(samples: Tensor) -> list[str]:
+    """What keeps K samples, N x K x C x S x S, from being judged as a distribution."""
+    number = samples.shape[1]
+    if bool((samples == samples[:, :1]).all()):
+        return [collapsed(number)]
+    missing = [level for level in LEVELS if number < least_samples(level)]
+    return [
+        f"{number} samples of each image are too few for a {level} % interval, which needs {least_samples(level)}: "
+        "its coverage is left out"
+        for level in missing
+    ]

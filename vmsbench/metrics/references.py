@@ -38,12 +38,13 @@ def track(name: str) -> Track:
     return "distribution" if _blind(name) is LAW else "answer"
 
 
-def served(name: str) -> str:
-    """Which track a tuning metric chooses for, as a line."""
+def served(name: str, samples: int) -> str:
+    """Which track a tuning metric serves for a model of so many samples, as a line: CRPS of one map is its L1."""
     if _family(name) not in BLIND:
         return f"tuned by {name}, a metric of a plugin: neither as one answer nor as a distribution"
     best = "the lowest" if sign(name) > 0 else "the highest"
-    words = "as one answer" if track(name) == "answer" else "as a distribution"
+    alone = samples == 1 and not name.startswith("crps_dressed")
+    words = "as one answer" if track(name) == "answer" or alone else "as a distribution"
     return f"tuned {words}: {best} {name} on the tuning validation pairs wins"
 
 
@@ -82,7 +83,7 @@ def reference(name: str, table: Mapping[str, Row]) -> str:
         raise UserError(
             f"{name} needs the reference {' or '.join(_blind(name))}, and neither is among {', '.join(table)}"
         )
-    return min(there, key=lambda one: abs(perfect(name) - _number(table[one], name)))
+    return min(there, key=lambda one: abs(perfect(name) - _number(table[one], _undressed(name))))
 
 
 def blind_columns(name: str) -> tuple[str, ...]:
@@ -106,7 +107,8 @@ def skill_under(
 
     None where the reference is perfect already, or no image has the score. Raises as `skill`.
     """
-    mine, theirs = (np.atleast_2d(np.asarray(value(one, name), dtype=np.float64)) for one in (model, blind))
+    scores = value(model, name), value(blind, _undressed(name))
+    mine, theirs = (np.atleast_2d(np.asarray(one, dtype=np.float64)) for one in scores)
     defined = ~(np.isnan(mine).any(axis=0) | np.isnan(theirs).any(axis=0))
     missed, blindly = (np.abs(perfect(name) - errors[:, defined]) for errors in (mine, theirs))
     return skill(missed, blindly, resamples, seed) if blindly.size and blindly.mean() > 0 else None
@@ -138,6 +140,11 @@ def ceiling(r: float) -> float:
     if not 0 <= r <= 1:
         raise UserError(f"a split-half correlation of {r:.3g} has no ceiling: it must lie in 0..1")
     return math.sqrt(2 * r / (1 + r))
+
+
+def _undressed(name: str) -> str:
+    """The score of a law that a dressed answer's is held against: crps_dressed -> crps."""
+    return name.replace("_dressed", "")
 
 
 def _family(name: str) -> str:

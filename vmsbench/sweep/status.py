@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from vmsbench.metrics.references import served
 from vmsbench.store.documents import last_line
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
 from vmsbench.store.lock import living_owner
@@ -58,6 +59,7 @@ class Status:
     name: str
     state: str
     metric: str
+    serves: str
     owner: dict[str, Any] | None
     incumbent: dict[str, Any] | None
     trials: dict[str, int]
@@ -88,6 +90,7 @@ def status(folder: Path) -> Status:
         name=folder.name,
         state=state,
         metric=sweep.metric,
+        serves=served(sweep.metric, sweep.config.get("evaluation", {}).get("final_samples", 1)),
         owner=owner,
         incumbent=incumbent(events, begun_trials, over, sweep.sign),
         trials={

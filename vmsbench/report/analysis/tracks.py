@@ -145,7 +145,7 @@ def tuning_words(sweep: SweepRecord) -> str:
     """Which track the tuning score of a sweep serves, and why where that is not plain."""
     drawn = whole(mapping(sweep.config.get("evaluation")).get("final_samples")) or 1
     name, track = labels.metric(sweep.metric), track_of(sweep.metric)
-    if track is DISTRIBUTION and drawn == 1:
+    if track is DISTRIBUTION and drawn == 1 and not sweep.metric.startswith("crps_dressed"):
         return f"was tuned by {name}, which of a single answer is its L1: it serves the track {ANSWER.words}"
     if track is ANSWER and drawn > 1 and references.of_one_answer(sweep.metric) != sweep.metric:
         return (

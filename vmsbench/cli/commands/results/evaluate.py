@@ -25,6 +25,10 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="The folder of images and true maps (default: data.root).")] = None,
     split: Annotated[str, typer.Option(help="Which pairs: test or validation.")] = "test",
     name: Annotated[str | None, typer.Option(help="Keep the test scores for the report under this name.")] = None,
+    validation_predictions: Annotated[
+        Path | None,
+        typer.Option(help="The same for the tuning validation pairs, to dress single answers (default: PREDICTIONS)."),
+    ] = None,
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -32,7 +36,8 @@ def evaluate(
     from vmsbench.api.evaluation import evaluate as score
     from vmsbench.files import plain
 
-    found = score(predictions, *(overrides or []), data=data, split=split, name=name, runs=writable(runs))
+    where: Answer = {"data": data, "runs": writable(runs), "validation_predictions": validation_predictions}
+    found = score(predictions, *(overrides or []), split=split, name=name, **where)
     read = [line for long in found.account for line in wrapped(long)]
     print(json.dumps(plain(found.answer()), indent=2) if as_json else "\n".join([*read, *lines(found.answer())]))
     for remark in found.remarks:
@@ -68,7 +73,8 @@ def row(name: str, one: Answer) -> str:
     gained = {track: one["tracks"][track]["skill"] for track in ("answer", "distribution")}
     shown = {track: "-" if found is None else f"{100 * found['value']:.1f}" for track, found in gained.items()}
     errors = f"{answered(one):>7.4f} {answered(one) / 2:>7.4f} {shown['answer']:>9}"
-    law = f"{scores['crps']:>7.4f} {scores['crps'] / 2:>7.4f} {shown['distribution']:>9}"
+    crps = scores[one["tracks"]["distribution"]["metric"]]
+    law = f"{crps:>7.4f} {crps / 2:>7.4f} {shown['distribution']:>9}"
     return f"{name[:20]:<20} {errors}  {law} {number(scores.get('cc_true'), 3):>5}"
 
 
@@ -87,8 +93,20 @@ def foot(predictors: Mapping[str, Answer]) -> list[str]:
                 found = one["tracks"][track]
                 interval = f", skill {skill_words(found['skill'])}" if found["skill"] else ""
                 out += textwrap.wrap(f"{name}, {words}: {found['verdict']}{interval}", WIDTH, subsequent_indent="  ")
+            for told in calibrated(one):
+                out += textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="  ")
             out += textwrap.wrap(distance_line(one["fid"]), WIDTH, initial_indent="  ", subsequent_indent="  ")
     return out
+
+
+def calibrated(one: Answer) -> list[str]:
+    """What its samples are as a distribution, and its one answer once it is dressed."""
+    words = {"samples": "its samples", "dressed": "its one answer, dressed"}
+    found = [f"{words[key]}: {said.get('verdict', said.get('reason'))}" for key, said in one["calibration"].items()]
+    pairs, crps = one["dressing"]["pairs"], one["scores"].get("crps_dressed")
+    if crps is not None and pairs:
+        found.append(f"dressed with its errors on {pairs} tuning validation pairs: CRPS {crps:.4f} in [-1,1]")
+    return found
 
 
 def distance_line(fid: Mapping[str, Any]) -> str:

@@ -84,8 +84,6 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
 
 def lines(one: Status) -> list[str]:
     """A sweep's status, in at most 80 columns."""
-    from vmsbench.metrics.references import served
-
     owner = f" (process {one.owner['pid']} on {one.owner['host']})" if one.owner else ""
     counts = ", ".join(f"{count} {kind}" for kind, count in one.trials.items() if count) or "no trials yet"
     finals = f", {one.finals} final{'s' * (one.finals > 1)}" if one.finals else ""
@@ -94,7 +92,7 @@ def lines(one: Status) -> list[str]:
         out += wrapped(one.why)
     if one.incumbent:
         choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in one.incumbent["parameters"].items())
-        out.append(cut(served(one.metric)))
+        out.append(cut(one.serves))
         out.append(cut(f"best so far: tuning {one.metric} {one.incumbent['score']:.4f}  {one.incumbent['trial']}"))
         out += wrapped(choice)
     out += ["", f"  {'parameter':<28} {'value':<26} {'score':>9} {'next best':>10}"]

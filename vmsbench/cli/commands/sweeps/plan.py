@@ -135,7 +135,7 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
     many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
     out = [
         f"{name}: {searcher} over {len(found.parameters)} parameters{many}",
-        *wrapped(served(settings["metric"]), ""),
+        *wrapped(served(settings["metric"], settings["evaluation"]["final_samples"]), ""),
     ]
     for number, step in enumerate(found.parameters, start=1):
         when = f"  (where {', '.join(f'{short(p)}={describe(v)}' for p, v in step.when.items())})" if step.when else ""
