@@ -180,7 +180,7 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
         ("diffusion", ["noise_schedule=zero_terminal", "prediction=noise"], "velocity and map work"),
         ("gan", ["model=wasserstein"], "model.discriminator.norm=instance works"),
         ("unet", ["metric=crsp"], "metric=crsp is none of .*did you mean crps"),
-        ("unet", ["metric=cc_true"], "metric=cc_true is none of l1, "),
+        ("unet", ["metric=coverage_50"], "metric=coverage_50 is none of l1, "),
         ("unet", ["trainer.keep=bets"], "did you mean best"),
         ("unet", ["trainer.precision=fp16"], "trainer.precision=fp16 does not fit: it is one of float32, bf16"),
         (
