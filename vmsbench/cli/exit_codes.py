@@ -23,7 +23,7 @@ from typing import Any
 import typer
 
 from vmsbench.cli.surroundings import prepare
-from vmsbench.errors import FAILED, INTERRUPTED, WRONG, UserError
+from vmsbench.errors import FAILED, INTERRUPTED, WRONG, UserError, masked
 
 LOGS = 10
 NO_READER = 141  # as a shell has it: 128 and the number of SIGPIPE
@@ -72,7 +72,7 @@ def flush() -> None:
 
 
 def print_error(text: str, code: int) -> int:
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {masked(text)}", file=sys.stderr)
     return code
 
 
@@ -82,7 +82,8 @@ def keep_traceback() -> Path:
     with suppress(OSError):
         folder = Path(tempfile.gettempdir())
         log = folder / log
-        log.write_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(sys.argv)}\n{traceback.format_exc()}")
+        text = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(sys.argv)}\n{traceback.format_exc()}"
+        log.write_text(masked(text), encoding="utf-8", errors="backslashreplace")
         own = [file for file in folder.glob("vmsbench-error-*.log") if file.stat().st_uid == os.getuid()]
         for old in sorted(own, key=lambda file: file.stat().st_mtime)[:-LOGS]:
             old.unlink(missing_ok=True)
