@@ -1,4 +1,5 @@
-# make demo: install, then the main job on the stand-in data.   make test: install, then all that CI runs.
+# make demo: install, then `vmsbench demo` on synthetic data.   make test: install, then all that CI runs.
+# make study VMSBENCH_DATA=FOLDER: every family on VISCHEMA PLUS (docs/study.md); hours, continued by the same line.
 # make quick LOWEST=1: the quick tests on the lowest versions that pyproject.toml allows, in a new .venv.
 
 PYTHON ?= python3
@@ -6,7 +7,7 @@ LOWEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test quick docs clean
+.PHONY: install demo study test quick docs clean
 
 install: $(VENV)/installed
 
@@ -25,6 +26,9 @@ endif
 
 demo: install
 	$(BIN)/vmsbench demo
+
+study: install
+	VMSBENCH=$(BIN)/vmsbench sh reports/study/run.sh
 
 test: install
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ WIDTH = 80
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """mkdocs calls it with the pages that there are; the reference's are added."""
+    """Called by mkdocs with the existing pages; adds the reference."""
     for name, lines in {"commands": commands(), "settings": settings(), "python": python()}.items():
         files.append(File.generated(config, f"reference/{name}.md", content="\n".join(lines)))
     return files
@@ -24,7 +24,7 @@ def commands() -> Iterator[str]:
 
     from vmsbench.cli.app import app
 
-    yield "# Commands\n\nWhat `--help` says. Exit codes: 0 done, 1 not done, 2 what you can mend (one line says how),"
+    yield "# Commands\n\nWhat `--help` says. Exit codes: 0 done, 1 not done, 2 an error that you can fix,"
     yield "75 stopped before the end and continued by the same command, 130 interrupted.\n"
     yield "`vmsbench --install-completion` makes the shell complete commands and options.\n"
 
@@ -51,7 +51,7 @@ def settings() -> Iterator[str]:
 
 
 def python() -> Iterator[str]:
-    yield "# Python\n\nPublic names by room, lower rooms first; a room knows only those before it.\n"
+    yield "# Python\n\nPublic names by package, lower packages first; a package imports only those before it.\n"
     for file in sorted((ROOT / "vmsbench").rglob("*.py")):
         tree = ast.parse(file.read_text())
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts)

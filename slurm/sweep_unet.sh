@@ -1,7 +1,7 @@
 #!/bin/bash
 # Tune the UNet on a Slurm cluster: one job, its nodes joined by a private Ray. From the project's folder:
 #   sbatch -A account -p partition --nodes 4 --gpus-per-node 4 slurm/sweep_unet.sh data.root=/path/to/data
-# sbatch's own flags come before the script and win over the lines below; what follows it goes to `vmsbench tune`.
+# sbatch's own flags come before the script and override the lines below; arguments after it go to `vmsbench tune`.
 #SBATCH --job-name=vmsbench-unet
 #SBATCH --nodes=1
 #SBATCH --ntasks-per-node=1
@@ -14,5 +14,5 @@
 
 cd "${SLURM_SUBMIT_DIR:-.}" || exit
 [ -f .venv/bin/activate ] && source .venv/bin/activate
-command -v vmsbench >/dev/null || { echo "error: no vmsbench here: make install in $PWD, or activate its environment"; exit 127; }
+command -v vmsbench >/dev/null || { echo "error: vmsbench not found: run \`make install\` in $PWD, or activate its environment"; exit 127; }
 exec vmsbench job tune --exp unet "$@"

@@ -13,5 +13,5 @@
 
 cd "${SLURM_SUBMIT_DIR:-.}" || exit
 [ -f .venv/bin/activate ] && source .venv/bin/activate
-command -v vmsbench >/dev/null || { echo "error: no vmsbench here: make install in $PWD, or activate its environment"; exit 127; }
+command -v vmsbench >/dev/null || { echo "error: vmsbench not found: run \`make install\` in $PWD, or activate its environment"; exit 127; }
 exec vmsbench work "$@"

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,19 @@ import torch
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.data.cache import expand
+from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
-from vmsbench.data.rendering import beside
+from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
+from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.models.model import Model
 from vmsbench.signals import INTERRUPTED
 from vmsbench.training.checks import check, check_fid, chosen_device
-from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, save_predictions, validation_losses
+from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, validation_losses
+from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
 from vmsbench.training.trainer import ShouldStop, Training, TrainingInterrupted, never, snapshot, summary
 from vmsbench.versions import SCHEMA, code_version, read_checked
 
@@ -107,12 +111,14 @@ class Experiment:
         self.device = chosen_device(config["device"])
         torch.manual_seed(config["seed"])
         self.dataset: Dataset = build(config["data"])
-        self.train, self.validation = self.dataset.train.to(self.device), self.dataset.validation.to(self.device)
         channels = self.dataset.channels
-        check(config, channels, self.dataset.size, len(self.train))
+        check(config, channels, self.dataset.size, len(self.dataset.train))
         self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
         self.model.to(memory_format=torch.channels_last)
-        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]))
+        encoder, cache = self.model.sight.encoder, config["data"].get("cache")
+        self.seen = partial(self.dataset.seen, encoder, cache, self.device, logged(folder))
+        self.train, self.validation = self.seen("train"), self.seen("validation")
+        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]), self.train.moments())
         trainer = dict(config["trainer"])
         self.epochs = trainer["epochs"]
         self.patience, self.keeps_best = trainer.pop("patience"), trainer.pop("keep") == "best"
@@ -241,7 +247,7 @@ class Experiment:
 
     def draw(self, epoch: int, pairs: Pairs, seen: Evaluation) -> None:
         """samples.png, and after some epochs samples/EPOCH.png; a trial or final has FILES files at most."""
-        picture = beside(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
+        picture = side_by_side(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
         slides = SLIDES_OF_FINAL if self.config["test"] else SLIDES
         stays = epoch * slides % self.epochs < self.config["evaluation"]["every"] * slides
         (self.folder / "samples").mkdir(exist_ok=True)
@@ -253,6 +259,7 @@ class Experiment:
         evaluation, metric = self.config["evaluation"], self.config["metric"]
         samples, batch_size = evaluation["final_samples"], evaluation["batch_size"]
         seen = evaluate(self.model, self.validation, samples, batch_size)
+        tuned = crosswise(one_answer(seen.samples), self.validation)
         results = {
             "schema": SCHEMA,
             "exp": self.config["exp"],
@@ -271,29 +278,35 @@ class Experiment:
             "channels": self.dataset.channels,
             "size": self.dataset.size,
             "metric": metric,
-            "validation_scores": seen.scores,
+            "validation_scores": seen.scores | {name: values.mean().item() for name, values in tuned.items()},
             "device": str(self.device),
             "digest_data": self.dataset.digest,
             "torch": torch.__version__,
             "code": code_version(),
         }
         if self.config["test"]:
-            results |= self.evaluate_test(samples, batch_size)
+            results |= self.evaluate_test(seen, samples, batch_size)
         return results
 
-    def evaluate_test(self, samples: int, batch_size: int) -> dict[str, Any]:
-        """What a final reports: scores on the test pairs, how often those were read, and train_scores, which show
-        memorisation."""
+    def evaluate_test(self, seen: Evaluation, samples: int, batch_size: int) -> dict[str, Any]:
+        """What a final reports: scores on the test pairs, how often those were read, and scores on training pairs.
+
+        seen    the evaluation on the tuning validation pairs, whose errors dress the answers for the test pairs
+        """
         reads = self.folder / "test_reads.jsonl"
         append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
-        learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
-        test = self.dataset.test.to(self.device)
+        subset = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
+        test = self.seen("test")
         judged = evaluate(self.model, test, samples, batch_size)
-        save_predictions(self.folder, test, self.train, judged.samples, judged.per_image)
+        answered = Answered(test, judged.samples)
+        tracks = both_tracks(answered, judged.per_image, Answered(self.validation, seen.samples))
+        save_predictions(self.folder, answered, self.train, tracks.per_image)
         return {
-            "test_scores": judged.scores,
+            "test_scores": judged.scores | tracks.scores,
+            "calibration": tracks.calibration,
+            "dressing": tracks.dressing,
             "test_reads": len(list(read_lines(reads))),
-            "train_scores": evaluate(self.model, self.train.subset(learnt), samples, batch_size).scores,
+            "train_scores": evaluate(self.model, self.train.subset(subset), samples, batch_size).scores,
             "fid": self.frechet(test, judged),
         }
 

@@ -68,7 +68,7 @@ def test_a_model_predicts_pictures_of_every_kind_alike(trained: TrainingResult, 
     assert [m.name for m in model.predict(str(tmp_path / "photos"))] == ["a.png"]
     with pytest.raises(UserError, match="float64"):
         model.predict(pixels / 255)
-    with pytest.raises(UserError, match="is not there"):
+    with pytest.raises(UserError, match="does not exist"):
         model.predict(tmp_path / "b.png")
 
 
@@ -104,7 +104,7 @@ builtins.get_ipython = lambda: None
 import vmsbench
 from vmsbench.sweep.trial import Callback
 class Stop(Callback):
-    def finished(self, trial, outcome):
+    def on_trial_end(self, trial, outcome):
         os.kill(os.getpid(), signal.SIGINT)
 options = dict(epochs=1, cpus=1)
 overrides = {[*SMALL, "model.network.width=8"]!r}
@@ -113,7 +113,7 @@ assert not first.finished and first.status().state == "interrupted", first
 assert len(first.trials) >= 1 and not first.best
 class Count(Callback):
     seen = 0
-    def finished(self, trial, outcome):
+    def on_trial_end(self, trial, outcome):
         Count.seen += 1
         if Count.seen == 2:
             os.kill(os.getpid(), signal.SIGINT)

@@ -19,7 +19,7 @@ from vmsbench.metrics.baselines import Given, PixelMedian
 from vmsbench.metrics.climatology import Climatology
 from vmsbench.metrics.external import read_predictions
 from vmsbench.metrics.scores import score
-from vmsbench.report.analysis.ranking import judge
+from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.document import compose
 from vmsbench.report.render.markdown import to_report
 from vmsbench.store.reader import collect
@@ -120,7 +120,7 @@ def test_names_missing_extra_or_of_other_images_are_listed(tmp_path: Path) -> No
     with pytest.raises(UserError, match=r"1 belong to no image of the data: x; remove them"):
         read_predictions(more, PAIRS)
     _, remarks = read_predictions(more, PAIRS, others=["x.jpg"])
-    assert remarks == ["1 predictions are of images that are not scored here and left aside: x"]
+    assert remarks == ["1 predictions are for images that are not scored here, and ignored: x"]
     with pytest.raises(UserError, match=r"no prediction by the name of an image: it has out0, out1"):
         read_predictions(arrays(tmp_path / "others", UNIT, [f"out{i}" for i in range(4)]), PAIRS)
     pictures(tmp_path / "few", PAIRS.maps[:1].numpy(), NAMES[:1])
@@ -134,7 +134,7 @@ def test_places_without_predictions_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no pictures and no .npy files"):
         read_predictions(tmp_path, PAIRS)
     (tmp_path / "a.npz").write_text("nothing")
-    with pytest.raises(UserError, match=r"is no .npz with the arrays names and predictions"):
+    with pytest.raises(UserError, match=r"is not an .npz with the arrays names and predictions"):
         read_predictions(tmp_path / "a.npz", PAIRS)
     np.savez(tmp_path / "b.npz", names=np.array(NAMES))
     with pytest.raises(UserError, match=r"has no array predictions"):
@@ -258,7 +258,7 @@ def test_named_predictions_enter_the_report_as_somebody_elses(tmp_path: Path, ca
     assert config["data"]["digest"] == data.digest
     group = collect(tmp_path / "runs", []).groups[0]
     assert set(group.models) == {"UNet", "theirs (outside)"}
-    standing = judge(group).standings["theirs (outside)"]
+    standing = rank(group).answer.standings["theirs (outside)"]
     assert standing.mean == pytest.approx(score(maps, unit(data.test.maps))["crps"])
     assert standing.word in ("ok", "no skill")
     text = to_report(compose(collect(tmp_path / "runs", [])))
@@ -289,7 +289,7 @@ def test_any_paired_folder_is_read_by_what_it_looks_like(tmp_path: Path, capsys)
     assert found["data"]["images"] == 3
     told = ["data=folder", "data.images=photos", "data.maps=labels", f"data.size={SIZE}"]
     assert answer(capsys, "baselines", told, runs=tmp_path, data=tmp_path / "data") == found
-    with pytest.raises(UserError, match=r"both say where the data lie"):
+    with pytest.raises(UserError, match=r"both give the data"):
         answer(capsys, "baselines", ["data.root=elsewhere"], runs=tmp_path, data=tmp_path / "data")
     with pytest.raises(UserError, match=r"--split train: test or validation"):
         answer(capsys, "baselines", [], runs=tmp_path, data=tmp_path / "data", split="train")

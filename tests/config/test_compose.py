@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from vmsbench.config.compose import choices_made, compose
 from vmsbench.config.plugins import conf_folder, options
@@ -28,9 +29,18 @@ CHOICES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of some weights."""
+    file = tmp_path_factory.mktemp("weights") / "weights.pt"
+    torch.save({"weight": torch.zeros(1)}, file)
+    return file
+
+
 @pytest.mark.parametrize(("exp", "choice"), sorted(set(CHOICES)))
-def test_every_choice_composes_and_builds_in_every_experiment(exp: str, choice: str) -> None:
-    settings = compose(exp, [choice])
+def test_every_choice_composes_and_builds_in_every_experiment(exp: str, choice: str, weights: Path) -> None:
+    needed = [f"model.sight.encoder.weights={weights}"] if choice == "encoder=torchvision" else []
+    settings = compose(exp, [choice, *needed])
     check(experiment_part(settings), channels=CHANNELS["rg"], size=64, train=100)
     assert settings["exp"] == exp
 
@@ -185,6 +195,13 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
         ("unet", ["model.network.layers=abc"], "model.network.layers=abc does not fit: it is a whole number or null"),
         ("unet", ["device=gpu"], "device=gpu is none of auto, cpu"),
         ("unet", ["lr_schedule=linear", "trainer.lr_schedule.start=1"], "start=1.* is a share"),
+        ("unet", ["encoder=torchvision"], "model.sight.encoder.weights=FILE"),
+        ("unet", ["encoder=efficientnet_lite2", "model.sight.encoder.size=250"], "a multiple of 32 .*256 works"),
+        ("unet", ["encoder=efficientnet_lite2", "model.sight.encoder.version=1"], "there are weights of 0, 2"),
+        ("gan", ["network=readout", "augment=shift"], "Translate shows pictures as the encoder never saw them"),
+        ("unet", ["model.sight.resolution=48"], "model.sight.resolution=48: 64, 32, 16 go into 64 px"),
+        ("unet", ["model.sight.resolution=32", "target=sum"], "target=label works"),
+        ("unet", ["model.loss=l1_c"], "did you mean l1_cc"),
         ("diffusion", ["model.preview_steps=0"], "model.preview_steps=0: at least 1"),
     ],
 )
@@ -230,6 +247,8 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ("gan", "network=rezidual", "did you mean residual"),
         ("gan", "netwrok=unet", "netwrok is not a setting; did you mean network"),
         ("gan", "trainer.epoch=3", "trainer.epoch is not a setting; did you mean trainer.epochs"),
+        ("unet", "trainer.lr=0.1", "trainer.lr is not a setting; did you mean optimizers.network.lr"),
+        ("gan", "network.width=8", "network.width is not a setting; did you mean model.network.width"),
         ("gan", "optimizers.network.lrr=3", r"did you mean optimizers.network.lr\?  \(optimizers.network has: lr"),
         ("gan", "+foo=1", r"\+foo=1: nothing can be added or removed; write foo=VALUE"),
         ("gan", "++trainer.epochs=1", "write trainer.epochs=VALUE"),

@@ -30,7 +30,7 @@ def test_arguments_win_over_settings() -> None:
 
 
 def test_agrees_with_hydra_on_its_own_format() -> None:
-    hydra = pytest.importorskip("hydra.utils", reason="Hydra is not installed here")
+    hydra = pytest.importorskip("hydra.utils", reason="Hydra is not installed: make install")
     config = {"_target_": "collections.Counter", "iterable": ["a", "b", "a"]}
     assert build({"_target_": "collections.Counter", "a": 2, "b": 1}) == Counter(config["iterable"])
     assert hydra.instantiate({"_target_": "collections.Counter", "a": 2, "b": 1}) == Counter(config["iterable"])

@@ -120,9 +120,9 @@ def test_a_path_is_taken_to_the_letter(name: str, tmp_path: Path) -> None:
 
 
 def test_a_home_and_variables_in_a_path_are_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setenv("HOME", "/home/user")
     monkeypatch.setenv("LAB", "/lab")
-    assert compose("unet", ["data.root=~/data (1)"])["data"]["root"] == "/home/anna/data (1)"
+    assert compose("unet", ["data.root=~/data (1)"])["data"]["root"] == "/home/user/data (1)"
     assert compose("unet", ["data.root=$LAB/${oc.env:LAB}"])["data"]["root"] == "/lab//lab"
     (tmp_path / "a$LAB").mkdir()
     assert compose("unet", [f"data.root={tmp_path}/a$LAB"])["data"]["root"] == f"{tmp_path}/a$LAB"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from tests.support.data_folders import write_pairs, write_vischema
@@ -25,6 +26,7 @@ from vmsbench.testing import (
     tracker_contract,
 )
 from vmsbench.testing.metrics import drawn, maps
+from vmsbench.testing.networks import with_random_weights
 
 SMALL = {"width": 8}
 HERE: dict[str, Config] = {"slurm": {"cluster": "local", "gpus": 0, "cpus": 1, "time": 10}}
@@ -33,6 +35,8 @@ HERE: dict[str, Config] = {"slurm": {"cluster": "local", "gpus": 0, "cpus": 1, "
 
 def option(group: str, name: str, **settings: Any) -> Config:
     config: Any = OmegaConf.to_container(OmegaConf.load(option_files(group)[name]), resolve=True)
+    if "defaults" in config:  # it brings other choices with it
+        config = config["model"] if group == "model" else config["model"][group]
     return config | settings
 
 
@@ -45,6 +49,20 @@ def test_networks(name: str) -> None:
 @pytest.mark.parametrize("norm", ["batch", "instance", "group", "none"])
 def test_networks_that_have_a_norm_work_with_each(name: str, norm: str) -> None:
     network_contract(build(option("network", name, norm=norm, **SMALL)))
+
+
+@pytest.mark.parametrize("name", options("network"))
+@pytest.mark.parametrize("timed", [False, True])
+def test_networks_heed_what_an_encoder_saw_and_noise(name: str, timed: bool) -> None:
+    network = build(option("network", name, width=16))(5, 2, 32, timed=timed, features=(6, 4), noise=3)
+    network = with_random_weights(network).eval()
+    image, time = torch.randn(1, 5, 32, 32), torch.rand(1) if timed else None
+    fine, coarse, noise = torch.randn(1, 6, 16, 16), torch.randn(1, 4, 8, 8), torch.randn(1, 3)
+    first = network(image, time, (fine, coarse), noise)
+    assert first.shape == (1, 2, 32, 32)
+    for changed in ((-fine, coarse, noise), (fine, -coarse, noise), (fine, coarse, -noise)):
+        other = network(image, time, changed[:2], changed[2])
+        assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("network", options("network"))

@@ -226,5 +226,5 @@ def test_a_variable_that_is_not_set_is_one_clear_error(root: Path, monkeypatch: 
     monkeypatch.delenv("SCRATCH_OF_JOB", raising=False)
     with pytest.raises(DataError, match=r"\$SCRATCH_OF_JOB is not set here; choose another with data.cache=PATH"):
         folder(root, size=16, cache="$SCRATCH_OF_JOB/a")
-    with pytest.raises(DataError, match=r"a \$ stands before no variable"):
+    with pytest.raises(DataError, match=r"a \$ without a variable"):
         folder(root, size=16, cache="/scratch/$")

@@ -180,7 +180,7 @@ def test_a_coding_must_fit_the_maps(tmp_path: Path) -> None:
 
 def test_too_few_pairs_are_refused(tmp_path: Path) -> None:
     write_pairs(tmp_path, 2)
-    with pytest.raises(DataError, match=r"2 pair.* 3 at the least"):
+    with pytest.raises(DataError, match=r"2 training pair.* at least 3"):
         folder(tmp_path)
 
 

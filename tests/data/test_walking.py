@@ -52,7 +52,7 @@ def test_a_folder_reached_in_two_ways_is_read_once_by_its_own_name(tmp_path: Pat
     for part in PARTS:
         (tmp_path / "set" / part / "a").symlink_to("z")
     assert names(tmp_path / "set") == {f"z/pic{i:02d}.png" for i in range(6)}
-    assert "are passed over: a" in folder(tmp_path / "set", size=16).provenance.warnings[0]
+    assert "are skipped: a" in folder(tmp_path / "set", size=16).provenance.warnings[0]
 
 
 def test_maps_that_lie_among_the_images_are_no_images(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
         **{".heic": 1, ".txt": 2, "files without a suffix": 1, "hidden files": 2, "hidden folders": 3},
         "pipes, sockets and devices": 1,
     }
-    assert told.warnings == ("images/: 1 .heic are passed over: such files are not read here",)
+    assert told.warnings == ("images/: 1 .heic are skipped: such files are not read",)
 
 
 def test_a_subfolder_that_nobody_may_read_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ BROKEN = {
         "signal.SIGCONT",
     ),
     TRIAL: ("ray_backend/driver.py", "max_failures=", "max_failures=0 *"),
-    DRIVER: ("launch/supervisor.py", 'say(f"died ({words}); beginning again")', 'return self.end(1, "")'),
+    DRIVER: ("launch/supervisor.py", 'say(f"died ({words}); restarting")', 'return self.end(1, "")'),
 }
 QUIET = {"scores": {"a": 0.1, "b": 0.2}, "twice": [], "winner": {"width": 8}}
 
@@ -44,8 +44,8 @@ def test_a_sweep_that_came_to_the_same_does_not_differ() -> None:
     [
         ({"winner": {"width": 16}}, "the winner is {'width': 16}, not {'width': 8}"),
         ({"winner": None}, "the winner is None, not {'width': 8}"),
-        ({"twice": ["a"]}, "a was trained twice to its end"),
-        ({"scores": {"a": 0.1}}, "1 trainings came to their end, not 2"),
+        ({"twice": ["a"]}, "a was completed twice"),
+        ({"scores": {"a": 0.1}}, "1 trainings were completed, not 2"),
         ({"scores": {"a": 0.2, "b": 0.2}}, "a scored 0.2, not 0.1"),
     ],
 )

@@ -85,7 +85,7 @@ def test_a_job_asks_slurm_for_what_its_settings_say(cluster: Path, tmp_path: Pat
     assert script.index("module load cuda") < script.index("submitit.core._submit")
     assert "4711" in job.description
     assert f"{tmp_path}/jobs/4711_0_log.out" in job.description
-    assert job.description.endswith("scancel 4711")
+    assert job.description.endswith("`scancel 4711`")
 
 
 def test_the_signal_that_slurm_sends_to_the_batch_script_reaches_the_command(cluster: Path, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_an_sbatch_that_says_nothing_of_a_job_is_a_refusal(cluster: Path, tmp_pa
 
 def test_without_sbatch_it_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"sbatch not found: .*login node, or drop launcher=slurm"):
+    with pytest.raises(UserError, match=r"sbatch not found: .*login node, or leave out launcher=slurm"):
         SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
     assert not (tmp_path / "jobs").exists()
 

@@ -44,7 +44,7 @@ def test_the_sites_profile_is_used_and_the_command_line_wins(tmp_path: Path, no_
     launcher = chosen(tmp_path / "gan", "launcher=slurm", "launcher.partition=fast")
     assert (launcher.settings["account"], launcher.settings["partition"]) == ("lab", "fast")
     no_profile.write_text("acount: lab\n")
-    with pytest.raises(ConfigurationError, match="acount is no setting; did you mean account"):
+    with pytest.raises(ConfigurationError, match="acount is not a setting; did you mean account"):
         chosen(tmp_path / "gan", "launcher=slurm")
 
 

@@ -166,7 +166,7 @@ def test_a_cancelled_job_stays_cancelled(state: str, node: Node) -> None:
     job.send_signal(signal.SIGTERM)
     said, _ = job.communicate()
     assert not node.requeued()
-    assert "to go on, submit it again" in said
+    assert "to continue, submit it again" in said
 
 
 def test_a_job_that_never_finishes_is_not_queued_for_ever(node: Node) -> None:
@@ -191,7 +191,7 @@ def test_a_sweep_that_is_through_is_reported(node: Node) -> None:
     job = node.begin("--runs", "here", "--name", "mine")
     said, _ = job.communicate()
     assert "<report><mine><--runs><here>" in said
-    assert "to write it: vmsbench report mine --runs here" in said
+    assert "to write it: `vmsbench report mine --runs here`" in said
     assert job.returncode == 0
 
 
@@ -200,7 +200,7 @@ def test_what_dies_is_begun_again_until_it_gets_nowhere(node: Node) -> None:
     job = node.begin()
     said, _ = job.communicate()
     assert said.count("begun\n") == 3
-    assert "it died 3 times without getting any further (killed by signal 9)" in said
+    assert "it died 3 times without progress (killed by signal 9)" in said
     assert job.returncode == 1
     assert not node.requeued()
 
@@ -225,7 +225,7 @@ def test_a_job_that_died_with_its_node_again_and_again_stops_itself(node: Node) 
             (node.folder / "ready").unlink()
             job.kill()
         said, _ = job.communicate()
-    assert "3 jobs ended here without getting any further" in said
+    assert "3 jobs ended here without progress" in said
     assert job.returncode == 1
 
 
@@ -236,7 +236,7 @@ def test_to_be_begun_again_is_not_to_get_further(node: Node) -> None:
     )
     job = node.begin()
     said, _ = job.communicate()
-    assert "it died 3 times without getting any further" in said
+    assert "it died 3 times without progress" in said
     assert len(journal.read_text().splitlines()) == 6
 
 
@@ -250,7 +250,7 @@ def test_a_job_whose_time_is_up_before_anything_was_trained_is_not_queued_for_ev
             job.send_signal(signal.SIGUSR1)
         said, _ = job.communicate()
         (node.folder / "said").unlink(missing_ok=True)
-    assert "3 jobs ended here without getting any further" in said
+    assert "3 jobs ended here without progress" in said
     assert "ask for more by --time" in said
     assert job.returncode == 1
 
@@ -269,7 +269,7 @@ def test_a_sweep_whose_epoch_is_longer_than_a_job_goes_on(node: Node) -> None:
         job.send_signal(signal.SIGUSR1)
         said, _ = job.communicate()
         (node.folder / "said").unlink(missing_ok=True)
-        assert "not finished; queued again" in said
+        assert "not finished; requeued" in said
         assert job.returncode == 75
 
 
@@ -279,7 +279,7 @@ def test_a_job_that_ends_too_soon_for_anything_says_so_at_once(node: Node) -> No
     node.vmsbench("echo begun")
     job = node.begin()
     said, _ = job.communicate()
-    assert "this job is too short: it begins nothing in its last 180 s; ask for more by --time" in said
+    assert "this job is too short: it starts nothing in its last 180 s; ask for more by --time" in said
     assert "begun" not in said
     assert job.returncode == 2
 

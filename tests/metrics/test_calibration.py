@@ -131,7 +131,7 @@ def test_a_handful_of_images_have_no_verdict():
     found = calibration(together(5, seed=0))
     assert (
         found.verdict
-        == f"cannot be told from 5 images: 50 % intervals hold {100 * found.coverage[50].value:.0f} % of the pixels"
+        == f"undefined for so few images (5): 50 % intervals hold {100 * found.coverage[50].value:.0f} % of the pixels"
     )
 
 
@@ -156,7 +156,7 @@ def test_an_interval_needs_enough_samples():
 
 def test_one_answer_equal_samples_and_uneven_numbers_are_named():
     samples, truth = exchangeable(3, 4)
-    with pytest.raises(UserError, match="one answer for each image has no spread to judge"):
+    with pytest.raises(UserError, match="one answer for each image has no spread"):
         calibration(per_image(samples[:, 0], truth))
     equal = samples[:, :1].expand(-1, 4, -1, -1, -1)
     with pytest.raises(UserError, match="all samples of an image are equal: one answer, not a distribution"):

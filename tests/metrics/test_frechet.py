@@ -41,7 +41,7 @@ def test_frechet_distance_is_the_one_with_scipys_matrix_root(n, m, d):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_frechet_distance_is_pytorch_fids():
-    library = pytest.importorskip("pytorch_fid.fid_score")
+    library = pytest.importorskip("pytorch_fid.fid_score", reason="pytorch-fid is not installed: make install")
     x, y = normal(200, 64, seed=1), normal(150, 64, seed=2) * 1.3 + 0.2
     moments = [(z.mean(0).numpy(), np.cov(z.numpy(), rowvar=False)) for z in (x, y)]
     try:

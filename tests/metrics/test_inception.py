@@ -29,8 +29,8 @@ from vmsbench.sweep.finals import measure_later
 from vmsbench.training.checks import check_fid
 
 torch.set_num_threads(1)
-library = pytest.importorskip("pytorch_fid.inception")
-torchvision = pytest.importorskip("torchvision")
+library = pytest.importorskip("pytorch_fid.inception", reason="pytorch-fid is not installed: make install")
+torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed: make install")
 
 
 @pytest.fixture(scope="module")

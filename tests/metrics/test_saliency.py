@@ -71,7 +71,9 @@ def test_structural_similarity_is_its_definition_window_by_window():
 
 def test_structural_similarity_is_torchmetrics():
     """Over the windows within the map: torchmetrics averages its mirrored border in as well."""
-    reference = pytest.importorskip("torchmetrics.functional.image")
+    reference = pytest.importorskip(
+        "torchmetrics.functional.image", reason="torchmetrics is not installed: make install"
+    )
     first, second = (torch.rand(4, 3, 32, 40, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
     second = 0.7 * first + 0.3 * second
     options = {"data_range": 1.0, "reduction": "none", "return_full_image": True}
@@ -82,8 +84,8 @@ def test_structural_similarity_is_torchmetrics():
 
 def test_nss_auc_and_information_gain_are_pysaliencys(monkeypatch):
     monkeypatch.setattr(np, "trapz", np.trapezoid, raising=False)  # which pysaliency 0.2.22 still calls by its old name
-    metrics = pytest.importorskip("pysaliency.metrics")
-    roc = pytest.importorskip("pysaliency.roc")
+    metrics = pytest.importorskip("pysaliency.metrics", reason="pysaliency is not installed: pip install pysaliency")
+    roc = pytest.importorskip("pysaliency.roc", reason="pysaliency is not installed: pip install pysaliency")
     fixated = np.nonzero(FIXATIONS.numpy())
     x, centre = SALIENCY.numpy(), CENTRE.numpy()
     assert nss(SALIENCY, FIXATIONS) == pytest.approx(metrics.NSS(x, *fixated[::-1]).mean())
@@ -99,7 +101,7 @@ def test_what_has_no_score_is_named():
     for scored in (nss, auc_judd):
         with pytest.raises(UserError, match="without fixations"):
             scored(SALIENCY, nobody)
-    with pytest.raises(UserError, match="every pixel is fixated"):
+    with pytest.raises(UserError, match="every pixel has one"):
         auc_judd(SALIENCY, ~nobody)
     with pytest.raises(UserError, match=r"needed is H x W"):
         information_gain(SALIENCY, FIXATIONS, CENTRE[:5])

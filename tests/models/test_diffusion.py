@@ -175,7 +175,7 @@ def test_eta_one_on_neighbouring_steps_is_ddpms_posterior() -> None:
 )
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_a_step_is_that_of_diffusers(prediction: Prediction, theirs: str, eta: float) -> None:
-    schedulers = pytest.importorskip("diffusers", reason="the peer is a test-only dependency")
+    schedulers = pytest.importorskip("diffusers", reason="diffusers is not installed: make install")
     peer = schedulers.DDIMScheduler(
         beta_schedule="linear", prediction_type=theirs, clip_sample=True, set_alpha_to_one=True, steps_offset=0
     )
@@ -231,3 +231,33 @@ def test_samplers_draw_from_a_known_law(prediction: Prediction, make: partial[Di
     maps = model.sample(torch.zeros(400, 3, SIZE, SIZE))
     assert maps.mean().abs() < 0.01
     assert maps.std().item() == pytest.approx(0.2, rel=0.05)
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda prediction: prediction.name)
+def test_min_snr_weighs_every_prediction_as_the_same_error_of_the_clean_map(prediction: Prediction) -> None:
+    """A wrong prediction, turned into the clean map that it amounts to: min(SNR, 5) times that map's error."""
+    torch.manual_seed(0)
+    model = Diffusion(Zero, 2, SIZE, CosineSchedule(), prediction=prediction, min_snr=5.0)
+    t = torch.tensor([100, 300, 500, 700, 900])
+    signal, spread = model.amounts(t)
+    clean, noise, wrong = torch.randn(3, 5, 2, SIZE, SIZE)
+    noisy = signal * clean + spread * noise
+    target = prediction.target(clean, noise, signal, spread)
+    guess = target + 0.1 * wrong
+    error = (prediction.clean(guess, noisy, signal, spread) - clean).square().mean(dim=(1, 2, 3))
+    snr = (signal / spread).square().flatten()
+    weighted = model.weights(t) * (guess - target).square().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(weighted, snr.clamp(max=5) * error, rtol=1e-3, atol=1e-6)
+
+
+def test_without_min_snr_every_time_weighs_as_much() -> None:
+    assert Diffusion(Zero, 2, SIZE, CosineSchedule()).weights(torch.arange(1, 1001)).unique().tolist() == [1.0]
+
+
+def test_logit_normal_times_are_those_of_the_law_and_stay_within_1_and_t() -> None:
+    torch.manual_seed(0)
+    model = Diffusion(Zero, 2, SIZE, CosineSchedule(), time_sampling="logit_normal")
+    t = model.times(100_000, torch.device("cpu"))
+    assert 1 <= t.min() <= t.max() <= 1000
+    quarter = torch.distributions.Normal(0.0, 1.0).cdf(torch.tensor(0.25).logit())
+    assert (t <= 250).float().mean() == pytest.approx(float(quarter), abs=0.01)

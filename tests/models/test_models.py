@@ -10,11 +10,14 @@ from torch import Tensor, nn
 from vmsbench.data.augmentation import DiffAugment
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.diffusion import Diffusion
+from vmsbench.models.engression import Engression
 from vmsbench.models.model import Model
 from vmsbench.models.noise_schedules import BetasSchedule, CosineSchedule, ZeroTerminalSchedule
 from vmsbench.models.pix2pix import Pix2Pix
 from vmsbench.models.prediction import MapPrediction, NoisePrediction
+from vmsbench.models.quantile import Quantile
 from vmsbench.models.regression import Regression
+from vmsbench.models.sight import Sight
 from vmsbench.models.target import Sum
 from vmsbench.models.wasserstein import Wasserstein
 from vmsbench.networks.patch_discriminator import PatchDiscriminator
@@ -34,6 +37,10 @@ MODELS: dict[str, Any] = {
     ),
     "wasserstein clipped": partial(Wasserstein, discriminator=CRITIC, critic_steps=2, clip=0.01, penalty=0.0),
     "wasserstein penalty": partial(Wasserstein, discriminator=CRITIC, critic_steps=1, target=Sum()),
+    "regression of shape": partial(Regression, loss="l1_cc", sight=Sight(blind=True, resolution=16)),
+    "quantile": partial(Quantile, levels=4, flip_tta=True),
+    "engression": partial(Engression, flip_tta=True),
+    "engression of whole maps": partial(Engression, score="energy", draws=3, sight=Sight(blind=True, resolution=16)),
     "diffusion": partial(Diffusion, noise_schedule=CosineSchedule(), sampling_steps=4),
     "diffusion noise": partial(
         Diffusion, noise_schedule=BetasSchedule(), prediction=NoisePrediction(), sampling_steps=4, eta=1.0, target=Sum()
@@ -90,7 +97,16 @@ def test_every_pair_of_model_and_network_learns_one_batch(model: Any, network: A
     target = (image[:, :2] > 0) * 1.6 - 0.8
     made.prepare(image, target)
     optimizers = {name: torch.optim.Adam(player.parameters(), 3e-3) for name, player in made.players().items()}
-    goals = {"network/l1", "network/mse", "network/velocity", "network/noise", "network/map"}
+    goals = {
+        "network/l1",
+        "network/mse",
+        "network/pinball",
+        "network/crps",
+        "network/energy",
+        "network/velocity",
+        "network/noise",
+        "network/map",
+    }
     losses: list[float] = []
     while len(losses) < 320:
         seen = step(made, optimizers, image.repeat(3, 1, 1, 1), target.repeat(3, 1, 1, 1))

@@ -7,9 +7,30 @@ import torch
 from torch import nn
 
 from vmsbench.errors import ConfigurationError
+from vmsbench.networks.conditions import Maps
 from vmsbench.networks.layers import depth, normalisation
 from vmsbench.networks.patch_discriminator import PatchDiscriminator
 from vmsbench.networks.unet import UNet
+
+
+def test_a_discriminator_heeds_what_an_encoder_saw() -> None:
+    torch.manual_seed(0)
+    judge = PatchDiscriminator(5, 32, features=(6,), width=4).eval()
+    stack, seen = torch.randn(1, 5, 32, 32), torch.randn(1, 6, 8, 8)
+    assert not torch.allclose(judge(stack, [seen]), judge(stack, [-seen]))
+
+
+def test_an_encoders_maps_are_brought_to_mean_0_and_deviation_1() -> None:
+    maps = Maps([3], width=3, dropout=0.0)
+    nn.init.dirac_(maps.projections[0].weight)
+    nn.init.zeros_(maps.projections[0].bias)
+    seen = 5 + 2 * torch.randn(50, 3, 8, 8)
+    maps.learn([(seen.mean(dim=(0, 2, 3)), seen.std(dim=(0, 2, 3)))])
+    shown = maps([seen], 8)
+    torch.testing.assert_close(shown.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(shown.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-4, rtol=0)
+    assert maps([seen], 4).shape[-1] == 4
+    assert maps([seen], 16).shape[-1] == 16
 
 
 def test_the_thesis_unet_has_its_widths_and_a_4_pixel_bottleneck() -> None:

@@ -25,8 +25,8 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_families_of_conf_come_in_their_order_with_a_name_and_a_colour() -> None:
-    assert [family.name for family in families().values()] == ["UNet", "GAN", "Diffusion"]
-    assert len({family.color for family in families().values()}) == 3
+    assert [family.name for family in families().values()] == ["UNet", "GAN", "Diffusion", "Engression"]
+    assert len({family.color for family in families().values()}) == 4
     assert "family" not in compose.compose("unet", [])
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.sweep_maker import make_sweep, write
 from vmsbench.metrics.catalog import METRICS, Metric
-from vmsbench.report.analysis.ranking import judge
-from vmsbench.report.sections.scores import score_table
+from vmsbench.report.analysis.ranking import rank
+from vmsbench.report.sections.scores.answers import answer_table
 from vmsbench.store.reader import collect
 
 
@@ -35,8 +35,7 @@ def test_a_new_metric_has_its_column_its_direction_and_its_best_value(
     for exp, level in (("unet", 1.5), ("diffusion", 0.5)):
         add_score(make_sweep(tmp_path, exp), "nss_true", level)
     group = collect(tmp_path, []).groups[0]
-    verdicts = judge(group)
-    table = score_table(group, verdicts)
+    table = answer_table(group, rank(group).answer)
     at = [column.key for column in table.columns].index("nss_true")
     assert table.columns[at].heading == f"NSS {arrow}"
     cells = {row[0].shown: row[at] for row in table.parts[0].rows}

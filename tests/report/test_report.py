@@ -15,7 +15,8 @@ from tests.support.sweep_maker import FAULTS, make_sweep, sgd, tiny, write
 from vmsbench.config.format import describe
 from vmsbench.errors import UserError
 from vmsbench.report import labels
-from vmsbench.report.analysis.ranking import judge
+from vmsbench.report.analysis.ranking import rank
+from vmsbench.report.analysis.sentences import judge
 from vmsbench.report.document import compose
 from vmsbench.report.render import style
 from vmsbench.report.render.markdown import to_report
@@ -76,22 +77,40 @@ class Page(HTMLParser):
 def test_the_scores_in_the_table_are_those_in_the_folders(study: tuple[Path, Path]) -> None:
     runs, out = study
     for label, exp in (("UNet", "unet"), ("GAN", "gan"), ("Diffusion", "diffusion")):
-        row = rows(out, "scores")[label]
+        row = rows(out, "answers")[label]
         found = [json.loads(path.read_text())["test_scores"] for path in (runs / exp / "final").glob("*/results.json")]
         assert row["seeds"] == "2"
-        for key in ("l1", "l1_unit", "mse", "mse_unit", "crps", "cc_true", "cc_false", "cc_combined"):
+        for key in ("l1", "l1_unit", "mse", "mse_unit", "cc_true", "cc_false", "cc_combined"):
             assert float(row[key]) == pytest.approx(np.mean([scores[key] for scores in found]))
         assert float(row["l1_spread"]) == pytest.approx(np.std([scores["l1"] for scores in found], ddof=1))
 
 
 def test_baselines_and_oracle_stand_in_the_same_table_and_skill_is_against_the_pixel_median(study) -> None:
     runs, out = study
-    table, baselines = rows(out, "scores"), json.loads((runs / "gan" / "baselines.json").read_text())["test"]
+    table, baselines = rows(out, "answers"), json.loads((runs / "gan" / "baselines.json").read_text())["test"]
     assert {"Black", "Pixel mean", "Pixel median", "Oracle median"} <= set(table)
     assert float(table["Black"]["l1"]) == baselines["black"]["l1"]
     assert float(table["Pixel median"]["skill"]) == 0
     for row in table.values():
         assert float(row["skill"]) == pytest.approx(100 * (1 - float(row["l1"]) / baselines["pixel_median"]["l1"]))
+
+
+def test_the_two_tracks_have_tables_verdicts_and_blind_rows_of_their_own(study) -> None:
+    runs, out = study
+    answers, laws = rows(out, "answers"), rows(out, "distributions")
+    baselines = json.loads((runs / "gan" / "baselines.json").read_text())["test"]
+    assert {"Pixel median", "Pixel mean", "Black"} <= set(answers)
+    assert "Climatology" not in answers
+    assert {"Climatology", "Random training maps", "UNet, dressed"} <= set(laws)
+    assert not {"Pixel median", "UNet", "Black"} & set(laws), "a single answer is no distribution"
+    for row in laws.values():
+        blind = baselines["climatology"]["crps"]
+        assert float(row["skill"]) == pytest.approx(100 * (1 - float(row["crps"]) / blind))
+    text = (out / "report.md").read_text()
+    assert "Skill to pixel median (L1), % ↑" in text
+    assert "Skill to climatology (CRPS), % ↑" in text
+    for line in text.splitlines():
+        assert not re.search(r"CRPS.* pixel median,|L1 .*climatology", line) or line.startswith("- **"), line
 
 
 def test_every_table_with_a_score_has_it_in_both_scales(study) -> None:
@@ -105,7 +124,7 @@ def test_every_table_with_a_score_has_it_in_both_scales(study) -> None:
         for key in head:
             if re.fullmatch(r"(.* )?(l1|mse|crps|score)", key):
                 assert f"{key}_unit" in head, path
-    for name in ("scores", "trials-unet", "categories"):
+    for name in ("answers", "distributions", "trials-unet"):
         text = (out / "tables" / f"{name}.tex").read_text()
         assert "[$-$1, 1]" in text
         assert "[0, 1]" in text
@@ -114,7 +133,7 @@ def test_every_table_with_a_score_has_it_in_both_scales(study) -> None:
 def test_every_score_table_says_whether_its_images_chose_or_report(study) -> None:
     _, out = study
     text = (out / "report.md").read_text()
-    assert "Test scores: 20 images that were not used for selection" in text
+    assert "Test scores as one answer: 20 images that were not used for selection" in text
     assert "the test images select nothing" in text
     assert text.count("scores on the tuning validation set, which selects; they are not results") == 3
 
@@ -122,7 +141,7 @@ def test_every_score_table_says_whether_its_images_chose_or_report(study) -> Non
 def test_the_verdict_says_which_families_are_no_better_than_a_constant_map(study) -> None:
     _, out = study
     text = (out / "report.md").read_text()
-    assert "UNet has the lowest L1 as one answer" in text
+    assert "As one answer, UNet has the lowest L1 of the models" in text
     assert "Better than a constant map: UNet and Diffusion; no better than a constant map: GAN." in text
 
 
@@ -132,13 +151,14 @@ def group_of(runs: Path) -> SweepGroup:
 
 def test_skill_has_its_interval_and_the_difference_of_each_two_families_its_corrected_p(study) -> None:
     _, out = study
-    row = rows(out, "scores")["UNet"]
+    row = rows(out, "answers")["UNet"]
     assert float(row["skill_low"]) < float(row["skill"]) < float(row["skill_high"])
-    assert (row["verdict"], rows(out, "scores")["GAN"]["verdict"]) == ("ok", "no skill")
-    found = rows(out, "differences")
-    assert set(found) == {"UNet − GAN", "UNet − Diffusion", "GAN − Diffusion"}
-    unet, gan = (float(rows(out, "scores")[name]["l1"]) for name in ("UNet", "GAN"))
-    assert float(found["UNet − GAN"]["answer"]) == pytest.approx(unet - gan)
+    assert (row["verdict"], rows(out, "answers")["GAN"]["verdict"]) == ("ok", "no skill")
+    found = rows(out, "differences-answers")
+    blind = {f"{name} − Pixel median" for name in ("UNet", "GAN", "Diffusion")}
+    assert set(found) == {"UNet − GAN", "UNet − Diffusion", "Diffusion − GAN"} | blind
+    unet, gan = (float(rows(out, "answers")[name]["l1"]) for name in ("UNet", "GAN"))
+    assert float(found["UNet − GAN"]["difference"]) == pytest.approx(unet - gan)
     assert found["UNet − GAN"]["verdict"] == "UNet is better"
     assert float(found["UNet − GAN"]["p"]) < 0.001
 
@@ -150,21 +170,22 @@ def test_between_models_that_are_the_same_but_for_their_seeds_no_difference_is_s
     monkeypatch.setitem(FAULTS, "diffusion", FAULTS["unet"])
     for exp in FAULTS:
         make_sweep(tmp_path / "runs", exp, seeds=3)
-    verdicts = judge(group_of(tmp_path / "runs"))
-    assert {one.verdict for one in verdicts.comparisons} == {"no difference shown"}
-    assert not verdicts.bold
-    nowhere = "No difference shown between UNet and GAN, nor between UNet and Diffusion, nor between GAN and Diffusion."
-    assert verdicts.sentences[2] == nowhere
+    group = group_of(tmp_path / "runs")
+    rankings = rank(group)
+    assert {one.verdict for both in rankings.both for one in both.comparisons} == {"no difference shown"}
+    assert not any(one.bold for one in rankings.both)
+    said = judge(group, rankings).sentences["As one answer"][2]
+    assert re.fullmatch(r"No difference shown between \w+ and \w+, nor between \w+ and \w+, nor between .*", said)
     assert "| **" not in text_of(tmp_path / "runs")
 
 
 def test_what_is_bold_is_better_than_the_next_and_than_a_constant_map(study, tmp_path: Path) -> None:
     runs, out = study
-    assert judge(group_of(runs)).bold == {
-        ("UNet", key) for key in ("l1", "l1_unit", "mse", "mse_unit", "crps", "crps_unit")
-    }
+    rankings = rank(group_of(runs))
+    assert rankings.answer.bold == {("UNet", key) for key in ("l1", "l1_unit", "mse", "mse_unit")}
+    assert rankings.distribution.bold == {("UNet, dressed", key) for key in ("crps", "crps_unit")}
     assert "<strong>0.0" in (out / "index.html").read_text()
-    assert r"\textbf{0.0" in (out / "tables" / "scores.tex").read_text()
+    assert r"\textbf{0.0" in (out / "tables" / "answers.tex").read_text()
     for path in [*make_sweep(tmp_path / "runs", "unet").glob("final/*/scores.csv"),
                  *make_sweep(tmp_path / "runs", "gan").glob("final/*/scores.csv")]:  # fmt: skip
         lines = list(csv.DictReader(path.open(newline="")))
@@ -172,9 +193,9 @@ def test_what_is_bold_is_better_than_the_next_and_than_a_constant_map(study, tmp
             table = csv.DictWriter(file, list(lines[0]))
             table.writeheader()
             table.writerows(line | {"pixel_median_l1": line["l1"]} for line in lines)
-    verdicts = judge(group_of(tmp_path / "runs"))
-    assert verdicts.standings["UNet"].word == "no skill"
-    assert not verdicts.bold
+    answer = rank(group_of(tmp_path / "runs")).answer
+    assert answer.standings["UNet"].word == "no skill"
+    assert not answer.bold
 
 
 def test_overfit_and_underfit_are_told_by_the_errors_on_training_images(tmp_path: Path) -> None:
@@ -182,16 +203,19 @@ def test_overfit_and_underfit_are_told_by_the_errors_on_training_images(tmp_path
         for path in make_sweep(tmp_path / name, "unet").glob("final/*/results.json"):
             results = json.loads(path.read_text())
             write(path, results | {"train_scores": {"l1": learnt}, "validation_scores": {"l1": 0.08}})
-    words = [judge(group_of(tmp_path / name)).standings["UNet"].word for name in ("heart", "poor")]
+    words = [rank(group_of(tmp_path / name)).answer.standings["UNet"].word for name in ("heart", "poor")]
     assert words == ["overfit", "underfit"]
 
 
 def test_one_family_without_scores_per_image_is_not_judged_and_says_so(tmp_path: Path) -> None:
     for path in make_sweep(tmp_path / "runs", "unet", seeds=1).glob("final/*/scores.csv"):
         path.unlink()
-    verdicts = judge(group_of(tmp_path / "runs"))
-    assert verdicts.standings["UNet"].word == ""
-    assert verdicts.sentences[1] == "Whether any model beats a constant map cannot be said without scores per image."
+    group = group_of(tmp_path / "runs")
+    rankings = rank(group)
+    verdicts = judge(group, rankings)
+    assert rankings.answer.standings["UNet"].word == ""
+    said = verdicts.sentences["As one answer"]
+    assert said[1] == "Whether any model beats a constant map cannot be said without scores per image."
     assert "scores per image are missing" in verdicts.families["UNet"]
 
 
@@ -225,7 +249,7 @@ def test_which_configuration_stands_for_a_family_is_chosen_by_tuning_scores_over
     assert {final.rank for final in group_of(tmp_path / "runs").sweeps[0].scored} == {2}, "the test scores chose"
     out = report(tmp_path / "runs", [], tmp_path / "out").parent
     table = rows(out, "finals-unet")
-    assert list(table) == ["rank 1", "rank 2 (stands for the family)"]
+    assert list(table) == ["rank 1", "rank 2 (stands for the family)", "Pixel median", "Climatology"]
     assert float(table["rank 1"]["score"]) == pytest.approx(0.15)
     assert rows(out, "final-differences-unet")["rank 1 − rank 2"]["verdict"] in (
         "no difference shown",
@@ -247,7 +271,9 @@ def test_every_image_is_in_a_table_and_each_model_shows_its_best_median_and_wors
     assert "`tables/images.csv`" in (out / "report.md").read_text()
     for exp in FAULTS:
         assert (out / "plots" / f"samples-{exp}.png").exists()
-    assert "Pixel median l1" in (out / "tables" / "categories.csv").read_text()
+    assert "Pixel median l1" in (out / "tables" / "categories-answer.csv").read_text()
+    assert "Climatology crps" in (out / "tables" / "categories-distribution.csv").read_text()
+    assert "Climatology crps" in (out / "tables" / "images.csv").read_text()
 
 
 def test_the_page_parses_and_needs_nothing_from_outside(study) -> None:
@@ -281,7 +307,8 @@ def test_the_page_can_be_heard(study) -> None:
 
 def test_every_figure_is_a_png_and_a_pdf(study) -> None:
     _, out = study
-    stems = {"curves", "scores", "samples-gan", "curves-unet", "walk-gan", "walk-diffusion", "categories", "savings"}
+    stems = {"curves", "answers", "distributions", "samples-gan", "curves-unet", "savings", "calibration-unet"}
+    stems |= {"categories-answer", "categories-distribution", "coordinate-search-gan", "coordinate-search-diffusion"}
     stems |= {f"{kind}-{exp}" for kind in ("parallel", "importance") for exp in FAULTS}
     assert stems <= {path.stem for path in (out / "plots").glob("*.png")}
     for path in (out / "plots").glob("*.png"):
@@ -338,7 +365,7 @@ def test_a_sweep_that_was_killed_early_is_reported_as_far_as_it_got(tmp_path: Pa
     (folder / "journal.jsonl").write_text("".join(journal[:7]) + '{"event": "fini')
     read = collect(tmp_path / "runs", ["unet"]).sweeps[0]
     assert [trial.state for trial in read.trials] == ["complete", "pruned", "complete", "unfinished", "unfinished"]
-    assert [(step.parameter, step.settled) for step in read.walk][-1] == ("optimizers.network", False)
+    assert [(step.parameter, step.settled) for step in read.parameters][-1] == ("optimizers.network", False)
     text = text_of(tmp_path / "runs")
     assert "no winner yet: 0 of 2 parameters are done" in text
 
@@ -365,10 +392,10 @@ def test_nan_and_null_and_broken_files_do_not_break_the_report(tmp_path: Path) -
     (second / "predictions.npz").write_bytes(b"cut")
     (second / "scores.csv").write_text("name,l1\nsun_3_000.jpg,nan\n")
     out = report(tmp_path / "runs", [], tmp_path / "out").parent
-    row = rows(out, "scores")["Diffusion"]
+    row = rows(out, "answers")["Diffusion"]
     expected = json.loads((second / "results.json").read_text())["test_scores"]["cc_false"]
     assert float(row["cc_false"]) == pytest.approx(expected)
-    assert "nan" not in (out / "tables" / "scores.csv").read_text().lower()
+    assert "nan" not in (out / "tables" / "answers.csv").read_text().lower()
     Page((out / "index.html").read_text())
 
 
@@ -378,10 +405,10 @@ def test_sweeps_on_different_data_are_never_in_one_table(tmp_path: Path) -> None
     out = report(tmp_path / "runs", ["gan", "unet"], tmp_path / "out").parent
     text = (out / "report.md").read_text()
     assert "their scores cannot be compared" in text
-    assert "UNet" in rows(out, "scores-1")
-    assert "GAN" not in rows(out, "scores-1")
-    assert "GAN" in rows(out, "scores-2")
-    assert not (out / "tables" / "scores.csv").exists()
+    assert "UNet" in rows(out, "answers-1")
+    assert "GAN" not in rows(out, "answers-1")
+    assert "GAN" in rows(out, "answers-2")
+    assert not (out / "tables" / "answers.csv").exists()
 
 
 def test_two_sweeps_of_one_family_are_told_apart_by_name_and_colour(tmp_path: Path) -> None:
@@ -424,7 +451,7 @@ def test_an_unknown_sweep_is_refused_with_those_there_are(tmp_path: Path) -> Non
     make_sweep(tmp_path / "runs", "gan", seeds=0)
     with pytest.raises(UserError, match=r"no sweep gna .*did you mean gan.*there are: gan"):
         collect(tmp_path / "runs", ["gna"])
-    with pytest.raises(UserError, match=r"no sweeps in .* vmsbench tune --exp unet"):
+    with pytest.raises(UserError, match=r"no sweeps in .* `vmsbench tune --exp unet`"):
         collect(tmp_path / "none", [])
 
 
@@ -433,9 +460,9 @@ def test_a_report_replaces_a_report_but_never_lands_among_other_files(tmp_path: 
     make_sweep(tmp_path / "runs", "unet", seeds=1)
     out = tmp_path / "out"
     report(tmp_path / "runs", [], out)
-    assert (out / "plots" / "walk-gan.png").exists()
+    assert (out / "plots" / "coordinate-search-gan.png").exists()
     report(tmp_path / "runs", ["unet"], out)
-    assert not (out / "plots" / "walk-gan.png").exists()
+    assert not (out / "plots" / "coordinate-search-gan.png").exists()
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "index.html").write_text("mine")
     with pytest.raises(UserError, match="something else than a report"):

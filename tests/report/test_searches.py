@@ -21,13 +21,13 @@ from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.noise_schedules import CosineSchedule
 from vmsbench.networks.residual import ResidualUNet
 from vmsbench.report.analysis.importance import importances
-from vmsbench.report.analysis.ranking import judge
+from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.analysis.seed_noise import gap, how_sure, pooled, seed_noise
 from vmsbench.report.document import compose
 from vmsbench.report.render.markdown import to_report
 from vmsbench.report.render.tables import to_csv
 from vmsbench.report.sections.samples import FULL, TOO_LITTLE, TOO_MUCH, error_map, gather, load_truth
-from vmsbench.report.sections.scores import score_table
+from vmsbench.report.sections.scores.answers import answer_table
 from vmsbench.report.sections.usage import epochs_of
 from vmsbench.report.write import report
 from vmsbench.store.reader import collect
@@ -62,7 +62,7 @@ def test_two_scores_of_one_law_are_rarely_apart_by_what_is_called_clear() -> Non
 
 def test_how_sure_a_walk_is_depends_on_its_seeds(tmp_path: Path) -> None:
     sweep = swept(tmp_path)
-    width = sweep.walk[0]
+    width = sweep.parameters[0]
     level = 0.17 * FAULTS["unet"]
     assert gap(sweep, width) == pytest.approx(0.05 * level)
     assert how_sure(sweep, width, None) == ""
@@ -137,7 +137,8 @@ def test_an_ablation_has_a_section_of_its_own_and_is_no_second_family(tmp_path: 
 def test_the_score_table_knows_what_each_model_cost(tmp_path: Path) -> None:
     make_sweep(tmp_path, "unet")
     (group,) = collect(tmp_path, []).groups
-    rows = {row["predictor"]: row for row in csv.DictReader(to_csv(score_table(group, judge(group))).splitlines())}
+    table = to_csv(answer_table(group, rank(group).answer))
+    rows = {row["predictor"]: row for row in csv.DictReader(table.splitlines())}
     assert float(rows["UNet"]["parameters"]) == 1234567
     assert float(rows["UNet"]["training_seconds"]) == 24
     assert rows["Pixel median"]["parameters"] == ""
@@ -163,9 +164,12 @@ def test_of_a_model_that_samples_the_median_is_shown_beside_one_map(tmp_path: Pa
     write(final / "results.json", read_json(final / "results.json") | {"samples": 8})
     (group,) = collect(tmp_path, []).groups
     samples = gather(group, load_truth(group), "Diffusion")
-    assert "Median of 8" in samples.columns
+    assert {"One sample", "Median of 8"} <= set(samples.columns)
     row = samples.rows[0]
-    assert np.array_equal(row.tiles["Median of 8"].pixels, row.tiles["Diffusion"].pixels // 2)
+    assert np.array_equal(row.tiles["Median of 8"].pixels, row.tiles["One sample"].pixels // 2)
+
+
+BLIND = {"pixel_median": {"l1": 0.2}, "climatology": {"crps": 0.12}}
 
 
 def diffusion() -> TrainedModel:
@@ -197,7 +201,8 @@ def test_samples_and_steps_are_in_the_report_and_missing_ones_name_their_command
     assert "`vmsbench tradeoff diffusion`" in to_report(compose(collect(tmp_path, [])))
     rows = [{"steps": steps, "samples": count, "l1": 0.2, "l1_mean": 0.18, "l1_median": 0.17 / count, "crps": 0.1,
              "seconds_per_image": steps * count / 100} for steps in (10, 50) for count in (1, 4)]  # fmt: skip
-    write(folder / "tradeoff.json", {"images": 8, "device": "cpu", "pixel_median": 0.2, "rows": rows})
+    write(folder / "tradeoff.json", {"images": 8, "device": "cpu", "blind": BLIND, "rows": rows})
     text = to_report(compose(collect(tmp_path, [])))
     assert "`vmsbench tradeoff diffusion`" not in text
+    assert "| Climatology | – | – | – | – | – | 0.1200 | 0.0600 | – |" in text
     assert "| 50 | 4 | 0.2000 | 0.0425 | 0.0213 | 0.1800 | 0.1000 | 0.0500 | 2 s |" in text

@@ -89,7 +89,7 @@ def test_two_peoples_sweeps_on_one_node_leave_each_other_alone(lab: Lab, long_re
             lab.on_node(1, "pkill", "-9", "-u", first.name, "-f", "gcs_server")
         second.finishes(jobs[1], 400)
         assert found(second.folder / "runs" / "unet") == long_reference, (turn, second.logs())
-        assert "beginning again" not in second.logs()
+        assert "restarting" not in second.logs()
         if disturbed == 1:
             first.wait_for(lambda: first.over(jobs[0]), "the cancelled job to end")  # noqa: B023
         else:

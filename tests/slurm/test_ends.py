@@ -114,6 +114,6 @@ def test_a_job_that_is_queued_again_loses_its_driver_and_a_trial_and_still_finds
     user.finishes(job, 400)
     log = (user.folder / f"vmsbench-unet-{job}.log").read_text()
     assert "restarts 1" in log
-    assert "died (killed by signal 9); beginning again" in log
+    assert "died (killed by signal 9); restarting" in log
     assert found(user.folder / "runs" / "unet") == long_reference
     nothing_is_left(lab)

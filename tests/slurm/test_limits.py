@@ -38,7 +38,7 @@ def test_at_the_time_limit_the_job_saves_and_goes_back_into_the_queue(
     user.finishes(job, 900)
     log = log_of(user, job)
     assert "USR1: the time is nearly up, saving" in log
-    assert "not finished; queued again" in log
+    assert "not finished; requeued" in log
     assert "restarts 1" in log
     assert found(user.folder / "runs" / "unet") == overlong_reference
     nothing_is_left(lab)
@@ -51,7 +51,7 @@ def test_where_no_job_is_queued_again_it_submits_its_continuation(
     jobs = [job]
     while True:
         user.wait_for(lambda job=job: user.over(job), f"job {job} to end", 300)  # type: ignore[misc]
-        following = re.findall(r"goes on as job (\d+)", log_of(user, first))
+        following = re.findall(r"continues as job (\d+)", log_of(user, first))
         if len(following) < len(jobs):
             break
         jobs.append(job := following[-1])
@@ -74,7 +74,7 @@ def test_restarts_are_counted_and_end(lab: Lab, user: User) -> None:
         user.says(f"scancel --signal=USR1 --batch {job}")
         user.wait_for(lambda: user.state(job) != "RUNNING", "the job to leave")
     user.wait_for(lambda: user.over(job), "the job to be over", 60)
-    assert "not finished after 1 restarts; to go on: submit it again" in log_of(user, job)
+    assert "not finished after 1 restarts; to continue, submit it again" in log_of(user, job)
     nothing_is_left(lab)
 
 
@@ -90,7 +90,7 @@ def test_a_sweep_that_dies_again_and_again_stops_itself(lab: Lab, user: User) ->
     job = user.sbatch(f"{NODES} --time 20")
     user.wait_for(lambda: user.over(job), "the job to give up", 120)
     assert user.state(job) == "FAILED"
-    assert "it died 3 times without getting any further (killed by signal 9)" in log_of(user, job)
+    assert "it died 3 times without progress (killed by signal 9)" in log_of(user, job)
     nothing_is_left(lab)
 
 

@@ -79,7 +79,7 @@ def test_a_launcher_keeps_its_contract_on_a_real_scheduler(settings: dict[str, A
 def test_a_sweep_in_a_pbs_job_is_interrupted_and_finds_what_one_machine_finds(lab: Lab, pbs_user: User) -> None:
     user, words = pbs_user, shlex.join([*TINY, *SHORT, "launcher=pbs", f"launcher.setup=[{VARIABLES!r}]"])
     said = user.says(f"vmsbench tune --exp unet {words} --cpus 4 --time 00:20:00").stdout
-    job = re.match(r"job (\d+), log (\S+), cancel with: qdel", said)
+    job = re.match(r"job (\d+), log (\S+), cancel with: `qdel", said)
     assert job, said
     assert said.splitlines()[1:] == ["  vmsbench status unet", "  vmsbench logs unet", "  vmsbench cancel unet"]
     user.wait_for(lambda: user.epochs() > 2, "a few epochs")
@@ -88,7 +88,7 @@ def test_a_sweep_in_a_pbs_job_is_interrupted_and_finds_what_one_machine_finds(la
     user.finishes(job[1], 400)
     log = Path(job[2]).read_text()
     assert "USR1: the time is nearly up, saving" in log
-    assert "not finished; queued again" in log
+    assert "not finished; requeued" in log
     assert re.search(rf"job {job[1]}  restarts 1  nodes n\d  GPUs none", log)
     assert without(PLUGINS_METRIC, found(user.folder / "runs" / "unet")) == of_one_machine(lab, *SHORT)
     assert f"job {job[1]} C" in user.says("vmsbench status unet").stdout

@@ -44,6 +44,7 @@ def score_set(value: float) -> dict:
     correlations = {"cc_true": 1 - 4 * value, "cc_false": 0.5 - value, "cc_combined": 1 - 3 * value}
     errors = {"l1": value, "mse": value / 1.5, "crps": value * 0.95}
     unit = {"l1_unit": value / 2, "mse_unit": value / 6, "crps_unit": value * 0.475}
+    unit |= {"crps_dressed": value * 0.8, "crps_dressed_unit": value * 0.4}
     return correlations | errors | unit
 
 
@@ -134,12 +135,12 @@ def make_final(folder: Path, config: dict, exp: str, dataset: Dataset) -> None:
     folder.mkdir(parents=True)
     np.savez_compressed(folder / "predictions.npz", names=np.array(dataset.test.names), predictions=predicted)
     with (folder / "scores.csv").open("w", newline="") as file:
-        columns = ["l1", "l1_unit", "mse", "crps", "pixel_median_l1", "pixel_median_crps"]
+        columns = ["l1", "l1_unit", "mse", "crps", "crps_dressed", "pixel_median_l1", "climatology_crps"]
         table = csv.DictWriter(file, ["name", *columns])
         table.writeheader()
         blind = l1(median[None], truth)
         for name, error, least in zip(dataset.test.names, errors, blind, strict=True):
-            values = (error, error / 2, error / 1.5, 0.95 * error, least, 0.95 * least)
+            values = (error, error / 2, error / 1.5, 0.95 * error, 0.8 * error, least, 0.8 * least)
             table.writerow({"name": name, **dict(zip(columns, values, strict=True))})
     write(folder / "config.json", {"schema": SCHEMA} | config)
     write(folder / "results.json", {
@@ -148,8 +149,18 @@ def make_final(folder: Path, config: dict, exp: str, dataset: Dataset) -> None:
         "seconds_per_image": 0.0123, "digest_data": "d", "test_scores": score_set(errors.mean()),
         "epoch_kept": 11, "test_reads": 1, "train_scores": score_set(0.8 * errors.mean()),
         "validation_scores": score_set(0.9 * errors.mean()), "torch": "2.9.0",
+        "samples": 1, "calibration": {"dressed": calibration(0.5)}, "dressing": {"pairs": 8, "reason": None},
         "fid": {"name": "FID-2048", "value": None, "floor": None, "n": 20, "reason": "no Inception weights"},
     })  # fmt: skip
+
+
+def calibration(held: float) -> dict:
+    """Of a predictor whose central 50 % intervals hold a share `held` of the pixels, as finals have it."""
+    around = {"value": held, "low": held - 0.03, "high": held + 0.03}
+    word = "too sure" if held < 0.45 else "calibrated"
+    return {"coverage": {"50": around, "90": {"value": 0.88, "low": 0.8, "high": 0.92}}, "ranks": [1 / 17] * 17,
+            "images": 20, "spread_skill": {"value": 0.9, "low": 0.8, "high": 1.0},
+            "verdict": f"{word}: 50 % intervals hold {100 * held:.0f} % of the pixels"}  # fmt: skip
 
 
 def make_baselines(path: Path, dataset: Dataset) -> None:
@@ -161,5 +172,13 @@ def make_baselines(path: Path, dataset: Dataset) -> None:
     }
     write(path, {
         split: {name: score_set(l1(map_, pairs.maps.numpy()).mean()) for name, map_ in predictors.items()}
-        | {"oracle_median": score_set(0.02)}
+        | {"oracle_median": score_set(0.02)} | laws(l1(median, pairs.maps.numpy()).mean())
         for split, pairs in (("validation", dataset.validation), ("test", dataset.test))})  # fmt: skip
+
+
+def laws(level: float) -> dict[str, dict]:
+    """The blind predictors that are distributions: climatology, and a sampler of training maps."""
+    law = {"crps": 0.8 * level, "crps_unit": 0.4 * level, "energy": 0.9 * level, "energy_unit": 0.45 * level,
+           "spread": 0.1, "coverage_50": 0.5, "coverage_90": 0.9, "spread_skill": 1.0}  # fmt: skip
+    sampler = law | {"l1": 1.3 * level, "l1_unit": 0.65 * level, "l1_median": 1.02 * level, "mse": level}
+    return {"climatology": law | {"l1": 1.3 * level, "l1_median": level}, "random_train": sampler}

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vmsbench.data.encoded.features import Features
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.models.regression import Regression
 
@@ -31,7 +32,7 @@ def dataset(size: int = 32, root: str | None = None, cache: str | None = None, d
 class Constant(Regression):
     """A model whose weights do not matter: the same map for every image."""
 
-    def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
+    def _sample(self, image: Tensor, count: int, quick: bool, features: Features) -> Tensor:
         return torch.zeros(len(image), count, 2, *image.shape[2:])
 
 
@@ -67,6 +68,27 @@ def configuration(**settings: Any) -> dict[str, Any]:
 
 MODELS: dict[str, dict[str, Any]] = {
     "unet": {},
+    "readout": {
+        "model": {
+            "_target_": "vmsbench.models.regression.Regression",
+            "network": {"_target_": "vmsbench.networks.readout.Readout", "_partial_": True, "width": 8, "grid": 8},
+            "loss": "l1_cc",
+            "flip_tta": True,
+            "sight": {
+                "_target_": "vmsbench.models.sight.Sight",
+                "encoder": {"_target_": "vmsbench.networks.efficientnet.EfficientNetLite", "version": 0, "size": 64},
+                "blind": True,
+                "resolution": 16,
+            },
+        },
+        "augment": {
+            "_target_": "vmsbench.data.augmentation.Compose",
+            "steps": [
+                {"_target_": "vmsbench.data.augmentation.Flip"},
+                {"_target_": "vmsbench.data.augmentation.Warp"},
+            ],
+        },
+    },
     "gan": {
         "exp": "gan",
         "model": {

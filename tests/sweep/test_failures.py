@@ -76,11 +76,11 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(exp: str) -> None:
             model, data.train, 2, optimizers, lambda image, target: (image, target), *schedule(), 6, micro_batch=micro
         )
         noise = torch.get_rng_state()
-        image, target = training.batch(torch.arange(6))
+        image, target, features = training.batch(torch.arange(6))
         torch.set_rng_state(noise)
         seen: dict[str, Any] = {}
         for _ in range(2):
-            training.one_step(image, target, seen)
+            training.one_step(image, target, features, seen)
         found.append(([w.detach().clone() for w in model.parameters()], {n: float(v[0]) for n, v in seen.items()}))
     for weights, values in found[1:]:
         assert values == pytest.approx(found[0][1], rel=1e-5)
@@ -152,7 +152,7 @@ def test_different_errors_do_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("hello", "line 2: no JSON"),
+        ("hello", "line 2: not JSON"),
         ('{"event": "finished", "trial": "x"}', "line 2: finished with state = None"),
         (
             '{"event": "finished", "trial": "x", "state": "great", "score": 1, "epoch": 1, "seconds": 1}',

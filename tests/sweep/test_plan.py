@@ -36,14 +36,14 @@ def test_trials_files_bytes_and_hours_are_those_of_the_sweep(tmp_path: Path) -> 
     assert sum(file.stat().st_size for file in files) == pytest.approx(said.cost.bytes, rel=0.6)
     assert 0 < said.cost.hours < said.cost.hours_at_most
     assert said.cost.clock < said.cost.hours
-    assert said.pace == "3 of 3 kinds of trial measured now, one at a time"
+    assert said.measured == "3 of 3 kinds of trial measured now, one at a time"
 
 
 def test_trials_that_there_are_tell_the_pace(tmp_path: Path) -> None:
     assert planned(tmp_path).cost is None
     done = study(tmp_path)
     said = planned(tmp_path)
-    assert said.pace == "3 of 3 kinds of trial from earlier sweeps"
+    assert said.measured == "3 of 3 kinds of trial from earlier sweeps"
     wide = [t for t in (done / "trials").iterdir() if read_json(t / "config.json")["model"]["network"]["width"] == 6]
     seconds = [read_json(trial / "results.json")["seconds"] / 2 for trial in wide]
     known = recorded(tmp_path / "runs", "cpu")

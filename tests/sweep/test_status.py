@@ -45,7 +45,10 @@ def test_a_sweep_at_work_shows_its_running_trial_its_walk_and_its_best(tmp_path:
     assert seen.state == "running"
     assert seen.owner is not None
     assert seen.trials == {"complete": 3, "pruned": 0, "failed": 0, "running": 1, "waiting": 0}
-    assert [(step.parameter, step.settled) for step in seen.walk] == [(SPACE[0].param, True), (SPACE[1].param, False)]
+    assert [(step.parameter, step.settled) for step in seen.parameters] == [
+        (SPACE[0].param, True),
+        (SPACE[1].param, False),
+    ]
     (running,) = seen.running
     assert (running.trial, running.epoch, running.epochs, running.seconds_per_epoch) == (last.id, 1, 2, 3.0)
     scores = {event["trial"]: event["score"] for event in told(tmp_path, "finished")}

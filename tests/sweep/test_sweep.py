@@ -234,7 +234,7 @@ def test_finals_of_an_unfinished_search_are_refused_with_the_command_that_finish
     done = study(tmp_path)
     journal = [line for line in (done / "journal.jsonl").read_text().splitlines() if "winner" not in line]
     (done / "journal.jsonl").write_text("\n".join(journal) + "\n")
-    with pytest.raises(UserError, match="has no winner yet; first finish its search: vmsbench tune"):
+    with pytest.raises(UserError, match="has no winner yet; first finish its search: `vmsbench tune"):
         final(done, tmp_path / "runs", {}, 3, 5, Callback(), driver)
     with pytest.raises(ConfigurationError, match="--top 0 --seeds 5: at least 1 of each"):
         final(done, tmp_path / "runs", {}, 0, 5, Callback(), driver)
@@ -518,10 +518,10 @@ def test_a_watcher_hears_of_every_trial_once(tmp_path: Path) -> None:
             self.starts: list[str] = []
             self.ends: list[str] = []
 
-        def started(self, trial: Trial) -> None:
+        def on_trial_start(self, trial: Trial) -> None:
             self.starts.append(trial.id)
 
-        def finished(self, trial: Trial, outcome: TrialResult) -> None:
+        def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
             self.ends.append(trial.id)
 
     heard = Heard()

@@ -59,7 +59,7 @@ def test_a_mirror_that_fails_warns_once_until_it_works_again(tmp_path: Path) -> 
     said: list[str] = []
     with Background(spy := Spy(fail), tmp_path, seconds=0.001, warn=said.append):
         until(lambda: spy.count >= 6)
-    assert said == ["tracking: no server (training goes on; a later sync catches up)"] * 2
+    assert said == ["tracking: no server (training continues; a later sync catches up)"] * 2
 
 
 def test_a_mirror_that_hangs_does_not_hold_the_sweep(tmp_path: Path) -> None:

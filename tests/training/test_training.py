@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from tests.support.tiny import pairs
 from vmsbench.data.augmentation import Compose
+from vmsbench.data.encoded.features import Features
 from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.model import Model
 from vmsbench.models.noise_schedules import CosineSchedule
@@ -34,7 +35,7 @@ def one_step_of_the_loop(model: Model, image: Tensor, target: Tensor) -> None:
     optimizers = dict.fromkeys(model.players(), partial(torch.optim.SGD, lr=RATE))
     training = Training(model, pairs(8, 32, 1), 2, optimizers, Compose([]), ConstantLR(), epochs=1, batch_size=4)
     torch.manual_seed(7)
-    training.one_step(image, target, {})
+    training.one_step(image, target, Features(), {})
 
 
 def descend(player: nn.Module, loss: Tensor) -> None:
@@ -132,7 +133,7 @@ def test_a_batch_that_does_not_fit_is_told_with_the_setting_that_helps(error: Ex
     assert pickle.loads(pickle.dumps(met.value)).where == where
     assert training(2).epoch()["loss"] > 0
     model = training(None).model
-    with pytest.raises(OutOfMemory, match=r"evaluating 6 pairs at once does not fit; evaluation.batch_size=3 may do"):
+    with pytest.raises(OutOfMemory, match=r"evaluating 6 pairs at once does not fit; evaluation.batch_size=3 may fit"):
         preflight(model, pairs(8, 32, 1), 6)
     preflight(model, pairs(8, 32, 1), 2)
 

@@ -22,13 +22,14 @@ from vmsbench.metrics.inception import find_weights
 from vmsbench.metrics.references import reference, skill_under
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
-from vmsbench.training.evaluation import save_predictions
+from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
 from vmsbench.versions import SCHEMA, read_checked
 
 BASELINES = "baselines"
 OUTSIDE = "outside"
 TRACKS = {"answer": "l1_median", "distribution": "crps"}
 """The score of each track: as one answer (of samples, their median), and as a distribution."""
+UNDRESSED = "the answers to the tuning validation pairs, whose errors would dress it, were not given"
 Answer = dict[str, Any]
 
 
@@ -115,7 +116,7 @@ def settings_for(data: Path | None, overrides: list[str]) -> dict[str, Any]:
     if data is None:
         return compose("unet", overrides)
     if given := next((o for o in overrides if o.startswith("data.root=")), None):
-        raise UserError(f"--data {data} and {given} both say where the data lie; give one of them")
+        raise UserError(f"--data {data} and {given} both give the data; leave one out")
     if any(o.startswith("data=") for o in overrides):
         settings = compose("unet", overrides)
     elif is_vischema(data):
@@ -193,7 +194,9 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
     samples = maps if maps.ndim == 5 else maps[:, None]
-    save_predictions(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
+    answered = Answered(dataset.test, (samples * 255).round().byte())
+    tracks = both_tracks(answered, per_image(maps, dataset.test), None, UNDRESSED)
+    save_predictions(folder, answered, dataset.train, tracks.per_image)
     mine = answer["predictors"][folder.name]
     results = {
         "schema": SCHEMA,
@@ -203,6 +206,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
         "dataset": answer["data"],
     }
     reads = len(list(read_lines(folder / "test_reads.jsonl")))
+    results |= {"calibration": tracks.calibration, "dressing": tracks.dressing}
     save_json(file, results | {"test_scores": mine["scores"], "fid": mine["fid"], "test_reads": reads})
 
 

@@ -236,7 +236,7 @@ def run_sweep(
             if source.finished or source.halted:
                 return source.finished
             if not started:
-                callback.began(slots.count, str(slots))
+                callback.on_sweep_start(slots.count, str(slots))
                 stack.enter_context(ray_for(slots, folder))
                 stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
                 started = True

@@ -1,1 +1,1 @@
-"""Measurements of the toolkit itself: searchers and stopping rules on score tables, the journal, the driver."""
+"""Measurements of vmsbench itself: searchers and pruners on score tables, the journal, the driver."""

@@ -1,4 +1,4 @@
-"""Seconds until the data lie in memory: decoded for the first time, and from the cache."""
+"""Seconds until the data are in memory: decoded for the first time, and from the cache."""
 
 import time
 from pathlib import Path

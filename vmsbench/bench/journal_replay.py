@@ -18,7 +18,7 @@ OPTIONS, EPOCHS = 101, 20
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds: until the next trial is known, until early stopping has seen every old curve, until status is told."""
+    """Seconds until the next trial is known, until the pruner has every old curve, and until the status is read."""
 
     trials: int
     rebuild: float
@@ -35,7 +35,7 @@ def space(trials: int) -> Space:
 
 
 def fill(folder: Path, trials: int) -> int:
-    """Write what a sweep of so many trials leaves, but for the last of them; returns how many it wrote."""
+    """Write the folder of a sweep of so many trials, without the last of them; returns how many it wrote."""
     searched = space(trials)
     searcher = CoordinateSearch(searched)
     lines, count = [json.dumps({"event": "session", "time": 0.0, "schema": SCHEMA, "slots": 4})], 0

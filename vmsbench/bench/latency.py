@@ -1,4 +1,4 @@
-"""How long one waits for help and for a report."""
+"""Seconds for --help and for a report."""
 
 import statistics
 import subprocess

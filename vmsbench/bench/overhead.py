@@ -1,4 +1,4 @@
-"""What a trial costs through Ray when it has nothing to do."""
+"""The overhead of a trial in Ray."""
 
 import time
 from contextlib import redirect_stdout
@@ -15,7 +15,7 @@ from vmsbench.sweep.trial import Callback, Trial, TrialSource
 
 
 class Nothing(TrialSource):
-    """Trials whose results are there already, so that running one returns at once."""
+    """Trials with existing results, so that running one returns at once."""
 
     def __init__(self, folder: Path, trials: int) -> None:
         self.folder, self.trials = folder, trials
@@ -62,12 +62,12 @@ class Overhead:
 
 
 def measure(folder: Path, trials: int, slots: int) -> Overhead:
-    """Run `trials` trials that do nothing, `slots` at a time, with processes that are used again."""
+    """Run `trials` empty trials, `slots` at a time, with reused processes."""
     from vmsbench.ray_backend.driver import Slots, local_cluster, run_trials
 
     work = Nothing(folder, trials)
     begin = time.perf_counter()
-    with redirect_stdout(StringIO()), local_cluster(slots, 0):  # Ray tells of trials that report nothing
+    with redirect_stdout(StringIO()), local_cluster(slots, 0):  # Ray warns of trials that report nothing
         ready = time.perf_counter()
         run_trials(work, NoPruner(), Slots(slots, 0), Callback(), "l1", 1)
     warm = work.ends[slots:]

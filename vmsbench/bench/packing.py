@@ -16,7 +16,7 @@ EPOCHS = 5
 
 
 def packing(config: Config, folder: Path, trials: int) -> list[Measurement]:
-    """A trial alone, then `trials` at once, each in a process of its own with a thread of its own."""
+    """A trial alone, then `trials` at once, each in its own process with one thread."""
     alone, together = (trained(config, folder / str(count), count) for count in (1, trials))
     gpu = torch.cuda.is_available()
     name = f"{trials} trials at once / one after another"

@@ -1,4 +1,4 @@
-"""Whether bfloat16 leaves a model's final score where float32 has it, within what another seed would change."""
+"""Whether bfloat16 changes a model's final score by less than the variation between seeds."""
 
 import statistics
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ def precisions(config: Config, folder: Path, seeds: int, tell: Callable[[str], N
     """The experiment trained by `seeds` seeds in either precision, and scored on the tuning validation pairs.
 
     The means of two groups of n trainings lie sqrt(2 / n) standard deviations apart by chance alone: half of one where
-    n is 8. A shift of at most one (two of these) is what the row asks for.
+    n is 8. The target is a shift of at most one (two of these).
     """
     exp, metric = config["exp"], config["metric"]
     scores: dict[str, list[float]] = {"float32": [], "bf16": []}

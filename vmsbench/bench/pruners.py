@@ -1,4 +1,4 @@
-"""How often a rule for early stopping changes what a coordinate search finds, against a mere change of seed."""
+"""How often a pruner changes the result of a coordinate search, compared with a change of seed."""
 
 import random
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ SEED = "another seed"
 
 @dataclass(frozen=True)
 class PrunerRow:
-    """What a rule did, as means over worlds.
+    """The effect of a pruner, as means over worlds.
 
     saved     the share of the epochs of a search without stopping
     changed   the share of parameters whose winner is another than without stopping
@@ -32,7 +32,8 @@ class PrunerRow:
 
 
 def compare(recorded: Recorded, rules: Mapping[str, Pruner], worlds: int, slots: int, seed: int = 0) -> list[PrunerRow]:
-    """Play the same search with each rule in `worlds` worlds: other seeds' curves, another start and order in each."""
+    """Simulate the same search with each pruner in `worlds` worlds: other seeds' curves, another start and order in
+    each."""
     chance = random.Random(seed)
     results: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in (SEED, *rules)}
     for _ in range(worlds):
@@ -67,7 +68,7 @@ def difference(recorded: Recorded, one: SimulatedSearch, other: SimulatedSearch)
 
 
 def table(recorded: Recorded, rows: list[PrunerRow], worlds: int, slots: int, command: str) -> str:
-    """The table in Markdown, with where it comes from."""
+    """The table in Markdown, with its source."""
     counts = sorted({len(seeds) for seeds in recorded.curves.values()})
     epochs = len(next(iter(recorded.curves.values()))[0])
     space = "; ".join(f"{entry['param']} {entry['options']}" for entry in recorded.parameters)

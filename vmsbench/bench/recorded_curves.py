@@ -1,4 +1,4 @@
-"""Learning curves of real trials, to play searches on."""
+"""Learning curves of real trials, for simulated searches."""
 
 import random
 from dataclasses import dataclass
@@ -78,11 +78,11 @@ def recorded(folder: Path) -> Recorded:
     if not whole <= set(curves) or {len(seeds) for seeds in curves.values()} == {1}:
         raise UserError(
             f"{folder.name} has curves of {len(whole & set(curves))} of {len(whole)} configurations; searcher=grid "
-            f"searcher.repeats=4 pruner=none evaluation.every=1 records all that is needed"
+            "searcher.repeats=4 pruner=none evaluation.every=1 records all of them"
         )
     return found
 
 
 def slim(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without what says where things are."""
+    """The configuration without paths and resources."""
     return {name: value for name, value in config.items() if name not in ("data", "device", "fid")}

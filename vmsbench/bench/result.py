@@ -1,4 +1,4 @@
-"""A measurement beside its target, as a line of text or JSON."""
+"""A measurement next to its target, as a line of text or JSON."""
 
 import statistics
 import time
@@ -13,7 +13,7 @@ import torch
 class Measurement:
     """What was measured.
 
-    value     None where it could not be; `how` is then the command that would
+    value     None where it could not be; `how` is then the command that does
     least     the target: at least this much; None where there is no such target
     most      the target: at most this much
     """
@@ -38,7 +38,7 @@ class Measurement:
         return next((f"{sign} {bound:g}" for sign, bound in bounds if bound is not None), "")
 
     def line(self) -> str:
-        """Within 80 columns but for the command of what was not measured."""
+        """Within 80 columns, except for the command of what is unmeasured."""
         if self.value is None:
             return f"{self.what:<48} unmeasured {self.target:>8}  {self.how}"
         said = {True: "met", False: "missed", None: ""}[self.met]
@@ -49,9 +49,9 @@ class Measurement:
 
 
 def interleaved(contestants: Mapping[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
-    """Seconds per image of each contestant in each round; they take turns, so that what slows one slows all.
+    """Seconds per image of each contestant in each round; they take turns, so that disturbances affect all.
 
-    A contestant does a piece of work and returns how many images that was. One round before is not counted.
+    A contestant does a piece of work and returns how many images that was. A first round is not counted.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
@@ -66,7 +66,7 @@ def interleaved(contestants: Mapping[str, Callable[[], int]], rounds: int) -> di
 
 
 def settle() -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has finished."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 

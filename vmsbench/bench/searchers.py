@@ -1,4 +1,4 @@
-"""Searchers against each other on a score table: the best score so far by trials and by epochs."""
+"""Searchers compared on a score table: the best score so far by trials and by epochs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def race(
 
 
 def mean(searcher: str, rule: str, runs: list[SimulatedSearch], trials: int) -> Line:
-    """The mean over worlds; a search that ended before the others stays where it is."""
+    """The mean over worlds; a search that ends early keeps its last score."""
     length = min(trials, max(len(run.best) for run in runs))
     at = range(length)
     epochs = [fmean(run.epochs[min(n, len(run.epochs) - 1)] for run in runs) for n in at]
@@ -48,7 +48,7 @@ def mean(searcher: str, rule: str, runs: list[SimulatedSearch], trials: int) -> 
 
 
 def table(lines: list[Line], best: float) -> list[str]:
-    """A line of text for each searcher: trials and epochs until within 5% and 1% of the best that any found."""
+    """A line of text for each searcher: trials and epochs until within 5% and 1% of the best score of all."""
     out = [f"{'searcher, rule':<28} {'trials':>7} {'epochs':>8} {'best':>8}   within 5% after   within 1% after"]
     for line in lines:
         near = [next((n for n, s in enumerate(line.best) if s <= best * share), None) for share in (1.05, 1.01)]

@@ -1,4 +1,4 @@
-"""What is trained on where only speed matters: random bytes, and folders of JPEG files as large as the dataset's."""
+"""Training data where only speed matters: random bytes, and folders of JPEG files as large as the dataset's."""
 
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,7 @@ QUALITY = 90
 
 
 def noise(count: int, size: int) -> Dataset:
-    """`count` pairs of random bytes to train on, a few others to look at."""
+    """`count` pairs of random bytes to train on, and a few for validation."""
     return Dataset(pairs(count, size), pairs(8, size), pairs(8, size), "rg", "noise", f"noise, {size} px")
 
 
@@ -27,7 +27,7 @@ def photographs(folder: Path, count: int, size: int = 700) -> Path:
     """A folder as VISCHEMA PLUS is released, with `count` pairs of size x size px; a file is written many times over.
 
     Pictures are noise with the spectrum of photographs, amplitude 1 / frequency (Field 1987), so that decoding them
-    takes what a photograph takes.
+    takes as long as for photographs.
     """
     names = [f"{number:05d}.jpg" for number in range(count)]
     chance = np.random.default_rng(0)

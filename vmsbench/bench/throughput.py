@@ -24,7 +24,7 @@ DEFAULTS, SAME_LAYOUT = "diffusers, its defaults", "diffusers, same layout"
 
 
 def measured(config: Config, folder: Path) -> Experiment:
-    """The experiment at work on random bytes."""
+    """The experiment's training on random bytes."""
     trainer = config["trainer"]
     count, size = BATCHES * trainer["batch_size"], config["data"]["size"]
     data = {"_target_": "vmsbench.bench.synthetic_data.noise", "count": count, "size": size}
@@ -32,14 +32,14 @@ def measured(config: Config, folder: Path) -> Experiment:
 
 
 def bare(experiment: Experiment) -> Callable[[], int]:
-    """The limit: forward, backward and optimiser of the same model, one batch that lies on the device already."""
+    """The limit: forward, backward and optimiser of the same model, one batch that is on the device already."""
     training, model = experiment.training, experiment.model
-    image, target = (part.clone() for part in training.batch(torch.arange(training.batch_size)))
+    image, target, features = training.batch(torch.arange(training.batch_size))
 
     def steps() -> int:
         model.train()
         for _ in range(BATCHES):
-            for player, terms in training.player_losses(image, target):
+            for player, terms in training.player_losses(image, target, features):
                 optimizer = training.optimizers[player]
                 optimizer.zero_grad(set_to_none=True)
                 torch.stack(list(terms.values())).sum().backward(inputs=training.weights[player])
@@ -74,14 +74,14 @@ def against_the_limit(config: Config, folder: Path, rounds: int) -> list[Measure
 
 
 def on_a_gpu(name: str, least: float, exp: str, measured_here: Experiment) -> list[Measurement]:
-    """The row that this machine cannot show; none where what was measured lay on a GPU."""
+    """The row that needs a GPU; none where it was measured on one."""
     if measured_here.device.type == "cuda":
         return []
     return [Measurement(f"{name}, GPU", None, "x", least=least, how=f"vmsbench bench train --exp {exp} device=cuda")]
 
 
 class Folder(Files[tuple[Tensor, Tensor]]):
-    """Pairs of JPEG files, decoded and resized when they are asked for."""
+    """Pairs of JPEG files, decoded and resized on access."""
 
     def __init__(self, root: Path, size: int) -> None:
         self.files, self.root, self.size = sorted(file.name for file in (root / "images").iterdir()), root, size
@@ -101,7 +101,7 @@ class Folder(Files[tuple[Tensor, Tensor]]):
 
 
 def against_a_loader(config: Config, folder: Path, rounds: int) -> list[Measurement]:
-    """The training loop, and the loop that tutorials have: the same network, a DataLoader of JPEG files of 700 px."""
+    """The training loop, and the usual loop of tutorials: the same network, a DataLoader of JPEG files of 700 px."""
     ours, theirs = measured(config, folder / "loop"), measured(config, folder / "theirs")
     batch, size = config["trainer"]["batch_size"], config["data"]["size"]
     files = Folder(photographs(folder / "jpeg", BATCHES * batch), size)
@@ -134,8 +134,8 @@ def against_a_loader(config: Config, folder: Path, rounds: int) -> list[Measurem
 def against_diffusers(config: Config, folder: Path, rounds: int) -> list[Measurement]:
     """The training loop, and one of diffusers' UNet2DModel and DDPMScheduler with as many parameters, +- 10 %.
 
-    The target is held against the library's default layout (two blocks at each resolution, attention at all but the
-    first), scaled to the number of parameters. Beside it, without a target, stands this network's own layout
+    The target is for the library's default layout (two blocks at each resolution, attention at all but the
+    first), scaled to the number of parameters. Next to it, without a target, is this network's own layout
     (attention at one resolution, a block at each): nearly the same arithmetic in another library.
     """
     if find_spec("diffusers") is None:
@@ -161,7 +161,7 @@ def against_diffusers(config: Config, folder: Path, rounds: int) -> list[Measure
 
 
 def peers(size: int, width: int, multipliers: list[int], parameters: int) -> dict[str, nn.Module]:
-    """diffusers' networks with within 10 % of so many parameters."""
+    """diffusers' networks with so many parameters, within 10 %."""
     import diffusers
 
     unet: Any = diffusers.UNet2DModel
@@ -194,7 +194,7 @@ def of_diffusers(network: nn.Module, ours: Experiment) -> Callable[[], int]:
     import diffusers
 
     training, device = ours.training, ours.device
-    image, target = (part.clone() for part in training.batch(torch.arange(training.batch_size)))
+    image, target, _ = training.batch(torch.arange(training.batch_size))
     scheduler: Any = diffusers.DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     optimizer = torch.optim.Adam(network.parameters(), 2e-4)
 

@@ -2,7 +2,7 @@
 
     0    done                                  1    not done, or a fault of vmsbench: the line names the traceback's log
     2    what the user can fix, in one line   75   stopped before the end; the same command continues
-    130  interrupted                          141  nobody reads the output any more, as behind `| head`
+    130  interrupted                          141  the reader of the output is gone, as in `| head`
 
 The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user are
 kept.
@@ -59,10 +59,16 @@ def run(app: Callable[..., Any]) -> int:
             keep_traceback()
             return print_error(f"{printable(str(error.filename))}: {error.strerror}", WRONG)
         if hasattr(error, "format_message"):
-            return print_error(error.format_message(), WRONG)
+            return print_error(usage(error), WRONG)
         first = next(iter(str(error).splitlines()), "")
         return print_error(f"{type(error).__name__}: {first}  (traceback: {keep_traceback()})", FAILED)
     return status if isinstance(status, int) else 0
+
+
+def usage(error: Any) -> str:
+    """A wrong command line in one line; for a missing option with its help, which has the choices."""
+    explained = getattr(getattr(error, "param", None), "help", None) if "Missing" in error.format_message() else None
+    return " ".join(filter(None, [error.format_message(), explained]))
 
 
 def flush() -> None:

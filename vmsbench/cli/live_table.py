@@ -27,30 +27,30 @@ class LiveTable(Counting):
         self.live = Live(console=Console(), auto_refresh=False, transient=True)
         self.live.start()
 
-    def read(self, provenance: Provenance) -> None:
+    def on_data_read(self, provenance: Provenance) -> None:
         for line in provenance.lines():
-            self.live.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self.live.console.print(line, highlight=False, markup=False, soft_wrap=line.startswith("read from "))
 
-    def began(self, at_once: int, where: str) -> None:
+    def on_sweep_start(self, at_once: int, where: str) -> None:
         self.live.console.print(f"{self.name}: {at_once} trials at once on {where}", highlight=False)
 
-    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
-        super().epoch(trial, record)
-        self.tick()
+    def on_epoch_end(self, trial: Trial, record: dict[str, Any]) -> None:
+        super().on_epoch_end(trial, record)
+        self.on_poll()
 
-    def settled(self, settled: ParameterResult) -> None:
-        super().settled(settled)
+    def on_parameter_settled(self, settled: ParameterResult) -> None:
+        super().on_parameter_settled(settled)
         score = number(settled.score)
         self.live.console.print(
             f"{self.name}: settled {short(settled.parameter)} = {describe(settled.value)}  {score}", highlight=False
         )
 
-    def finished(self, trial: Trial, outcome: TrialResult) -> None:
-        super().finished(trial, outcome)
+    def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
+        super().on_trial_end(trial, outcome)
         if outcome.state == "failed":
             self.live.console.print(f"{self.name}: {trial.id} failed: {outcome.cause}", highlight=False)
 
-    def tick(self) -> None:
+    def on_poll(self) -> None:
         from rich.table import Table
 
         self.look()
@@ -77,7 +77,7 @@ class LiveTable(Counting):
         if time.monotonic() - self.looked < LOOK or not (self.folder / "sweep.json").exists():
             return
         now = status(self.folder)
-        self.caption = f"; {sum(step.settled for step in now.walk)} of {len(now.walk)} parameters settled"
+        self.caption = f"; {sum(step.settled for step in now.parameters)} of {len(now.parameters)} parameters settled"
         if now.eta:
             self.caption += f"; at most {duration(now.eta)} to go"
         if now.incumbent:

@@ -1,4 +1,4 @@
-"""What the command line puts right of its surroundings before a command begins: streams, encodings, thread counts."""
+"""The environment of every command, checked before it starts: streams, encodings, thread counts."""
 
 import os
 import sys

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -155,12 +155,28 @@ def check_name(name: str, base: Config, exp: str) -> bool:
             valid = [".".join([*walked, key]) for key in beside] + ([] if walked else groups())
             has = ", ".join(key for key in beside if not key.startswith("_"))
             where = ".".join(walked) or f"--exp {exp}"
-            raise ConfigurationError(
-                f"{name} is not a setting{did_you_mean('.'.join([*walked, part]), valid)}  ({where} has: {has})"
-            )
+            meant = namesakes(base, name)
+            nearest = f"; did you mean {meant[0]}?" if meant else did_you_mean(".".join([*walked, part]), valid)
+            raise ConfigurationError(f"{name} is not a setting{nearest}  ({where} has: {has})")
         here = here[part]
         walked.append(part)
     return False
+
+
+def namesakes(config: Config, name: str) -> list[str]:
+    """The settings that end in `name` (`network.width`), or else in its last word (`lr`)."""
+    there = [f".{path}" for path in leaves(config)]
+    endings = (f".{name}", f".{name.rpartition('.')[2]}")
+    return next(filter(None, ([path[1:] for path in there if path.endswith(end)] for end in endings)), [])
+
+
+def leaves(config: Config, above: str = "") -> Iterator[str]:
+    """The dotted path of every value that is not a mapping."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
 
 
 def one_line(error: Exception, overrides: list[str]) -> str:

@@ -113,17 +113,9 @@ class Warp(Augmentation):
             raise ConfigurationError(f"Warp scale={self.scale}: at least 1, which is no change")
 
     def __call__(self, image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        count = len(image)
-        angle, size, right, down = (2 * torch.rand(4, count, device=image.device) - 1).unbind()
-        angle, size = angle * math.radians(self.degrees), self.scale**size
-        cosine, sine = angle.cos() / size, angle.sin() / size
-        # Rows of the inverse map in [-1, 1] coordinates, whose full side is 2.
-        rows = [cosine, -sine, 2 * self.shift * right, sine, cosine, 2 * self.shift * down]
-        stack = torch.cat([image, target], dim=1)
-        points = functional.affine_grid(
-            torch.stack(rows, 1).reshape(count, 2, 3), list(stack.shape), align_corners=False
-        )
-        warped = functional.grid_sample(stack, points, padding_mode="reflection", align_corners=False).clamp(-1, 1)
+        angle, size, right, down = (2 * torch.rand(4, len(image), device=image.device) - 1).unbind()
+        rows = rows_of(angle * math.radians(self.degrees), self.scale**size, self.shift * right, self.shift * down)
+        warped = resampled(torch.cat([image, target], dim=1), rows).clamp(-1, 1)
         return warped[:, : image.shape[1]], warped[:, image.shape[1] :]
 
 
@@ -166,6 +158,19 @@ class DiffAugment:
         if self.translation:
             x = translate(x, self.translation, fill=fill)
         return cutout(x, self.cutout, fill=fill) if self.cutout else x
+
+
+def rows_of(angle: Tensor, size: Tensor, right: Tensor, down: Tensor) -> Tensor:
+    """N x 2 x 3: the inverse maps of turns (radians), changes of size and moves (shares of the side), N each, in
+    [-1, 1] coordinates, whose full side is 2."""
+    cosine, sine = angle.cos() / size, angle.sin() / size
+    return torch.stack([cosine, -sine, 2 * right, sine, cosine, 2 * down], 1).reshape(len(angle), 2, 3)
+
+
+def resampled(x: Tensor, rows: Tensor) -> Tensor:
+    """x (N x C x H x W) through inverse maps (N x 2 x 3), bilinearly; what comes in is its mirror image."""
+    points = functional.affine_grid(rows.to(x.device), list(x.shape), align_corners=False)
+    return functional.grid_sample(x, points, padding_mode="reflection", align_corners=False)
 
 
 def translate(x: Tensor, p: float = 0.9, ratio: float = 0.125, fill: Fill = 0.0) -> Tensor:

@@ -1,13 +1,14 @@
-"""Decoded pairs kept on disk as bytes, and digests of files kept so that unchanged files are not read again.
+"""Decoded pairs cached on disk as bytes, and digests of files, so that unchanged files are not read again.
 
     FOLDER/pairs-KEY.npz     images and maps, uint8, and what the files are like, JSON as bytes; KEY is a digest of the
                              files' bytes, the size and the reading rules
+    FOLDER/features-KEY.npy  float16, what an encoder saw in them (see encoded); read from the disk as it is needed
     FOLDER/files-KEY.json    {path: [bytes, mtime_ns, ctime_ns, inode, sha256]} of one dataset; KEY is a digest of its
                              root's path
 
-Every file is written beside, synced and renamed, so readers see a whole file or none. Of several processes that start
-at once on one machine the first decodes, and the others wait for it; where the disk knows no locks, each may write the
-same bytes. A damaged file (zip's checksums tell) is decoded again.
+Every file is written under a temporary name, synced and renamed, so readers see a whole file or none. Of several
+processes that start at once on one machine the first decodes, and the others wait for it; where the disk has no locks,
+each may write the same bytes. A damaged file (zip's checksums tell) is decoded again.
 
 A folder may be named by variables of the environment, which every node reads as its own: data.cache='$TMPDIR/vms'
 stages decoded pairs on the disk of each node that a sweep runs on.
@@ -44,7 +45,7 @@ class Cache:
         self.folder = expand(folder)
 
     def digests(self, root: Path, paths: Sequence[Path], verify: bool = False) -> list[str]:
-        """The SHA-256 of each file; files whose state is that remembered are not read, unless told to `verify`.
+        """The SHA-256 of each file; unchanged files are not read, except with `verify`.
 
         A copy that keeps size and mtime (cp -p, tar, rsync) changes the ctime, and mostly the inode.
         """
@@ -79,9 +80,29 @@ class Cache:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
             return arrays
 
+    def mapped(self, key: str, shape: tuple[int, ...], make: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
+        """The float16 array of that shape kept under `key`, in the disk's own memory until it is needed; made, block by
+        block along its first axis, and kept, where it is absent or of another shape."""
+        path = self.folder / f"features-{key}.npy"
+        if (kept := mapped_in(path, shape)) is not None:
+            return kept
+        with self.in_turn():
+            if mapped_in(path, shape) is None:
+                with self.writing(path) as file:
+                    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
+                    np.lib.format.write_array_header_1_0(file, header | {"shape": shape})  # type: ignore[arg-type]
+                    for block in make():
+                        file.write(np.ascontiguousarray(block, dtype=np.float16).tobytes())
+        kept = mapped_in(path, shape)
+        if kept is None:
+            raise DataError(
+                f"the cache file {path} is damaged as soon as it is written; remove it, and see to the disk"
+            )
+        return kept
+
     @contextlib.contextmanager
     def in_turn(self) -> Iterator[None]:
-        """One process of this machine at a time; everybody at once where the folder cannot be locked."""
+        """One process of this machine at a time; all at once where the folder cannot be locked."""
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +113,7 @@ class Cache:
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[IO[bytes]]:
-        """A file that takes the place of `path` when the block ends well. Raises DataError where it cannot."""
+        """A file that replaces `path` when the block succeeds. Raises DataError where it cannot."""
         beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +148,7 @@ def expand(folder: str | Path) -> Path:
     try:
         path = Template(str(folder)).substitute({"TMPDIR": tempfile.gettempdir()} | os.environ)
     except (KeyError, ValueError) as error:
-        told = f"${error.args[0]} is not set here" if isinstance(error, KeyError) else "a $ stands before no variable"
+        told = f"${error.args[0]} is not set here" if isinstance(error, KeyError) else "a $ without a variable"
         raise DataError(f"data.cache={folder}: {told}; choose another with data.cache=PATH") from error
     return Path(path).expanduser()
 
@@ -139,6 +160,15 @@ def kept_in(path: Path) -> dict[str, np.ndarray] | None:
             return {name: kept[name] for name in kept.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
         return None
+
+
+def mapped_in(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The float16 array of a file, mapped into memory; None where it is absent, cut short or of another shape."""
+    try:
+        kept = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept if kept.shape == shape and kept.dtype == np.float16 else None
 
 
 def digest_of(*texts: str) -> str:

@@ -14,7 +14,7 @@ What a file's mode becomes:
     32-bit integers or floats                     refused: their white is unknown
 
 A map is grey by its file's mode alone: a colour file whose pixels all happen to be grey is a colour map, unless grey
-files stand beside it (`folder.alike`).
+files are next to it (`folder.alike`).
 """
 
 import os
@@ -121,7 +121,7 @@ def read(path: Path, size: int, scale: float = 1) -> Picture:
             picture, seen = eight_bits(picture, file.format or "", scale)
     except UnreadableFile:
         raise
-    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
+    except Exception as error:  # Pillow's decoders raise many kinds of error for broken files
         raise UnreadableFile(f"unreadable ({why(error, path)})") from error
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
@@ -161,7 +161,7 @@ def orientation(file: Image.Image) -> int:
     """The orientation tag, 1 to 8; 1 where there is none, a wrong one, or Exif that cannot be read."""
     try:
         told = file.getexif().get(ORIENTATION, 1)
-    except Exception:  # Exif is written by anybody, and damaged often; the picture is not
+    except Exception:  # Exif is often damaged where the picture is not
         return 1
     return told if isinstance(told, int) and 1 <= told <= 8 else 1
 

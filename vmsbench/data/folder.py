@@ -81,7 +81,9 @@ def load(
     if isinstance(size, bool) or not isinstance(size, int) or not 8 <= size <= 1024:
         raise ConfigurationError(f"size={size} is not a picture size: give whole pixels from 8 to 1024, such as 64")
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
-        raise ConfigurationError(f"scale={scale} is no factor: give a number above 0, such as 255 for masks of 0 and 1")
+        raise ConfigurationError(
+            f"scale={scale} is not a factor: give a number above 0, such as 255 for masks of 0 and 1"
+        )
     scanned = scan(layout)
     content, arrays = contents(layout, scanned, size, cache, scale, verify)
     seen = Decoded.from_bytes(arrays["facts"].tobytes())
@@ -91,8 +93,8 @@ def load(
     now = digest_of(content, str(size), *parts)
     if digest is not None and digest != now:
         raise DataError(
-            f"the data in {layout.root} changed since: its digest is {now}, the configuration has {digest}; "
-            "bring the old files and lists back, or start a new study with data.digest=null"
+            f"the data in {layout.root} changed: its digest is {now}, the configuration has {digest}; restore the old "
+            "files and lists, or start a new study with data.digest=null"
         )
     place = {name: i for i, name in enumerate(scanned.files)}
     whole = Pairs(
@@ -104,7 +106,8 @@ def load(
     train, validation, test = (whole.subset([place[name] for name in names[split]]) for split in names)
     counts: dict[str, int] = {split: len(members) for split, members in names.items()}
     title, account = f"{layout.title}, {size} px", provenance(layout, scanned, seen, counts, chosen, scale)
-    return Dataset(train, validation, test, chosen, now, title, provenance=account)
+    files = {name: image for name, (image, _) in scanned.files.items()}
+    return Dataset(train, validation, test, chosen, now, title, provenance=account, files=files)
 
 
 def provenance(
@@ -178,7 +181,8 @@ def decode(layout: Layout, scanned: Scan, size: int, scale: float = 1) -> dict[s
     pairs = [pair for pair in read if isinstance(pair, Pair)]
     if not pairs:
         raise DataError(
-            f"{layout.root} has no pair: no image of {layout.images.name}/ has its map in {layout.maps.name}/"
+            f"{layout.root} has no pair: no image of {layout.images.name}/ has its map in {layout.maps.name}/; a pair "
+            "shares its name, without extension"
         )
     return {
         "images": np.stack([pair.image.pixels for pair in pairs]),
@@ -244,7 +248,7 @@ def split_names(
     test, validation = list(lists.get("test", ())), list(lists.get("validation", ()))
     wanted = 1 + (not test) + (not validation)
     if len(train) < wanted:
-        raise DataError(f"{layout.root} has {len(train)} pair(s) to learn from: {wanted} at the least are needed")
+        raise DataError(f"{layout.root} has {len(train)} training pair(s): at least {wanted} are needed")
     if not test:
         train, test = carve(train, test_fraction, seed, scanned.categories)
     if not validation:

@@ -1,4 +1,4 @@
-"""A dataset looked over before it is used: what is there, what its maps are like, and everything that is wrong."""
+"""A check of a dataset: its files, the statistics of its maps, and every problem."""
 
 import textwrap
 from collections import Counter

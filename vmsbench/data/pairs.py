@@ -1,12 +1,15 @@
 """Images and their maps, whole and as bytes on one device, and the three splits of a study."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from vmsbench.data.encoded.features import Encodes, Features, Look, Progress, Views, look
+from vmsbench.data.layout import Split
 from vmsbench.data.sources.provenance import Provenance
 
 Coding = Literal["rg", "rgb", "grey"]
@@ -20,23 +23,36 @@ class Pairs:
     images      uint8, N x 3 x S x S
     maps        uint8, N x M x S x S; M = 3 (red = false, green = true schema, blue about 0) or 1 (grey)
     categories  one per image, or empty where the dataset has none
+    views       what an encoder saw in the images, where one has looked
     """
 
     names: tuple[str, ...]
     images: Tensor
     maps: Tensor
     categories: tuple[str, ...] = ()
+    views: Views | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def to(self, device: torch.device | str) -> "Pairs":
-        return Pairs(self.names, self.images.to(device), self.maps.to(device), self.categories)
+        views = self.views.to(device) if self.views else None
+        return Pairs(self.names, self.images.to(device), self.maps.to(device), self.categories, views)
 
     def subset(self, indices: Sequence[int]) -> "Pairs":
         chosen = torch.as_tensor(list(indices), dtype=torch.long, device=self.images.device)
         categories = tuple(self.categories[i] for i in indices) if self.categories else ()
-        return Pairs(tuple(self.names[i] for i in indices), self.images[chosen], self.maps[chosen], categories)
+        names = tuple(self.names[i] for i in indices)
+        views = self.views.subset(chosen) if self.views else None
+        return Pairs(names, self.images[chosen], self.maps[chosen], categories, views)
+
+    def features(self, chosen: Tensor) -> Features:
+        """What the encoder saw in the chosen images and in their mirror images; nothing where none has looked."""
+        return self.views.features(chosen) if self.views else Features()
+
+    def moments(self) -> list[tuple[Tensor, Tensor]]:
+        """Mean and deviation of each channel of those features, for each stride."""
+        return self.views.moments() if self.views else []
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,7 @@ class Dataset:
     oracle      where the makers of the data are known (the stand-in): the best possible predictions for the test
                 images, {"oracle_mean": ..., "oracle_median": ...}, uint8 of test.maps' shape, and "oracle_law", draws
                 of the maps' true law, uint8 N x K x M x S x S
+    files       name -> the image's own file, where an encoder finds it larger than `size`
     """
 
     train: Pairs
@@ -63,6 +80,7 @@ class Dataset:
     title: str
     oracle: dict[str, Tensor] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def channels(self) -> int:
@@ -72,6 +90,16 @@ class Dataset:
     @property
     def size(self) -> int:
         return int(self.train.images.shape[-1])
+
+    def seen(
+        self, encoder: Encodes, cache: str | Path | None, device: torch.device, progress: Progress, split: Split
+    ) -> Pairs:
+        """The pairs of a split on a device, with the encoder's features of them, where it is one that gives any."""
+        pairs: Pairs = getattr(self, split)
+        if encoder.channels:
+            at = Look(split, self.digest, pairs.names, pairs.images, self.files)
+            pairs = replace(pairs, views=look(at, encoder, cache, device, progress))
+        return pairs.to(device)
 
 
 def signed(pixels: Tensor) -> Tensor:

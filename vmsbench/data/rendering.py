@@ -31,7 +31,7 @@ def overlay(image: Tensor, map_: Tensor) -> Tensor:
     return (0.5 * grey + 0.7 * render(map_)[0].float()).clamp(0, 255).to(torch.uint8)
 
 
-def beside(images: Tensor, truths: Tensor, guesses: Tensor) -> Image.Image:
+def side_by_side(images: Tensor, truths: Tensor, guesses: Tensor) -> Image.Image:
     """Images with their true and predicted maps, N of each, uint8: a row for each image."""
     rows = [list(row) for row in zip(images, render(truths), render(guesses), strict=True)]
     return grid(rows, titles=["image", "truth", "prediction"])

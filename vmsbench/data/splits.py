@@ -1,4 +1,4 @@
-"""Which pairs are learned from, looked at while tuning, and looked at once."""
+"""The split into training, tuning validation and test pairs."""
 
 import hashlib
 from collections import defaultdict
@@ -24,7 +24,7 @@ def carve(
             f"a fraction of {fraction} cannot be carved out: give one between 0 and 1, such as 0.12"
         )
     if len(names) < 2:
-        raise ConfigurationError(f"cannot split {len(names)} pair(s): two at the least are needed")
+        raise ConfigurationError(f"cannot split {len(names)} pair(s): at least two are needed")
     strata: dict[str, list[str]] = defaultdict(list)
     for name in sorted(names, key=lambda name: draw(seed, name)):
         strata[(categories or {}).get(name, "")].append(name)

@@ -15,7 +15,7 @@ from vmsbench.errors import DataError
 HOW = (
     "ask its authors for the VISCHEMA PLUS dataset (University of York, Visual Memory Schemas, "
     "https://www.cs.york.ac.uk/vischema/), then set data.root=PATH or VMSBENCH_DATA=PATH; "
-    "to try things out on data made by a formula: data=standin"
+    "or use synthetic data: data=standin"
 )
 
 

@@ -1,1 +1,1 @@
-"""Trained experiments put to use: maps for any picture, and models in other programs' formats."""
+"""Inference with trained models: maps for any picture, and export to other programs' formats."""

@@ -1,4 +1,4 @@
-"""A trained model as one file for other programs, held against the original before it is kept.
+"""A trained model as one file for other programs, compared with the original before it is kept.
 
 inputs   images, float32, N x 3 x S x S in [0, 1]; a sampling model also takes noise, N x C x S x S, standard normal
 output   maps, float32, N x C x S x S in [0, 1]: red and green, or red, green and blue, or grey
@@ -21,7 +21,7 @@ from vmsbench.inference.predictor import TrainedModel
 from vmsbench.models.model import Model
 
 TOLERANCE = 0.5 / 255  # half a grey level
-BATCHES = (2, 1, 5)  # the first is what is exported with; the file must do with others too
+BATCHES = (2, 1, 5)  # the first is what is exported with; the file must work with others too
 OPSET = 18
 
 Function = Callable[..., Tensor]
@@ -41,27 +41,35 @@ class Exported(nn.Module):
 
 
 def export(predictor: TrainedModel, file: Path, format: str) -> float:
-    """Write `file`, and NAME.json beside it, which says what goes in and comes out.
+    """Write `file`, and NAME.json next to it, which describes inputs and outputs.
 
     Returns the largest difference to the original's maps, in [0, 1]. Raises UserError where a library is missing,
-    where the model cannot be written in this format, and where the file's answers differ by half a grey level; no file
-    is left then.
+    where the model cannot be written in this format, and where the file's maps differ by half a grey level; the file
+    is removed then.
     """
     if format not in WRITERS:
         raise UserError(f"--format {format} is none of {', '.join(WRITERS)}")
     if predictor.device.type != "cpu":
         raise UserError("models are exported from the CPU: load them with device=cpu")
+    if predictor.model.sight.encoder.channels:
+        raise UserError(
+            "this model sees pictures through an encoder, whose network is no part of the exported file; "
+            "vmsbench predict, or one trained with encoder=none"
+        )
     original = Exported(predictor.model).eval()
     refuse_hidden_draws(original, predictor)
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f".{os.getpid()}.{file.name}")
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tracers warn of every Python number; what they made is checked below
+            warnings.simplefilter("ignore")  # tracers warn of every Python number; their result is checked below
             answer = WRITERS[format](original, inputs(predictor, BATCHES[0]), beside)
             apart = max(difference(original, answer, inputs(predictor, count)) for count in BATCHES)
         if not apart <= TOLERANCE:
-            raise UserError(f"the {format} file answers differently, by up to {apart:.2g} in [0, 1]: nothing was kept")
+            raise UserError(
+                f"the {format} file gives different maps, by up to {apart:.2g} in [0, 1]: it is not kept; try another "
+                "--format"
+            )
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)
@@ -84,8 +92,8 @@ def refuse_hidden_draws(original: Exported, predictor: TrainedModel) -> None:
         torch.manual_seed(1)
         if not torch.equal(once, original(*given)):
             raise UserError(
-                "this model draws random numbers at every step (model.eta above 0), which no exported file can repeat; "
-                "one trained with model.eta=0 can be exported"
+                "this model draws random numbers at every step (model.eta above 0), which an exported file cannot "
+                "repeat; one trained with model.eta=0 can be exported"
             )
 
 
@@ -102,7 +110,7 @@ def to_torchscript(original: Exported, given: tuple[Tensor, ...], file: Path) ->
 def to_onnx(original: Exported, given: tuple[Tensor, ...], file: Path) -> Function:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
-        raise UserError(f"--format onnx needs {', '.join(missing)}: pip install 'vmsbench[onnx]'")
+        raise UserError(f"--format onnx needs {', '.join(missing)}: `pip install 'vmsbench[onnx]'`")
     import onnxruntime
 
     names = ["images", "noise"][: len(given)]

@@ -20,7 +20,7 @@ from vmsbench.data.sources.provenance import source
 from vmsbench.data.sources.walking import remarks, walk
 from vmsbench.errors import UserError
 from vmsbench.files import replace
-from vmsbench.inference.maps import Read, coloured, resized, seen
+from vmsbench.inference.maps import Read, coloured, resized, seen, shrunk, together
 from vmsbench.inference.predictor import TrainedModel
 
 KINDS = ("maps", "overlays", "uncertainty")  # the folders that a Writer fills
@@ -44,13 +44,13 @@ class Found:
 def find(path: Path, out: Path) -> Found:
     """The pictures at `path`, a file or a folder with its sub-folders.
 
-    Links are followed. What lies in `out` is left aside: it was made from the rest. Names whose stems are equal keep
+    Links are followed. What lies in `out` is skipped: it was made from the rest. Names whose stems are equal keep
     their suffix. Raises UserError where there is nothing.
     """
     if path.is_file():
         return Found([(path, path.stem)], str(path))
     if not path.is_dir():
-        raise UserError(f"{path} is not there: give a picture, or a folder of pictures")
+        raise UserError(f"{path} does not exist: give a picture, or a folder of pictures")
     made = [out / kind for kind in KINDS] if out.exists() and out.samefile(path) else [out]
     found = walk(path, without=made)
     bad = [path / problem.name for problem in found.problems]
@@ -68,18 +68,14 @@ def find(path: Path, out: Path) -> Found:
 
 def map_of(predictor: TrainedModel, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
     """The map of an image, both uint8, H x W x 3: in the dataset's colours, the median where there are more samples."""
-    size = (predictor.size, predictor.size)
-    small = Image.fromarray(image)
-    if small.size != size:
-        small = small.resize(size, Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
-    map_ = coloured(predictor(pixels[None], samples)[0], image.shape[1], image.shape[0])
+    small, large = (shrunk(Image.fromarray(image), size or predictor.size)[None] for size in predictor.sizes)
+    map_ = coloured(predictor(small, samples, predictor.look(large))[0], image.shape[1], image.shape[0])
     return np.ascontiguousarray(map_.permute(1, 2, 0).numpy())
 
 
 @final
 class Writer:
-    """Writes what was predicted under a folder:
+    """Writes predictions into a folder:
 
     maps/NAME.png           in the dataset's colours, as large as the picture; of several samples their median
     overlays/NAME.png       the same on the picture, dimmed and grey
@@ -102,7 +98,7 @@ class Writer:
     def write(self, file: Path, name: str, picture: Read, samples: Tensor) -> None:
         """`samples`: uint8, K x C x S x S of one picture. Grey maps are written grey.
 
-        Raises UnreadableFile where this picture alone cannot be done, UserError where nothing can be written.
+        Raises UnreadableFile where this picture alone fails, UserError where nothing can be written.
         """
         size = (picture.width, picture.height)
         map_ = coloured(samples, *size)
@@ -147,7 +143,7 @@ def unwritable(out: Path, error: OSError) -> UserError:
 def predict(
     predictor: TrainedModel, pictures: Sequence[tuple[Path, str]], writer: Writer, samples: int
 ) -> Iterator[tuple[Path, str]]:
-    """Predict and write the maps of all pictures; yields each file with an empty text, or why it could not be done.
+    """Predict and write the maps of all pictures; yields each file with an empty text, or the reason why it failed.
 
     A model that samples is given one picture at a time, so that a picture's maps do not depend on the others.
     """
@@ -159,12 +155,13 @@ def predict(
                 yield Path(printable(str(file))), "its name is not UTF-8: rename it"
                 continue
             try:
-                readable.append((file, name, seen(file, predictor.size)))
+                readable.append((file, name, seen(file, predictor.sizes)))
             except UnreadableFile as error:
                 yield file, str(error)
         if not readable:
             continue
-        maps = predictor(torch.stack([picture.pixels for _, _, picture in readable]), samples)
+        pixels, large = together([picture for _, _, picture in readable])
+        maps = predictor(pixels, samples, predictor.look(large))
         for (file, name, picture), drawn in zip(readable, maps, strict=True):
             try:
                 writer.write(file, name, picture, drawn)

@@ -1,6 +1,6 @@
-"""Pictures of any kind and size in, maps of the same size out: what `TrainedModel.predict` takes and gives."""
+"""Pictures of any kind and size in, maps of the same size out: the inputs and outputs of `TrainedModel.predict`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,19 +24,33 @@ Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
 
 @dataclass(frozen=True)
 class Read:
-    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels; what is odd about its file."""
+    """A picture as the model's input (uint8, 3 x S x S), and its own size in pixels.
+
+    large   the same as the encoder's input, uint8, 3 x E x E; `pixels` where there is no encoder
+    odd     what is unusual about its file
+    """
 
     pixels: Tensor
     width: int
     height: int
+    large: Tensor
     odd: tuple[str, ...] = ()
+
+
+Sizes = tuple[int, int]
+"""px at which a model, and its encoder, see a picture; 0 for no encoder."""
+
+
+def together(read: Sequence[Read]) -> tuple[Tensor, Tensor]:
+    """The pixels of several pictures, N x 3 x S x S, and as the encoder sees them, N x 3 x E x E."""
+    return torch.stack([picture.pixels for picture in read]), torch.stack([picture.large for picture in read])
 
 
 @dataclass(frozen=True)
 class PredictedMap:
-    """What a model predicts for one picture. A notebook shows it in the dataset's colours.
+    """A model's prediction for one picture. A notebook shows it in the dataset's colours.
 
-    name     of the picture: its file's, or its place among the pictures
+    name     of the picture: its file's, or its index
     samples  uint8, K x C x S x S at the model's size; K maps where the model samples, else one
     """
 
@@ -63,55 +77,65 @@ class PredictedMap:
         return file.getvalue()
 
 
-def opened(pictures: Picture | Iterable[Picture], size: int) -> tuple[list[tuple[str, Read]], bool]:
+def opened(pictures: Picture | Iterable[Picture], sizes: Sizes) -> tuple[list[tuple[str, Read]], bool]:
     """Each picture with its name, and whether it was a single one.
 
-    A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is no picture,
+    A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is not a picture,
     UnreadableFile for a broken file.
     """
     if isinstance(pictures, str | Path) and Path(pictures).is_dir():
         files = walk(Path(pictures)).files
-        return [(str(file.relative_to(pictures)), seen(file, size)) for file in files], False
+        return [(str(file.relative_to(pictures)), seen(file, sizes)) for file in files], False
     if isinstance(pictures, str | Path | Image.Image) or getattr(pictures, "ndim", 4) <= 3:
-        return [one(pictures, 0, size)], True
+        return [one(pictures, 0, sizes)], True
     many: Iterable[Any] = pictures  # type: ignore[assignment]  # a list, or an array of several
-    return [one(picture, place, size) for place, picture in enumerate(many)], False
+    return [one(picture, place, sizes) for place, picture in enumerate(many)], False
 
 
-def one(picture: Any, place: int, size: int) -> tuple[str, Read]:
+def one(picture: Any, place: int, sizes: Sizes) -> tuple[str, Read]:
     """Raises UserError, UnreadableFile."""
     if isinstance(picture, str | Path):
         if not Path(picture).is_file():
-            raise UserError(f"{picture} is not there: give a picture, or a folder of pictures")
-        return Path(picture).name, seen(Path(picture), size)
+            raise UserError(f"{picture} does not exist: give a picture, or a folder of pictures")
+        return Path(picture).name, seen(Path(picture), sizes)
     image = eight_bits(picture, "PNG")[0] if isinstance(picture, Image.Image) else of_array(picture)
-    small = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
-    return str(place), Read(pixels, image.width, image.height)
+    small, large = (shrunk(image, size or sizes[0]) for size in sizes)
+    return str(place), Read(small, image.width, image.height, large)
+
+
+def shrunk(image: Image.Image, size: int) -> Tensor:
+    """uint8, 3 x size x size."""
+    small = image.convert("RGB")
+    if small.size != (size, size):
+        small = small.resize((size, size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
 
 
 def of_array(picture: Any) -> Image.Image:
-    """Raises UserError for an array that is no picture."""
+    """Raises UserError for an array that is not a picture."""
     array = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else np.asarray(picture)
     if isinstance(picture, Tensor) and array.ndim == 3:
         array = array.transpose(1, 2, 0)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise UserError(
-            f"an array of {array.dtype}, {tuple(array.shape)}, is no picture; "
-            "give uint8: numpy H x W x 3 or H x W, torch 3 x H x W"
+            f"an array of {array.dtype}, {tuple(array.shape)}, is not a picture; give uint8: numpy H x W x 3 or H x "
+            "W, torch 3 x H x W"
         )
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def seen(file: Path, size: int) -> Read:
+def seen(file: Path, sizes: Sizes) -> Read:
     """Raises UnreadableFile."""
-    picture = read(file, size)
-    pixels, odd = torch.from_numpy(picture.pixels.copy()).expand(3, -1, -1), tuple(remarkable(picture.facts))
-    return Read(pixels, picture.width, picture.height, odd)
+    picture = read(file, sizes[0])
+    pixels, large = (
+        torch.from_numpy((read(file, size) if size else picture).pixels.copy()).expand(3, -1, -1)
+        for size in (0, sizes[1])
+    )
+    return Read(pixels, picture.width, picture.height, large, tuple(remarkable(picture.facts)))
 
 
 def resized(pixels: Tensor, width: int, height: int) -> Tensor:
-    """uint8, C x S x S, to C x height x width: bilinear, with antialiasing where it becomes smaller."""
+    """uint8, C x S x S, to C x height x width: bilinear, with antialiasing where it shrinks."""
     if pixels.shape[1:] == (height, width):
         return pixels
     large = functional.interpolate(

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from vmsbench.config.instantiate import build
+from vmsbench.data.encoded.features import Features, seen_now
 from vmsbench.data.pairs import signed
 from vmsbench.errors import UserError
-from vmsbench.inference.maps import Picture, PredictedMap, opened
+from vmsbench.inference.maps import Picture, PredictedMap, Sizes, opened, together
 from vmsbench.models.model import Model
 from vmsbench.training.checks import chosen_device
 from vmsbench.training.evaluation import FIXED_SEED, fixed_rng
@@ -21,12 +22,11 @@ from vmsbench.versions import read_checked
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained model in evaluation mode, with the weights that its results were made with (the running average, or
-    the best epoch's).
+    """A trained model in evaluation mode, with the weights of its results (the running average, or the best epoch's).
 
     channels  of the maps: 2 (red and green), 3 or 1 (grey)
     size      of images and maps, in pixels
-    samples   maps that were drawn of each image when it was judged; 1 where every draw is the same
+    samples   maps drawn of each image in its evaluation; 1 where the model is deterministic
     """
 
     model: Model
@@ -36,18 +36,30 @@ class TrainedModel:
     batch_size: int
     device: torch.device
 
+    @property
+    def sizes(self) -> Sizes:
+        """px at which pictures are to be read: for the model, and for its encoder."""
+        return self.size, self.model.sight.encoder.size
+
     @torch.inference_mode()
-    def __call__(self, images: Tensor, samples: int = 1) -> Tensor:
+    def __call__(self, images: Tensor, samples: int = 1, features: Features | None = None) -> Tensor:
         """Maps for uint8 images, N x 3 x S x S: uint8, N x `samples` x C x S x S.
 
+        features   what the model's encoder saw in them, where it has one; None: it looks at the images, enlarged
         The random draws of an image depend on its place in `images`, and are the same every time.
         """
-        drawn = []
+        drawn, at_once = [], max(1, self.batch_size // samples)
+        seen = self.look(images) if features is None else features
         with fixed_rng(FIXED_SEED, self.device):
-            for batch in images.split(max(1, self.batch_size // samples)):
-                maps = self.model.sample(signed(batch.to(self.device)), samples)
+            for batch, of_batch in zip(images.split(at_once), seen.split(at_once, len(images)), strict=True):
+                maps = self.model.sample(signed(batch.to(self.device)), samples, features=of_batch)
                 drawn.append(((maps + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8).cpu())
         return torch.cat(drawn) if drawn else torch.empty(0, samples, self.channels, self.size, self.size).byte()
+
+    @torch.inference_mode()
+    def look(self, pictures: Tensor) -> Features:
+        """What the model's encoder, where it has one, sees in uint8 pictures, N x 3 x S x S; the larger the better."""
+        return seen_now(self.model.sight.encoder, pictures.to(self.device))
 
     def predict(self, pictures: Picture | Iterable[Picture], samples: int | None = None) -> Any:
         """The maps of pictures of any size: a PredictedMap for a single picture, a list of them for a folder, a list
@@ -56,15 +68,16 @@ class TrainedModel:
         pictures  a file, a folder, a PIL image, a uint8 array (numpy H x W x 3, torch 3 x H x W), or several of these
         samples   maps drawn of each picture (default: as in the model's results)
 
-        Raises UserError for what is no picture, UnreadableFile for a broken file.
+        Raises UserError for what is not a picture, UnreadableFile for a broken file.
         """
-        read, single = opened(pictures, self.size)
+        read, single = opened(pictures, self.sizes)
         draws = (samples or self.samples) if self.model.random else 1
         at_once = 1 if self.model.random else self.batch_size
         maps: list[PredictedMap] = []
         for start in range(0, len(read), at_once):
             part = read[start : start + at_once]
-            drawn = self(torch.stack([picture.pixels for _, picture in part]), draws)
+            pixels, large = together([picture for _, picture in part])
+            drawn = self(pixels, draws, self.look(large))
             maps += [PredictedMap(name, m, r.width, r.height) for (name, r), m in zip(part, drawn, strict=True)]
         return maps[0] if single else maps
 
@@ -86,16 +99,16 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
         kept: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         return dict(kept["weights"])
     except FileNotFoundError as error:
-        raise UserError(f"{checkpoint} is not there: the weights were deleted, or not carried along") from error
-    except Exception as error:  # a file cut short makes torch raise whatever it stumbles over
-        raise UserError(f"{checkpoint} holds no weights of a finished training ({type(error).__name__})") from error
+        raise UserError(f"{checkpoint} does not exist: the weights were deleted, or not copied") from error
+    except Exception as error:  # torch raises many kinds of error for a file cut short
+        raise UserError(f"{checkpoint} holds no finished training ({type(error).__name__})") from error
 
 
 def document(folder: Path, name: str) -> dict[str, Any]:
     try:
         return read_checked(folder / name)
     except FileNotFoundError as error:
-        why = "its training is not finished" if name == "results.json" else "it is no trial's, final's or training's"
+        why = "its training is not finished" if name == "results.json" else "it is not a trial, a final or a training"
         raise UserError(f"{folder} has no {name}: {why}") from error
     except json.JSONDecodeError as error:
-        raise UserError(f"{folder / name} is no JSON: {error}") from error
+        raise UserError(f"{folder / name} is not JSON: {error}") from error

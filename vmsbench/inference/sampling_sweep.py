@@ -1,4 +1,4 @@
-"""What more samples and more sampling steps are worth: scores and seconds of a trained diffusion model under each."""
+"""Scores and seconds of a trained diffusion model by numbers of samples and sampling steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +10,8 @@ import torch
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import ConfigurationError
 from vmsbench.inference.predictor import TrainedModel
+from vmsbench.metrics.baselines import PixelMedian
+from vmsbench.metrics.climatology import CategoryClimatology, Climatology
 from vmsbench.metrics.scores import score
 from vmsbench.models.diffusion import Diffusion
 
@@ -27,22 +29,23 @@ def tradeoff(
     """
     model = predictor.model
     if not isinstance(model, Diffusion):
-        raise ConfigurationError("only a diffusion model samples in steps; this one answers at once")
+        raise ConfigurationError("only a diffusion model samples in steps; this one predicts in one step")
     if min(*steps, *samples) < 1:
         raise ConfigurationError("numbers of steps and of samples are at least 1; --steps 10,50 --samples 1,4 work")
     if max(steps) > model.num_timesteps:
         raise ConfigurationError(
-            f"--steps {max(steps)}: the model knows {model.num_timesteps} times, so at most as many steps"
+            f"--steps {max(steps)}: the model has {model.num_timesteps} timesteps, so at most as many steps"
         )
     before, truth = model.sampling_steps, unit(pairs.maps).cpu()
     predictor = replace(predictor, batch_size=max(predictor.batch_size, max(samples)))
+    features = pairs.features(torch.arange(len(pairs), device=pairs.images.device))
     try:
         model.sampling_steps = 1
-        predictor(pairs.images, max(samples))  # what only the first call takes is nobody's time
+        predictor(pairs.images, max(samples), features)  # the first call is not timed
         for number in steps:
             model.sampling_steps = number
             start = perf_counter()
-            maps = predictor(pairs.images, max(samples))
+            maps = predictor(pairs.images, max(samples), features)
             if predictor.device.type == "cuda":
                 torch.cuda.synchronize(predictor.device)
             seconds = (perf_counter() - start) / (len(pairs) * max(samples))
@@ -55,3 +58,14 @@ def tradeoff(
                 yield {"steps": number, "samples": count, "seconds_per_image": count * seconds} | scores | alone
     finally:
         model.sampling_steps = before
+
+
+def blind_levels(train: Pairs, pairs: Pairs) -> dict[str, dict[str, float]]:
+    """{predictor: {score: value}} of what never looks at the image, on the same pairs: the pixel median's L1, and the
+    CRPS of climatology and, where there are categories, of the category's."""
+    median = score(PixelMedian(train).predict(pairs), unit(pairs.maps), light=True)["l1"]
+    laws: dict[str, Climatology | CategoryClimatology] = {"climatology": Climatology(train)}
+    if train.categories:
+        laws["category_climatology"] = CategoryClimatology(train)
+    found = {name: {"crps": float(law.exact(pairs)["crps"].mean())} for name, law in laws.items()}
+    return {"pixel_median": {"l1": float(median or 0.0)}} | found

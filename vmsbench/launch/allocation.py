@@ -1,4 +1,4 @@
-"""What a cluster gave to the job that this process is in; and whether this is a login node, where nobody trains."""
+"""The allocation of the job that this process is in; and whether this is a login node, where training is refused."""
 
 import contextlib
 import os
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Allocation:
-    """The resources of one job. As it stands it is that of a cluster whose jobs have one node each.
+    """The resources of one job. The base class is that of a cluster whose jobs have one node each.
 
     job       its number
-    restarts  how often it began again
+    restarts  how often it was restarted
     nodes     their names, this one first
     cpus      of this node that the job may use
     gpus      of this node, by the names that CUDA takes: numbers, GPU-... or MIG-...
     settings  of the launcher that answers for the job: {"_target_": ...}
-    deadline  when its time is up, in seconds since 1970; None where nobody knows
+    deadline  when its time is up, in seconds since 1970; None where unknown
     early     seconds by which the cluster may signal the end of the time too early
     requeues  whether the cluster lets the job go back into the queue; else it submits its own continuation
     log       the file that it writes to
@@ -53,31 +53,32 @@ class Allocation:
 
     @property
     def address(self) -> str:
-        """The address under which the cluster's other nodes reach this one."""
+        """This node's address for the cluster's other nodes."""
         return socket.gethostbyname(socket.gethostname())
 
-    def begin_step(
+    def start_step(
         self, node: str, command: Sequence[str], *, cpus: int, gpus: int, log: Path
     ) -> "subprocess.Popen[bytes]":
-        """Begin a command on another node of the job. Close its standard input to let it end. Raises UserError."""
-        raise UserError(f"job {self.job} cannot begin anything on {node}: ask for one node")
+        """Start a command on another node of the job. Close its standard input to end it. Raises UserError."""
+        raise UserError(f"job {self.job} cannot start anything on {node}: ask for one node")
 
     def end_steps(self, patience: float) -> None:
-        """End all that this process began, on every node; steps on other nodes have `patience` seconds to end."""
+        """End everything that this process started, on every node; steps on other nodes have `patience` seconds to
+        end."""
         end_descendants()
 
     def lost(self, nodes: Sequence[str]) -> list[str]:
-        """Those of the nodes that the cluster has given up."""
+        """Those of the nodes that the cluster has marked as failed."""
         return []
 
     def submit_again(self, command: Sequence[str], folder: Path, exclude: Sequence[str]) -> str:
-        """Submit a job like this one, to begin after it with the same command; returns its number. Raises UserError.
+        """Submit a job like this one, that starts after it with the same command; returns its number. Raises UserError.
 
         command  of vmsbench
         folder   of the sweep
         exclude  nodes to leave out
         """
-        raise UserError(f"job {self.job} cannot submit its own continuation")
+        raise UserError(f"job {self.job} cannot submit its own continuation; submit it again")
 
 
 def allocation() -> Allocation | None:
@@ -86,7 +87,7 @@ def allocation() -> Allocation | None:
 
 
 def launchers() -> Iterator[tuple[str, "type[Launcher]"]]:
-    """The launchers that there are, by their names in conf/launcher; the one that began this job, where it is known."""
+    """All launchers, by their names in conf/launcher; only the one that started this job, where it is known."""
     import yaml
 
     named = os.environ.get(LAUNCHER)
@@ -104,7 +105,7 @@ def login_node() -> str | None:
 
 
 def refuse_login_node(allowed: bool) -> None:
-    """Raises UserError on a cluster's login node, where nobody should train, unless the user allows it."""
+    """Raises UserError on a cluster's login node, unless the user allows training there."""
     if not allowed and (name := login_node()):
         raise UserError(
             f"this is a cluster's login node: launcher={name} submits the work; --allow-login-node runs it here"
@@ -126,5 +127,5 @@ def visible_gpus() -> tuple[str, ...] | None:
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """A command that runs a module of vmsbench with this very Python."""
+    """A command that runs a module of vmsbench with this Python."""
     return [sys.executable, "-u", "-m", module, *arguments]

@@ -1,6 +1,6 @@
-"""The environment variables by which a job, its supervisor and its command speak to each other.
+"""The environment variables between a job, its supervisor and its command.
 
-A batch script of one's own may export them; docs/how-to/slurm.md explains each.
+Your own batch script may export them; docs/how-to/slurm.md explains each.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vmsbench.errors import UserError
 
 UNTIL = "VMSBENCH_UNTIL"
-"""Seconds since 1970 at which the job stops its work: no epoch begins that cannot end by then."""
+"""Seconds since 1970 at which the job stops training: no epoch starts that cannot end by then."""
 
 NOTICE = "VMSBENCH_NOTICE"
 """Seconds before the end of its time at which the cluster signals the job."""
@@ -19,7 +19,7 @@ ELASTIC = "VMSBENCH_ELASTIC"
 """WORKERS,CPUS,GPUS: this job only drives; so many other jobs lend so many CPUs and GPUs each."""
 
 MAX_RESTARTS = "VMSBENCH_MAX_RESTARTS"
-"""How often an unfinished sweep is queued again."""
+"""How often an unfinished sweep is requeued."""
 
 LAUNCHER = "VMSBENCH_LAUNCHER"
 """The full path of the launcher's class; without it every launcher in conf/ is asked whose job this is."""
@@ -47,7 +47,7 @@ class Workers:
 
 
 def until() -> float:
-    """When the job stops its work, in seconds since 1970; infinity where nobody knows."""
+    """When the job stops training, in seconds since 1970; infinity where unknown."""
     return number(UNTIL, math.inf)
 
 
@@ -79,7 +79,7 @@ def number(name: str, default: float) -> float:
     except ValueError:
         found = math.nan
     if math.isnan(found) or found < 0:
-        raise UserError(f"{name}={given} is no number of at least 0: unset it, or give one such as {default:g}")
+        raise UserError(f"{name}={given} is not a number of at least 0: unset it, or give one such as {default:g}")
     return found
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from vmsbench.launch.job_log import job_status
 from vmsbench.launch.launcher import JobPhase
 
-TAIL = 2.0  # seconds between two looks at a job's log
+TAIL = 2.0  # seconds between two reads of a job's log
 
 
 def follow(job: str, log: Path, folder: Path, poll: float, shown: int = 0) -> int:
     """Show a job's log as it grows, until the job, with all its restarts and continuations, is over.
 
-    poll    seconds between two questions about the job
+    poll    seconds between two status queries
     shown   bytes of the log that were shown before
     Returns the exit code: 0 where the job completed.
     """

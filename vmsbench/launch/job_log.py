@@ -1,6 +1,6 @@
-"""What a sweep's folder knows of its jobs: jobs.jsonl, a line for each that was submitted, began, ended.
+"""The record of a sweep's jobs: jobs.jsonl, a line for each submission, start and end.
 
-A line with `launcher` holds the settings of the launcher that answers for the job.
+A line with `launcher` holds the settings of the job's launcher.
 """
 
 import time
@@ -30,24 +30,24 @@ def notes(folder: Path) -> list[dict[str, Any]]:
 
 
 def jobs_of(folder: Path) -> list[str]:
-    """The numbers of the sweep's jobs, as they were submitted or began."""
+    """The numbers of the sweep's jobs, in the order of submission or start."""
     return list(dict.fromkeys(str(line["job"]) for line in notes(folder) if "job" in line))
 
 
 def leading_jobs(folder: Path) -> list[str]:
-    """The sweep's jobs but for those that only lend their nodes to another."""
+    """The sweep's jobs without the workers of elastic sweeps."""
     lending = {str(line["job"]) for line in notes(folder) if "driver" in line}
     return [job for job in jobs_of(folder) if job not in lending]
 
 
 def failing_nodes(folder: Path) -> list[str]:
-    """The nodes that failed under the sweep's jobs twice: the next submission leaves them out."""
+    """The nodes that failed under the sweep's jobs twice: the next submission excludes them."""
     failed = [line["node"] for line in notes(folder) if line["event"] == "node failed"]
     return sorted({node for node in failed if failed.count(node) >= FAILURES})
 
 
 def launcher_of_job(folder: Path, job: str) -> Launcher | None:
-    """The launcher that answers for a job of the sweep; None where no line names one."""
+    """The launcher of a job of the sweep; None where no line names one."""
     named = [line["launcher"] for line in notes(folder) if str(line.get("job")) == job and line.get("launcher")]
     if not named:
         return None
@@ -56,7 +56,7 @@ def launcher_of_job(folder: Path, job: str) -> Launcher | None:
 
 
 def job_status(folder: Path, job: str) -> JobStatus:
-    """How a job of the sweep stands: what its launcher says, else whether the sweep's lock is touched."""
+    """The status of a job of the sweep: from its launcher, else from the sweep's lock."""
     launcher = launcher_of_job(folder, job)
     status = launcher.status(job) if launcher else unknown(job)
     return status if status.phase != JobPhase.UNKNOWN else by_heartbeat(folder, job) or status
@@ -72,7 +72,7 @@ def by_heartbeat(folder: Path, job: str) -> JobStatus | None:
 
 
 def job_statuses(folder: Path) -> list[JobStatus]:
-    """How the jobs of a sweep stand that matter: those that are not over, else the last that led it."""
+    """The status of a sweep's current jobs: those that are not over, else the last one."""
     ended = {str(line["job"]) for line in notes(folder) if line["event"] == "ended" and line["final"]}
     asked = {job: job_status(folder, job) for job in jobs_of(folder) if job not in ended}
     going = [one for one in asked.values() if not one.over]
@@ -80,9 +80,9 @@ def job_statuses(folder: Path) -> list[JobStatus]:
 
 
 def cancel(folder: Path, jobs: Sequence[str] | None = None) -> list[str]:
-    """Cancel jobs of a sweep (default: all that are not over); returns their numbers. They save before they leave.
+    """Cancel jobs of a sweep (default: all that are not over); returns their numbers. They save before they end.
 
-    Raises Refused with the cluster's words.
+    Raises Refused with the cluster's message.
     """
     live = list(jobs) if jobs is not None else [job for job in jobs_of(folder) if not job_status(folder, job).over]
     for job in live:

@@ -1,6 +1,6 @@
-"""What a launcher promises: submit a function, get a job; ask after a job, cancel it, or put it back in the queue.
+"""The interface of launchers: submit a function, get a job; query, cancel and requeue jobs.
 
-A launcher of one's own is a subclass of `Launcher` and a file in conf/launcher. Its settings `nodes`, `gpus`, `cpus`
+Your own launcher is a subclass of `Launcher` and a file in conf/launcher. Its settings `nodes`, `gpus`, `cpus`
 and `time` are what the options --nodes, --gpus, --cpus and --time of the command line set; where it has settings
 `name` and `exclude`, they get the sweep's name and the nodes that failed twice. `vmsbench.testing.launcher_contract`
 tests it.
@@ -17,7 +17,7 @@ from vmsbench.errors import UserError
 from vmsbench.launch.allocation import Allocation
 
 POLL = 40.0
-"""Seconds between two questions about a job: a site's scheduler answers many people."""
+"""Seconds between two status queries: a site's scheduler serves many users."""
 
 
 class JobError(UserError):
@@ -25,15 +25,15 @@ class JobError(UserError):
 
 
 class Refused(UserError):
-    """What a cluster refuses to do, in its own words."""
+    """A request that the cluster refused, with its message."""
 
 
 class Unsupported(Refused):
-    """What a launcher cannot do at all."""
+    """A request that the launcher does not support."""
 
 
 class JobPhase(StrEnum):
-    """Where a job stands, the same words for every cluster."""
+    """The phase of a job, the same for every cluster."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -45,13 +45,13 @@ class JobPhase(StrEnum):
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How a job stands.
+    """The status of a job.
 
-    phase   the same word on every cluster
-    state   the cluster's own word: PENDING, RUNNING, COMPLETED, TIMEOUT, ...; UNKNOWN where nobody can tell
-    reason  why it waits or how it ended, for people
+    phase   the same for every cluster
+    state   the cluster's own word: PENDING, RUNNING, COMPLETED, TIMEOUT, ...; UNKNOWN where it cannot be found out
+    reason  why it waits or how it ended, to be shown
     nodes   where it is, or was
-    source  who says so, such as squeue or sacct
+    source  where this comes from, such as squeue or sacct
     """
 
     job: str
@@ -67,7 +67,7 @@ class JobStatus:
 
     @property
     def over(self) -> bool:
-        """Whether it certainly does not go on."""
+        """Whether it is certainly over."""
         return self.phase in (JobPhase.COMPLETED, JobPhase.FAILED)
 
     def __str__(self) -> str:
@@ -78,12 +78,12 @@ class JobStatus:
 
 
 def unknown(job: str) -> JobStatus:
-    return JobStatus(job, JobPhase.UNKNOWN, "UNKNOWN", "the cluster does not answer, or has forgotten it")
+    return JobStatus(job, JobPhase.UNKNOWN, "UNKNOWN", "the cluster does not answer, or no longer has a record of it")
 
 
 @dataclass(frozen=True)
 class JobResources:
-    """What a job asks for.
+    """The resources of a job.
 
     cpus, gpus  of each node
     time        its limit, as the cluster writes it
@@ -103,7 +103,7 @@ class JobResources:
 class JobRequest:
     """What one job asks for that differs from its launcher's settings; None leaves the setting as it is.
 
-    after        the number of a job that must have begun before
+    after        the number of a job that must have started before
     environment  variables for the job
     """
 
@@ -137,7 +137,7 @@ class Job(ABC):
     @property
     @abstractmethod
     def number(self) -> str:
-        """What the cluster calls it."""
+        """The job's number on the cluster."""
 
     @property
     @abstractmethod
@@ -146,23 +146,23 @@ class Job(ABC):
 
     @abstractmethod
     def wait(self) -> None:
-        """Return when the job has ended, well or badly."""
+        """Return when the job has ended, successfully or not."""
 
     @abstractmethod
     def result(self) -> Any:
-        """What the function returned; waits for it.
+        """The function's result; waits for it.
 
-        Raises what the function raised where that is known as an object, else JobError with its words.
+        Raises the function's exception where it can be restored, else JobError with its message.
         """
 
 
 class Launcher(ABC):
     """Runs functions somewhere.
 
-    in_process  `submit` runs the function in this very process, on the resources of this machine
-    elastic     a sweep is a small job that drives and one job for each node, which come and go
+    in_process  `submit` runs the function in this process, on the resources of this machine
+    elastic     a sweep is a small driver job and one job for each node, which may come and go
     poll        seconds between two questions about a job
-    settings    what it was built from, so that somebody else can ask after its jobs later
+    settings    what it was built from, so that other processes can query its jobs later
     """
 
     in_process: ClassVar[bool] = False
@@ -173,55 +173,56 @@ class Launcher(ABC):
     @property
     @abstractmethod
     def resources(self) -> JobResources | None:
-        """What its jobs ask for; None where they run on this machine."""
+        """The resources of its jobs; None where they run on this machine."""
 
     @abstractmethod
     def submit(self, function: Callable[..., Any], *arguments: Any, request: JobRequest = AS_SET) -> Job:
-        """Run `function(*arguments)`, now or when there is room; errors of the function are the job's, not raised here.
+        """Run `function(*arguments)`, now or when resources are free; errors of the function are the job's, not raised
+        here.
 
-        The function and its arguments can be pickled, and the function can be imported by its name. It may run again
-        from the start, with the same arguments, where its machine is taken away: running it again continues it.
-        Raises UserError where it cannot be submitted, with the reason and what helps; then nothing was submitted.
+        The function and its arguments can be pickled, and the function can be imported by its name. It may be run
+        again from the start, with the same arguments, after it was interrupted: running it again continues it. Raises
+        UserError where it cannot be submitted, with the reason and what helps; then nothing was submitted.
         """
 
     @abstractmethod
     def script(self, command: Sequence[str] | None = None) -> str:
-        """The batch script that `submit` hands over, for people to read; or the one that runs `command`."""
+        """The batch script that `submit` hands over, to be read; or the one that runs `command`."""
 
     @abstractmethod
     def check(self) -> str:
-        """What the cluster says to such a job without taking it. Raises UserError where it refuses."""
+        """The cluster's answer to such a job without submitting it. Raises UserError where it refuses."""
 
     @abstractmethod
     def status(self, job: str) -> JobStatus:
-        """How a job stands; its phase is UNKNOWN where nobody can tell. Raises nothing."""
+        """The status of a job; its phase is UNKNOWN where it cannot be found out. Raises nothing."""
 
     @abstractmethod
     def cancel(self, *jobs: str) -> None:
-        """End jobs; they save before they leave where the cluster lets them. One that is over is no error."""
+        """End jobs; they save first where the cluster allows it. One that is over is no error."""
 
     @abstractmethod
     def logs(self, job: str) -> Path | None:
-        """The file that a job writes to; None where nobody knows it."""
+        """The file that a job writes to; None where it is unknown."""
 
     @abstractmethod
     def requeue(self, job: str) -> None:
         """Put a running job back in the queue. Raises Refused."""
 
     def interrupt(self, job: str) -> None:
-        """Ask a running job to save and leave, as the cluster does before the end of its time. Raises Refused."""
+        """Signal a running job to save and end, as the cluster does before the end of its time. Raises Refused."""
         raise Unsupported("this launcher sends no signals")
 
     def run_inside(self, job: str, node: str, command: Sequence[str]) -> None:
-        """Run a command on a node of a running job, among its processes, to its end. Raises Refused."""
+        """Run a command on a node of a running job, within its allocation, and wait for it. Raises Refused."""
         raise Unsupported("this launcher runs nothing inside a job")
 
     @classmethod
     def allocation(cls) -> Allocation | None:
-        """What this launcher's cluster gave to the job that this process is in; None in no job of its kind."""
+        """The allocation of this launcher's job that this process is in; None outside of one."""
         return None
 
     @classmethod
     def on_login_node(cls) -> bool:
-        """Whether this is a machine that its jobs are submitted from, where nobody should train."""
+        """Whether this is a login node, where training is refused."""
         return False

@@ -33,7 +33,7 @@ class LocalLauncher(Launcher):
 
     def submit(self, function: Callable[..., Any], *arguments: Any, request: JobRequest = AS_SET) -> Job:
         if request != AS_SET:
-            raise Unsupported("launcher=local runs everything on this machine: it takes no request")
+            raise Unsupported("launcher=local runs everything on this machine: leave out the resources of a job")
         name, number = getattr(function, "__name__", type(function).__name__), f"local-{len(self._jobs) + 1}"
         try:
             job = EndedJob(name, number, value=function(*arguments))
@@ -56,7 +56,7 @@ class LocalLauncher(Launcher):
         return JobStatus(job, phase, phase.upper(), str(error or ""), source="this process")
 
     def cancel(self, *jobs: str) -> None:
-        """Its jobs are over when anybody can ask for this."""
+        """Its jobs are over before they can be cancelled."""
 
     def logs(self, job: str) -> Path | None:
         return None

@@ -1,4 +1,4 @@
-"""A function, its arguments and its result in files, for launchers whose jobs begin a command.
+"""A function, its arguments and its result in files, for launchers whose jobs run a command.
 
 python -m vmsbench.launch.pickled FOLDER/NAME.call     runs the function, and writes FOLDER/NAME.result
 """
@@ -23,7 +23,7 @@ ARRIVAL = 30.0
 
 
 def check_importable(function: Callable[..., Any]) -> None:
-    """Raises UserError for what a job cannot find by its name: lambdas, inner functions, functions of a script."""
+    """Raises UserError for what a job cannot import by name: lambdas, inner functions, functions of a script."""
     while isinstance(function, partial):
         function = function.func
     thing: Any = function if hasattr(function, "__qualname__") else type(function)
@@ -57,7 +57,7 @@ def call_completed(file: Path) -> bool | None:
 
 
 def make_call(file: Path) -> None:
-    """Run the function; its result, or its error in words, appears whole next to the call. Raises its error."""
+    """Run the function; its result, or its error as text, is written next to the call. Raises its error."""
     file.with_suffix(".result").unlink(missing_ok=True)
     function, arguments = pickle.loads(file.read_bytes())
     try:
@@ -76,14 +76,14 @@ def save_result(file: Path, value: Any, error: str | None) -> None:
 
 @final
 class CallJob(Job):
-    """A call that a job makes. `cancel`: the command by which a person cancels it."""
+    """A call that runs in a job. `cancel`: the command that cancels it."""
 
     def __init__(self, launcher: Launcher, number: str, call: Path, log: Path, cancel: str) -> None:
         self._launcher, self._number, self._call, self._log, self._cancel = launcher, number, call, log, cancel
 
     @property
     def description(self) -> str:
-        return f"job {self._number}, log {self._log}, cancel with: {self._cancel} {self._number}"
+        return f"job {self._number}, log {self._log}, cancel with: `{self._cancel} {self._number}`"
 
     @property
     def number(self) -> str:

@@ -1,4 +1,4 @@
-"""How far a sweep got, from its folder: what tells a job that gets further from one that only begins again."""
+"""The progress of a sweep, from its folder: it distinguishes a job that continues from one that only restarts."""
 
 import contextlib
 from pathlib import Path
@@ -12,7 +12,7 @@ TIME_UP = "the time is nearly up"
 
 
 def progress(folder: Path) -> int:
-    """What grows as the sweep gets further, not as it begins again: trials that ended, epochs written, and the steps
+    """A value that grows with progress and not with restarts: trials that ended, epochs written, and the steps
     at which trials were interrupted within an epoch, which may be longer than a job.
     """
     ended = sum(line["event"] in ("finished", "final", "winner") for line in read_lines(folder / "journal.jsonl"))
@@ -22,14 +22,14 @@ def progress(folder: Path) -> int:
 
 
 def interrupted_at(file: Path) -> int:
-    """The step at which a trial was last interrupted, from the file that says so."""
+    """The step at which a trial was last interrupted, from the file that records it."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         return int(read_json(file)["step"])
     return 0
 
 
 def fruitless(folder: Path) -> int:
-    """How many of the last starts saw the same progress, and either died or only heard that their time was up."""
+    """How many of the last starts made no progress, and either died or ran out of time."""
     count, seen = 0, None
     for line in reversed(notes(folder)):
         in_order = line["event"] == "ended" and line.get("why") != TIME_UP
@@ -41,7 +41,7 @@ def fruitless(folder: Path) -> int:
 
 
 def chained(folder: Path) -> int:
-    """How many continuations were submitted since somebody last submitted the sweep by hand."""
+    """How many continuations were submitted since the user last submitted the sweep."""
     count = 0
     for line in notes(folder):
         if line["event"] == "submitted":

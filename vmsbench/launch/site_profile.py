@@ -1,4 +1,4 @@
-"""A site's own settings of the launcher: ~/.config/vmsbench/site.yaml, so that they are given once."""
+"""A site's default settings of the launcher: ~/.config/vmsbench/site.yaml."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ def profile() -> Path:
 
 
 def with_profile(launcher: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """The launcher's settings with those of the site; what the command line gives wins.
+    """The launcher's settings with those of the site; the command line wins.
 
     Raises ConfigurationError for a profile that is not YAML, or with settings that the launcher does not have.
     """
@@ -29,7 +29,7 @@ def with_profile(launcher: Mapping[str, Any], overrides: Sequence[str]) -> dict[
         if name not in launcher or name.startswith("_"):
             has = ", ".join(key for key in launcher if not key.startswith("_"))
             raise ConfigurationError(
-                f"{profile()}: {name} is no setting{did_you_mean(name, launcher)}  (there are: {has})"
+                f"{profile()}: {name} is not a setting{did_you_mean(name, launcher)}  (there are: {has})"
             )
     given = {override.partition("=")[0].removeprefix("launcher.").partition(".")[0] for override in overrides}
     return {**launcher, **{name: value for name, value in site.items() if name not in given}}

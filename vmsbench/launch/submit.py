@@ -1,4 +1,4 @@
-"""From a command to where it runs: in this process, or in a job of a cluster that gets the same command."""
+"""Run a command in this process, or submit it as a job of a cluster."""
 
 import shlex
 import sys
@@ -28,13 +28,13 @@ OURS = {
     "--check": 0,
     "--allow-login-node": 0,
 }
-"""The options that concern the submission alone, and how many words follow each."""
+"""The options of submission alone, and how many arguments follow each."""
 DRIVER_CPUS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Where a command runs, as its command line says; None is the launcher's setting.
+    """Where a command runs, from its options; None is the launcher's setting.
 
     nodes, time        of the job
     gpus, cpus         of each node, or of this machine
@@ -55,7 +55,7 @@ class RunOptions:
 
     @property
     def sizes(self) -> dict[str, int | str]:
-        """The settings of a launcher that were given."""
+        """The launcher's settings that are given."""
         found = {"nodes": self.nodes, "gpus": self.gpus, "cpus": self.cpus, "time": self.time}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -68,11 +68,11 @@ def dispatch(
     options: RunOptions,
     work: Callable[[], bool],
 ) -> int:
-    """Do `work` in this process, or give this command to a job. Returns the exit code: 75 where it was interrupted.
+    """Do `work` in this process, or submit this command as a job. Returns the exit code: 75 where it was interrupted.
 
     settings  of the sweep; its `launcher` decides
     folder    of the sweep
-    work      returns whether it came to its end
+    work      returns whether it is complete
     Raises UserError on a login node, and where the job cannot be submitted.
     """
     launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=folder, options=options)
@@ -90,7 +90,7 @@ def dispatch(
 
 
 def job_command(arguments: Sequence[str]) -> list[str]:
-    """The command for the job: the arguments, without what only concerns the submission."""
+    """The command for the job: the arguments without the options of submission."""
     kept, skip = [], 0
     for word in arguments:
         if skip:
@@ -116,7 +116,7 @@ def launcher_of(
     chosen = with_profile(settings, overrides)
     for name in options.sizes:
         if name not in chosen:
-            raise ConfigurationError(f"--{name}: {chosen['_target_']} has no setting {name}; leave --{name} out")
+            raise ConfigurationError(f"--{name}: {chosen['_target_']} has no setting {name}; leave out --{name}")
     chosen |= options.sizes
     if chosen.get("name") == "vmsbench":
         chosen["name"] = f"vmsbench-{folder.name}"
@@ -150,10 +150,10 @@ def submit_allocation(launcher: Launcher, folder: Path, command: list[str]) -> J
 
 
 def submit_elastic(launcher: Launcher, folder: Path, command: list[str]) -> Job:
-    """A small job that drives, and a job for each node that comes and goes; all of them, or none."""
+    """A small driver job, and a worker job for each node; all of them, or none."""
     size = launcher.resources
     if size is None:
-        raise ConfigurationError("an elastic sweep needs a launcher whose jobs have a size of their own")
+        raise ConfigurationError("an elastic sweep needs a launcher whose jobs can differ in size")
     share = {ELASTIC: str(Workers(size.nodes, size.cpus, size.gpus))}
     alone = JobRequest(nodes=1, cpus=DRIVER_CPUS, gpus=0, environment=share)
     driver = launcher.submit(finish, command, str(folder.resolve()), request=alone)

@@ -1,11 +1,11 @@
-"""What a job runs: a command of vmsbench, watched over, and continued when the job's time is up.
+"""What a job runs: a command of vmsbench, supervised, and continued when the job's time is up.
 
     vmsbench job tune --exp gan data.root=/data
 
 A cluster sends USR1 some time before the end of the job and TERM to preempt it. Both are passed on; the command saves
-and leaves with 75, "not finished". Then the job goes back into the queue, or submits its continuation where the
-cluster requeues nothing. A command that dies begins again at once in the same job; one that dies again and again
-without getting any further does not. When a sweep is finished, its report is written.
+and exits with 75, "not finished". Then the job is requeued, or submits its continuation where the cluster does not
+requeue. A command that dies is restarted at once in the same job, unless it dies repeatedly without progress. When a
+sweep is finished, its report is written.
 """
 
 import contextlib
@@ -32,15 +32,15 @@ from vmsbench.versions import commit
 
 SWEEPS = ("tune", "resume", "final", "ablate")
 STEPS_END = 10.0
-"""Seconds in which the steps on other nodes end in order, as they do once the command that began them is gone."""
+"""Seconds in which the steps on other nodes end by themselves, once the command that started them has ended."""
 CRASHES = 3
-"""Deaths in a row that saw the same `progress`, after which nothing is tried again."""
+"""Deaths in a row that saw the same `progress`, after which it is not restarted."""
 SIGNALS: Mapping[int, str] = {
     signal.SIGUSR1: TIME_UP,
     signal.SIGUSR2: TIME_UP,
-    signal.SIGTERM: "asked to leave",
+    signal.SIGTERM: "asked to stop",
 }
-"""The signals by which a cluster ends a job, and what each of them means."""
+"""The signals by which a cluster ends a job, and their meaning."""
 
 
 def supervise(
@@ -48,7 +48,7 @@ def supervise(
     program: Sequence[str] = (sys.executable, "-u", "-m", "vmsbench"),
     folder: Path | None = None,
 ) -> int:
-    """Run a command of vmsbench to its end, or have it go on in another job; returns the exit code for the cluster.
+    """Run a command of vmsbench to its end, or let it continue in another job; returns the exit code for the cluster.
 
     folder  of its sweep (default: the one that the command names)
     """
@@ -76,17 +76,17 @@ class Supervisor:
         return refused if refused is not None else self.until_finished(before)
 
     def why_not(self) -> int | None:
-        """The exit code where it is no use to begin."""
+        """The exit code where a start is pointless."""
         if (tries := fruitless(self.folder)) > CRASHES:
-            words = f"error: {tries - 1} jobs ended here without getting any further; see the lines above"
+            words = f"error: {tries - 1} jobs ended here without progress; see the lines above"
             return self.end(1, f"{words}; if their time was up, ask for more by --time")
         if self.deadline is not None and self.deadline < time.time() + self.notice:
-            words = f"error: this job is too short: it begins nothing in its last {self.notice:.0f} s"
+            words = f"error: this job is too short: it starts nothing in its last {self.notice:.0f} s"
             return self.end(WRONG, f"{words}; ask for more by --time, or for less notice (launcher.notice)")
         return None
 
     def until_finished(self, before: int) -> int:
-        """Begin the command again and again until it ends in order, or dies without getting any further."""
+        """Restart the command until it ends normally, or dies without progress."""
         deaths = 0
         while True:
             code = self.once()
@@ -100,12 +100,12 @@ class Supervisor:
             deaths, before = (1 if now > before else deaths + 1), now
             words = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
             if deaths >= CRASHES or (self.given is None and code > 0):
-                return self.end(1, f"error: it died {deaths} times without getting any further ({words})")
-            say(f"died ({words}); beginning again")
+                return self.end(1, f"error: it died {deaths} times without progress ({words})")
+            say(f"died ({words}); restarting")
             self.note("died", code=code)
 
     def once(self) -> int:
-        """The command, from its start to its end and that of all it started."""
+        """Run the command until it and all that it started have ended."""
         os.environ["PYTHONUNBUFFERED"] = "1"
         if self.deadline is not None:
             os.environ[UNTIL] = f"{self.deadline - self.notice:.0f}"
@@ -122,12 +122,12 @@ class Supervisor:
         return code
 
     def report(self) -> None:
-        """Write reports/NAME; a sweep whose report fails is finished nevertheless."""
+        """Write reports/NAME; a sweep whose report fails is still finished."""
         report = ["report", self.folder.name, "--runs", str(self.folder.parent)]
         code = subprocess.run([*self.program, *report], stdin=subprocess.DEVNULL, check=False).returncode
         end_descendants()
         if code:
-            say(f"no report (exit code {code}); to write it: vmsbench {shlex.join(report)}")
+            say(f"no report (exit code {code}); to write it: `vmsbench {shlex.join(report)}`")
 
     def pass_on(self, number: int, frame: Any) -> None:
         self.signalled = SIGNALS[number]
@@ -143,42 +143,40 @@ class Supervisor:
     # Going on
 
     def continued(self) -> int:
-        """Leave with 75, and see to it that the work goes on unless somebody cancelled it."""
+        """Exit with 75, and requeue the work unless it was cancelled."""
         if self.given is None:
             return UNFINISHED
         self.remember_lost_nodes()
         launcher = launcher_for(self.given)
         status = launcher.status(self.given.job)
         if status.phase != JobPhase.RUNNING:
-            words = f"the job is {status.state}: cancelled (to go on, submit it again), or queued again by the cluster"
+            words = f"the job is {status.state}: cancelled (to continue, submit it again), or requeued by the cluster"
             return self.end(UNFINISHED, f"not finished; {words}", final=False)
         most = max_restarts()
         if chained(self.folder) + self.given.restarts >= most:
-            return self.end(UNFINISHED, f"not finished after {most} restarts; to go on: submit it again")
+            return self.end(UNFINISHED, f"not finished after {most} restarts; to continue, submit it again")
         try:
             words = self.queue_again(launcher, self.given)
         except UserError as error:
-            return self.end(
-                UNFINISHED, f"not finished, and the cluster does not queue it again ({error}); submit it again"
-            )
+            return self.end(UNFINISHED, f"not finished, and the cluster does not requeue it ({error}); submit it again")
         say(f"not finished; {words}")
         return UNFINISHED
 
     def queue_again(self, launcher: Launcher, given: Allocation) -> str:
-        """Requeue the job, or submit its continuation; returns which, in words. Raises UserError."""
+        """Requeue the job, or submit its continuation; returns which, as text. Raises UserError."""
         if given.requeues:
             self.note("ended", code=UNFINISHED, final=False, why=self.signalled)
             launcher.requeue(given.job)
-            return "queued again"
+            return "requeued"
         job = given.submit_again(self.command, self.folder, failing_nodes(self.folder))
         self.note("ended", code=UNFINISHED, final=True, why=self.signalled, continued_by=job)
         note(self.folder, "submitted", job=job, after=given.job, launcher=dict(given.settings))
-        return f"goes on as job {job}"
+        return f"continues as job {job}"
 
     # Words and notes
 
     def first_lines(self) -> list[str]:
-        """Who, where, with what: host, job, restarts, GPUs, commit; then the command."""
+        """The environment: host, job, restarts, GPUs, commit; then the command."""
         given = self.given
         facts = {
             "host": socket.gethostname(),
@@ -192,7 +190,7 @@ class Supervisor:
         return [f"{time.strftime('%F %T')}  {words}", f"vmsbench {shlex.join(self.command)}"]
 
     def where(self) -> dict[str, Any]:
-        """What jobs.jsonl keeps of this job."""
+        """This job's line in jobs.jsonl."""
         if self.given is None:
             return {"log": None}
         given = self.given
@@ -204,7 +202,7 @@ class Supervisor:
         }
 
     def remember_lost_nodes(self) -> None:
-        """Note once which nodes of this job's last run the cluster has given up."""
+        """Record once which nodes of this job's last run the cluster has marked as failed."""
         lines = notes(self.folder)
         begun = max((at for at, line in enumerate(lines) if line["event"] == "began"), default=None)
         if self.given is None or begun is None or lines[begun]["job"] != self.given.job:
@@ -230,7 +228,7 @@ class Supervisor:
 
 
 def launcher_for(given: Allocation) -> Launcher:
-    """The launcher that answers for this job."""
+    """The launcher of this job."""
     launcher: Launcher = build(dict(given.settings), "launcher")
     return launcher
 
@@ -252,7 +250,7 @@ def folder_of(command: Sequence[str]) -> Path:
 
 
 def finish(command: Sequence[str], folder: str) -> None:
-    """`supervise`, for launchers: raises JobError where the command did not come to its end."""
+    """`supervise`, for launchers: raises JobError where the command did not complete."""
     code = supervise(command, folder=Path(folder))
     if code:
         raise JobError(f"exit code {code}" + (" (not finished)" if code == UNFINISHED else ""))

@@ -1,7 +1,7 @@
-"""A worker: a job of one node that lends itself to a sweep that another job drives; it may come late and come back.
+"""A worker: a job of one node that joins a sweep driven by another job, at any time.
 
-The driver writes runs/NAME/.ray-head.json: where its Ray is. The worker joins that, waits for the next one when it is
-gone, and ends when the driver's job is over. When it is preempted it leaves at once and goes back into the queue; its
+The driver writes the address of its Ray into runs/NAME/.ray-head.json. The worker joins that, waits for the next one
+when it is gone, and ends when the driver's job is over. When it is preempted it leaves at once and is requeued; its
 trials continue from their last epoch elsewhere.
 """
 
@@ -22,20 +22,20 @@ from vmsbench.processes import adopt, end_descendants
 from vmsbench.versions import PUBLIC
 
 HEAD, TOKEN = ".ray-head.json", ".ray-token"  # in the folder of the sweep
-LOOK = 2.0  # seconds between two looks for a head
+LOOK = 2.0  # seconds between two checks for a head
 
 
 def announce(folder: Path, given: Allocation, address: str) -> Path:
-    """Tell workers where the driver's Ray is; the file is to be removed with it."""
+    """Write the address of the driver's Ray for workers; the file is removed with it."""
     save_json(folder / HEAD, {"address": address, "job": given.job, "restarts": given.restarts, "time": time.time()})
     return folder / HEAD
 
 
 def work(driver: str, folder: str) -> None:
-    """Be a node for the sweep in `folder` until the job `driver` is over. Raises JobError outside of a cluster."""
+    """Run a node for the sweep in `folder` until the job `driver` is over. Raises JobError outside of a cluster."""
     given = allocation()
     if given is None:
-        raise JobError("a worker is a job of its own: sbatch slurm/worker.sh DRIVER FOLDER")
+        raise JobError("a worker is a separate job: `sbatch slurm/worker.sh DRIVER FOLDER`")
     Worker(given, driver, Path(folder)).run()
 
 
@@ -71,7 +71,7 @@ class Worker:
         return None
 
     def lend(self, address: str) -> None:
-        """Join, and stay while that Ray is there."""
+        """Join that Ray, and stay until it ends."""
         given, token = self.given, self.folder / TOKEN
         options = [f"--token={token}", f"--job={given.job}", f"--cpus={given.cpus}", f"--gpus={len(given.gpus)}"]
         self.child = subprocess.Popen(python(PUBLIC["Ray node"], "join", address, *options))
@@ -91,7 +91,7 @@ class Worker:
                 self.child.terminate()
 
     def driver_over(self) -> bool:
-        """The cluster is asked now and then only; a driver that nobody knows anything of is not over."""
+        """The cluster is queried rarely; a driver of unknown status is not over."""
         launcher = launcher_of_job(self.folder, self.driver) or self.launcher
         if time.monotonic() - self.asked < launcher.poll:
             return False
@@ -99,10 +99,10 @@ class Worker:
         return launcher.status(self.driver).over
 
     def come_back(self) -> None:
-        """Go back into the queue, unless somebody cancelled this job or the cluster does not requeue."""
+        """Requeue this job, unless it was cancelled or the cluster does not requeue."""
         if not self.given.requeues or self.launcher.status(self.given.job).phase != JobPhase.RUNNING:
             return
         try:
             self.launcher.requeue(self.given.job)
         except Refused as error:
-            say(f"the cluster does not queue this worker again: {error}")
+            say(f"the cluster does not requeue this worker: {error}")

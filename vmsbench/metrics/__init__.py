@@ -1,1 +1,1 @@
-"""How good a predicted map is, on one scale, beside predictors that never look at the image."""
+"""Scores of predicted maps, next to predictors that ignore the image."""

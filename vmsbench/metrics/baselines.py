@@ -1,6 +1,6 @@
-"""Predictors that ignore the image, and the oracle: what every model has to be held against.
+"""Predictors that ignore the image, and the oracle: the references for every model.
 
-They are built from training pairs and predict like any model, so they stand in the same table, scored by the same
+They are built from training pairs and predict like any model, so they are in the same table, scored by the same
 function. A model has learned something from the images where it beats the best of them under its score: that is
 `vmsbench.metrics.references`.
 """
@@ -117,12 +117,8 @@ class Oracle(Given):
         return unit(super().predict(pairs))
 
 
-def baselines(dataset: Dataset, seed: int = 0) -> dict[str, Predictor]:
-    """Every predictor the dataset allows, built from its training pairs alone, in the order of the tables.
-
-    Those of categories only where there are categories, the oracles (test images only) only where the data has them.
-    """
-    train = dataset.train
+def blind_predictors(train: Pairs, seed: int = 0) -> dict[str, Predictor]:
+    """Every predictor that ignores the image, in the order of the tables; those of categories where there are some."""
     categories: dict[str, Predictor] = {}
     if train.categories:
         categories = {
@@ -139,8 +135,16 @@ def baselines(dataset: Dataset, seed: int = 0) -> dict[str, Predictor]:
         }
         | categories
         | {"random_train": RandomTrain(train, seed)}
-        | {name: Oracle(dataset.test.names, maps) for name, maps in sorted(dataset.oracle.items())}
     )
+
+
+def baselines(dataset: Dataset, seed: int = 0) -> dict[str, Predictor]:
+    """Every predictor the dataset allows, built from its training pairs alone, in the order of the tables.
+
+    The oracles (test images only) are there only where the data has them.
+    """
+    oracles = {name: Oracle(dataset.test.names, maps) for name, maps in sorted(dataset.oracle.items())}
+    return blind_predictors(dataset.train, seed) | oracles
 
 
 def evaluate(predictor: Predictor, pairs: Pairs, light: bool = False) -> Scores:

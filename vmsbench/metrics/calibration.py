@@ -18,7 +18,8 @@ Classes draw a wrong coverage a little nearer to its level where the spread is n
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -145,7 +146,7 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
     Raises UserError where there is one sample of each image, or where all are equal.
     """
     if "spread" not in per_image:
-        raise UserError("one answer for each image has no spread to judge: dress it, or draw samples")
+        raise UserError("one answer for each image has no spread: dress it, or draw samples")
     spread = np.asarray(per_image["spread"], dtype=np.float64)
     if not spread.any():
         raise UserError(collapsed())
@@ -153,6 +154,27 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
     covered = {level: mean_interval(values, resamples, seed) for level, values in known.items() if values.size}
     word = _worded(covered, known[LEVELS[0]].shape[1])
     return Calibration(covered, _ratio(spread, per_image["mse_mean"], resamples, seed), word)
+
+
+def record(per_image: Mapping[str, ArrayLike], ranks: Tensor) -> dict[str, Any]:
+    """A predictor's calibration as results.json has it: coverage, ranks, images, spread_skill, verdict; or the reason
+    why there is none.
+
+    per_image   as for `calibration`
+    ranks       the rank histogram of every image, N x bins
+    """
+    try:
+        found = calibration(per_image)
+    except UserError as error:
+        return {"reason": str(error)}
+    told = ranks[~ranks.isnan().any(dim=1)]
+    return {
+        "coverage": {str(level): asdict(interval) for level, interval in found.coverage.items()},
+        "ranks": told.double().mean(dim=0).tolist() if len(told) else [],
+        "images": len(told),
+        "spread_skill": asdict(found.spread_skill) if found.spread_skill else None,
+        "verdict": found.verdict,
+    }
 
 
 def _known(values: ArrayLike | None) -> np.ndarray:
@@ -171,9 +193,9 @@ def _ratio(spread: ArrayLike, error: ArrayLike, resamples: int, seed: int) -> In
 def _worded(covered: Mapping[int, Interval], images: int) -> str:
     told = [_holds(level, found) for level, found in covered.items()]
     if not told:
-        return "cannot be told: every image is empty, in its truth and its samples"
+        return "undefined: every image is empty, in its truth and its samples"
     if images < FEWEST:
-        return f"cannot be told from {images} images: {told[0]}"
+        return f"undefined for so few images ({images}): {told[0]}"
     for level, found in covered.items():
         if found.excludes(level / 100) and abs(found.value - level / 100) > TOLERANCE:
             return f"{'too sure' if found.value < level / 100 else 'too wide'}: {_holds(level, found)}"

@@ -1,4 +1,4 @@
-"""What each score is: its name for people, which direction is better, its scale, and where it is shown.
+"""What each score is: its label, which direction is better, its scale, and where it is shown.
 
 A new score is one entry here and a line in `vmsbench.metrics.scores`; or, in a package of one's own, an object that an
 entry point names, with the function that measures it:
@@ -34,7 +34,7 @@ Measure = Callable[[Tensor, Tensor], Tensor]
 class Metric:
     """A score.
 
-    label       what tables and axes call it
+    label       its name in tables and on axes
     better      lower, higher, nearest (the closer to `perfect` the better) or neither
     scale       how many times as large it is in [-1, 1] as in [0, 1]; None where it does not depend on the scale
     digits      how many are printed after the point
@@ -94,11 +94,12 @@ MSE = Metric("MSE", scale=4, digits=4)
 METRICS: dict[str, Metric] = {
     "l1": replace(L1, shown="terminal", plotted=True, per_image=True),
     "crps": Metric("CRPS", scale=2, digits=4, shown="terminal", plotted=True, per_image=True),
-    "mse": replace(MSE, shown="report", per_image=True),
+    "crps_dressed": Metric("CRPS dressed", scale=2, digits=4, per_image=True),
+    "mse": replace(MSE, shown="report", plotted=True, per_image=True),
     "cc_true": replace(CC, label="CC true", shown="terminal", per_image=True),
     "cc_false": replace(CC, label="CC false", shown="report", per_image=True),
-    "cc_combined": replace(CC, label="CC combined", shown="terminal", plotted=True, per_image=True),
-    "cc_combined_20": replace(CC, label="CC combined, 20 x 20", per_image=True),
+    "cc_combined": replace(CC, label="CC combined", shown="terminal", per_image=True),
+    "cc_combined_20": replace(CC, label="CC combined, 20 x 20", shown="report", plotted=True, per_image=True),
     "l1_rg": replace(L1, label="L1 red and green"),
     "mse_rg": replace(MSE, label="MSE red and green"),
     "l1_red": replace(L1, label="L1 red"),
@@ -110,15 +111,17 @@ METRICS: dict[str, Metric] = {
     "kld_true": replace(KLD, label="KLD true"),
     "kld_false": replace(KLD, label="KLD false"),
     "kld_combined": replace(KLD, label="KLD combined"),
-    "energy": Metric("Energy score", scale=2, digits=4),
-    "spread": Metric("Spread", "neither", scale=4, digits=4),
+    "energy": Metric("Energy score", scale=2, digits=4, plotted=True, per_image=True),
+    "spread": Metric("Spread", "neither", scale=4, digits=4, per_image=True),
     "spread_skill": Metric("Spread / skill", "nearest", perfect=1.0),
-    "coverage_50": Metric("Coverage of 50 %", "nearest", perfect=0.5),
-    "coverage_90": Metric("Coverage of 90 %", "nearest", perfect=0.9),
+    "coverage_50": Metric("Coverage of 50 %", "nearest", perfect=0.5, per_image=True),
+    "coverage_90": Metric("Coverage of 90 %", "nearest", perfect=0.9, per_image=True),
 }
 """By name, in the order of the tables."""
 
 ANSWERS = {"_mean": " of the mean", "_median": " of the median"}
+BEST_ANSWER = {"l1": "_median", "mse": "_mean", "cc": "_mean", "sim": "_mean", "kld": "_mean"}
+"""By family of scores, which one answer of several samples is the best under it, or near to it."""
 
 
 def metrics() -> Mapping[str, Metric]:
@@ -138,7 +141,7 @@ def plugged(path: tuple[str, ...]) -> dict[str, Metric]:
         found[point.name] = point.load()
         if not isinstance(found[point.name], Metric):
             raise ConfigurationError(
-                f"entry point {point.name} of {ENTRY_POINTS}: {point.value} is no vmsbench.metrics.catalog.Metric"
+                f"entry point {point.name} of {ENTRY_POINTS}: {point.value} is not a vmsbench.metrics.catalog.Metric"
             )
     return found
 
@@ -153,7 +156,7 @@ def in_folder(folder: Path) -> dict[str, Metric]:
     spec.loader.exec_module(module)
     found: dict[str, Metric] = getattr(module, "METRICS", {})
     if not all(isinstance(one, Metric) for one in found.values()):
-        raise ConfigurationError(f"{folder / 'metrics.py'}: METRICS has an entry that is no Metric")
+        raise ConfigurationError(f"{folder / 'metrics.py'}: METRICS has an entry that is not a Metric")
     return found
 
 
@@ -187,8 +190,11 @@ def scales(name: str) -> list[str]:
 
 
 def per_image() -> list[str]:
-    """The columns of scores.csv: every metric kept for each image, in both scales."""
-    return [key for name, one in metrics().items() if one.per_image for key in scales(name)]
+    """The columns of scores.csv: every metric kept for each image, in both scales, and of the one answer of samples."""
+    kept = [name for name, one in metrics().items() if one.per_image]
+    families = ((name, name.partition("_")[0]) for name in kept)
+    answers = [f"{name}{BEST_ANSWER[family]}" for name, family in families if family in BEST_ANSWER]
+    return [key for name in [*kept, *answers] for key in scales(name)]
 
 
 def in_terminal(scores: Mapping[str, float | int | None]) -> str:

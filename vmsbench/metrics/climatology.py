@@ -1,6 +1,6 @@
-"""Climatology: the law of the training maps, whatever the image; what every sampler has to be held against.
+"""Climatology: the law of the training maps, whatever the image; the reference for every sampler.
 
-A forecaster's word: the distribution of what has been seen, the same for every day. All training maps are its
+A term of forecasting: the distribution of what has been seen, the same for every day. All training maps are its
 ensemble, and its fair CRPS is exact, by counting each pixel's bytes. A sampler that draws training maps at random has
 that CRPS without looking at an image; no distribution that ignores the image has a better one.
 """
@@ -20,7 +20,7 @@ FEWEST = 2  # maps of a category, for a law of its own
 
 
 class RandomTrain(Predictor):
-    """The maps of K random training images, none twice if there are enough: a sampler with no idea of the image."""
+    """The maps of K random training images, none twice if there are enough: a sampler that ignores the image."""
 
     def __init__(self, train: Pairs, seed: int = 0, samples: int = SAMPLES) -> None:
         self.maps = training_maps(train)
@@ -59,6 +59,10 @@ class Climatology(Distribution):
         """With the energy score of the whole ensemble in place of that of the samples."""
         return super().score(pairs, light) | self.energy(pairs)
 
+    def exact(self, pairs: Pairs) -> dict[str, Tensor]:
+        """What it scores as a law, without a draw: CRPS, energy, spread, coverage and those of its one answers."""
+        return self.closed_form(pairs, light=True) | self.energy(pairs)
+
     def energy(self, pairs: Pairs) -> dict[str, Tensor]:
         error = distances(self.maps.to(pairs.maps.device), pairs.maps).mean(dim=0)
         in_unit = error - self._between / 2
@@ -90,12 +94,16 @@ class CategoryClimatology(Predictor):
     def score(self, pairs: Pairs, light: bool = False) -> dict[str, Tensor]:
         return self._each(pairs, lambda one, some: one.score(some, light))
 
+    def exact(self, pairs: Pairs) -> dict[str, Tensor]:
+        """As that of `Climatology`."""
+        return self._each(pairs, lambda one, some: one.exact(some))
+
     def rank_histogram(self, pairs: Pairs, bins: int = SAMPLES + 1) -> Tensor:
         """As that of a `Distribution`."""
         return self._each(pairs, lambda one, some: {"ranks": one.rank_histogram(some, bins)})["ranks"]
 
     def _each(self, pairs: Pairs, ask: Callable[[Climatology, Pairs], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """What each category's climatology answers for its images, put back in the order of `pairs`."""
+        """The predictions of each category's climatology for its images, in the order of `pairs`."""
         categories = pairs.categories or ("",) * len(pairs)
         named = [category if category in self.known else "" for category in categories]
         groups = {

@@ -1,4 +1,4 @@
-"""Somebody else's predicted maps: read from a folder, matched by name, and held against every mix-up of scales known.
+"""Predicted maps from outside: read from a folder, matched by name, and checked for wrong scales.
 
     FOLDER/sun_a.png ...   pictures, bytes; channels as the truth's, red first
     FOLDER/sun_a.npy ...   arrays in [0, 1] (bytes in 0..255): H x W, C x H x W, H x W x C, or K x C x H x W samples
@@ -79,8 +79,8 @@ def from_npz(file: Path) -> dict[str, np.ndarray]:
             names, maps = [str(name) for name in held["names"]], held["predictions"]
     except KeyError as error:
         raise UserError(f"{file} has no array {error.args[0]}; needed are names and predictions") from error
-    except Exception as error:  # a file that is no archive of arrays makes numpy raise whatever it stumbles over
-        raise UserError(f"{file} is no .npz with the arrays names and predictions ({error})") from error
+    except Exception as error:  # numpy raises many kinds of error for a file that is not an archive of arrays
+        raise UserError(f"{file} is not an .npz with the arrays names and predictions ({error})") from error
     if maps.ndim not in (4, 5) or len(maps) != len(names) or len(set(names)) < len(names):
         raise UserError(
             f"{file}: predictions of shape {maps.shape} for {len(set(names))} different names of {len(names)}; "
@@ -125,7 +125,7 @@ def from_npy(file: Path) -> np.ndarray:
     try:
         array = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"predictions: {file.name} is no array that numpy can read ({error})") from error
+        raise DataError(f"predictions: {file.name} cannot be read by numpy ({error})") from error
     if array.ndim == 2:
         array = array[None]
     elif array.ndim == 3 and array.shape[0] not in CHANNELS and array.shape[-1] in CHANNELS:
@@ -175,7 +175,7 @@ def matched(
             "that these are the right data"
         )
     extra = [name for stem, name in given.items() if stem not in wanted]
-    aside = f"{len(extra)} predictions are of images that are not scored here and left aside: {some(extra)}"
+    aside = f"{len(extra)} predictions are for images that are not scored here, and ignored: {some(extra)}"
     return [found[given[stem]] for stem in wanted], [aside] if extra else []
 
 
@@ -198,7 +198,7 @@ def check_size(maps: Tensor, pairs: Pairs) -> None:
 def check_scale(maps: Tensor, truth: Tensor) -> None:
     """Recognise maps that lie in [0, 1] and still are on another scale. Raises UserError naming it."""
     low, high = (value.item() for value in maps.aminmax())
-    span = f"predictions: all values lie from {low:.4g} to {high:.4g}"
+    span = f"predictions: all values are from {low:.4g} to {high:.4g}"
     if 0 < high <= 1.01 / 255 and truth.max() > 25:
         raise UserError(f"{span}: they look like maps in [0, 1] divided by 255 once too often, or saved as bytes as is")
     if low >= 0.49 and high > low and truth.float().mean() < 0.25 * 255:

@@ -1,4 +1,5 @@
-"""How far the law of the predicted maps is from that of the true ones: Frechet distance and KID in Inception features.
+"""The distance of the distribution of predicted maps from that of the true ones: Frechet distance and KID in Inception
+features.
 
 Both look at the maps as a set: they see blur and artefacts that no pixel score sees, and not whether a map belongs to
 its image. The Frechet distance (Heusel et al. 2017) is biased upwards at small N, so it is reported with N and
@@ -81,34 +82,48 @@ def distances(
     cache           a folder where the features of the truth and the reference are kept for the next model
 
     Returns name ("FID-2048" or "Frechet (weights abc123)"), value, floor, n, reason (why a figure is missing, or None),
-    kid, kid_error, kid_floor, value_64, floor_64, and weights: {file, sha256} or None. Floors are None where there
-    are fewer than N reference maps. Without weights, or with fewer than 3 maps, every figure is None.
+    kid, kid_error, kid_floor, value_64, floor_64, and weights: {file, sha256} or None; also random_value, random_kid,
+    random_kid_error and random_value_64, those of a sampler that draws N other reference maps whatever the image: no
+    model is good by these distances that only comes near it. Floors and random_... are None where there are
+    fewer than N reference maps. Without weights, or with fewer than 3 maps, every figure is None.
     """
     n = len(predicted_maps)
     if len(truth_maps) != n:
         raise UserError(f"predictions: {n} of them for {len(truth_maps)} true maps")
-    figures = ("value", "floor", "kid", "kid_error", "kid_floor", "value_64", "floor_64")
-    result: dict[str, Any] = {"name": "FID-2048", "n": n, "reason": None, "weights": None} | dict.fromkeys(figures)
+    figures = ("value", "kid", "kid_error", "value_64")
+    drawn = ("floor", "kid_floor", "floor_64", *(f"random_{name}" for name in figures))
+    missing = dict.fromkeys((*figures, *drawn))
+    result: dict[str, Any] = {"name": "FID-2048", "n": n, "reason": None, "weights": None} | missing
     if isinstance(weights, NoWeights):
         return result | {"reason": weights.reason}
     result |= {"name": weights.name(), "weights": {"file": str(weights.file), "sha256": weights.sha256}}
     if n < 3:
         return result | {"reason": f"{n} maps are too few; at least 3 are needed"}
     truth = features(truth_maps, weights, device=device, cache=cache)
-    predicted = features(predicted_maps, weights, device=device)
-    kid, kid_error = kernel_distance(truth[2048], predicted[2048])
-    result |= {
-        "value": frechet_distance(truth[2048], predicted[2048]),
-        "value_64": frechet_distance(truth[64], predicted[64]),
+    result |= apart(truth, features(predicted_maps, weights, device=device))
+    if len(reference_maps) < n:
+        return result | {"reason": f"no floor: {len(reference_maps)} reference maps for {n} predictions"}
+    real, blind = (
+        apart(truth, features(reference_maps[chosen.to(reference_maps.device)], weights, device=device, cache=cache))
+        for chosen in two_draws(len(reference_maps), n, seed)
+    )
+    floors = {"floor": real["value"], "floor_64": real["value_64"], "kid_floor": real["kid"]}
+    return result | floors | {f"random_{name}": value for name, value in blind.items()}
+
+
+def apart(truth: dict[int, Tensor], other: dict[int, Tensor]) -> dict[str, float]:
+    """Both distances of two sets of maps, by their features."""
+    kid, kid_error = kernel_distance(truth[2048], other[2048])
+    return {
+        "value": frechet_distance(truth[2048], other[2048]),
+        "value_64": frechet_distance(truth[64], other[64]),
         "kid": kid,
         "kid_error": kid_error,
     }
-    if len(reference_maps) < n:
-        return result | {"reason": f"no floor: {len(reference_maps)} reference maps for {n} predictions"}
-    drawn = torch.randperm(len(reference_maps), generator=torch.Generator().manual_seed(seed))[:n]
-    reference = features(reference_maps[drawn.to(reference_maps.device)], weights, device=device, cache=cache)
-    return result | {
-        "floor": frechet_distance(truth[2048], reference[2048]),
-        "floor_64": frechet_distance(truth[64], reference[64]),
-        "kid_floor": kernel_distance(truth[2048], reference[2048])[0],
-    }
+
+
+def two_draws(number: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Which `count` of `number` maps are the floor, and which the sampler that draws maps and never looks at the image:
+    others, as far as there are some."""
+    order = torch.randperm(number, generator=torch.Generator().manual_seed(seed))
+    return order[:count], order[-count:]

@@ -54,7 +54,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class NoWeights:
-    """There are no weights to be used; `reason` says why and what to do. `missing`: there is no file at all."""
+    """No usable weights; `reason` says why and what to do. `missing`: there is no file at all."""
 
     reason: str
     missing: bool = False
@@ -67,14 +67,14 @@ def find_weights(path: str | Path | None = None) -> Weights | NoWeights:
     that is missing, cut short or of another kind, and never touches the network.
     """
     if find_spec("pytorch_fid") is None or find_spec("torchvision") is None:
-        return NoWeights("pytorch-fid or its torchvision is not installed: pip install pytorch-fid")
+        return NoWeights("pytorch-fid or its torchvision is not installed: `pip install pytorch-fid`")
     looked = places(path)
     file = next((place for place in looked if place.is_file()), None)
     if file is None:
         return NoWeights(
             f"no Inception weights at {' or '.join(map(str, looked))}; download {URL} ({OFFICIAL_BYTES:,} bytes, "
-            f"sha256 {OFFICIAL_SHA256[:8]}...) where there is a network and copy it there by scp or rsync, or give "
-            "fid.weights=PATH (vmsbench weights check tells each step)",
+            f"sha256 {OFFICIAL_SHA256[:8]}...) on a machine with internet and copy it there by scp or rsync, or give "
+            "fid.weights=PATH (`vmsbench weights check` shows each step)",
             missing=True,
         )
     try:
@@ -180,7 +180,7 @@ def _digest(images: Tensor, weights: Weights, dimensions: Sequence[int]) -> str:
 
 
 def _save(found: dict[int, Tensor], file: Path) -> None:
-    """Beside, then renamed: a kill leaves the whole file or none."""
+    """Written under a temporary name, then renamed: a kill leaves the whole file or none."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as beside:
         torch.save(found, beside)

@@ -1,8 +1,8 @@
-"""The scores of saliency research, for maps beside fixations: NSS, AUC-Judd, information gain; and SSIM between maps.
+"""Scores of saliency research, for maps and fixations: NSS, AUC-Judd, information gain; and SSIM between maps.
 
 Definitions as in the MIT/Tuebingen saliency benchmark (Bylinskii et al. 2019; Kuemmerer, Wallis and Bethge 2015).
 Visual memory schemas have no fixations: these are for data that have them. One image at a time, H x W; a fixation map
-says of every pixel whether somebody looked there.
+says of every pixel whether it was fixated.
 """
 
 import math
@@ -38,7 +38,7 @@ def auc_judd(saliency: Tensor, fixations: Tensor) -> float:
     """
     fixated = _fixated(saliency, fixations)
     if bool(fixated.all()):
-        raise UserError("AUC needs pixels that nobody looked at, and every pixel is fixated")
+        raise UserError("AUC needs pixels without a fixation, and every pixel has one")
     positive, negative = saliency[fixated].double(), saliency[~fixated].double().sort().values
     below = torch.searchsorted(negative, positive, right=False)
     not_above = torch.searchsorted(negative, positive, right=True)
@@ -78,7 +78,7 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _fixated(saliency: Tensor, fixations: Tensor) -> Tensor:
-    """Where somebody looked. Raises UserError where nobody did, or the shapes differ."""
+    """The fixated pixels. Raises UserError where there are none, or the shapes differ."""
     if saliency.shape != fixations.shape or saliency.ndim != 2:
         raise UserError(f"a map of {tuple(saliency.shape)} and fixations of {tuple(fixations.shape)}: needed is H x W")
     fixated = fixations.bool()

@@ -90,7 +90,7 @@ def check_unit(maps: Tensor, what: str) -> None:
 class Scores:
     """Gathers the scores of predicted maps, a batch at a time.
 
-    light       leave out sim and kld, for a look at every epoch
+    light       leave out sim and kld, for validation at every epoch
     """
 
     def __init__(self, light: bool = False) -> None:
@@ -189,7 +189,7 @@ def _checked(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def aligned(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Samples as B x K x M x H x W beside targets B x M x H x W, or a UserError that names what does not fit."""
+    """Samples as B x K x M x H x W and targets B x M x H x W, or a UserError that names what does not fit."""
     if targets.ndim != 4 or targets.shape[1] not in (1, 3):
         raise UserError(f"truth: shape {tuple(targets.shape)}; needed is B x 3 x H x W, or B x 1 x H x W for grey maps")
     if samples.ndim == 4:
@@ -239,9 +239,10 @@ def of_answers(mean: Tensor, median: Tensor, targets: Tensor, light: bool) -> It
 
 
 def middle(samples: Tensor) -> Tensor:
-    """The pixelwise median of K samples, B x K x M x H x W: the mean of the middle two where K is even."""
+    """The pixelwise median of K samples (floats or bytes), B x K x M x H x W: where K is even the mean of the two in
+    the middle, as floats."""
     ordered, number = samples.sort(dim=1).values, samples.shape[1]
-    return (ordered[:, (number - 1) // 2] + ordered[:, number // 2]) / 2
+    return (ordered[:, (number - 1) // 2].float() + ordered[:, number // 2].float()) / 2
 
 
 def _absolute(samples: Tensor, targets: Tensor, answer: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -9,18 +9,22 @@ and the network sees noisy / sqrt(gamma b^2 + 1 - gamma), whose variance is 1 (C
 """
 
 from itertools import pairwise
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from vmsbench.config.schema import Range
+from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork, Model
 from vmsbench.models.noise_schedules import NoiseSchedule
 from vmsbench.models.prediction import NoisePrediction, Prediction, VelocityPrediction
+from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
+from vmsbench.networks.conditions import resized
 
-NOISE_ENOUGH, TOO_LITTLE = 1e-3, 1e-6
+NOISE_ENOUGH, TOO_LITTLE, LEAST = 1e-3, 1e-6, 1e-8
 
 
 class Diffusion(Model):
@@ -29,12 +33,14 @@ class Diffusion(Model):
     network        takes image and noisy map concatenated, and the time t / T
     noise_schedule gamma_t, the share of signal left at t = 0..T
     prediction     what the network predicts: velocity, noise or the map
-    num_timesteps  T; training draws t evenly from 1..T
+    num_timesteps  T; training draws t from 1..T
     input_scale    b: below 1 there is more noise at every t; it shifts log(signal^2 / spread^2) by 2 log b
     sampling_steps steps of the sampler, at most T
     eta            0: DDIM (Song et al. 2021), deterministic after the first noise; 1: DDPM's own posterior on the
                    same steps, which with sampling_steps = T is the sampler of Ho et al. 2020
     preview_steps  steps of DDIM for validation during training
+    time_sampling  how training draws t: uniform, or logit_normal, which draws few at either end
+    min_snr        the limit of min-SNR weighting (Hang et al. 2023; 5 in the paper); None: every t weighs as much
     p_uncond       share of training images replaced by mid-grey, so that guidance has an unconditional prediction
     guidance       w of classifier-free guidance (Ho and Salimans 2022): unconditional + w (conditional -
                    unconditional); 1 is off
@@ -54,12 +60,15 @@ class Diffusion(Model):
         sampling_steps: int = 50,
         eta: float = 0.0,
         preview_steps: int = 10,
+        time_sampling: Literal["uniform", "logit_normal"] = "uniform",
+        min_snr: Annotated[float, Range(above=0)] | None = None,
         p_uncond: float = 0.0,
         guidance: float = 1.0,
         target: Target = Label(),
         flip_tta: bool = False,
+        sight: Sight = Sight(),
     ) -> None:
-        super().__init__(target, flip_tta)
+        super().__init__(channels, size, target, flip_tta, sight)
         if min(sampling_steps, num_timesteps) < 1:
             raise ConfigurationError(
                 f"model.sampling_steps={sampling_steps}, model.num_timesteps={num_timesteps}: at least 1; "
@@ -81,18 +90,17 @@ class Diffusion(Model):
             raise ConfigurationError(
                 f"model.guidance={guidance:g} needs unconditional training; model.p_uncond=0.1 works"
             )
-        self.network = network(3 + channels, channels, size, timed=True)
+        self.network = self.makes(network, 3 + channels, channels, timed=True)
         self.prediction, self.num_timesteps, self.input_scale = prediction, num_timesteps, input_scale
         self.asked, self.sampling_steps = sampling_steps, min(sampling_steps, num_timesteps)
         self.eta, self.preview_steps = eta, min(self.sampling_steps, preview_steps)
+        self.time_sampling, self.min_snr = time_sampling, min_snr
         self.p_uncond, self.guidance = p_uncond, guidance
         with torch.device("cpu"):
             gammas = noise_schedule.gammas(num_timesteps)
         self.noise_left = float(gammas[-1])
         if self.noise_left == 0 and isinstance(prediction, NoisePrediction):
-            raise ConfigurationError(
-                "model.model.prediction=noise is undefined at zero terminal SNR; velocity and map work"
-            )
+            raise ConfigurationError("model.prediction=noise is undefined at zero terminal SNR; velocity and map work")
         self.gammas: Tensor
         self.mean: Tensor
         self.deviation: Tensor
@@ -135,50 +143,75 @@ class Diffusion(Model):
         """Maps with mean 0 and deviation b in each channel."""
         return self.input_scale * (coded - self.mean) / self.deviation
 
-    def denoise(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+    def denoise(self, image: Tensor, noisy: Tensor, t: Tensor, features: Features = Features()) -> Tensor:
         """The network's prediction for B images, noisy maps and whole times."""
         signal, spread = self.amounts(t)
         seen = noisy / (signal.square() * self.input_scale**2 + spread.square()).sqrt()
         stack, time = torch.cat([image, seen], dim=1), t / self.num_timesteps
-        return self.network(stack, time) if self.training else self._predict(stack, time)
+        return self.ask(stack, features, time) if self.training else self._predict(stack, features, time)
 
-    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
+    def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
         clean = self.standard(coded)
-        t = 1 + torch.randint(self.num_timesteps, (len(image),), device=image.device)
+        t = self.times(len(image), image.device)
         signal, spread = self.amounts(t)
         noise = torch.randn_like(clean)
         if self.p_uncond and self.training:
-            image = torch.where(torch.rand(len(image), 1, 1, 1, device=image.device) < self.p_uncond, 0.0, image)
-        prediction = self.denoise(image, signal * clean + spread * noise, t)
+            forgotten = torch.rand(len(image), 1, 1, 1, device=image.device) < self.p_uncond
+            image, features = torch.where(forgotten, 0.0, image), features.without(forgotten)
+        prediction = self.denoise(image, signal * clean + spread * noise, t, features)
         target = self.prediction.target(clean, noise, signal, spread)
-        yield "network", {self.prediction.name: functional.mse_loss(prediction, target)}
+        error = (prediction - target).square().mean(dim=(1, 2, 3))
+        yield "network", {self.prediction.name: (self.weights(t) * error).mean()}
 
-    def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
+    def times(self, count: int, device: torch.device) -> Tensor:
+        """Whole times 1..T to learn from: evenly, or most of them in the middle (Esser et al. 2024, section 3.1)."""
+        if self.time_sampling == "uniform":
+            return 1 + torch.randint(self.num_timesteps, (count,), device=device)
+        share = torch.randn(count, device=device).sigmoid()
+        return (1 + share * self.num_timesteps).long().clamp(max=self.num_timesteps)
+
+    def weights(self, t: Tensor) -> Tensor:
+        """Of the squared error at B times: 1, or those by which the clean map's error weighs min(SNR, limit)."""
+        if self.min_snr is None:
+            return torch.ones_like(t, dtype=torch.float32)
+        gamma = self.gammas[t]
+        snr = self.input_scale**2 * gamma / (1 - gamma).clamp(min=LEAST)
+        return snr.clamp(min=LEAST, max=self.min_snr) / self.prediction.magnified(snr.clamp(min=LEAST))
+
+    def _sample(self, image: Tensor, count: int, quick: bool, features: Features) -> Tensor:
         """From pure noise: predict the map, clip it to the range of maps, go to the next of the chosen times."""
         images = image.repeat_interleave(count, dim=0)
         noise = torch.randn(len(images), self.mean.shape[1], *image.shape[2:], device=image.device)
         sampling_steps, eta = (self.preview_steps, 0.0) if quick else (self.sampling_steps, self.eta)
-        return self.walk(images, noise, sampling_steps, eta).unflatten(0, (len(image), count))
+        return self.walk(images, noise, sampling_steps, eta, features.repeat(count)).unflatten(0, (len(image), count))
 
-    def transform(self, image: Tensor, noise: Tensor) -> Tensor:
-        return self.walk(image, noise, self.sampling_steps, self.eta)
+    def transform(self, image: Tensor, noise: Tensor, features: Features = Features()) -> Tensor:
+        """Where the model works at a lower resolution, of every so many pixels of noise one is used."""
+        apart = self.size // self.side
+        noise = noise[..., ::apart, ::apart]
+        coded = self.walk(resized(image, self.side), noise, self.sampling_steps, self.eta, features)
+        return resized(coded, self.size)
 
-    def walk(self, image: Tensor, noisy: Tensor, sampling_steps: int, eta: float) -> Tensor:
+    def walk(
+        self, image: Tensor, noisy: Tensor, sampling_steps: int, eta: float, features: Features = Features()
+    ) -> Tensor:
         """Coded maps from noise, both B x C x S x S, in `sampling_steps` steps."""
         moments = torch.linspace(self.num_timesteps, 0, sampling_steps + 1, device=image.device).round().long()
         count = image.shape[0]
         for now, later in pairwise(moments):
-            clean, noisy = self.step(image, noisy, now.expand(count), later.expand(count), eta)
+            clean, noisy = self.step(image, noisy, now.expand(count), later.expand(count), eta, features)
         return clean / self.input_scale * self.deviation + self.mean
 
-    def step(self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float) -> tuple[Tensor, Tensor]:
+    def step(
+        self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float, features: Features = Features()
+    ) -> tuple[Tensor, Tensor]:
         """The clean map as predicted at the times `now`, and the noisy one at the times `later` (B each).
 
         later = signal' clean + sqrt(spread'^2 - s^2) noise + s fresh,  s = eta spread'/spread sqrt(1 - gamma/gamma')
         (Song et al. 2021, equations 12 and 16; ' is at `later`)
         """
         signal, spread = self.amounts(now)
-        clean = self.prediction.clean(self.guided_prediction(image, noisy, now), noisy, signal, spread)
+        clean = self.prediction.clean(self.guided_prediction(image, noisy, now, features), noisy, signal, spread)
         clean = clean.clamp(self.standard(-torch.ones_like(self.mean)), self.standard(torch.ones_like(self.mean)))
         noise = (noisy - signal * clean) / spread
         signal_later, spread_later = self.amounts(later)
@@ -187,10 +220,11 @@ class Diffusion(Model):
         after = signal_later * clean + kept * noise
         return clean, after + fresh * torch.randn_like(noisy) if eta else after
 
-    def guided_prediction(self, image: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+    def guided_prediction(self, image: Tensor, noisy: Tensor, t: Tensor, features: Features = Features()) -> Tensor:
         """The network's prediction, with guidance where it is on."""
-        prediction = self.denoise(image, noisy, t)
+        prediction = self.denoise(image, noisy, t, features)
         if self.guidance == 1:
             return prediction
-        free = self.denoise(torch.zeros_like(image), noisy, t)
+        nothing = torch.ones(len(image), 1, 1, 1, dtype=torch.bool, device=image.device)
+        free = self.denoise(torch.zeros_like(image), noisy, t, features.without(nothing))
         return free + self.guidance * (prediction - free)

@@ -109,5 +109,5 @@ def rescaled(curve: Callable[[Tensor], Tensor], time: Tensor) -> Tensor:
 def check_ends(start: float, end: float, tau: float) -> None:
     if start >= end or tau <= 0:
         raise ConfigurationError(
-            f"schedule from {start:g} to {end:g}, tau {tau:g}: the end lies after the start, tau above 0"
+            f"schedule from {start:g} to {end:g}, tau {tau:g}: the end is after the start, tau above 0"
         )

@@ -5,13 +5,16 @@ L_G = mean (D(image, G(image)) - 1)^2 + lambda_l1 mean |G(image) - real|
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vmsbench.data.augmentation import DiffAugment
+from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
-from vmsbench.models.model import Losses, MakesNetwork, Model
+from vmsbench.models.model import Losses, MakesNetwork, Model, through
+from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
 
 WON = 0.01
@@ -21,10 +24,12 @@ class Adversarial(Model):
     """What least-squares and Wasserstein GANs share: a generator with tanh, and a discriminator of image and map.
 
     network         the generator
-    discriminator   makes the discriminator of the concatenated image and map, such as `partial(PatchDiscriminator,
-    ...)` lambda_l1       weight of the L1 term in the generator's loss
+    discriminator   makes the discriminator of the concatenated image and map, such as
+                    `partial(PatchDiscriminator, width=64)`
+    lambda_l1       weight of the L1 term in the generator's loss
     init_std        standard deviation of the initial weights: 0.02 in pix2pix
-    augmentation    of what the discriminator sees, real and fake alike (DiffAugment, Zhao et al. 2020)
+    augmentation    of what the discriminator sees, real and fake alike (DiffAugment, Zhao et al. 2020); an encoder's
+                    features stay as they are
     """
 
     def __init__(
@@ -38,15 +43,16 @@ class Adversarial(Model):
         augmentation: DiffAugment = DiffAugment(),
         target: Target = Label(),
         flip_tta: bool = False,
+        sight: Sight = Sight(),
     ) -> None:
-        super().__init__(target, flip_tta)
+        super().__init__(channels, size, target, flip_tta, sight)
         if lambda_l1 < 0 or init_std <= 0:
             raise ConfigurationError(
                 f"model.lambda_l1={lambda_l1:g}, model.init_std={init_std:g}: at least 0, and above 0; "
                 "100 and 0.02 work"
             )
-        self.network = network(3, channels, size)
-        self.discriminator = discriminator(inputs=3 + channels, size=size)
+        self.network = self.makes(network, 3, channels)
+        self.discriminator = discriminator(inputs=3 + channels, size=self.side, **self.seen())
         self.lambda_l1, self.augmentation = lambda_l1, augmentation
         for module in self.modules():
             begin(module, init_std)
@@ -54,39 +60,39 @@ class Adversarial(Model):
     def players(self) -> dict[str, nn.Module]:
         return {"network": self.network, "discriminator": self.discriminator}
 
-    def info(self) -> dict[str, int]:
+    def info(self) -> dict[str, Any]:
         """The receptive field of one logit of the discriminator, in pixels; None where it does not define one."""
         field = getattr(self.discriminator, "receptive_field", None)
-        return {} if field is None else {"discriminator_receptive_field": field}
+        return super().info() | ({} if field is None else {"discriminator_receptive_field": field})
 
-    def generate(self, image: Tensor) -> Tensor:
-        return self.network(image).tanh()
+    def generate(self, image: Tensor, features: Features) -> Tensor:
+        return self.ask(image, features).tanh()
 
-    def discriminate(self, image: Tensor, candidate: Tensor) -> Tensor:
-        return self.discriminator(self.augmentation(torch.cat([image, candidate], dim=1)))
+    def discriminate(self, image: Tensor, candidate: Tensor, features: Features) -> Tensor:
+        return self.discriminator(self.augmentation(torch.cat([image, candidate], dim=1)), **through(features))
 
     def l1(self, fake: Tensor, real: Tensor) -> Tensor:
         return self.lambda_l1 * (fake - real).abs().mean()
 
-    def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
-        return self._predict(image).tanh()[:, None].expand(-1, count, -1, -1, -1)
+    def _sample(self, image: Tensor, count: int, quick: bool, features: Features) -> Tensor:
+        return self._predict(image, features).tanh()[:, None].expand(-1, count, -1, -1, -1)
 
 
 class Pix2Pix(Adversarial):
     """The thesis's second experiment; lambda_l1 is 100 in the paper."""
 
-    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
-        fake = self.generate(image)
+    def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
+        fake = self.generate(image, features)
         yield (
             "discriminator",
             {
-                "fake": self.discriminate(image, fake.detach()).square().mean() / 2,
-                "real": (self.discriminate(image, coded) - 1).square().mean() / 2,
+                "fake": self.discriminate(image, fake.detach(), features).square().mean() / 2,
+                "real": (self.discriminate(image, coded, features) - 1).square().mean() / 2,
             },
         )
         yield (
             "network",
-            {"adversarial": (self.discriminate(image, fake) - 1).square().mean(), "l1": self.l1(fake, coded)},
+            {"adversarial": (self.discriminate(image, fake, features) - 1).square().mean(), "l1": self.l1(fake, coded)},
         )
 
     def diagnostics(self, losses: Mapping[str, float]) -> list[str]:

@@ -8,6 +8,7 @@ With noisy = signal * clean + spread * noise and signal^2 + spread^2 = 1:
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor
 
 
@@ -24,6 +25,10 @@ class Prediction(ABC):
     def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
         """The clean map that a prediction amounts to."""
 
+    @abstractmethod
+    def magnified(self, snr: Tensor) -> Tensor:
+        """How many times the squared error of the clean map that of the prediction is, at signal^2 / spread^2 = snr."""
+
 
 class VelocityPrediction(Prediction):
     """v-prediction: well defined at every noise level."""
@@ -35,6 +40,9 @@ class VelocityPrediction(Prediction):
 
     def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
         return signal * noisy - spread * prediction
+
+    def magnified(self, snr: Tensor) -> Tensor:
+        return snr + 1
 
 
 class NoisePrediction(Prediction):
@@ -48,6 +56,9 @@ class NoisePrediction(Prediction):
     def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
         return (noisy - spread * prediction) / signal
 
+    def magnified(self, snr: Tensor) -> Tensor:
+        return snr
+
 
 class MapPrediction(Prediction):
     """x0-prediction: the clean map itself."""
@@ -59,3 +70,6 @@ class MapPrediction(Prediction):
 
     def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
         return prediction
+
+    def magnified(self, snr: Tensor) -> Tensor:
+        return torch.ones_like(snr)

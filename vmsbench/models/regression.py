@@ -3,35 +3,45 @@
 from typing import Literal
 
 from torch import Tensor
-from torch.nn import functional
 
-from vmsbench.errors import ConfigurationError
+from vmsbench.data.encoded.features import Features
+from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.models.distances import DISTANCES
 from vmsbench.models.model import Losses, MakesNetwork, Model
+from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
-
-DISTANCES = {"l1": functional.l1_loss, "mse": functional.mse_loss}
 
 
 class Regression(Model):
-    """The thesis's first experiment: image in, map out, `loss` l1 or mse over all pixels and predicted channels."""
+    """The thesis's first experiment: image in, map out.
+
+    loss     l1 or mse over all pixels and predicted channels, alone or with what else scores look at; see distances.py
+    weight   of that other term, beside L1
+    """
 
     def __init__(
         self,
         network: MakesNetwork,
         channels: int,
         size: int,
-        loss: Literal["l1", "mse"] = "l1",
+        loss: Literal["l1", "mse", "l1_cc", "l1_kld"] = "l1",
+        weight: float = 0.1,
         target: Target = Label(),
         flip_tta: bool = False,
+        sight: Sight = Sight(),
     ) -> None:
-        super().__init__(target, flip_tta)
+        super().__init__(channels, size, target, flip_tta, sight)
         if loss not in DISTANCES:
-            raise ConfigurationError(f"model.loss={loss} is none of {', '.join(DISTANCES)}")
-        self.network = network(3, channels, size)
-        self.loss = loss
+            raise ConfigurationError(
+                f"model.loss={loss} is none of {', '.join(DISTANCES)}{did_you_mean(loss, DISTANCES)}"
+            )
+        if weight < 0:
+            raise ConfigurationError(f"model.weight={weight:g}: at least 0; 0.1 works")
+        self.network = self.makes(network, 3, channels)
+        self.loss, self.weight = loss, weight
 
-    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
-        yield "network", {self.loss: DISTANCES[self.loss](self.network(image), coded)}
+    def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
+        yield "network", DISTANCES[self.loss](self.ask(image, features), coded, self.weight)
 
-    def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
-        return self._predict(image).clamp(-1, 1)[:, None].expand(-1, count, -1, -1, -1)
+    def _sample(self, image: Tensor, count: int, quick: bool, features: Features) -> Tensor:
+        return self._predict(image, features).clamp(-1, 1)[:, None].expand(-1, count, -1, -1, -1)

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from vmsbench.data.augmentation import DiffAugment
+from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork
 from vmsbench.models.pix2pix import Adversarial
+from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
 
 
@@ -44,6 +46,7 @@ class Wasserstein(Adversarial):
         augmentation: DiffAugment = DiffAugment(),
         target: Target = Label(),
         flip_tta: bool = False,
+        sight: Sight = Sight(),
     ) -> None:
         super().__init__(
             network,
@@ -55,6 +58,7 @@ class Wasserstein(Adversarial):
             augmentation=augmentation,
             target=target,
             flip_tta=flip_tta,
+            sight=sight,
         )
         if critic_steps < 1:
             raise ConfigurationError(f"model.critic_steps={critic_steps}: at least 1; the papers have 5")
@@ -69,29 +73,35 @@ class Wasserstein(Adversarial):
         self.critic_steps, self.clip, self.penalty = critic_steps, clip, penalty
         self.batches = 0
 
-    def _losses(self, image: Tensor, coded: Tensor) -> Losses:
+    def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
         generates = not self.training or (self.batches + 1) % self.critic_steps == 0
         with torch.set_grad_enabled(generates and torch.is_grad_enabled()):
-            fake = self.generate(image)
+            fake = self.generate(image, features)
         made = fake.detach()
-        terms = {"fake": self.discriminate(image, made).mean(), "real": -self.discriminate(image, coded).mean()}
+        terms = {
+            "fake": self.discriminate(image, made, features).mean(),
+            "real": -self.discriminate(image, coded, features).mean(),
+        }
         if self.penalty:
-            terms["penalty"] = self.penalty * self.steepness(image, made, coded)
+            terms["penalty"] = self.penalty * self.steepness(image, made, coded, features)
         yield "discriminator", terms
         if self.training and self.clip:
             clamp(self.discriminator, self.clip)
         if generates:
-            yield "network", {"adversarial": -self.discriminate(image, fake).mean(), "l1": self.l1(fake, coded)}
+            yield (
+                "network",
+                {"adversarial": -self.discriminate(image, fake, features).mean(), "l1": self.l1(fake, coded)},
+            )
 
     def on_step_end(self) -> None:
         self.batches += 1
 
-    def steepness(self, image: Tensor, made: Tensor, real: Tensor) -> Tensor:
+    def steepness(self, image: Tensor, made: Tensor, real: Tensor, features: Features) -> Tensor:
         """E (|grad| - 1)^2 of the critic's value by the map, on random points between generated and real maps."""
         with torch.enable_grad():
             share = torch.rand(len(image), 1, 1, 1, device=image.device)
             between = (share * real + (1 - share) * made).requires_grad_()
-            value = self.discriminate(image, between).mean(dim=(1, 2, 3)).sum()
+            value = self.discriminate(image, between, features).mean(dim=(1, 2, 3)).sum()
             (gradient,) = torch.autograd.grad(value, between, create_graph=True)
             return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 

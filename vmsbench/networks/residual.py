@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.networks.layers import Modulation, TimeFeatures, normalisation
+from vmsbench.networks.conditions import MAPS, Maps
+from vmsbench.networks.layers import Modulation, normalisation
 from vmsbench.networks.network import Network
 
 
@@ -20,22 +21,22 @@ def silent(convolution: nn.Conv2d) -> nn.Conv2d:
 
 
 class Residual(nn.Module):
-    """x + two normalised 3 x 3 convolutions; the time scales and shifts between them."""
+    """x + two normalised 3 x 3 convolutions; time and noise scale and shift between them."""
 
-    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, time_features: int) -> None:
+    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, told: int) -> None:
         super().__init__()
         self.enter = nn.Sequential(
             normalisation(kind, inputs, side), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1)
         )
         self.middle = normalisation(kind, outputs, side)
-        self.modulation = Modulation(time_features, outputs) if time_features else None
+        self.modulation = Modulation(told, outputs) if told else None
         self.leave = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), silent(nn.Conv2d(outputs, outputs, 3, padding=1)))
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
-    def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
         inner = self.middle(self.enter(x))
-        if self.modulation is not None and time is not None:
-            inner = self.modulation(inner, time)
+        if self.modulation is not None and told is not None:
+            inner = self.modulation(inner, told)
         return self.skip(x) + self.leave(inner)
 
 
@@ -75,6 +76,8 @@ class ResidualUNet(Network):
         outputs: int,
         size: int,
         timed: bool = False,
+        features: Sequence[int] = (),
+        noise: int = 0,
         width: int = 64,
         multipliers: Sequence[int] = (1, 2, 4, 4),
         blocks: int = 1,
@@ -94,14 +97,14 @@ class ResidualUNet(Network):
         sides = [size // 2**level for level in range(size.bit_length())]
         if not set(attention) <= set(sides):
             raise ConfigurationError(f"attention={list(attention)}: sides of maps are {sides}; attention=[] is none")
-        features = 4 * width if timed else 0
-        self.time = TimeFeatures(features) if timed else None
-        self.first = nn.Conv2d(inputs, width, 3, padding=1)
+        told = self.tells(4 * width, timed, noise)
+        self.maps = Maps(features, MAPS)
+        self.first = nn.Conv2d(inputs + self.maps.channels, width, 3, padding=1)
         channels, skips, side = width, [width], size
         self.down = nn.ModuleList()
         for level, multiplier in enumerate(multipliers):
             for _ in range(blocks):
-                self.down.append(Stage(channels, width * multiplier, side, norm, dropout, features, side in attention))
+                self.down.append(Stage(channels, width * multiplier, side, norm, dropout, told, side in attention))
                 channels = width * multiplier
                 skips.append(channels)
             if level < halvings:
@@ -110,8 +113,8 @@ class ResidualUNet(Network):
                 skips.append(channels)
         self.middle = nn.ModuleList(
             [
-                Stage(channels, channels, side, norm, dropout, features, attends=True),
-                Stage(channels, channels, side, norm, dropout, features, attends=False),
+                Stage(channels, channels, side, norm, dropout, told, attends=True),
+                Stage(channels, channels, side, norm, dropout, told, attends=False),
             ]
         )
         self.up = nn.ModuleList()
@@ -119,7 +122,7 @@ class ResidualUNet(Network):
             for _ in range(blocks + 1):
                 after = width * multiplier
                 attends = side in attention
-                self.up.append(Stage(channels + skips.pop(), after, side, norm, dropout, features, attends))
+                self.up.append(Stage(channels + skips.pop(), after, side, norm, dropout, told, attends))
                 channels = after
             if level > 0:
                 self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1)))
@@ -128,17 +131,19 @@ class ResidualUNet(Network):
             normalisation(norm, channels, side), nn.SiLU(), nn.Conv2d(channels, outputs, 3, padding=1)
         )
 
-    def forward(self, image: Tensor, time: Tensor | None = None) -> Tensor:
-        features = self.time(time) if self.time is not None and time is not None else None
-        x = self.first(image)
+    def forward(
+        self, image: Tensor, time: Tensor | None = None, features: Sequence[Tensor] = (), noise: Tensor | None = None
+    ) -> Tensor:
+        told = self.told(time, noise)
+        x = self.first(self.maps.beside(image, features))
         skips = [x]
         for part in self.down:
-            x = part(x, features) if isinstance(part, Stage) else part(x)
+            x = part(x, told) if isinstance(part, Stage) else part(x)
             skips.append(x)
         for part in self.middle:
-            x = part(x, features)
+            x = part(x, told)
         for part in self.up:
-            x = part(torch.cat([x, skips.pop()], dim=1), features) if isinstance(part, Stage) else part(x)
+            x = part(torch.cat([x, skips.pop()], dim=1), told) if isinstance(part, Stage) else part(x)
         return self.last(x)
 
 
@@ -146,11 +151,11 @@ class Stage(nn.Module):
     """A residual block, and attention after it where wanted."""
 
     def __init__(
-        self, inputs: int, outputs: int, side: int, kind: str, dropout: float, time_features: int, attends: bool
+        self, inputs: int, outputs: int, side: int, kind: str, dropout: float, told: int, attends: bool
     ) -> None:
         super().__init__()
-        self.residual = Residual(inputs, outputs, side, kind, dropout, time_features)
+        self.residual = Residual(inputs, outputs, side, kind, dropout, told)
         self.attention = Attention(outputs, side, kind) if attends else nn.Identity()
 
-    def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
-        return self.attention(self.residual(x, time))
+    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
+        return self.attention(self.residual(x, told))

@@ -1,29 +1,32 @@
 """The thesis's UNet (Ronneberger et al. 2015): widths c, 2c, 4c, ... going down, the same back up, joined by skips."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.networks.layers import Modulation, TimeFeatures, depth, normalisation
+from vmsbench.networks.conditions import MAPS, Maps
+from vmsbench.networks.layers import Modulation, depth, normalisation
 from vmsbench.networks.network import Network
 
 
 class Block(nn.Module):
-    """Twice a 3 x 3 convolution, normalised, ReLU; the time enters between the two."""
+    """Twice a 3 x 3 convolution, normalised, ReLU; time and noise enter between the two."""
 
-    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, time_features: int) -> None:
+    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, told: int) -> None:
         super().__init__()
         norms = normalisation(kind, outputs, side), normalisation(kind, outputs, side)
         bias = isinstance(norms[0], nn.Identity)
         self.first = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias), norms[0])
         self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias), norms[1])
-        self.modulation = Modulation(time_features, outputs) if time_features else None
+        self.modulation = Modulation(told, outputs) if told else None
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
         x = self.first(x)
-        if self.modulation is not None and time is not None:
-            x = self.modulation(x, time)
+        if self.modulation is not None and told is not None:
+            x = self.modulation(x, told)
         return self.second(self.dropout(x.relu())).relu()
 
 
@@ -42,6 +45,8 @@ class UNet(Network):
         outputs: int,
         size: int,
         timed: bool = False,
+        features: Sequence[int] = (),
+        noise: int = 0,
         width: int = 64,
         layers: int | None = None,
         norm: str = "batch",
@@ -58,27 +63,31 @@ class UNet(Network):
         widths = [width * 2**level for level in range(layers + 1)]
         sides = [size // 2**level for level in range(layers + 1)]
         inner = [dropout if level >= layers - 1 else 0.0 for level in range(layers + 1)]
-        features = 4 * width if timed else 0
-        self.time = TimeFeatures(features) if timed else None
+        told = self.tells(4 * width, timed, noise)
+        self.maps = Maps(features, MAPS)
         self.down = nn.ModuleList(
-            Block(before, after, side, norm, drop, features)
-            for before, after, side, drop in zip([inputs, *widths], widths, sides, inner, strict=False)
+            Block(before, after, side, norm, drop, told)
+            for before, after, side, drop in zip(
+                [inputs + self.maps.channels, *widths], widths, sides, inner, strict=False
+            )
         )
         self.narrow = nn.ModuleList(nn.Conv2d(widths[level + 1], widths[level], 1) for level in reversed(range(layers)))
         self.up = nn.ModuleList(
-            Block(2 * widths[level], widths[level], sides[level], norm, inner[level], features)
+            Block(2 * widths[level], widths[level], sides[level], norm, inner[level], told)
             for level in reversed(range(layers))
         )
         self.last = nn.Conv2d(width, outputs, 1)
 
-    def forward(self, image: Tensor, time: Tensor | None = None) -> Tensor:
-        features = self.time(time) if self.time is not None and time is not None else None
-        x, skips = image, []
+    def forward(
+        self, image: Tensor, time: Tensor | None = None, features: Sequence[Tensor] = (), noise: Tensor | None = None
+    ) -> Tensor:
+        told = self.told(time, noise)
+        x, skips = self.maps.beside(image, features), []
         for level, block in enumerate(self.down):
-            x = block(x if level == 0 else nn.functional.max_pool2d(x, 2), features)
+            x = block(x if level == 0 else nn.functional.max_pool2d(x, 2), told)
             skips.append(x)
         skips.pop()
         for narrow, block in zip(self.narrow, self.up, strict=True):
             x = nn.functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest")
-            x = block(torch.cat([x, skips.pop()], dim=1), features)
+            x = block(torch.cat([x, skips.pop()], dim=1), told)
         return self.last(x)

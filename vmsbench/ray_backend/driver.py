@@ -235,7 +235,7 @@ def attempt(config: dict[str, Any], folder: Path) -> None:
 
 
 def kept(failure: Failure, folder: Path) -> Failure:
-    """The failure of a trial that left nothing of its own: the log in its folder says why, for whoever looks there."""
+    """The failure of a trial that wrote none itself; the log in its folder says why."""
     with suppress(StorageError):
         folder.mkdir(parents=True, exist_ok=True)
         log(folder, failure.trace or failure.cause)
@@ -364,7 +364,7 @@ class RayProgressCallback(TrialProgressCallback):
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if "record" in result:
-            self.watcher.epoch(self.bridge.trials[trial.trial_id], result["record"])
+            self.watcher.on_epoch_end(self.bridge.trials[trial.trial_id], result["record"])
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         pass
@@ -378,7 +378,7 @@ class RayProgressCallback(TrialProgressCallback):
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
         if time.monotonic() - self.last > 0.25:
             self.last = time.monotonic()
-            self.watcher.tick()
+            self.watcher.on_poll()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

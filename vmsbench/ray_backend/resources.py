@@ -88,7 +88,7 @@ def other_nodes(given: Allocation, address: str, token: Path, slots: Any, folder
         command = python(PUBLIC["Ray node"], "join", address, f"--token={token}", f"--job={given.job}")
         command += [f"--cpus={slots.cpus}", f"--gpus={slots.gpus}", "--patient"]
         log = folder / "nodes.log"
-        steps.append(given.begin_step(node, command, cpus=slots.cpus, gpus=slots.gpus, log=log))
+        steps.append(given.start_step(node, command, cpus=slots.cpus, gpus=slots.gpus, log=log))
     try:
         yield
     finally:

@@ -1,18 +1,22 @@
 """What the report says, in the order a reader asks; page.py and markdown.py say it in their forms."""
 
 from vmsbench.report import labels
-from vmsbench.report.analysis.ranking import judge
+from vmsbench.report.analysis.ranking import rank
+from vmsbench.report.analysis.sentences import judge
 from vmsbench.report.blocks import Block, Caution, Document, Heading, Items, Text
 from vmsbench.report.gaps import missing
 from vmsbench.report.sections.ablations import ablation_blocks
+from vmsbench.report.sections.calibration import calibration_blocks
 from vmsbench.report.sections.categories import category_blocks
 from vmsbench.report.sections.coordinate_search import walk_blocks
 from vmsbench.report.sections.curves import curve_blocks
+from vmsbench.report.sections.data import data_blocks
 from vmsbench.report.sections.fid import distance_blocks
 from vmsbench.report.sections.reproduce import reproduce_blocks
 from vmsbench.report.sections.samples import load_truth, sample_blocks
 from vmsbench.report.sections.sampling_steps import tradeoff_blocks
-from vmsbench.report.sections.scores import score_blocks, verdict_blocks
+from vmsbench.report.sections.scores.scores import score_blocks
+from vmsbench.report.sections.scores.verdict import verdict_blocks
 from vmsbench.report.sections.search import parameter_blocks
 from vmsbench.report.sections.usage import hour_blocks, saving_blocks
 from vmsbench.report.topic import Section, Topic
@@ -21,6 +25,7 @@ from vmsbench.store.records import Study, SweepGroup
 SECTIONS = [
     Section("Verdict", verdict_blocks),
     Section("Scores", score_blocks),
+    Section("Calibration", calibration_blocks),
     Section("Training curves", curve_blocks),
     Section("FID and KID", distance_blocks),
     Section("Samples", sample_blocks),
@@ -31,6 +36,7 @@ SECTIONS = [
     Section("Hyper-parameters", parameter_blocks),
     Section("Early stopping", saving_blocks),
     Section("Where the hours went", hour_blocks),
+    Section("Data", data_blocks),
     Section("How to reproduce each row", reproduce_blocks),
 ]
 """A new section is a function of a Topic in a file of sections/, and a line here."""
@@ -72,6 +78,7 @@ def gaps(study: Study) -> list[Block]:
 
 
 def group_blocks(group: SweepGroup, level: int, suffix: str) -> list[Block]:
-    topic = Topic(group, load_truth(group), judge(group), level, suffix)
+    rankings = rank(group)
+    topic = Topic(group, load_truth(group), rankings, judge(group, rankings), level, suffix)
     made = ((section.title, section.blocks(topic)) for section in SECTIONS)
     return [block for title, blocks in made if blocks for block in (Heading(level, title), *blocks)]

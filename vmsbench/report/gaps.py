@@ -4,6 +4,7 @@ import shlex
 
 from vmsbench.config.families import families
 from vmsbench.report import labels
+from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import Study, SweepGroup, SweepRecord
 
 
@@ -30,7 +31,7 @@ def search_gaps(sweep: SweepRecord) -> list[str]:
     texts = []
     failed = [trial for trial in sweep.trials if trial.state == "failed"]
     if not sweep.winner:
-        settled, open_steps = (sum(step.settled == kind for step in sweep.walk) for kind in (True, False))
+        settled, open_steps = (sum(step.settled == kind for step in sweep.parameters) for kind in (True, False))
         texts.append(
             f"`{sweep.name}` has no winner yet: {settled} of {settled + open_steps} parameters are done (it is "
             f"running, or was interrupted). The same command continues it: {again(sweep)}"
@@ -42,6 +43,39 @@ def search_gaps(sweep: SweepRecord) -> list[str]:
             f"{first.cause or 'unknown cause'}. Its log is `trials/{first.id}/log.txt`."
         )
     return texts
+
+
+def cannot_be_known(group: SweepGroup) -> list[str]:
+    """What older finals kept too little to say, a line for each sweep with the command that measures it."""
+    return [unknown_of(sweep) for sweep in group.sweeps if sweep.scored and any(too_old(one) for one in sweep.scored)]
+
+
+def too_old(final: FinalRecord) -> bool:
+    """Whether it was scored by a version that compared distributions with the pixel median, or with nothing."""
+    return not final.dressing and not final.calibration
+
+
+def unknown_of(sweep: SweepRecord) -> str:
+    sampled = any(final.samples > 1 for final in sweep.scored)
+    kept = "one sample and the median of each image" if sampled else "the test images' answers alone"
+    lost = "its skill in either track and its calibration" if sampled else "what its answers are as a distribution"
+    return (
+        f"`{sweep.name}` was scored by an older version and kept {kept}, so {lost} cannot be known. Training it again "
+        f"measures that: `{afresh(sweep)}`"
+    )
+
+
+def afresh(sweep: SweepRecord) -> str:
+    """The sweep's command under a new name."""
+    command = sweep.command or f"vmsbench tune --exp {sweep.exp}"
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = ["vmsbench", "tune", "--exp", sweep.exp]
+    if "--name" in words:
+        at = words.index("--name")
+        del words[at : at + 2]
+    return shlex.join([*words, "--name", f"{sweep.name}-again"])
 
 
 def final_gaps(sweep: SweepRecord) -> list[str]:

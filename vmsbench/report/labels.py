@@ -1,5 +1,6 @@
 """Words for people: short names of parameters, options, durations and counts."""
 
+import re
 from collections.abc import Iterable
 
 from vmsbench.metrics import catalog
@@ -8,10 +9,14 @@ PREDICTORS = {
     "black": "Black",
     "pixel_mean": "Pixel mean",
     "pixel_median": "Pixel median",
+    "category_mean": "Category mean",
     "category_median": "Category median",
-    "random_train": "Random training map",
+    "climatology": "Climatology",
+    "category_climatology": "Category climatology",
+    "random_train": "Random training maps",
     "oracle_mean": "Oracle mean",
     "oracle_median": "Oracle median",
+    "oracle_law": "Oracle law",
 }
 CODINGS = {
     "rg": "red and green predicted, blue = 0",
@@ -43,6 +48,12 @@ def metric(name: str) -> str:
 
 def predictor(name: str) -> str:
     return PREDICTORS.get(name, name.replace("_", " ").capitalize())
+
+
+def with_predictors(text: str) -> str:
+    """The text with the words of predictors in place of their names."""
+    names = "|".join(sorted(PREDICTORS, key=len, reverse=True))
+    return re.sub(rf"\b({names})\b", lambda match: PREDICTORS[match.group()], text)
 
 
 def times(number: int) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from vmsbench.data.pairs import Dataset
-from vmsbench.report.analysis.ranking import Verdicts
+from vmsbench.report.analysis.ranking import Rankings
+from vmsbench.report.analysis.sentences import Verdicts
 from vmsbench.report.blocks import Block, Bytes
 from vmsbench.store.records import SweepGroup
 
@@ -25,6 +26,7 @@ class Topic:
 
     group: SweepGroup
     truth: Truth
+    rankings: Rankings
     verdicts: Verdicts
     level: int = 2
     suffix: str = ""

@@ -178,6 +178,20 @@ class FinalRecord(ExperimentRecord):
     def fid(self) -> Mapping[str, Any]:
         return mapping(self.results.get("fid"))
 
+    @property
+    def samples(self) -> int:
+        """How many maps were drawn for each test image; 1 of a model that gives a single answer."""
+        return whole(self.results.get("samples")) or 1
+
+    @property
+    def calibration(self) -> Mapping[str, Any]:
+        """Of its samples, or of its one answer as it was dressed; empty where that was not measured."""
+        return mapping(self.results.get("calibration"))
+
+    @property
+    def dressing(self) -> Mapping[str, Any]:
+        return mapping(self.results.get("dressing"))
+
 
 def read_history(path: Path) -> tuple[EpochRecord, ...]:
     """One entry per epoch in order; where an epoch was run again the later line counts."""

@@ -46,7 +46,7 @@ def owned(folder: Path) -> Iterator[None]:
             except FileExistsError:
                 remove_if_dead(lock, beside)
         else:
-            raise UserError(f"{folder} was taken by another process just now")
+            raise UserError(f"{folder} was taken by another process just now; wait for it, or stop it")
     finally:
         beside.unlink()
     over = threading.Event()

@@ -27,6 +27,8 @@ from vmsbench.store.records import (
 from vmsbench.store.sweeps import sweep_folders
 from vmsbench.store.values import mapping, number, numbers, whole
 
+PROVENANCE = "provenance.json"
+
 Hours = Callable[[Path], Mapping[str, float]]
 """Hours of slots of the sweep in a folder, by their use."""
 
@@ -95,12 +97,14 @@ def read_sweep(folder: Path, hours: Hours = uncounted, alive: bool = True) -> Sw
         space=space,
         data=read_data(mapping(about.get("dataset"))),
         trials=trials,
-        walk=read_walk(named, trials, space),
+        parameters=read_parameters(named, trials, space),
         winner=next((event for event in reversed(named) if event["event"] == "winner"), {}),
         finals=read_finals(folder / "final", named, begun),
         baselines=read_baselines(folder),
         repeats=whole(mapping(about.get("searcher")).get("repeats")) or 1,
         hours=hours(folder),
+        provenance=read_document(folder / PROVENANCE),
+        people=read_document(folder / "people.json"),
         tradeoff=read_document(folder / "tradeoff.json"),
         alive=alive,
     )
@@ -150,7 +154,7 @@ def subfolders(folder: Path) -> list[str]:
         return []
 
 
-def read_walk(
+def read_parameters(
     events: list[dict[str, Any]], trials: tuple[TrialRecord, ...], space: tuple[Mapping[str, Any], ...]
 ) -> tuple[ParameterRecord, ...]:
     """The settled parameters in order, then the open one with its trials so far, then those not started.

@@ -18,7 +18,7 @@ from vmsbench.store.values import Scores, mapping, milliseconds, whole
 
 
 def started(about: Mapping[str, Any], events: Sequence[Event]) -> int:
-    """When a sweep began, in milliseconds since 1970."""
+    """When a sweep started, in milliseconds since 1970."""
     times = [milliseconds(about.get("created")), *(milliseconds(event.get("time")) for event in events)]
     return next((time for time in times if time is not None), 0)
 
@@ -69,6 +69,8 @@ class SweepRecord:
     events      of the journal, unchanged
     winner      the journal's event about it, with options by their names; empty while there is none
     alive       whether a process owns it
+    provenance  what was read from where, as written when the sweep began; empty where it was not
+    people      how well people agree on these maps, where the data tell; empty where they do not
     tradeoff    scores by numbers of samples and steps, as `vmsbench tradeoff` wrote them; empty without it
     """
 
@@ -85,12 +87,14 @@ class SweepRecord:
     space: tuple[Mapping[str, Any], ...]
     data: DataRecord
     trials: tuple[TrialRecord, ...]
-    walk: tuple[ParameterRecord, ...]
+    parameters: tuple[ParameterRecord, ...]
     winner: Mapping[str, Any]
     finals: tuple[FinalRecord, ...]
     baselines: Mapping[str, Mapping[str, Scores]]
     repeats: int = 1
     hours: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    people: Mapping[str, Any] = field(default_factory=dict)
     tradeoff: Mapping[str, Any] = field(default_factory=dict)
     alive: bool = True
 

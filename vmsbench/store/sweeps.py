@@ -22,7 +22,8 @@ def sweep_named(name: str, runs: Path) -> Path:
     """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
     names = [folder.name for folder in folders(runs)]
     if name not in names:
-        hint = f"there are: {', '.join(names)}" if names else f"there is none; `vmsbench tune --name {name}` starts one"
+        start = f"there is none; `vmsbench tune --exp unet --name {name}` starts one"
+        hint = f"there are: {', '.join(names)}" if names else start
         raise UserError(f"no sweep {name} in {runs}{did_you_mean(name, names)}  ({hint})")
     return runs / name
 

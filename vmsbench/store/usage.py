@@ -110,7 +110,7 @@ def slot_hours(events: Sequence[Mapping[str, Any]], last_sign: LastSign, now: fl
 
 
 def last_sign(folder: Path, trial: str, before: float) -> float:
-    """When a trial of the sweep in `folder` last began an epoch before a point of time; 0 where it never did."""
+    """When a trial of the sweep in `folder` last started an epoch before a point of time; 0 where it never did."""
     histories = (folder / kind / trial / "history.jsonl" for kind in ("trials", "final"))
     times = (record.get("time", 0.0) for history in histories for record in read_lines(history))
     return max((at for at in times if at < before), default=0.0)

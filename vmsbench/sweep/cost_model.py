@@ -28,8 +28,8 @@ class TrialCost:
     """Seconds and bytes of a configuration.
 
     epoch   seconds of an epoch with its validation losses
-    look    seconds of a look at the validation scores
-    end     seconds of judging the trained model
+    look    seconds of an evaluation on the validation pairs
+    end     seconds of the final evaluation
     kept    bytes of a finished trial
     """
 

@@ -122,16 +122,16 @@ class Finals(TrialSource):
         trial = self.open.pop(0)
         self.journal.write("final_started", trial=trial.id)
         self.budget.begin(trial.id)
-        self.watcher.started(trial)
+        self.watcher.on_trial_start(trial)
         return self.retries.fitted(trial)
 
     def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
         self.budget.end(trial.id)
         if failed is not None and self.retries.again(trial, failed):
-            self.watcher.retried(trial, failed)
+            self.watcher.on_trial_retry(trial, failed)
             self.open.append(trial)
             return
-        if failed is not None and failed.kind == STORAGE:  # it goes on at the next start
+        if failed is not None and failed.kind == STORAGE:  # it continues at the next start
             self.storage = failed.cause
             return
         outcome = outcome_of(trial, trial.config["metric"], stopped, failed)
@@ -148,7 +148,7 @@ class Finals(TrialSource):
         else:
             self.causes.append(f"rank {finalist.rank}, seed {trial.config['seed']}: {outcome.cause}")
         self.waiting.discard(trial.id)
-        self.watcher.finished(trial, outcome)
+        self.watcher.on_trial_end(trial, outcome)
 
     @property
     def halted(self) -> str | None:

@@ -59,10 +59,10 @@ class Plan:
     finals          trainings of the best from fresh seeds, with `final_epochs` in all
     slots           trials at once
     files           in the sweep's folder when all is done, expected
-    cost            None where no cost is known; `pace` says where it is from
+    cost            None where no cost is known; `measured` says where it is from
     """
 
-    walk: tuple[PlannedParameter, ...]
+    parameters: tuple[PlannedParameter, ...]
     rounds: int
     repeats: int
     trials: float
@@ -73,7 +73,7 @@ class Plan:
     finals: int
     slots: int
     files: int
-    pace: str
+    measured: str
     cost: Cost | None
 
     @property
@@ -98,12 +98,12 @@ def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell
     seen = len(shapes & known.keys())
     if calibrate and seen < len(shapes):
         known |= calibrated(space, [choice for choice, _ in played[0].trials], known, tell)
-    paces = {one: pace for one, pace in known.items() if one in shapes}
+    costs = {one: each for one, each in known.items() if one in shapes}
     finals = settings["finals"]["top"] * settings["finals"]["seeds"]
     trials = fmean(len(one.trials) for one in played)
     predictions = finals * len(dataset.test) * dataset.channels * dataset.size**2
     return Plan(
-        walk=tuple(PlannedParameter(one.param, tuple(one.values), one.when) for one in space),
+        parameters=tuple(PlannedParameter(one.param, tuple(one.values), one.when) for one in space),
         rounds=settings["searcher"].get("rounds", 1),
         repeats=settings["searcher"].get("repeats", 1),
         trials=trials,
@@ -114,14 +114,14 @@ def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell
         finals=finals,
         slots=slots,
         files=FILES_OF_SWEEP + round((trials + finals) * FILES),
-        pace=from_where(len(shapes), seen, len(paces) - seen),
-        cost=cost(space, paces, played, config, budget, finals, slots, predictions) if paces else None,
+        measured=from_where(len(shapes), seen, len(costs) - seen),
+        cost=cost(space, costs, played, config, budget, finals, slots, predictions) if costs else None,
     )
 
 
 def cost(
     space: Space,
-    paces: Mapping[str, TrialCost],
+    costs: Mapping[str, TrialCost],
     played: list[SimulatedSearch],
     config: Config,
     budget: int,
@@ -134,15 +134,15 @@ def cost(
     A search of so many turns lasts as many epochs of its mean trial; the finals come after it, as many at once.
     """
     epochs, every = config["trainer"]["epochs"], config["evaluation"]["every"]
-    mean = TrialCost(*map(fmean, zip(*map(astuple, paces.values()), strict=True)))
+    mean = TrialCost(*map(fmean, zip(*map(astuple, costs.values()), strict=True)))
 
     def hours(choice: Params) -> float:
-        return paces.get(shape(space.config(choice)), mean).seconds(epochs, every) / HOUR
+        return costs.get(shape(space.config(choice)), mean).seconds(epochs, every) / HOUR
 
     searched = [sum(hours(choice) * given / EPOCHS for choice, given in one.trials) for one in played]
     turns = [spent / one.epochs[-1] * one.turns for spent, one in zip(searched, played, strict=True)]
     final = fmean(hours(one.incumbent) for one in played)
-    longest = max(pace.seconds(epochs, every) for pace in paces.values()) / HOUR
+    longest = max(each.seconds(epochs, every) for each in costs.values()) / HOUR
     trials = fmean(len(one.trials) for one in played)
     return Cost(
         hours=fmean(searched) + finals * final,

@@ -44,31 +44,31 @@ class Counting(Callback):
         self.running: dict[str, TrialProgress] = {}
         self.over = {"complete": 0, "pruned": 0, "failed": 0}
         self.best: float | None = None
-        self.walk: list[ParameterResult] = []
+        self.settled: list[ParameterResult] = []
         self.since = time.monotonic()
 
-    def started(self, trial: Trial) -> None:
+    def on_trial_start(self, trial: Trial) -> None:
         self.running[trial.id] = TrialProgress(trial)
 
-    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+    def on_epoch_end(self, trial: Trial, record: dict[str, Any]) -> None:
         standing = self.running.setdefault(trial.id, TrialProgress(trial))
         standing.epoch = record["epoch"]
         standing.score = last_score(trial, record) or standing.score
 
-    def finished(self, trial: Trial, outcome: TrialResult) -> None:
+    def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
         self.running.pop(trial.id, None)
         self.over[outcome.state] += 1
         if outcome.state == "complete" and outcome.score is not None:
             self.best = outcome.score if self.best is None else min(self.best, outcome.score)
 
-    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
-        Counting.finished(self, trial, outcome)
+    def on_trial_restore(self, trial: Trial, outcome: TrialResult) -> None:
+        Counting.on_trial_end(self, trial, outcome)
 
-    def retried(self, trial: Trial, failure: Failure) -> None:
+    def on_trial_retry(self, trial: Trial, failure: Failure) -> None:
         self.running.pop(trial.id, None)
 
-    def settled(self, settled: ParameterResult) -> None:
-        self.walk.append(settled)
+    def on_parameter_settled(self, settled: ParameterResult) -> None:
+        self.settled.append(settled)
 
     def counts(self) -> str:
         return ", ".join(f"{count} {kind}" for kind, count in self.over.items() if count or kind == "complete")
@@ -77,7 +77,7 @@ class Counting(Callback):
 class Quiet(Callback):
     """Says nothing but what is odd about the data, on the log."""
 
-    def read(self, provenance: Provenance) -> None:
+    def on_data_read(self, provenance: Provenance) -> None:
         warn_of(provenance.warnings)
 
 
@@ -93,41 +93,41 @@ class Lines(Counting):
         self.spoke = time.monotonic()
         print(f"{time.strftime('%H:%M:%S')} {self.name}: {text}", flush=True)
 
-    def read(self, provenance: Provenance) -> None:
+    def on_data_read(self, provenance: Provenance) -> None:
         for line in provenance.lines():
             print(line, flush=True)
 
-    def began(self, at_once: int, where: str) -> None:
+    def on_sweep_start(self, at_once: int, where: str) -> None:
         print(f"{self.name}: {at_once} trials at once on {where}", flush=True)
 
-    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
-        super().recalled(trial, outcome)
+    def on_trial_restore(self, trial: Trial, outcome: TrialResult) -> None:
+        super().on_trial_restore(trial, outcome)
         self.recalls += 1
 
-    def retried(self, trial: Trial, failure: Failure) -> None:
-        super().retried(trial, failure)
+    def on_trial_retry(self, trial: Trial, failure: Failure) -> None:
+        super().on_trial_retry(trial, failure)
         self.say(f"{trial.id} again     {described(trial)}  ({failure.kind}: {failure.cause})")
 
-    def started(self, trial: Trial) -> None:
-        super().started(trial)
+    def on_trial_start(self, trial: Trial) -> None:
+        super().on_trial_start(trial)
         if self.recalls:
             self.say(f"from earlier starts: {self.counts()}; best {number(self.best)}")
             self.recalls = 0
         self.say(f"{trial.id} started   {described(trial)}")
 
-    def finished(self, trial: Trial, outcome: TrialResult) -> None:
-        super().finished(trial, outcome)
+    def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
+        super().on_trial_end(trial, outcome)
         score = f"tuning {trial.config['metric']} {number(outcome.score)}  " if outcome.score is not None else ""
         cause = f"  ({outcome.cause})" if outcome.cause else ""
         end = f"{score}epoch {outcome.epoch}, {outcome.seconds:.0f} s{cause}"
         self.say(f"{trial.id} {outcome.state:<9} {described(trial)}  {end}")
 
-    def settled(self, settled: ParameterResult) -> None:
-        super().settled(settled)
+    def on_parameter_settled(self, settled: ParameterResult) -> None:
+        super().on_parameter_settled(settled)
         others = ", ".join(f"{describe(t.value)}: {number(t.score)}" for t in settled.tried)
         self.say(f"settled {short(settled.parameter)} = {describe(settled.value)}  (tuning scores {others})")
 
-    def tick(self) -> None:
+    def on_poll(self) -> None:
         if time.monotonic() - self.spoke > HEARTBEAT:
             at = ", ".join(f"{s.trial.id} epoch {s.epoch}" for s in self.running.values())
             self.say(f"running {at or 'nothing yet'}; {self.counts()}; best tuning score {number(self.best)}")

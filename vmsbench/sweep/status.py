@@ -62,7 +62,7 @@ class Status:
     incumbent: dict[str, Any] | None
     trials: dict[str, int]
     running: tuple[Running, ...]
-    walk: tuple[ParameterProgress, ...]
+    parameters: tuple[ParameterProgress, ...]
     failures: dict[str, int]
     causes: tuple[tuple[str, str, str], ...]
     finals: int
@@ -82,7 +82,7 @@ def status(folder: Path) -> Status:
         standing(folder, name, event, sweep.config) for name, event in begun_trials.items() if name not in over
     )
     failed = {name: event for name, event in over.items() if event["state"] == "failed"}
-    steps = tuple(walk(sweep.space, events))
+    steps = tuple(parameter_progress(sweep.space, events))
     state = state_of(sweep, owner)
     return Status(
         name=folder.name,
@@ -95,7 +95,7 @@ def status(folder: Path) -> Status:
         }
         | {"running": len(running) if state == "running" else 0, "waiting": 0 if state == "running" else len(running)},
         running=running,
-        walk=steps,
+        parameters=steps,
         failures=dict(Counter(event.get("kind") or "unknown" for event in failed.values())),
         causes=tuple((name, event.get("kind") or "", event.get("cause") or "") for name, event in failed.items()),
         finals=sum(event["event"] == "final" for event in events),
@@ -128,7 +128,7 @@ def standing(folder: Path, name: str, started: Event, config: Mapping[str, Any])
     )
 
 
-def walk(space: Sequence[Mapping[str, Any]], events: Sequence[Event]) -> Iterator[ParameterProgress]:
+def parameter_progress(space: Sequence[Mapping[str, Any]], events: Sequence[Event]) -> Iterator[ParameterProgress]:
     """Every parameter in order, as last settled."""
     settled = {event["parameter"]: event for event in events if event["event"] == "settled"}
     for entry in space:

@@ -141,7 +141,7 @@ class Sweep(TrialSource):
             return None
         self.begin(trial)
         self.budget.begin(trial.id)
-        self.watcher.started(trial)
+        self.watcher.on_trial_start(trial)
         return self.retries.fitted(trial)
 
     def next(self) -> Trial | None:
@@ -149,7 +149,7 @@ class Sweep(TrialSource):
         while not self.halted and (choice := self.searcher.ask()) is not None:
             trial = self.trial(choice)
             if trial.id in self.known:
-                self.watcher.recalled(trial, self.known[trial.id])
+                self.watcher.on_trial_restore(trial, self.known[trial.id])
                 self.answer(trial, self.known[trial.id])
             elif (trial.folder / "results.json").exists():
                 self.finish(trial, outcome_of(trial, self.metric, None, None))
@@ -172,9 +172,9 @@ class Sweep(TrialSource):
     def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
         self.budget.end(trial.id)
         if failed is not None and self.retries.again(trial, failed):
-            self.watcher.retried(trial, failed)
+            self.watcher.on_trial_retry(trial, failed)
             self.open.append(trial)
-        elif failed is not None and failed.kind == STORAGE:  # it goes on at the next start
+        elif failed is not None and failed.kind == STORAGE:  # it continues at the next start
             self.storage = failed.cause
         else:
             self.finish(trial, outcome_of(trial, self.metric, stopped, failed))
@@ -183,7 +183,7 @@ class Sweep(TrialSource):
         self.known[trial.id] = outcome
         self.count(trial.id, outcome)
         self.journal.write("finished", trial=trial.id, **asdict(outcome))
-        self.watcher.finished(trial, outcome)
+        self.watcher.on_trial_end(trial, outcome)
         self.answer(trial, outcome)
 
     def answer(self, trial: Trial, outcome: TrialResult) -> None:
@@ -191,7 +191,7 @@ class Sweep(TrialSource):
         self.searcher.tell(trial.choice, outcome.score if outcome.state == "complete" else None)
         for settled in self.searcher.settled[self.written :]:
             self.written += 1
-            self.watcher.settled(settled)
+            self.watcher.on_parameter_settled(settled)
             self.write_settled(settled)
         if self.finished and self.won is None and self.winner is not None:
             self.won = self.winner.id

@@ -79,31 +79,31 @@ class TrialSource(ABC):
 class Callback:
     """Called with the events of a sweep; this one does nothing."""
 
-    def read(self, provenance: Provenance) -> None:
+    def on_data_read(self, provenance: Provenance) -> None:
         """The data are read: what they are, and what is odd about them."""
 
-    def began(self, at_once: int, where: str) -> None:
+    def on_sweep_start(self, at_once: int, where: str) -> None:
         """Trials are about to run, `at_once` of them in parallel, on the machines that `where` describes."""
 
-    def started(self, trial: Trial) -> None:
+    def on_trial_start(self, trial: Trial) -> None:
         """A trial starts."""
 
-    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+    def on_epoch_end(self, trial: Trial, record: dict[str, Any]) -> None:
         """A trial has finished an epoch: the line of its history."""
 
-    def finished(self, trial: Trial, outcome: TrialResult) -> None:
+    def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
         """A trial is over."""
 
-    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
+    def on_trial_restore(self, trial: Trial, outcome: TrialResult) -> None:
         """A trial that ended before this start is taken from the journal, and not run."""
 
-    def retried(self, trial: Trial, failure: Failure) -> None:
+    def on_trial_retry(self, trial: Trial, failure: Failure) -> None:
         """A failed trial is retried."""
 
-    def settled(self, settled: ParameterResult) -> None:
+    def on_parameter_settled(self, settled: ParameterResult) -> None:
         """The best value of a parameter is known, given the others."""
 
-    def tick(self) -> None:
+    def on_poll(self) -> None:
         """Called a few times a second while trials run."""
 
 
@@ -113,38 +113,38 @@ class Callbacks(Callback):
     def __init__(self, callbacks: Iterable[Callback]) -> None:
         self.callbacks = list(callbacks)
 
-    def read(self, provenance: Provenance) -> None:
+    def on_data_read(self, provenance: Provenance) -> None:
         for one in self.callbacks:
-            one.read(provenance)
+            one.on_data_read(provenance)
 
-    def began(self, at_once: int, where: str) -> None:
+    def on_sweep_start(self, at_once: int, where: str) -> None:
         for one in self.callbacks:
-            one.began(at_once, where)
+            one.on_sweep_start(at_once, where)
 
-    def started(self, trial: Trial) -> None:
+    def on_trial_start(self, trial: Trial) -> None:
         for one in self.callbacks:
-            one.started(trial)
+            one.on_trial_start(trial)
 
-    def epoch(self, trial: Trial, record: dict[str, Any]) -> None:
+    def on_epoch_end(self, trial: Trial, record: dict[str, Any]) -> None:
         for one in self.callbacks:
-            one.epoch(trial, record)
+            one.on_epoch_end(trial, record)
 
-    def finished(self, trial: Trial, outcome: TrialResult) -> None:
+    def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
         for one in self.callbacks:
-            one.finished(trial, outcome)
+            one.on_trial_end(trial, outcome)
 
-    def recalled(self, trial: Trial, outcome: TrialResult) -> None:
+    def on_trial_restore(self, trial: Trial, outcome: TrialResult) -> None:
         for one in self.callbacks:
-            one.recalled(trial, outcome)
+            one.on_trial_restore(trial, outcome)
 
-    def retried(self, trial: Trial, failure: Failure) -> None:
+    def on_trial_retry(self, trial: Trial, failure: Failure) -> None:
         for one in self.callbacks:
-            one.retried(trial, failure)
+            one.on_trial_retry(trial, failure)
 
-    def settled(self, settled: ParameterResult) -> None:
+    def on_parameter_settled(self, settled: ParameterResult) -> None:
         for one in self.callbacks:
-            one.settled(settled)
+            one.on_parameter_settled(settled)
 
-    def tick(self) -> None:
+    def on_poll(self) -> None:
         for one in self.callbacks:
-            one.tick()
+            one.on_poll()

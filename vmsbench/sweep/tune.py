@@ -25,7 +25,7 @@ from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import owned
-from vmsbench.store.reader import read_about
+from vmsbench.store.reader import PROVENANCE, read_about
 from vmsbench.store.usage import last_sign, slot_hours
 from vmsbench.sweep.budget import Budget, read_budget
 from vmsbench.sweep.finals import Finals, finalists, measure_later
@@ -159,7 +159,7 @@ def tune(
     KeyboardInterrupt where it was stopped.
     """
     config, dataset, space, searcher, stopping = resolve(settings, runs)
-    watcher.read(dataset.provenance)
+    watcher.on_data_read(dataset.provenance)
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
@@ -226,8 +226,8 @@ def final(
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
     if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
-        raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
-    watcher.read(dataset.provenance)
+        raise UserError(f"{folder.name} has no winner yet; first finish its search: `{about['command']}`")
+    watcher.on_data_read(dataset.provenance)
     with owned(folder), journalled(folder):
         write_baselines(folder, dataset)
         finals(folder, space_of(about["space"], config), top, seeds, watcher, driver, slots)
@@ -305,7 +305,14 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": command,
     }
+    save_json(folder / PROVENANCE, {"schema": SCHEMA} | account(dataset))
     save_json(folder / "sweep.json", head | described | {"dataset": facts, "commit": commit(), "settings": settings})
+
+
+def account(dataset: Dataset) -> dict[str, Any]:
+    """What was read from where, as words and as facts, for the report."""
+    provenance = dataset.provenance
+    return {"table": provenance.table()} | provenance.as_json()
 
 
 def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

@@ -62,7 +62,7 @@ class Background:
         except Exception as error:
             if not self._failing:
                 first_line = (str(error).strip() or repr(error)).splitlines()[0]
-                self._warn(f"tracking: {first_line} (training goes on; a later sync catches up)")
+                self._warn(f"tracking: {first_line} (training continues; a later sync catches up)")
             self._failing = True
         else:
             self._failing = False

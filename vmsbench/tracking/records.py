@@ -94,12 +94,12 @@ def parent(sweep: SweepRecord) -> Record:
         params=dict(flat(parts)) | choice,
         tags=tags | source(sweep) | {"mlflow.note.content": note(sweep)},
         curve=(),
-        summary=tuple(walk(sweep)),
+        summary=tuple(sweep_metrics(sweep)),
         files=tuple(sweep.folder / name for name in names),
     )
 
 
-def walk(sweep: SweepRecord) -> Iterator[Point]:
+def sweep_metrics(sweep: SweepRecord) -> Iterator[Point]:
     """The sweep's own metrics: the score as parameters are settled, and the scores of winner, finals and baselines."""
     settled = [e for e in sweep.events if e.get("event") == "settled"]
     for step, event in enumerate(settled, start=1):

@@ -7,6 +7,7 @@ import torch
 
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, typed
+from vmsbench.data.encoded.viewing import check_views
 from vmsbench.errors import ConfigurationError, did_you_mean
 from vmsbench.metrics.catalog import metric
 from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
@@ -30,7 +31,7 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
     with named("trainer.lr_schedule"):
         build(trainer.pop("lr_schedule"), "trainer.lr_schedule")
     with named("augment"):
-        build(config["augment"], "augment")
+        check_views(build(config["augment"], "augment"), model.sight.encoder.channels)
     unknown = set(config["optimizers"]) ^ set(model.players())
     if unknown:
         raise ConfigurationError(
@@ -79,7 +80,7 @@ def check_fid(config: Config) -> None:
     if not found.official and not fid["weights"]:
         raise ConfigurationError(
             f"fid=required: {found.file} is not the official file (sha256 {found.sha256[:8]}..., not "
-            f"{OFFICIAL_SHA256[:8]}...); copy it again, or name it by fid.weights={found.file} to use it as it is"
+            f"{OFFICIAL_SHA256[:8]}...); copy it again, or use it by fid.weights={found.file}"
         )
 
 

@@ -1,23 +1,14 @@
 """Evaluation of a model: its own losses on held-out pairs, and the scores of the maps it samples."""
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vmsbench.data.pairs import Pairs, signed, unit
-from vmsbench.files import replace
-from vmsbench.metrics.baselines import PixelMedian
-from vmsbench.metrics.baselines import evaluate as score_predictor
-from vmsbench.metrics.catalog import per_image as kept_per_image
 from vmsbench.metrics.scores import Scores
 from vmsbench.models.model import Model
 from vmsbench.training.out_of_memory import fitting
@@ -42,7 +33,7 @@ def validation_losses(model: Model, pairs: Pairs, channels: int, batch_size: int
     with torch.no_grad(), fixed_rng(FIXED_SEED, device):
         for chosen in torch.arange(len(pairs), device=device).split(batch_size):
             image, target = signed(pairs.images[chosen]), signed(pairs.maps[chosen, :channels])
-            for player, terms in model.losses(image, target):
+            for player, terms in model.losses(image, target, pairs.features(chosen)):
                 for term, value in terms.items():
                     name = f"{player}/{term}"
                     sums[name] = sums.get(name, torch.zeros((), device=device)) + value * len(chosen)
@@ -79,9 +70,9 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
     device = pairs.images.device
     with fixed_rng(FIXED_SEED, device):
         for chosen in torch.arange(len(pairs), device=device).split(max(1, batch_size // samples)):
-            image = signed(pairs.images[chosen])
+            image, features = signed(pairs.images[chosen]), pairs.features(chosen)
             start = perf_counter()
-            maps = model.sample(image, samples, quick)
+            maps = model.sample(image, samples, quick, features)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             seconds += perf_counter() - start
@@ -99,7 +90,7 @@ def preflight(model: Model, pairs: Pairs, batch_size: int) -> None:
     The result is discarded. Raises OutOfMemory.
     """
     shown = pairs.subset(range(min(batch_size, len(pairs))))
-    with fitting(f"evaluating {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may do"):
+    with fitting(f"evaluating {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may fit"):
         evaluate(model, shown, 1, batch_size, quick=True)
 
 
@@ -112,23 +103,3 @@ def diversity(samples: Tensor, maps: Tensor) -> float:
     if len(first) < 2:
         return 1.0
     return float(first.std(dim=0).mean() / truth.std(dim=0).mean().clamp(min=1e-6))
-
-
-def save_predictions(folder: Path, test: Pairs, train: Pairs, samples: Tensor, per_image: Mapping[str, Tensor]) -> None:
-    """predictions.npz and scores.csv: what the report draws, and compares image by image with the pixel median.
-
-    samples     uint8, N x K x C x S x S; the first of each image is kept, and the median where there are more
-    per_image   scores of N images each, as `Scores.per_image` gives them
-    """
-    kept: dict[str, Any] = {"names": np.array(test.names), "predictions": samples[:, 0].numpy()}
-    if samples.shape[1] > 1:
-        kept["median"] = samples.float().quantile(0.5, dim=1).round().to(torch.uint8).numpy()
-    replace(folder / "predictions.npz", lambda file: np.savez_compressed(file, **kept))
-    columns = {name: per_image[name].tolist() for name in kept_per_image() if name in per_image}
-    blind = score_predictor(PixelMedian(train), test, light=True).per_image()
-    columns |= {f"pixel_median_{name}": blind[name].tolist() for name in kept_per_image() if name in blind}
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["name", *columns])
-    table.writerows(zip(test.names, *columns.values(), strict=True))
-    replace(folder / "scores.csv", lambda file: file.write(text.getvalue().encode()))

@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vmsbench.data.augmentation import Augmentation
+from vmsbench.data.encoded.features import Features
+from vmsbench.data.encoded.viewing import Viewing
 from vmsbench.data.pairs import Pairs, signed
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.models.model import Losses, Model
@@ -17,8 +20,6 @@ from vmsbench.training.lr_schedules import LRSchedule
 from vmsbench.training.out_of_memory import fitting
 
 MakesOptimizer = Callable[..., torch.optim.Optimizer]
-Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-
 
 ShouldStop = Callable[[], bool]
 """Whether to save and stop here."""
@@ -39,8 +40,10 @@ class Diverged(UserError, ArithmeticError):
 class Training:
     """A model in training, epoch by epoch; `state_dict` holds all that the next epoch depends on.
 
-    optimizers     for each player, a function that makes its optimiser from its weights, such as `partial(Adam,
-    lr=1e-3)` augmentation   changes a batch of images and targets, both in [-1, 1]
+    optimizers     for each player, a function that makes its optimiser from its weights, such as
+                   `partial(Adam, lr=1e-3)`
+    augmentation   changes a batch of images and targets, both in [-1, 1]; with an encoder, it chooses among the views
+                   whose features are kept
     epochs         that the learning-rate schedule is stretched over
     ema            decay of the averaged weights of `model.network`; 0 for none
     clip           largest norm of a player's gradient; 0 for no limit
@@ -80,6 +83,7 @@ class Training:
         self.micro_batch = micro_batch or batch_size
         self.model, self.pairs, self.channels = model, pairs, channels
         self.augmentation, self.lr_schedule = augmentation, lr_schedule
+        self.viewing = Viewing.of(augmentation) if pairs.views else None
         self.batch_size, self.clip = batch_size, clip
         self.device, self.half = pairs.images.device, precision == "bf16"
         self.weights = {name: list(player.parameters()) for name, player in players.items()}
@@ -128,14 +132,17 @@ class Training:
             raise Diverged(f"diverged: weights are NaN or infinite at step {self.step}; a lower lr may help")
         return means
 
-    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor, Features]:
+        """Images and targets, augmented, and what the encoder saw in them, where there is one."""
         image = signed(self.pairs.images[chosen])
         target = signed(self.pairs.maps[chosen, : self.channels])
-        return self.augmentation(image, target)
+        if self.viewing and self.pairs.views:
+            return self.viewing(image, target, self.pairs.views, chosen)
+        return *self.augmentation(image, target), Features()
 
-    def one_step(self, image: Tensor, target: Tensor, seen: dict[str, list[Tensor]]) -> None:
+    def one_step(self, image: Tensor, target: Tensor, features: Features, seen: dict[str, list[Tensor]]) -> None:
         factor = self.lr_schedule.factor(self.step / self.steps)
-        for player, terms in self.gradients(image, target):
+        for player, terms in self.gradients(image, target, features):
             optimizer, weights = self.optimizers[player], self.weights[player]
             for group, rate in zip(optimizer.param_groups, self.rates[player], strict=True):
                 group["lr"] = rate * factor
@@ -148,17 +155,18 @@ class Training:
         self.step += 1
         self.average.update()
 
-    def gradients(self, image: Tensor, target: Tensor) -> Losses:
+    def gradients(self, image: Tensor, target: Tensor, features: Features) -> Losses:
         """Each player's turn, with its gradients in place and the values of its terms.
 
         With micro-batches each part computes a player's turn again, with the same random draws, so that the
         activations of one part alone are held; what earlier turns yield is skipped. Batch norms see the parts.
         """
         if len(image) <= self.micro_batch:
-            for player, terms in self.player_losses(image, target):
+            for player, terms in self.player_losses(image, target, features):
                 yield player, self.backward(player, terms, share=1.0, first=True)
             return
-        parts = list(zip(image.split(self.micro_batch), target.split(self.micro_batch), strict=True))
+        size = self.micro_batch
+        parts = list(zip(image.split(size), target.split(size), features.split(size, len(image)), strict=True))
         before = random_state()
         for turn in itertools.count():
             set_random_state(before)
@@ -180,9 +188,9 @@ class Training:
         torch.stack(list(shares.values())).sum().backward(inputs=self.weights[player])
         return {term: value.detach() for term, value in shares.items()}
 
-    def player_losses(self, image: Tensor, target: Tensor) -> Losses:
+    def player_losses(self, image: Tensor, target: Tensor, features: Features = Features()) -> Losses:
         """The model's losses, computed in the chosen precision; the backward pass lies outside."""
-        turns = self.model.losses(image, target)
+        turns = self.model.losses(image, target, features)
         while True:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
                 turn = next(turns, None)

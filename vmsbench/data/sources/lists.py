@@ -102,7 +102,7 @@ def stems_in(path: Path, images: Names) -> tuple[list[str], Listing, list[Proble
 def categories_in(path: Path, images: Names) -> tuple[dict[str, str], Listing, list[Problem]]:
     """Stem -> category, from a table of names and categories in either order, and what is wrong with it.
 
-    Names without an image are passed over (a table may be of more images than are here), all of them at once are not.
+    Names without an image are skipped (a table may be of more images than are here), all of them at once are not.
     """
     table = table_of(path, images)
     values = category_column(table)
@@ -160,13 +160,13 @@ def table_of(path: Path, images: Names) -> NameTable:
     cuts = [("", False), *((mark, spaced) for mark in (usual, *MARKS) for spaced in (False, True))]
     ways = [rows for mark, spaced in cuts if (rows := split(path, lines, mark, spaced))]
     if not ways:
-        raise DataError(f"{path} is empty: it names no image")
+        raise DataError(f"{path} is empty: it names no image; write one name per row")
     scores = [best(rows, images) for rows in ways]
     rows = ways[scores.index(max(scores))] if max(scores) > (0, 0) else ways[min(1, len(ways) - 1)]
     headings = rows[0] if is_heading(rows, images) else ()
     rest = tuple(rows[1:] if headings else rows)
     if not rest:
-        raise DataError(f"{path} is empty: it names no image")
+        raise DataError(f"{path} is empty: it names no image; write one name per row")
     return NameTable(path, headings, rest, column_of(path, headings, rest, images))
 
 
@@ -178,7 +178,7 @@ def best(rows: list[tuple[str, ...]], images: Names) -> tuple[int, int]:
 
 
 def column_of(path: Path, headings: tuple[str, ...], rows: tuple[tuple[str, ...], ...], images: Names) -> int:
-    """The column whose entries are images: told by its heading, else by extensions, else by which names there are."""
+    """The column whose entries are images: found by its heading, else by extensions, else by which names exist."""
     table = NameTable(path, headings, rows, 0)
     every = list(range(table.width))
     known = [column for column in every if column < len(headings) and plain(headings[column]) in FILES]
@@ -238,7 +238,7 @@ def is_heading(rows: list[tuple[str, ...]], images: Names) -> bool:
 
 
 def like_a_name(word: str, images: Names) -> bool:
-    """Numbers are not in headings that nobody knows, and are in the names of pictures."""
+    """Unknown headings have no digits, names of pictures do."""
     near = difflib.get_close_matches(word, images.stems, n=1, cutoff=NEAR)
     return bool(near) or any(character.isdigit() for character in word)
 
@@ -258,7 +258,7 @@ def split(path: Path, lines: list[str], mark: str, spaced: bool) -> list[tuple[s
     try:
         rows = [tuple(row) for row in csv.reader(lines, delimiter=mark, skipinitialspace=spaced)]
     except csv.Error as error:
-        raise DataError(f"{path} is no table that can be read ({error}): save it as plain text") from error
+        raise DataError(f"{path} cannot be read as a table ({error}): save it as plain text") from error
     return [row for row in rows if any(cell.strip() for cell in row)]
 
 

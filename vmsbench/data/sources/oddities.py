@@ -29,17 +29,17 @@ def oddities(found: Decoded, coding: str = "", scale: float = 1) -> list[str]:
     if maps.equal == maps.files > maps.grey and maps.highest and coding != "grey":
         told.append("red, green and blue are equal in every map: grey maps saved in colour; data.coding=grey reads one")
     if found.same:
-        told.append(f"{count(found.same, maps)} maps are the very picture of their image")
+        told.append(f"{count(found.same, maps)} maps are identical to their image")
     return told + of_images(images)
 
 
 def brightness(maps: Values, scale: float) -> list[str]:
     top = maps.highest * scale
     if maps.highest == 0:
-        return ["every map is black throughout"]
+        return ["every map is black"]
     told = []
     if maps.flat == maps.files:
-        told.append("every map is one colour throughout")
+        told.append("every map is one flat colour")
     if top < DIM * maps.white:
         seen = f"{maps.highest} of {maps.white}" + ("" if scale == 1 else f", times data.scale={scale:g}")
         told.append(
@@ -55,7 +55,7 @@ def brightness(maps: Values, scale: float) -> list[str]:
             f"the maps have {maps.levels} different values alone ({', '.join(map(str, maps.few))}): are these labels?"
         )
     if maps.black >= 0.5 * maps.files:
-        told.append(f"{count(maps.black, maps)} maps are black throughout")
+        told.append(f"{count(maps.black, maps)} maps are black")
     return told
 
 
@@ -96,7 +96,7 @@ def of_images(images: Values) -> list[str]:
     if images.highest < DIM * images.white / 2:
         told.append(f"the brightest value of any image is {images.highest} of {images.white}")
     if images.flat:
-        told.append(f"{count(images.flat, images)} images are one colour throughout")
+        told.append(f"{count(images.flat, images)} images are one flat colour")
     return told
 
 

@@ -67,7 +67,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Source:
-    """One of the two folders: its pictures, the links that were followed, and what was passed over, with the count."""
+    """One of the two folders: its pictures, the links that were followed, and what was skipped, with the count."""
 
     folder: str
     pictures: int
@@ -80,7 +80,7 @@ class Source:
         words += [f"{turned} turned upright"] if turned else []
         words += [f"links followed: {some(self.links)}"] if self.links else []
         passed = ", ".join(f"{count} {printable(what)}" for what, count in self.passed_over.items())
-        return words + ([f"passed over: {passed}"] if passed else [])
+        return words + ([f"skipped: {passed}"] if passed else [])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""The files of a folder and its subfolders: links are followed, each folder is entered once, nothing is lost unsaid."""
+"""The files of a folder and its subfolders: links are followed, each folder is entered once, and what is skipped is
+reported."""
 
 import os
 from collections import Counter
@@ -18,7 +19,7 @@ class Walk:
 
     files     those wanted, hidden ones never, sorted; a link that leads nowhere is among them: reading says why
     links     folders that were reached by a link, relative to `folder`
-    aside     what was passed over -> how many: a suffix such as ".txt", or a reason
+    aside     what was skipped -> how many: a suffix such as ".txt", or a reason
     dead      other links that lead nowhere, relative to `folder`
     doubled   links to folders that are read anyway or hold this one, relative to `folder`
     problems  names and folders that cannot be read
@@ -130,7 +131,7 @@ def kind_of(entry: os.DirEntry[str]) -> str:
         if entry.is_file():
             return "file"
         return "dead link" if entry.is_symlink() else "other"
-    except OSError:  # a link to itself, or one that leads where nobody may look
+    except OSError:  # a link to itself, or one into a folder that cannot be read
         return "dead link"
 
 
@@ -149,11 +150,11 @@ def remarks(found: Walk) -> list[str]:
     if found.dead:
         told.append(f"{called}: {len(found.dead)} links lead nowhere: {some(found.dead)}")
     if found.doubled:
-        told.append(f"{called}: links to folders read already, or around it, are passed over: {some(found.doubled)}")
+        told.append(f"{called}: links to folders read already, or around it, are skipped: {some(found.doubled)}")
     unread = {suffix: count for suffix, count in found.aside.items() if suffix in LIKELY}
     if unread:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in unread.items())
-        told.append(f"{called}: {kinds} are passed over: such files are not read here")
+        told.append(f"{called}: {kinds} are skipped: such files are not read")
     return told
 
 

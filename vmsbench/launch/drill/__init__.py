@@ -1,1 +1,1 @@
-"""Faults injected into a toy sweep, to see that it recovers."""
+"""Faults injected into a toy sweep, to check that it recovers."""

@@ -1,7 +1,7 @@
-"""The fault test: a toy sweep that is signalled, queued again and killed finds what an undisturbed one finds.
+"""The fault test: a toy sweep that is signalled, requeued and killed has the same result as an undisturbed one.
 
-On a cluster its jobs are the cluster's own; elsewhere the same command runs in a process of this machine, where nothing
-can be queued again.
+On a cluster its jobs are the cluster's own; elsewhere the same command runs in a process of this machine, where
+nothing can be requeued.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ TOY = (
     "space.parameters=[{param:model.network.width,values:[8,16,24]}]",
 )
 WHOLE = 900.0  # seconds for a sweep
-MORE = 3  # epochs that show that it goes on
+MORE = 3  # epochs that show that it continues
 LOOK = 0.5
 EQUAL = 0.02  # scores may differ by this share between kinds of processors
 RESULT = "result"
@@ -34,7 +34,7 @@ RESULT = "result"
 
 @dataclass(frozen=True)
 class FaultResult:
-    """passed   None where it could not be tried; `message` says why, or what happened"""
+    """passed   None where it could not be tested; `message` says why, or what happened"""
 
     name: str
     passed: bool | None
@@ -43,7 +43,7 @@ class FaultResult:
 
 @dataclass(frozen=True)
 class SweepTraces:
-    """What a sweep's folder shows of how often it began, died and trained."""
+    """How often a sweep started, died and trained, from its folder."""
 
     began: int
     died: int
@@ -58,7 +58,7 @@ class SweepTraces:
         return cls(events.count("began"), events.count("died"), len(re.findall(r": epoch \d+ to \d+", logs)), epochs)
 
     def recovered(self, fault: str, before: "SweepTraces") -> bool:
-        """Whether the sweep noticed a fault, and went on after it."""
+        """Whether the sweep was hit by a fault, and continued after it."""
         noticed = {
             SIGNAL: self.began > before.began,
             REQUEUE: self.began > before.began,
@@ -69,13 +69,13 @@ class SweepTraces:
 
 
 class FaultTest:
-    """Two toy sweeps, one of which stays undisturbed.
+    """Two toy sweeps, one of them undisturbed.
 
     folder    for both; must not be there yet
-    begin     begins a sweep in a folder by a command of vmsbench
-    epochs    of each training: long enough that four faults find it at work
+    begin     starts a sweep in a folder by a command of vmsbench
+    epochs    of each training: long enough that four faults hit it while it trains
     patience  seconds for a recovery, the waiting in the queue included
-    tell      hears what is going on
+    tell      is called with progress messages
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class FaultTest:
         self.folder, self.begin, self.epochs, self.patience, self.tell = folder, begin, epochs, patience, tell
 
     def run(self) -> Iterator[FaultResult]:
-        """A result for each fault, then one for what the sweeps found in the end."""
+        """A result for each fault, then one for the results of both sweeps."""
         with contextlib.ExitStack() as stack:
             quiet = self.sweep("quiet", stack)
             if isinstance(quiet, ProcessTarget):
@@ -114,9 +114,9 @@ class FaultTest:
         return done
 
     def survives(self, target: FaultTarget, fault: str) -> FaultResult:
-        """Inject a fault once the sweep is at work, and see it go on."""
+        """Inject a fault once the sweep is training, and check that it continues."""
         if not self.at_work(target):
-            return FaultResult(fault, False, "the sweep was not at work")
+            return FaultResult(fault, False, "the sweep was not training")
         before, begun = SweepTraces.of(target.folder), time.monotonic()
         self.tell(f"{fault}: {FAULTS[fault]}")
         try:
@@ -128,8 +128,8 @@ class FaultTest:
         self.wait(lambda: SweepTraces.of(target.folder).recovered(fault, before) or target.over(), self.patience)
         seconds = time.monotonic() - begun
         if SweepTraces.of(target.folder).recovered(fault, before):
-            return FaultResult(fault, True, f"{FAULTS[fault]}; at work again after {seconds:.0f} s")
-        ended = "the sweep ended" if target.over() else "the sweep did not go on"
+            return FaultResult(fault, True, f"{FAULTS[fault]}; training again after {seconds:.0f} s")
+        ended = "the sweep ended" if target.over() else "the sweep did not continue"
         return FaultResult(fault, False, f"{FAULTS[fault]}; {ended} ({seconds:.0f} s)")
 
     def at_work(self, target: FaultTarget) -> bool:
@@ -144,7 +144,7 @@ class FaultTest:
         expected, found = (outcome(target.folder) for target in (quiet, disturbed))
         wrong = differences(expected, found)
         wrong += [] if all(ended) else [f"not over after {WHOLE:.0f} s"]
-        wrong += [f"{one} is still there" for one in disturbed.remains()]
+        wrong += [f"{one} is still running" for one in disturbed.remains()]
         same = f"{len(found['scores'])} trainings, each to its end once, scores and winner as of the undisturbed sweep"
         return FaultResult(RESULT, not wrong, "; ".join(wrong) or same)
 
@@ -163,14 +163,14 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """In words, how a sweep differs from what was expected; nothing where it does not."""
-    wrong = [f"{name} was trained twice to its end" for name in found["twice"]]
+    """How a sweep differs from the expected result, as text; empty where it does not."""
+    wrong = [f"{name} was completed twice" for name in found["twice"]]
     if expected["winner"] is None:
         return [*wrong, "the undisturbed sweep found no winner"]
     if found["winner"] != expected["winner"]:
         wrong.append(f"the winner is {found['winner']}, not {expected['winner']}")
     if found["scores"].keys() != expected["scores"].keys():
-        wrong.append(f"{len(found['scores'])} trainings came to their end, not {len(expected['scores'])}")
+        wrong.append(f"{len(found['scores'])} trainings were completed, not {len(expected['scores'])}")
     both = found["scores"].keys() & expected["scores"].keys()
     others = [one for one in both if not math.isclose(found["scores"][one], expected["scores"][one], rel_tol=EQUAL)]
     return wrong + [f"{name} scored {found['scores'][name]}, not {expected['scores'][name]}" for name in others]

@@ -22,15 +22,15 @@ from vmsbench.versions import PUBLIC
 
 SIGNAL, REQUEUE, TRIAL, DRIVER = "signal", "requeue", "trial", "driver"
 FAULTS = {
-    SIGNAL: "asked to leave, as before the end of its time",
-    REQUEUE: "queued again",
+    SIGNAL: "the signal before the end of its time",
+    REQUEUE: "a requeue",
     TRIAL: "a trial killed with -9",
     DRIVER: "the driver killed with -9",
 }
 
 
 class FaultTarget(ABC):
-    """A sweep under a supervisor, somewhere. `folder` is that of the sweep."""
+    """A sweep under a supervisor. `folder` is that of the sweep."""
 
     folder: Path
 
@@ -40,15 +40,15 @@ class FaultTarget(ABC):
 
     @abstractmethod
     def over(self) -> bool:
-        """Whether it has ended for good; begins it again where only a person would."""
+        """Whether it has ended for good; restarts it where a user would have to."""
 
     @abstractmethod
     def remains(self) -> list[str]:
-        """What of it is still there."""
+        """What of it still runs."""
 
     @abstractmethod
     def stop(self) -> None:
-        """End it, whatever it does."""
+        """End it."""
 
 
 class ProcessTarget(FaultTarget):

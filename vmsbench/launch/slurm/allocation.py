@@ -1,4 +1,4 @@
-"""What Slurm gave to the job that this process is in, from its environment and from scontrol."""
+"""The allocation of the Slurm job that this process is in, from its environment and from scontrol."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ EARLY = 60.0
 @final
 @dataclass(frozen=True)
 class SlurmAllocation(Allocation):
-    """`facts`: what scontrol knows of the job, by its own names."""
+    """`facts`: the fields of `scontrol show job`."""
 
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -38,7 +38,7 @@ class SlurmAllocation(Allocation):
         found = re.search(r"NodeAddr=(\S+)", ask("scontrol", "show", "node", self.nodes[0], "--oneliner") or "")
         return socket.gethostbyname(found[1] if found else socket.gethostname())
 
-    def begin_step(
+    def start_step(
         self, node: str, command: Sequence[str], *, cpus: int, gpus: int, log: Path
     ) -> "subprocess.Popen[bytes]":
         srun = [*step(node), f"--cpus-per-task={cpus}", "--unbuffered", "--kill-on-bad-exit=0", "--export=ALL"]
@@ -64,7 +64,7 @@ class SlurmAllocation(Allocation):
         return down(nodes)
 
     def submit_again(self, command: Sequence[str], folder: Path, exclude: Sequence[str]) -> str:
-        """The flags are what Slurm knows of this job: some stood on sbatch's command line."""
+        """The flags are read from Slurm: some were given on sbatch's command line."""
         facts, script = self.facts, folder / "slurm-script.sh"
         call("scontrol", "write", "batch_script", facts["JobId"], str(script))
         flags = {
@@ -134,7 +134,7 @@ def end_of_job(facts: Mapping[str, str]) -> float | None:
 
 
 def cpus_here() -> int:
-    """What the job may use of this node's CPUs: what Slurm says, and no more than the process is bound to."""
+    """The CPUs of this node that the job may use: by Slurm, and at most those that the process is bound to."""
     granted = os.environ.get("SLURM_CPUS_ON_NODE") or os.environ.get("SLURM_CPUS_PER_TASK") or ""
     bound = bound_cpus()
     if not granted.isdigit():
@@ -143,7 +143,7 @@ def cpus_here() -> int:
 
 
 def gpus_here() -> tuple[str, ...]:
-    """The GPUs that the job may use, by their names for CUDA; without these, as many as Slurm says."""
+    """The GPUs that the job may use, by their names for CUDA; without names, as many as Slurm allocated."""
     named = visible_gpus()
     if named is not None:
         return named
@@ -152,7 +152,7 @@ def gpus_here() -> tuple[str, ...]:
 
 
 def scrubbed() -> dict[str, str]:
-    """The environment without what Slurm set for this step: an srun or sbatch in it takes that for options."""
+    """The environment without this step's Slurm variables: srun and sbatch would read them as options."""
     return {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(SCRUBBED)}
 
 
@@ -163,7 +163,7 @@ def step(node: str, job: str | None = None) -> list[str]:
 
 
 def own_steps(job: str) -> list[str]:
-    """The numbered steps of a job that are still there: JOB.STEP."""
+    """The numbered steps of a job that still run: JOB.STEP."""
     answer = ask("squeue", "--steps", "--noheader", f"--jobs={job}", "--format=%i") or ""
     return [one for one in answer.split() if one.partition(".")[2].isdigit()]
 
@@ -178,5 +178,5 @@ def on_login_node() -> bool:
 
 
 def batch_arguments(command: Sequence[str]) -> list[str]:
-    """What the batch script was given: all but the words that it puts before them itself."""
+    """The arguments that the batch script was given."""
     return list(command[3:]) if list(command[:2]) == ["tune", "--exp"] else list(command)

@@ -12,7 +12,7 @@ SAVING = 10.0
 
 
 def process_status(folder: Path, job: str) -> JobStatus:
-    """How a job stands whose number is that of its process."""
+    """The status of a job whose number is that of its process."""
     if is_job(folder, job):
         return JobStatus(job, JobPhase.RUNNING, "RUNNING", source="/proc")
     result = folder / f"{job}_0_result.pkl"
@@ -32,7 +32,7 @@ def cancel_process(folder: Path, job: str) -> None:
 
 
 def is_job(folder: Path, job: str) -> bool:
-    """Whether the process of this number is there and submitit's, for this folder."""
+    """Whether the process of this number exists and is submitit's, for this folder."""
     if not job.isdigit() or not living(int(job)):
         return False
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Slurm's own commands: each has a time limit, and errors that pass are tried again."""
+"""Slurm's own commands: each has a time limit, and temporary errors are retried."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ PASSING = (
 
 
 def ask(*command: str, patience: float = PATIENCE) -> str | None:
-    """What a command says; None where it is not there, fails, or says nothing for `patience` seconds."""
+    """A command's output; None where it is missing, fails, or times out after `patience` seconds."""
     try:
         return call(*command, patience=patience, pauses=())
     except Refused:
@@ -41,12 +41,12 @@ def call(
     environment: Mapping[str, str] | None = None,
     loud: bool = False,
 ) -> str:
-    """What a command says; errors that pass are waited for. `loud`: what it says on standard error, too.
+    """A command's output; temporary errors are retried. `loud`: with standard error.
 
-    Raises Refused with Slurm's words in one line.
+    Raises Refused with Slurm's message in one line.
     """
     if shutil.which(command[0]) is None:
-        raise Refused(f"{command[0]} not found: run this on a cluster's login node, or drop launcher=slurm")
+        raise Refused(f"{command[0]} not found: run this on a cluster's login node, or leave out launcher=slurm")
     for pause in (*pauses, None):
         try:
             done = subprocess.run(
@@ -70,7 +70,7 @@ def call(
 
 
 def said(text: str) -> str:
-    """Slurm's words in one line, without the names of its commands, each thing once."""
+    """Slurm's message in one line, without the names of its commands and without repetitions."""
     lines: list[str] = []
     for line in text.splitlines():
         for command in ("sbatch", "srun", "scontrol", "scancel", "squeue"):

@@ -1,4 +1,4 @@
-"""From the settings of launcher=slurm to sbatch's flags, and what is wrong with settings that no Slurm takes."""
+"""From the settings of launcher=slurm to sbatch's flags, and checks of settings that no Slurm accepts."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ TIME = r"[1-9]\d*|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}"
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Raises ConfigurationError for a setting that no Slurm takes."""
+    """Raises ConfigurationError for a setting that no Slurm accepts."""
     for name, valid in CHOICES.items():
         if settings[name] not in valid:
             raise ConfigurationError(f"launcher.{name} is {settings[name]}; it must be one of {', '.join(valid)}")
@@ -33,12 +33,12 @@ def check(settings: Mapping[str, Any]) -> None:
     if seconds_of(time) <= notice + EARLY:
         raise ConfigurationError(
             f"launcher.time {time} leaves no time to train: a job saves {notice} s before its end, and Slurm may "
-            f"say so {EARLY:.0f} s too early; ask for more by --time, or for less notice (launcher.notice)"
+            f"signal {EARLY:.0f} s too early; ask for more by --time, or for less notice (launcher.notice)"
         )
 
 
 def size_flags(size: JobResources, gpu_form: str, gpu_type: str | None) -> dict[str, Any]:
-    """Nodes, CPUs and GPUs, in the form that the site wants."""
+    """Nodes, CPUs and GPUs, in the form that the site requires."""
     typed = f"{gpu_type}:" if gpu_type else ""
     each = f"{typed}{size.gpus}"
     forms = {"gpus-per-node": each, "gres": f"gpu:{each}", "gpus": f"{typed}{size.gpus * size.nodes}"}

@@ -1,4 +1,4 @@
-"""Slurm: jobs through submitit, and Slurm's own commands for all that comes after."""
+"""Slurm: jobs through submitit, and Slurm's own commands for status, logs and cancelling."""
 
 import logging
 import shlex
@@ -46,7 +46,7 @@ class SlurmLauncher(Launcher):
     gpu_type    such as a100, where the site wants one named
     memory_form mem, mem-per-cpu, or none where memory is not asked for
     notice      seconds before the end of its time at which Slurm signals the job
-    requeue     whether Slurm may begin the job again; where not, it submits its own continuation
+    requeue     whether Slurm may requeue the job; where not, it submits its own continuation
     setup       lines of shell before the function: "module load cuda"
     folder      scripts, logs and pickled results; on a disk that login and compute nodes share
     extra       further settings of sbatch by their long names: {"qos": "long", "constraint": "a100"}
@@ -146,7 +146,7 @@ class SlurmLauncher(Launcher):
         return Path(named) if named else None
 
     def requeue(self, job: str) -> None:
-        self._needs_slurm("put back into a queue")
+        self._needs_slurm("requeued")
         call("scontrol", "requeue", job)
 
     def interrupt(self, job: str) -> None:
@@ -182,14 +182,14 @@ class SlurmLauncher(Launcher):
     def _executor(self, request: JobRequest) -> Any:
         import submitit
 
-        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every poll where there is no accounting
+        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns at every poll without accounting
         if self._local:
             local = submitit.AutoExecutor(folder=self._folder, cluster="local")
             local.update_parameters(timeout_min=60, stderr_to_stdout=True)
             return local
         for command in ("sbatch", "srun"):
             if shutil.which(command) is None:
-                raise UserError(f"{command} not found: run this on a cluster's login node, or drop launcher=slurm")
+                raise UserError(f"{command} not found: run this on a cluster's login node, or leave out launcher=slurm")
         from vmsbench.launch.slurm.submission import Executor
 
         self._make_folder()

@@ -5,7 +5,7 @@ from vmsbench.errors import UserError
 ALL = "launcher.partition, account, gpus, gpu_form, memory, time, extra, forbidden"
 GPUS = "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type"
 HINTS = {
-    "partition": "launcher.partition; `sinfo` lists what there is",
+    "partition": "launcher.partition; `sinfo` lists all",
     "account": "launcher.account; `sacctmgr show associations user=$USER` lists yours",
     "time limit": "--time",
     "timelimit": "--time",
@@ -17,16 +17,16 @@ HINTS = {
     "node configuration": "--nodes, --gpus, launcher.gpu_type, cpus, memory, partition",
     "qos": "launcher.extra.qos",
     "limit": "fewer jobs at once, or launcher.extra.qos",
-    "unrecognized option": "launcher.extra, or launcher.forbidden, the list of flags that this site does not take",
+    "unrecognized option": "launcher.extra, or launcher.forbidden, the list of flags that this site does not accept",
     "reservation": "launcher.extra.reservation",
     "not found": "",
-    "no answer": "`squeue --me` shows whether it was submitted all the same",
+    "no answer": "`squeue --me` shows whether it was submitted",
 }
-"""The settings to change, by words in Slurm's own message."""
+"""The settings to change, by words in Slurm's message."""
 
 
 def refusal(error: Exception) -> UserError:
-    """Slurm's own words, and the setting to change."""
+    """Slurm's message, and the setting to change."""
     words = " ".join(line.removeprefix("sbatch: ").strip() for line in str(error).splitlines() if line.strip())
     hint = next((hint for sign, hint in HINTS.items() if sign in words.lower()), ALL)
     return UserError(f"sbatch refused the job: {words}" + (f"  (to change: {hint})" if hint else ""))

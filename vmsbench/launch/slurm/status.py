@@ -1,4 +1,4 @@
-"""Slurm's view of a job, by squeue and scontrol, then by sacct; what nobody knows is unknown, never dead."""
+"""Slurm's view of a job, by squeue and scontrol, then by sacct; what cannot be found out is unknown, never dead."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ CAUSES = {
     "PREEMPTED": "a job of higher priority took its nodes",
     "NODE_FAIL": "one of its nodes failed",
     "OUT_OF_MEMORY": "it took more memory than it had asked for",
-    "CANCELLED": "somebody cancelled it",
+    "CANCELLED": "it was cancelled",
     "FAILED": "it ended with an error",
     "BOOT_FAIL": "its node did not boot",
     "DEADLINE": "its deadline passed",
@@ -24,7 +24,7 @@ CAUSES = {
 
 
 def job_status(job: str) -> JobStatus:
-    """How a job stands, as the first of Slurm's commands says that knows it."""
+    """The status of a job, from the first of Slurm's commands that has it."""
     return by_squeue(job) or by_scontrol(job) or by_sacct(job) or unknown(job)
 
 
@@ -72,7 +72,7 @@ def ended_status(job: str, state: str, code: str, nodes: str, source: str) -> Jo
 
 
 def ending(state: str, code: str) -> tuple[str, str]:
-    """State and reason of a job that is over. Slurm calls a job that its own memory guard killed FAILED at times."""
+    """State and reason of a job that is over. Slurm sometimes reports a job that ran out of memory as FAILED."""
     if state == "FAILED" and code.endswith((":9", ":137")):
         return state, "killed with signal 9, as by a lack of memory"
     cause = CAUSES.get(state, "")
@@ -80,7 +80,7 @@ def ending(state: str, code: str) -> tuple[str, str]:
 
 
 def details(job: str) -> dict[str, str]:
-    """What scontrol knows of a job, by its own names; nothing where it is forgotten."""
+    """The fields of `scontrol show job`; empty where there is no record."""
     said = ask("scontrol", "show", "job", job, "--oneliner") or ""
     return dict(re.findall(r"(\S+?)=(\S*)", first_line(said)))
 
@@ -90,7 +90,7 @@ def first_line(said: str | None) -> str:
 
 
 def down(nodes: Sequence[str]) -> list[str]:
-    """Those of the nodes that Slurm has given up, by their own names."""
+    """Those of the nodes that Slurm has marked as failed, by their own names."""
     if not nodes:
         return []
     said = ask("sinfo", "--noheader", "--Node", f"--nodes={','.join(nodes)}", "--format=%N|%T") or ""

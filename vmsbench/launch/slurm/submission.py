@@ -1,4 +1,4 @@
-"""Submitit's executor for Slurm, submitting with our patience and leaving out the flags that a site forbids."""
+"""Submitit's executor for Slurm, with retries, and without the flags that a site forbids."""
 
 import re
 import uuid
@@ -21,20 +21,20 @@ class Executor(submitit.SlurmExecutor):
 
     def __init__(self, folder: Path, forbidden: Collection[str] = ()) -> None:
         super().__init__(folder)
-        self.forbidden = {"wckey", *forbidden}  # submitit's own key is refused where keys are checked
+        self.forbidden = {"wckey", *forbidden}  # some sites refuse submitit's own key
 
     def text(self, command: str | None = None) -> str:
-        """The batch script; its command is what submitit runs: the function, from the file that it was pickled to."""
+        """The batch script; its command is submitit's, which runs the pickled function."""
         return self._make_submission_file_text(command or self._submitit_command_str, "")
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
-        """The command takes the shell's place: Slurm sends --signal=B:USR1 to that, and it would die of it."""
+        """The command replaces the shell, which would die of the signal of --signal=B:USR1."""
         lines = super()._make_submission_file_text(f"exec {command}", uid).splitlines(keepends=True)
         return "".join(line for line in lines if flag(line) not in self.forbidden)
 
     def _submit_command(self, command: str) -> Any:
-        """As submitit's, but errors that pass are waited for, nothing hangs, and the step's own environment is not
-        taken for options."""
+        """As submitit's, but temporary errors are retried, calls time out, and the step's environment is not read as
+        options."""
         uid = uuid.uuid4().hex
         script = Path(self.folder) / f".submission_file_{uid}.sh"
         script.write_text(self._make_submission_file_text(command, uid))
@@ -49,7 +49,7 @@ class Executor(submitit.SlurmExecutor):
         return job
 
     def clean(self) -> None:
-        """Remove what a refused submission left behind."""
+        """Remove the files of a refused submission."""
         folder = utils.JobPaths.get_first_id_independent_folder(self.folder)
         for file in (*folder.glob(".submission_file_*.sh"), *folder.glob("*.pkl")):
             if re.fullmatch(r"(\.submission_file_)?[0-9a-f]{32}\.(sh|pkl)", file.name) and not file.is_symlink():

@@ -1,4 +1,4 @@
-"""A function in submitit's hands: how it may begin again, and how its result is read."""
+"""A submitted function: its restarts, and how its result is read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @final
 class SubmittedJob(Job):
-    """`cancel`: the command by which a person cancels it."""
+    """`cancel`: the command that cancels it."""
 
     def __init__(self, job: "submitit.Job[Any]", cancel: str) -> None:
         self._job, self._cancel = job, cancel
 
     @property
     def description(self) -> str:
-        return f"job {self._job.job_id}, log {self.log}, cancel with: {self._cancel} {self._job.job_id}"
+        return f"job {self._job.job_id}, log {self.log}, cancel with: `{self._cancel} {self._job.job_id}`"
 
     @property
     def number(self) -> str:
@@ -46,7 +46,7 @@ class SubmittedJob(Job):
 
 
 def last_words(error: Exception) -> str:
-    """The last line of the function's traceback, which submitit puts before its own advice."""
+    """The last line of the function's traceback, which precedes submitit's own advice."""
     traceback = str(error).partition("You can check full logs")[0]
     words = [line.strip() for line in traceback.splitlines() if line.strip("- \t")] or [repr(error)]
     return words[-1]
@@ -54,7 +54,7 @@ def last_words(error: Exception) -> str:
 
 @final
 class Resumable:
-    """A function that submitit may begin again, with its first arguments, where its time was up."""
+    """A function that submitit may restart with the same arguments when its time is up."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function

@@ -51,7 +51,7 @@ def value_of(sweep: SweepRecord, trial: TrialRecord, param: str) -> Any:
 def importances(sweep: SweepRecord) -> list[Importance]:
     """The parameters with two or more complete options, the widest apart first."""
     found = []
-    steps = {step.parameter: step for step in sweep.walk if step.settled}
+    steps = {step.parameter: step for step in sweep.parameters if step.settled}
     for param in dict.fromkeys(str(entry["param"]) for entry in sweep.space):
         if param in steps:
             scores = [o.score for o in steps[param].tried if o.score is not None and o.state == "complete"]

@@ -26,6 +26,7 @@ VARIABLES = {INK: "--ink", MUTED: "--muted", HAIR: "--hair", PAPER: "--paper"} |
     color: f"--c{at}" for at, color in enumerate(PALETTE)
 }
 BLIND_LINE: dict[str, Any] = {"color": MUTED, "lw": 1, "ls": (0, (1, 1.5))}
+PEOPLE_LINE: dict[str, Any] = {"color": MUTED, "lw": 1, "ls": (0, (4, 2))}
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vmsbench.report import labels
+from vmsbench.report.analysis.tracks import BlindLine, tuning_line
 from vmsbench.report.blocks import Block, FigureBlock, TableBlock, Text
 from vmsbench.report.gaps import data_words_of
-from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, color_of, plain, style
+from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, MUTED, color_of, plain, style
 from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
 from vmsbench.report.topic import Topic
 from vmsbench.store.records import SweepGroup, SweepRecord
@@ -37,18 +38,17 @@ def ablation_blocks(topic: Topic) -> list[Block]:
                 f"`vmsbench ablate target --exp {exp}{data}` one of the target."
             )
         ]
-    blind = group.baselines("validation").get("pixel_median", {})
     blocks: list[Block] = [
         FigureBlock(
             f"ablation-{one.sweep.name}",
-            drawn(one, f"{one.sweep.family}: {one.param}", color_of(one.sweep), blind.get(one.sweep.metric)),
+            drawn(one, f"{one.sweep.family}: {one.param}", color_of(one.sweep), tuning_line(one.sweep, group)),
             f"Tuning score of each option of {one.param}; the numbers are in the table below.",
             "",
             beside=2,
         )
         for one in found
     ]
-    told = "A tick for each seed, a dot at their mean; the dotted line is the pixel median, which ignores the image."
+    told = "A tick for each seed, a dot at their mean; the dotted line is the best that never looks at the image."
     return [*blocks, Text(told), TableBlock(ablation_table(group, found, f"ablations{suffix}"))]
 
 
@@ -68,14 +68,18 @@ def scores_of(sweep: SweepRecord, param: str, value: Any) -> list[float]:
     ]
 
 
-def drawn(ablation: Ablation, title: str, color: str, blind: float | None) -> Figure:
-    """A row per option: a stroke for each seed, a dot at their mean; the dotted line is the pixel median."""
+def drawn(ablation: Ablation, title: str, color: str, line: BlindLine | None) -> Figure:
+    """A row per option: a stroke for each seed, a dot at their mean; the dotted line never looks at the image."""
     names = list(ablation.scores)
     with style():
         picture = Figure(figsize=(5.2, 1.1 + 0.3 * len(names)), layout="constrained")
         axes = picture.subplots()
-        if blind is not None:
-            axes.axvline(blind, zorder=1, **BLIND_LINE)
+        if line is not None:
+            axes.axvline(line.level, zorder=1, **BLIND_LINE)
+            axes.annotate(
+                line.label, (line.level, 1), (3, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
+                fontsize=7, color=MUTED, va="bottom",
+            )  # fmt: skip
         for row, scores in enumerate(ablation.scores.values()):
             if scores:
                 axes.plot(scores, [row] * len(scores), "|", color=color, ms=9, mew=1.2)

@@ -11,6 +11,7 @@ from vmsbench.config.format import describe
 from vmsbench.metrics.catalog import metric
 from vmsbench.report import labels
 from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure, seed_noise
+from vmsbench.report.analysis.tracks import BlindLine, tuning_line
 from vmsbench.report.blocks import Block, FigureBlock, Text
 from vmsbench.report.render.style import (
     BLIND_LINE,
@@ -34,16 +35,15 @@ def walk_blocks(topic: Topic) -> list[Block]:
     group = topic.group
     blocks: list[Block] = []
     shades = colors(group.sweeps)
-    blind = group.baselines("validation").get("pixel_median", {})
     unsure = []
     for sweep in group.sweeps:
-        if not any(step.tried for step in sweep.walk):
+        if not any(step.tried for step in sweep.parameters):
             continue
         noise, label = seed_noise(sweep), group.label(sweep)
         unsure += [] if noise else [sweep.name]
-        drawing = walk(sweep, label, shades[sweep.name], blind.get(sweep.metric), noise)
+        drawing = walk(sweep, label, shades[sweep.name], tuning_line(sweep, group), noise)
         alt = f"Coordinate search of {label}: {in_words(sweep, noise)}"
-        blocks.append(FigureBlock(f"walk-{sweep.name}", drawing, alt, "", beside=2))
+        blocks.append(FigureBlock(f"coordinate-search-{sweep.name}", drawing, alt, "", beside=2))
     if not blocks:
         walking = any(not sweep.winner for sweep in group.sweeps)
         return [Text("No parameter has been tried yet." if walking else "None of these sweeps used coordinate search.")]
@@ -64,28 +64,29 @@ def walk_blocks(topic: Topic) -> list[Block]:
     return blocks
 
 
-def walk(sweep: SweepRecord, title: str, color: str, blind: float | None, noise: SeedNoise | None) -> Figure:
+def walk(sweep: SweepRecord, title: str, color: str, line: BlindLine | None, noise: SeedNoise | None) -> Figure:
     """Coordinates from top to bottom, their options as rows; a grey band where seeds alone would carry the winner."""
-    short = labels.parameters(step.parameter for step in sweep.walk)
-    height = sum(1.25 + max(1, len(step.tried)) for step in sweep.walk)
-    known = [option.score for step in sweep.walk for option in step.tried if option.score is not None]
+    short = labels.parameters(step.parameter for step in sweep.parameters)
+    height = sum(1.25 + max(1, len(step.tried)) for step in sweep.parameters)
+    known = [option.score for step in sweep.parameters for option in step.tried if option.score is not None]
+    blind = line.level if line else None
     with style():
         figure = Figure(figsize=(6.6, 0.95 + 0.215 * height), layout="constrained")
         axes = figure.subplots()
         limits = bounds(known, blind)
         axes.set_xlim(*limits)
         axes.set_ylim(height - 0.2, -0.2)
-        if blind is not None and limits[0] <= blind <= limits[1]:
+        if line is not None and blind is not None and limits[0] <= blind <= limits[1]:
             axes.axvline(blind, zorder=1, **BLIND_LINE)
             away, side = (3, "left") if blind - limits[0] < 0.4 * (limits[1] - limits[0]) else (-3, "right")
             axes.annotate(
-                "pixel median", (blind, 0), (away, 0), textcoords="offset points", color=MUTED, fontsize=7.5,
+                line.label, (blind, 0), (away, 0), textcoords="offset points", color=MUTED, fontsize=7.5,
                 va="center", ha=side,
             )  # fmt: skip
         row = 0.0
         ticks: list[float] = []
         names: list[str] = []
-        for step in sweep.walk:
+        for step in sweep.parameters:
             name = short[step.parameter] + ("" if step.settled else " (not done)")
             axes.text(-0.02, row, name, transform=axes.get_yaxis_transform(), ha="right", va="center", weight="bold")
             tell_certainty(axes, row, sweep, step, noise)
@@ -160,9 +161,9 @@ def bounds(known: Sequence[float], blind: float | None) -> tuple[float, float]:
 
 def in_words(sweep: SweepRecord, noise: SeedNoise | None) -> str:
     """The figure in words: the value chosen for each parameter, and how certain that is."""
-    short = labels.parameters(step.parameter for step in sweep.walk)
+    short = labels.parameters(step.parameter for step in sweep.parameters)
     told = []
-    for step in sweep.walk:
+    for step in sweep.parameters:
         if not step.settled:
             told.append(f"{short[step.parameter]} is open")
             continue

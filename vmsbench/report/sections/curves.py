@@ -1,77 +1,158 @@
-"""Training curves: the loss of each sweep's trials, and the validation L1 of their samples, by epoch."""
+"""Training curves by epoch: the loss of each sweep's trials, and the scores of looks at the tuning validation pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from vmsbench.report import labels
+from vmsbench.report.analysis.looks import EpochLook, blind_table, look_of
+from vmsbench.report.analysis.tracks import BlindLine, blind_line
 from vmsbench.report.blocks import Block, FigureBlock, Text
 from vmsbench.report.render.style import BLIND_LINE, INK, MUTED, colors, scale, second_scale, style
 from vmsbench.report.topic import Topic
 from vmsbench.store.experiments import EpochRecord, TrialRecord
 from vmsbench.store.records import SweepGroup, SweepRecord
+from vmsbench.store.values import Scores
+
+Tables = Mapping[str, Mapping[str, Scores]]
+"""What never looks at the image scores on the images of each sweep's looks, by the sweep's name."""
+
+
+@dataclass(frozen=True)
+class PanelRow:
+    """A row of panels: a score of a look, under what name for each sweep; none where a sweep has it not."""
+
+    title: str
+    scores: Mapping[str, str]
 
 
 def curve_blocks(topic: Topic) -> list[Block]:
     group, suffix = topic.group, topic.suffix
+    looks = {sweep.name: look_of(sweep) for sweep in group.sweeps}
+    made = {look: blind_table(topic, look) for look in dict.fromkeys(looks.values())}
+    tables = {name: made[look] for name, look in looks.items()}
     caption = (
-        "Top: the loss. Bottom: the L1 of predictions on the tuning validation set, on one scale for all models, in "
-        "[−1, 1] on the left and in [0, 1] on the right."
+        "Top: the loss. Below: scores of predictions for the tuning validation pairs, on one scale for all models, in "
+        "[−1, 1] on the left and in [0, 1] on the right, each with the best that never looks at the image on the same "
+        f"images (dotted). {listed(group, looks)}"
     )
     single = [
-        FigureBlock(f"curves-{sweep.name}", curves(group, [sweep]), curve_alt(group, sweep), "", beside=3)
+        FigureBlock(f"curves-{sweep.name}", curves(group, [sweep], tables), curve_alt(group, sweep), "", beside=3)
         for sweep in group.sweeps
     ]
-    together = FigureBlock(
-        f"curves{suffix}", curves(group, group.sweeps), "Training curves of all models.", caption, aside=True
-    )
+    drawing = curves(group, group.sweeps, tables)
+    together = FigureBlock(f"curves{suffix}", drawing, "Training curves of all models.", caption, aside=True)
     return [*single, together, Text(caption)]
 
 
+def listed(group: SweepGroup, looks: Mapping[str, EpochLook]) -> str:
+    """How many images and samples the looks of each model take."""
+    told = []
+    for sweep in group.sweeps:
+        look = looks[sweep.name]
+        drawn = f"{look.samples} samples each" if look.samples > 1 else "one map each"
+        images = "all pairs" if look.images is None else f"the first {look.images} pairs"
+        told.append(f"{group.label(sweep)}: {images}, {drawn}")
+    return f"A look takes, of {'; of '.join(told)}." if told else ""
+
+
 def curve_alt(group: SweepGroup, sweep: SweepRecord) -> str:
-    best = sweep.best
-    levels = series(best.history, "l1") if best else []
+    best, key = sweep.best, look_of(sweep).answer
+    levels = series(best.history, key) or series(best.history, "l1") if best else []
     told = f"; the winner's validation L1 goes from {levels[0][1]:.4f} to {levels[-1][1]:.4f}" if levels else ""
     return f"Training curves of {group.label(sweep)}: {len(sweep.trials)} trials{told}."
 
 
-def curves(group: SweepGroup, sweeps: Sequence[SweepRecord]) -> Figure:
-    """A column per sweep: what was lowered above, the validation L1 of the samples below, one scale for all."""
-    shades, columns = colors(group.sweeps), len(sweeps)
+def rows_of(group: SweepGroup, sweeps: Sequence[SweepRecord]) -> list[PanelRow]:
+    """L1 as one answer; and CRPS of those that draw several samples in a look."""
+    answers = {sweep.name: answer_of(group, sweep) for sweep in sweeps}
+    laws = {sweep.name: law for sweep in sweeps if (law := look_of(sweep).law)}
+    return [PanelRow("L1 as one answer", answers), *([PanelRow("CRPS of the samples", laws)] if laws else [])]
+
+
+def answer_of(group: SweepGroup, sweep: SweepRecord) -> str:
+    """The score of the one answer, where the histories have it; else that of one sample."""
+    key = look_of(sweep).answer
+    return key if any(series(trial.history, key) for trial in sweep.trials) else "l1"
+
+
+def curves(group: SweepGroup, sweeps: Sequence[SweepRecord], tables: Tables) -> Figure:
+    """A column per sweep: what was lowered above, the scores of looks below, each on one scale for all."""
+    shades, columns, rows = colors(group.sweeps), len(sweeps), rows_of(group, sweeps)
+    scales = rows_of(group, group.sweeps)
     with style():
-        figure = Figure(figsize=(3.7 * columns, 5.6), layout="constrained")
-        grid = figure.subplots(2, columns, squeeze=False, height_ratios=(1, 1))
-        blind = group.baselines("validation").get("pixel_median", {}).get("l1")
+        figure = Figure(figsize=(3.7 * columns, 0.9 + 2.35 * (1 + len(rows))), layout="constrained")
+        grid = figure.subplots(1 + len(rows), columns, squeeze=False)
+        lines: dict[str, BlindLine] = {}
         for at, sweep in enumerate(sweeps):
             losses(grid[0][at], sweep, shades[sweep.name])
             grid[0][at].set_title(group.label(sweep))
-            validation_l1(grid[1][at], sweep, shades[sweep.name], blind)
-        everything = [level for s in group.sweeps for trial in s.trials for _, level in series(trial.history, "l1")]
-        everything += [blind] if blind is not None else []
-        last = max((len(trial.history) for s in group.sweeps for trial in s.trials), default=1)
-        for axes in grid.flat:
-            axes.set_xlim(1 - 0.04 * last, last * 1.04)
-        for axes in grid[1]:
-            scale(axes, everything)
-            axes.set_xlabel("epoch")
-            if everything:
-                second_scale(axes, "y")
-        grid[0][0].set_ylabel("loss")
-        grid[1][0].set_ylabel("validation L1, in [−1, 1]")
+            for row, axes in zip(rows, grid[1:, at], strict=True):
+                line = look_panel(axes, row, sweep, shades[sweep.name], tables[sweep.name])
+                lines |= {line.name: line} if line else {}
+        for row, line_of_axes in zip(scales, grid[1:], strict=False):
+            drawn = [level for sweep in group.sweeps for level in levels_of(row, sweep, tables[sweep.name])]
+            for axes in (axes for axes in line_of_axes if axes.axison):
+                scale(axes, drawn)
+                if drawn:
+                    second_scale(axes, "y")
+        finish(group, grid, rows)
+        names = [labels.predictor(name).lower() for name in lines]
         ncols = 3 if columns > 1 else 2
-        figure.legend(handles=legend(), loc="outside lower center", ncols=ncols, handlelength=2, columnspacing=1.4)
+        figure.legend(handles=legend(names), loc="outside lower center", ncols=ncols, handlelength=2, columnspacing=1.4)
     return figure
 
 
-def legend() -> list[Line2D]:
+def finish(group: SweepGroup, grid: Any, rows: Sequence[PanelRow]) -> None:
+    last = max((len(trial.history) for s in group.sweeps for trial in s.trials), default=1)
+    for line in grid:
+        for axes in line:
+            axes.set_xlim(1 - 0.04 * last, last * 1.04)
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch")
+    grid[0][0].set_ylabel("loss")
+    for row, line in zip(rows, grid[1:], strict=True):
+        next((axes for axes in line if axes.axison), line[0]).set_ylabel(f"{row.title}, [−1, 1]")
+
+
+def look_panel(
+    axes: Axes, row: PanelRow, sweep: SweepRecord, color: str, table: Mapping[str, Scores]
+) -> BlindLine | None:
+    """A score of the looks; returns the blind line that was drawn with it."""
+    key = row.scores.get(sweep.name)
+    if key is None:
+        axes.set_axis_off()
+        return None
+    line = blind_line(key, look_of(sweep).samples, table)
+    if line is not None:
+        axes.axhline(line.level, zorder=3, **BLIND_LINE)
+    if not thin_and_bold(axes, sweep, color, key, "scores"):
+        axes.text(0.5, 0.5, "no samples scored yet", transform=axes.transAxes, color=MUTED, ha="center")
+    return line
+
+
+def levels_of(row: PanelRow, sweep: SweepRecord, table: Mapping[str, Scores]) -> list[float]:
+    """All that the panel of a sweep shows."""
+    key = row.scores.get(sweep.name)
+    if key is None:
+        return []
+    found = [level for trial in sweep.trials for _, level in series(trial.history, key)]
+    line = blind_line(key, look_of(sweep).samples, table)
+    return [*found, *([line.level] if line and found else [])]
+
+
+def legend(blind: Sequence[str]) -> list[Line2D]:
     return [
         Line2D([], [], color=INK, lw=2, label="winner, validation"),
         Line2D([], [], color=INK, lw=1.2, ls=(0, (3, 1.5)), label="winner, training"),
         Line2D([], [], color=INK, lw=0.8, alpha=0.4, label="other trials, validation"),
         Line2D([], [], color=INK, lw=0, marker="x", ms=4, label="pruned"),
         Line2D([], [], color=INK, lw=0, marker="v", ms=4, label="failed"),
-        Line2D([], [], label="pixel median (blind)", **BLIND_LINE),
+        Line2D([], [], label=f"{' / '.join(blind)} (blind)" if blind else "blind", **BLIND_LINE),
     ]
 
 
@@ -97,14 +178,6 @@ def losses(axes: Axes, sweep: SweepRecord, color: str) -> None:
         drawn += [level for _, level in points]
     axes.text(1, 1.02, key, transform=axes.transAxes, color=MUTED, fontsize=8, ha="right", va="bottom")
     scale(axes, drawn)
-
-
-def validation_l1(axes: Axes, sweep: SweepRecord, color: str, blind: float | None) -> None:
-    if blind is not None:
-        axes.axhline(blind, zorder=3, **BLIND_LINE)
-    drawn = thin_and_bold(axes, sweep, color, "l1", "scores")
-    if not drawn:
-        axes.text(0.5, 0.5, "no samples scored yet", transform=axes.transAxes, color=MUTED, ha="center")
 
 
 def thin_and_bold(axes: Axes, sweep: SweepRecord, color: str, key: str, part: str) -> list[float]:

@@ -1,6 +1,6 @@
 """Distances between sets of maps, as table and bars: FID, or Frechet distances by other weights, and KID."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
@@ -13,13 +13,20 @@ from vmsbench.report.cells import data_words
 from vmsbench.report.render.style import INK, MUTED, colors, plain, style
 from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
 from vmsbench.report.topic import Topic
+from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import number
 
 ABOUT = (
-    "Of the set of maps, one per test image, not of each map against its own truth. Frechet distances are too large "
-    "at few maps; real against real is what other true maps score at the same number, the best a model can hope for."
+    "They ask whether the set of maps, one per test image, looks like a set of true maps, not whether a map belongs to "
+    "its image: a blind draw of random training maps reaches the floor. So no model is called good by them, and one "
+    "that "
+    "is far from the floor may still be the best on every image.",
+    "Frechet distances are too large at few maps; real against real is what other true maps score at the same number, "
+    "the "
+    "floor for any model. KID is unbiased, and may be negative.",
 )
+BLIND = "Random training maps"
 DISTANCES = (
     ("value", 2),
     ("floor", 2),
@@ -41,7 +48,8 @@ def distance_blocks(topic: Topic) -> list[Block]:
         distance_figure(group, table),
         "Distances of the predicted maps from the true ones; the numbers are in the table.",
         "How far the set of predicted maps is from the set of true ones. The black line is the floor: real maps "
-        "against real maps. Whiskers: the standard deviation over seeds; KID's standard error.",
+        "against real maps; grey: random training maps, which never look at the image. Whiskers: the standard "
+        "deviation over seeds; KID's standard error.",
     )
     return [picture, TableBlock(table)]
 
@@ -92,9 +100,27 @@ def distance_table(group: SweepGroup, name: str = "distances") -> Table:
     notes = [f"{shorter} n/a for {labels.listing(dict.fromkeys(who))}: {reason}." for reason, who in reasons.items()]
     if called and not title.startswith("FID"):
         notes.insert(0, "Not FID: the weights are not Inception's official ones. Compare only with the same file's.")
-    notes += [ABOUT] if rows else []
-    caption = f"Distances in Inception features ({data_words(group)})."
-    return Table(name, caption, columns, (Part("", tuple(rows)),), tuple(notes))
+    blind = blind_row([one for one in everything if measured(one.fid) and name_of(one.fid) == title])
+    if rows and blind is None:
+        notes.append(
+            "The distances of random training maps were not measured when these finals were scored; new finals have "
+            "them."
+        )
+    notes += ABOUT if rows else []
+    caption = f"Distances between sets of maps in Inception features ({data_words(group)})."
+    parts = [Part("Models" if rows else "", tuple(rows))]
+    parts += [Part("Never looks at the image", (blind,))] if rows and blind else []
+    return Table(name, caption, columns, tuple(parts), tuple(notes))
+
+
+def blind_row(finals: Sequence[FinalRecord]) -> tuple[Cell, ...] | None:
+    """Of random training maps, by the first final that has them; with the floor, as they are one."""
+    fid = next((final.fid for final in finals if number(final.fid.get("random_value")) is not None), None)
+    if fid is None:
+        return None
+    keys = ((key if "floor" in key else f"random_{key}", digits) for key, digits in DISTANCES)
+    cells = [number_cell(number(fid.get(key)), digits) for key, digits in keys]
+    return (words(BLIND), Cell(fid.get("n"), str(fid.get("n"))), *cells)
 
 
 PANELS = (("value", "floor", ""), ("value_64", "floor_64", ""), ("kid", "kid_floor", "kid_error"))
@@ -103,7 +129,7 @@ PANELS = (("value", "floor", ""), ("value_64", "floor_64", ""), ("kid", "kid_flo
 def distance_figure(group: SweepGroup, table: Table) -> Figure:
     """A panel per distance and a bar per model of the table; the stroke in each is the floor, real against real."""
     place = {column.key: at for at, column in enumerate(table.columns)}
-    rows, named = table.parts[0].rows, colors(group.sweeps)
+    rows, named = [row for part in table.parts for row in part.rows], colors(group.sweeps)
     shades = {group.label(sweep): named[sweep.name] for sweep in group.sweeps}
     names = [row[0].shown for row in rows]
     with style():

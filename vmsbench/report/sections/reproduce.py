@@ -1,10 +1,11 @@
 """How to make each row of the score table again: command, commit, data and seeds."""
 
 from vmsbench.report import labels
+from vmsbench.report.analysis.tracks import ANSWER
 from vmsbench.report.blocks import Block, Facts, Heading, TableBlock
 from vmsbench.report.gaps import data_words_of
 from vmsbench.report.render.tables import Column, Part, Table, words
-from vmsbench.report.sections.differences import comparison_table, contender_table
+from vmsbench.report.sections.scores.differences import comparison_table, contender_table
 from vmsbench.report.topic import Topic
 from vmsbench.store.records import SweepGroup, SweepRecord
 from vmsbench.store.values import number
@@ -67,10 +68,11 @@ def configurations(group: SweepGroup, level: int) -> list[Block]:
     blocks: list[Block] = []
     for sweep in group.sweeps:
         blocks.append(Heading(level, f"{sweep.family}: sweep {sweep.name}"))
-        if again := contender_table(sweep):
+        if again := contender_table(sweep, group):
             blocks.append(TableBlock(again[0]))
             caption = f"The best configurations of {sweep.name} on the same test images, two by two."
-            blocks.append(TableBlock(comparison_table(again[1], caption, f"final-differences-{sweep.name}")))
+            table = comparison_table(ANSWER, {"": again[1]}, caption, f"final-differences-{sweep.name}")
+            blocks.append(TableBlock(table))
         blocks.append(Facts(tuple(provenance(sweep))))
     return blocks
 

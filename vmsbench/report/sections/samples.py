@@ -5,7 +5,6 @@ without image and truth, and `Samples.reason` says why.
 """
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -37,13 +36,13 @@ def sample_blocks(topic: Topic) -> list[Block]:
         if not samples.rows:
             continue
         sampled = any(column.startswith("Median of") for column in samples.columns)
-        choice = f"the best, median and worst by L1 of {model}" if samples.rows[0].rank else "the first"
+        choice = f"the best, median and worst by L1 of {model} as one answer" if samples.rows[0].rank else "the first"
         caption = (
-            f"Test images, {choice}. Maps: green is true memory, red false memory. "
+            f"{model}: test images, {choice}. Maps: green is true memory, red false memory. "
             "Under each prediction its L1 in [−1, 1]; half of it is the L1 in [0, 1]. "
             "Error: orange is too high, blue too low, black is right."
             + (
-                " For a model that samples, one sample and the pixelwise median of several are shown."
+                " Of a model that samples, the pixelwise median is its one answer; one sample is next to it."
                 if sampled
                 else ""
             )
@@ -144,11 +143,10 @@ def gather(group: SweepGroup, truth: Truth, model: str, count: int = 6) -> Sampl
         return Samples((), (), "no final has left predictions.npz")
     common = [name for name in next(iter(found.values()))[1] if all(name in images for _, images in found.values())]
     errors: dict[str, float] = {}
-    middle: dict[str, Bytes] = {}
+    answers = {label: images | medians(final) for label, (final, images) in found.items()}
+    sampled = medians(found[model][0]) if model in found else {}
     if model in found:
-        final, images = found[model]
-        middle = medians(final)
-        errors = {name: scores["l1"] for name, scores in final.per_image.items() if "l1" in scores and name in images}
+        errors = answer_errors(*found[model])
     dataset = truth.dataset
     place = {name: at for at, name in enumerate(dataset.test.names)} if dataset else {}
     rows = []
@@ -161,26 +159,36 @@ def gather(group: SweepGroup, truth: Truth, model: str, count: int = 6) -> Sampl
             tiles["Image"] = Tile(shown(seen))
             tiles["Truth"] = Tile(shown(real))
             if model in found:
-                own = found[model][1][name]
-                tiles[model] = Tile(shown(own), l1(own, real))
+                one, own = found[model][1][name], answers[model][name]
+                if name in sampled:
+                    tiles["One sample"] = Tile(shown(one), l1(one, real))
+                called = f"Median of {found[model][0].samples}" if name in sampled else model
+                tiles[called] = Tile(shown(own), l1(own, real))
                 tiles["On the image"] = Tile(laid_over(seen, own))
                 tiles["Its error"] = Tile(error_map(own, real))
-                if name in middle:
-                    count = found[model][0].results.get("samples", "K")
-                    tiles[f"Median of {count}"] = Tile(shown(middle[name]), l1(middle[name], real))
             if truth.median is not None:
                 tiles["Pixel median"] = Tile(shown(truth.median), l1(truth.median, real))
             if "oracle_median" in dataset.oracle:
                 oracle = dataset.oracle["oracle_median"][at].cpu().numpy()
                 tiles["Oracle median"] = Tile(shown(oracle), l1(oracle, real))
-        for label, (final, images) in found.items():
-            if label in tiles:
+        for label, (final, _) in found.items():
+            if label in tiles or (label == model and real is not None):
                 continue
-            known = final.per_image.get(name, {}).get("l1")
-            tiles[label] = Tile(shown(images[name]), known if real is None else l1(images[name], real))
+            known, map_ = final.per_image.get(name, {}).get(answer_key(final)), answers[label][name]
+            tiles[label] = Tile(shown(map_), known if real is None else l1(map_, real))
         rows.append(SampleRow(name, rank, tiles))
     columns = tuple(dict.fromkeys(column for row in rows for column in row.tiles))
     return Samples(columns, tuple(rows), f"Image and truth are missing: {truth.reason}." if not dataset else "")
+
+
+def answer_key(final: FinalRecord) -> str:
+    return "l1_median" if any("l1_median" in row for row in final.per_image.values()) else "l1"
+
+
+def answer_errors(final: FinalRecord, images: Mapping[str, Bytes]) -> dict[str, float]:
+    """The L1 of the one answer for each of the images that has one."""
+    key = answer_key(final)
+    return {name: scores[key] for name, scores in final.per_image.items() if key in scores and name in images}
 
 
 def chosen(names: Sequence[str], errors: Mapping[str, float], count: int) -> list[tuple[str, str]]:
@@ -196,28 +204,6 @@ def chosen(names: Sequence[str], errors: Mapping[str, float], count: int) -> lis
         + [(name, "median") for name in ranked[start : start + middle]]
         + [(name, "worst") for name in ranked[-third:]]
     )
-
-
-def by_category(finals: Sequence[FinalRecord], categories: Mapping[str, str], key: str = "l1") -> dict[str, float]:
-    """The mean of a score over each category of the test set, over the finals' seeds."""
-    errors = per_image(finals, key)
-    groups: dict[str, list[float]] = {}
-    for name, category in categories.items():
-        if name in errors:
-            groups.setdefault(category, []).append(errors[name])
-    return {category: fmean(values) for category, values in groups.items()}
-
-
-def per_image(finals: Sequence[FinalRecord], key: str = "l1") -> dict[str, float]:
-    """A score of each test image, the mean over the finals' seeds; only images that every final scored."""
-    known = [final.per_image for final in finals if final.per_image]
-    if not known:
-        return {}
-    return {
-        name: fmean(scores[name][key] for scores in known)
-        for name in known[0]
-        if all(key in scores.get(name, {}) for scores in known)
-    }
 
 
 def sample_grid(samples: Samples) -> Figure:

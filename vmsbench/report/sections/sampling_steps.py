@@ -1,5 +1,6 @@
 """The effect of more samples and more sampling steps, as `vmsbench tradeoff` measures it."""
 
+import shlex
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -7,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from vmsbench.config.format import duration
+from vmsbench.report import labels
 from vmsbench.report.blocks import Block, FigureBlock, TableBlock, Text
-from vmsbench.report.render.style import BLIND_LINE, HAIR, colors, plain, second_scale, style
-from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell
+from vmsbench.report.render.style import BLIND_LINE, HAIR, MUTED, colors, plain, second_scale, style
+from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
 from vmsbench.report.topic import Topic
 from vmsbench.store.records import SweepRecord
 from vmsbench.store.values import mapping, number
@@ -23,14 +25,17 @@ def tradeoff_blocks(topic: Topic) -> list[Block]:
     shades = colors(group.sweeps)
     for sweep in (sweep for sweep in group.sweeps if sweep.sampling_steps):
         if not rows_of(sweep):
-            blocks.append(Text(f"Not measured for `{sweep.name}`; `vmsbench tradeoff {sweep.name}` does it."))
+            blocks.append(
+                Text(f"Not measured for `{sweep.name}`; `vmsbench tradeoff {shlex.quote(sweep.name)}` does it.")
+            )
             continue
         table = tradeoff_table(sweep)
         alt = "CRPS and L1 of the median map by steps, samples and seconds; the numbers are in the table."
         caption = (
-            "The effect of more sampling steps and samples. Left: CRPS, a proper score for a model that "
-            "samples. Right: "
-            "the L1 of one map, the pixelwise median of K samples, against the time that all K take."
+            "The effect of more sampling steps and samples. Left: CRPS of the K samples as a distribution; of one "
+            "sample "
+            "it is its L1. Right: the L1 of one answer, the pixelwise median of K samples, against the time that all K "
+            f"take. {line_words(sweep)}"
         )
         drawing = tradeoff_figure(sweep, shades[sweep.name])
         blocks += [FigureBlock(table.name, drawing, alt, caption), TableBlock(table)]
@@ -45,9 +50,26 @@ def rows_of(sweep: SweepRecord) -> list[dict[str, float]]:
     return [{key: value for key, value in row.items() if value is not None} for row in whole]
 
 
+def blind_of(sweep: SweepRecord, score: str) -> dict[str, float]:
+    """What never looks at the image scores on the same images, by predictor; empty where it was not measured."""
+    found = {name: number(mapping(row).get(score)) for name, row in mapping(sweep.tradeoff.get("blind")).items()}
+    if score == "l1" and not found:
+        found["pixel_median"] = number(sweep.tradeoff.get("pixel_median"))
+    return {name: level for name, level in found.items() if level is not None}
+
+
+def line_words(sweep: SweepRecord) -> str:
+    if not blind_of(sweep, "crps"):
+        return (
+            "Climatology's CRPS on these images was not measured when this was made: "
+            f"`vmsbench tradeoff {shlex.quote(sweep.name)}` does it."
+        )
+    return "Dotted: what never looks at the image, on the same images."
+
+
 def tradeoff_figure(sweep: SweepRecord, color: str) -> Figure:
     """CRPS against steps, and the L1 of the pixelwise median against the time for it; a line per number of samples."""
-    rows, blind = rows_of(sweep), number(sweep.tradeoff.get("pixel_median"))
+    rows = rows_of(sweep)
     with style():
         picture = Figure(figsize=(8.2, 3.2), layout="constrained")
         left, right = picture.subplots(1, 2)
@@ -57,8 +79,8 @@ def tradeoff_figure(sweep: SweepRecord, color: str) -> Figure:
             look |= {"mfc": "none" if at % 2 else color, "label": f"K = {count:.0f}"}
             left.plot([row["steps"] for row in line], [row["crps"] for row in line], **look)
             right.plot([row["seconds_per_image"] for row in line], [row["l1_median"] for row in line], **look)
-        for axes, level in ((left, "crps"), (right, "l1_median")):
-            finish(axes, [row[level] for row in rows], blind)
+        for axes, level, score in ((left, "crps", "crps"), (right, "l1_median", "l1")):
+            finish(axes, [row[level] for row in rows], blind_of(sweep, score))
         left.xaxis.set_major_locator(FixedLocator(sorted({row["steps"] for row in rows})))
         left.set_title("CRPS (lower is better)")
         left.set_xlabel("sampling steps")
@@ -71,9 +93,14 @@ def tradeoff_figure(sweep: SweepRecord, color: str) -> Figure:
     return picture
 
 
-def finish(axes: Axes, levels: list[float], blind: float | None) -> None:
-    if blind is not None and blind < 1.6 * max(levels):
-        axes.axhline(blind, zorder=1, label="pixel median of the same images", **BLIND_LINE)
+def finish(axes: Axes, levels: list[float], blind: dict[str, float]) -> None:
+    for name, level in blind.items():
+        if level < 1.6 * max(levels):
+            axes.axhline(level, zorder=1, **BLIND_LINE)
+            axes.annotate(
+                labels.predictor(name).lower(), (1, level), (-2, 2), xycoords=("axes fraction", "data"),
+                textcoords="offset points", fontsize=7, color=MUTED, ha="right",
+            )  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(plain))
@@ -115,8 +142,19 @@ def tradeoff_table(sweep: SweepRecord) -> Table:
         f"Samples and steps of {sweep.name}: `{about.get('model')}` on {about.get('images')} tuning validation images, "
         f"on {about.get('device')}; the test images were not read."
     )
+    blind = tuple(
+        blind_cells(name, level, score) for score in ("l1", "crps") for name, level in blind_of(sweep, score).items()
+    )
+    parts = (Part("", tuple(rows)), *([Part("Never look at the image", blind)] if blind else []))
     notes = (
         "K samples of an image: their pixelwise median or mean is one map. CRPS of one sample is its L1. The time is "
         "for all K.",
     )
-    return Table(f"tradeoff-{sweep.name}", caption, columns, (Part("", tuple(rows)),), notes)
+    return Table(f"tradeoff-{sweep.name}", caption, columns, parts, notes)
+
+
+def blind_cells(name: str, level: float, score: str) -> tuple[Cell, ...]:
+    """The row of a blind predictor: its L1 under that of the median, or its CRPS."""
+    pair, empty = [number_cell(level, 4), number_cell(level / 2, 4)], [Cell(), Cell()]
+    scores = [*empty, *pair, *empty, *empty] if score == "l1" else [*empty, *empty, *empty, *pair]
+    return (words(labels.predictor(name)), Cell(), *scores, Cell())

@@ -85,7 +85,7 @@ class MlflowTracker(Tracker):
                 )
                 store.mirror(records(found), ledger)
         except ImportError as error:
-            raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
+            raise TrackingError(f"MLflow cannot be imported ({error}): `pip install mlflow` or tracker=none") from error
         except Exception as error:  # MLflow lets every library below it log: requests, SQLAlchemy, the system
             raise failure(address, error) from error
 
@@ -100,7 +100,7 @@ class MlflowTracker(Tracker):
         command = "vmsbench ui" + (f" --runs {shlex.quote(str(relative(self._runs)))}" if elsewhere else "")
         shown = shlex.quote(masked(address))
         by_itself = f"mlflow ui --backend-store-uri {shown}"
-        ours = command if address == beside(self._runs) else f"MLFLOW_TRACKING_URI={shown} {command}"
+        ours = command if address == default_store(self._runs) else f"MLFLOW_TRACKING_URI={shown} {command}"
         return f"{ours}   # or: {by_itself}"
 
     def _address(self) -> str:
@@ -271,14 +271,14 @@ def relative(path: Path) -> Path:
     return path.resolve().relative_to(Path.cwd()) if path.resolve().is_relative_to(Path.cwd()) else path.resolve()
 
 
-def beside(runs: Path) -> str:
+def default_store(runs: Path) -> str:
     """The default store: SQLite in the folder of all sweeps."""
     return f"sqlite:///{runs.resolve()}/mlflow.db"
 
 
 def where(uri: str | None, runs: Path) -> str:
     """The address of the store: `uri`, else MLFLOW_TRACKING_URI, else sqlite, in mlflow.db next to the sweeps."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or beside(runs)
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store(runs)
 
 
 def digest_of_store(address: str) -> str:
@@ -313,7 +313,7 @@ def without_credentials(address: str) -> tuple[str, dict[str, str]]:
 def reach(runs: Path) -> str:
     """Where runs go, if that answers; nothing is created. Raises TrackingError where it does not."""
     address = where(None, runs)
-    if address == beside(runs) and not (runs / "mlflow.db").exists():
+    if address == default_store(runs) and not (runs / "mlflow.db").exists():
         return f"{masked(address)} is created with the first sweep"
     try:
         client_of(address).search_experiments(max_results=1)

@@ -39,21 +39,23 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
 
     from vmsbench.api.models import model_folder
     from vmsbench.config.instantiate import build
+    from vmsbench.data.encoded.features import unwatched
     from vmsbench.inference.predictor import load
+    from vmsbench.inference.sampling_sweep import blind_levels
     from vmsbench.inference.sampling_sweep import tradeoff as sampling_sweep
-    from vmsbench.metrics.baselines import PixelMedian
-    from vmsbench.metrics.baselines import evaluate as score
 
     folder = sweep_named(name, runs)
     chosen = model_folder(name, runs)
     config = read_checked(chosen / "config.json")
     dataset = build(config["data"])
     if dataset.digest != config["data"]["digest"]:
-        raise UserError(f"the data of {name} have changed since it was trained (digest {dataset.digest[:12]})")
+        raise UserError(f"the data of {name} changed after it was trained (digest {dataset.digest[:12]}); restore them")
     predictor = load(chosen, config["device"])
-    there = len(dataset.validation)
+    encoder, cache = predictor.model.sight.encoder, config["data"]["cache"]
+    validation = dataset.seen(encoder, cache, predictor.device, unwatched, "validation")
+    there = len(validation)
     count = min(images, there)
-    pairs = dataset.validation.subset([at * there // count for at in range(count)])  # evenly from the list
+    pairs = validation.subset([at * there // count for at in range(count)])  # evenly from the list
     rows: list[dict[str, Any]] = []
     print(f"{name}: {chosen.name}, {len(pairs)} tuning validation pairs")
     print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")
@@ -64,11 +66,12 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
             f"{row['seconds_per_image']:>13.3g}",
             flush=True,
         )
-    blind = score(PixelMedian(dataset.train), pairs, light=True).result()["l1"]
-    print(f"  pixel median, which ignores the image: {blind:.4f}")
+    blind = blind_levels(dataset.train, pairs)
+    median, law = blind["pixel_median"]["l1"], blind["climatology"]["crps"]
+    print(f"  what never looks at the image: L1 of the pixel median {median:.4f}, CRPS of climatology {law:.4f}")
     about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
     about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-    save_json(folder / "tradeoff.json", about | {"pixel_median": blind, "rows": rows})
+    save_json(folder / "tradeoff.json", about | {"blind": blind, "rows": rows})
     print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {shlex.quote(name)} plots it", file=sys.stderr)
 
 

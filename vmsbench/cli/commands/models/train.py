@@ -97,7 +97,7 @@ def print_text(result: TrainingResult) -> None:
         print(f"on {len(dataset.test)} test pairs, read {results['test_reads']} times by this training:")
         print_scores(results["test_scores"], score_baselines(dataset, "test")["pixel_median"])
     for name, value in results["info"].items():
-        print(f"  {name.replace('_', ' ')}: {value} px")
+        print(f"  {name.replace('_', ' ')}: {value}{' px' if isinstance(value, int) else ''}")
     for diagnostic in results["diagnostics"]:
         print(f"  {diagnostic}")
     print(f"  {result.folder}")

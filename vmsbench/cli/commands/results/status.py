@@ -86,7 +86,8 @@ def lines(one: Status) -> list[str]:
     """A sweep's status, in at most 80 columns."""
     owner = f" (process {one.owner['pid']} on {one.owner['host']})" if one.owner else ""
     counts = ", ".join(f"{count} {kind}" for kind, count in one.trials.items() if count) or "no trials yet"
-    out = [cut(f"{one.name}: {one.state}{owner}; {counts}" + (f", {one.finals} finals" if one.finals else ""))]
+    finals = f", {one.finals} final{'s' * (one.finals > 1)}" if one.finals else ""
+    out = [cut(f"{one.name}: {one.state}{owner}; {counts}{finals}")]
     if one.state == "interrupted" and one.why:
         out += wrapped(one.why)
     if one.incumbent:
@@ -94,14 +95,14 @@ def lines(one: Status) -> list[str]:
         out.append(cut(f"best so far: tuning {one.metric} {one.incumbent['score']:.4f}  {one.incumbent['trial']}"))
         out += wrapped(choice)
     out += ["", f"  {'parameter':<28} {'value':<26} {'score':>9} {'next best':>10}"]
-    for step in one.walk:
+    for step in one.parameters:
         value = describe(step.value) if step.settled else f"({step.options} options)"
         out.append(
             f"  {cut(short(step.parameter), 28):<28} {cut(value, 26):<26} {number(step.score):>9} "
             f"{number(step.runner_up):>10}"
         )
     if one.running:
-        word = "running" if one.state == "running" else "to go on"
+        word = "running" if one.state == "running" else "unfinished"
         out += ["", f"  {word:<14} {'tries':<30} {'epoch':>9} {'s/epoch':>8} {'score':>9}"]
         for run in one.running:
             tries = f"{short(run.parameter)}={describe(run.choice.get(run.parameter))}" if run.parameter else "-"

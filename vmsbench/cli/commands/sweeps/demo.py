@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -64,17 +63,22 @@ def shown() -> dict[str, Family]:
 
 
 def table(runs: Path) -> list[str]:
-    """The families' scores, next to those of the blind predictors and of the best possible one."""
+    """The families' scores in both tracks, next to those of the blind predictors and of the best possible ones."""
+    from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION, entries
+    from vmsbench.report.sections.scores.answers import LAWS, answered
     from vmsbench.store.reader import read_baselines, read_sweep
 
-    rows: list[tuple[str, Mapping[str, float]]] = []
-    for exp in shown():
-        finals = [final.scores for final in read_sweep(runs / exp).finals if final.scores]
-        if finals:
-            mean = {name: sum(one[name] for one in finals) / len(finals) for name in ("l1", "l1_unit", "crps")}
-            rows.append((exp, mean))
-    rows += list(read_baselines(runs / next(iter(shown())))["test"].items())
-    lines = ["scores on the test pairs      L1 [-1,1]   L1 [0,1]   CRPS [-1,1]"]
-    for name, scores in sorted(rows, key=lambda row: row[1]["crps"]):
-        lines.append(f"  {name:<24}  {scores['l1']:>10.4f} {scores['l1_unit']:>10.4f} {scores['crps']:>13.4f}")
+    models = {exp: read_sweep(runs / exp).scored for exp in shown()}
+    baselines = read_baselines(runs / next(iter(shown())))["test"]
+    blind = {
+        ANSWER: {name: answered(scores) for name, scores in baselines.items() if name not in LAWS},
+        DISTRIBUTION: {name: scores for name, scores in baselines.items() if "spread" in scores},
+    }
+    lines = []
+    for track, name in ((ANSWER, "L1"), (DISTRIBUTION, "CRPS")):
+        rows = {label: entry.mean(track.score)[0] for label, entry in entries(track, models).items()}
+        rows |= {predictor: scores.get(track.score) for predictor, scores in blind[track].items()}
+        lines += [f"test pairs, {track.words:<20} {name + ' [-1,1]':>13} {name + ' [0,1]':>12}"]
+        ranked = sorted((level, label) for label, level in rows.items() if level is not None)
+        lines += [f"  {label:<30} {level:>13.4f} {level / 2:>12.4f}" for level, label in ranked]
     return lines

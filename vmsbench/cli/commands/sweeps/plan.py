@@ -131,8 +131,8 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
     rule = SCHEDULERS.get(settings["pruner"]["_target_"].rpartition(".")[2])
     searcher = SEARCHERS.get(settings["searcher"]["_target_"].rpartition(".")[2], "search")
     many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
-    out = [f"{name}: {searcher} over {len(found.walk)} parameters{many}"]
-    for number, step in enumerate(found.walk, start=1):
+    out = [f"{name}: {searcher} over {len(found.parameters)} parameters{many}"]
+    for number, step in enumerate(found.parameters, start=1):
         when = f"  (where {', '.join(f'{short(p)}={describe(v)}' for p, v in step.when.items())})" if step.when else ""
         options = ", ".join(map(shown, step.options))
         out += wrapped(f"{number:>3}  {short(step.param)}: {options}{when}", " " * 7)
@@ -140,7 +140,7 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
     out += entry("trials", f"about {found.trials:.0f}, at most {found.trials_at_most}{finals}")
     epochs = f"about {found.epochs + found.final_epochs:,.0f}, at most {found.epochs_at_most + found.final_epochs:,}"
     out += entry("epochs", f"{epochs}, finals included" + (f"; {rule} stops the rest" if rule else ""))
-    out += entry("pace", found.pace)
+    out += entry("timing", found.measured)
     out += entry("files", f"about {found.files:,}" + (f", {megabytes(found.cost.bytes)}" if found.cost else ""))
     if found.cost:
         out += hours(found.cost, slots, budget)

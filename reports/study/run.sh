@@ -1,0 +1,44 @@
+#!/bin/sh
+# The study (docs/study.md): every family, with a frozen encoder and from scratch, tuned and trained again from three
+# seeds. Run it from anywhere, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one thread each.
+#   VMSBENCH=vmsbench  the command     RUNS=runs  the folder of sweeps     OUT=reports/study  the report
+set -u
+: "${VMSBENCH:=vmsbench}" "${RUNS:=runs}" "${OUT:=reports/study}" "${VMSBENCH_DATA:?set it to the folder of VISCHEMA PLUS}"
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" VMSBENCH_DATA
+names=""
+
+sweep() { # NAME EXP override ...
+  name=$1 exp=$2
+  shift 2
+  names="$names $name"
+  date -u "+%F %T UTC $name begins"
+  $VMSBENCH tune --exp "$exp" --name "$name" --runs "$RUNS" --cpus 1 --quiet tracker=none finals.seeds=3 "$@" ||
+    echo "$name ended with exit code $?"
+}
+
+report() {
+  for name in $names; do set -- "$@" "$name"; done
+  $VMSBENCH report "$@" --runs "$RUNS" --out "$OUT"
+}
+
+# Frozen features, and a readout of them: minutes each.
+sweep readout-l1 unet network=readout
+sweep readout-l1-cc unet network=readout model.loss=l1_cc
+sweep readout-quantile unet network=readout model=quantile
+sweep readout-engression engression network=readout
+sweep readout-gan gan network=readout
+sweep readout-diffusion diffusion network=readout
+report
+# The common backbone: an hour or two each; with the features, then from scratch.
+for encoder in efficientnet_lite2 none; do
+  sweep "unet-$encoder" unet preset=study encoder=$encoder
+  sweep "gan-$encoder" gan preset=study encoder=$encoder
+  sweep "diffusion-$encoder" diffusion preset=study encoder=$encoder
+  sweep "engression-$encoder" engression preset=study encoder=$encoder
+  report
+done
+# What else the question asks of the families from scratch.
+sweep wgan-gp gan preset=study model=wasserstein model.discriminator.norm=instance
+sweep gan-diffaugment gan preset=study model.augmentation.translation=0.9 model.augmentation.cutout=0.9
+sweep unet-sum unet preset=study target=sum model.sight.resolution=null
+report

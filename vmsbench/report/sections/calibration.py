@@ -1,0 +1,125 @@
+"""Calibration: whether the spread of what each model says is right, as a picture and in words."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from vmsbench.metrics.significance import Interval
+from vmsbench.report.analysis.calibration import MeasuredCalibration, measured
+from vmsbench.report.analysis.tracks import Kind
+from vmsbench.report.blocks import Block, Facts, FigureBlock, Text
+from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, PAPER, colors, plain, style
+from vmsbench.report.topic import Topic
+from vmsbench.store.experiments import FinalRecord
+
+WHAT: dict[Kind, str] = {"samples": "its samples", "dressed": "its one answer, dressed"}
+ABOUT = (
+    "Left: the rank of the true pixel among the samples, or in the dressed law; flat (dotted) where the spread is "
+    "right, "
+    "high at both ends where it is too sure, in the middle where it is too wide, to one side where it is biased. "
+    "Middle: "
+    "the share of the pixels that central intervals hold, next to what they should hold (dotted). Right: the spread "
+    "over "
+    "the error of the mean; 1 (dotted) is right, less is too sure. Whiskers: 95 % intervals over the test images. "
+    "Pixels "
+    "where the truth and all samples are alike say nothing and are left out."
+)
+
+
+def calibration_blocks(topic: Topic) -> list[Block]:
+    group = topic.group
+    named = colors(group.sweeps)
+    shades = {group.label(sweep): named[sweep.name] for sweep in group.sweeps}
+    stems = {group.label(sweep): sweep.name for sweep in group.sweeps}
+    stems |= {group.outside_label(one): f"outside-{one.id}" for one in group.outside}
+    figures: list[Block] = []
+    facts: list[tuple[str, str]] = []
+    for label, finals in group.models.items():
+        found = judged(finals)
+        facts.append((label, in_words(found)))
+        drawn = {kind: one for kind, one in found.items() if one.ranks}
+        if drawn:
+            picture = calibration_figure(label, drawn, shades.get(label, INK))
+            alt = f"Calibration of {label}: {in_words(found)}"
+            figures.append(FigureBlock(f"calibration-{stems[label]}", picture, alt, ""))
+    if not facts:
+        return []
+    return [Facts(tuple(facts)), *figures, *([Text(ABOUT)] if figures else [])]
+
+
+def judged(finals: Sequence[FinalRecord]) -> dict[Kind, MeasuredCalibration]:
+    """What a family's finals left: of its samples where it draws some, and of its dressed answer."""
+    kinds: tuple[Kind, ...] = ("samples", "dressed")
+    return {kind: found for kind in kinds if (found := measured(finals, kind)) is not None}
+
+
+def in_words(found: dict[Kind, MeasuredCalibration]) -> str:
+    if not found:
+        return "not measured: its finals were scored before calibration was."
+    said = [f"{WHAT[kind]}: {one.verdict or one.reason}" for kind, one in found.items()]
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def calibration_figure(label: str, found: dict[Kind, MeasuredCalibration], color: str) -> Figure:
+    """A row for the samples and one for the dressed answer: ranks, coverage, spread over error."""
+    with style():
+        picture = Figure(figsize=(8.4, 0.35 + 2.15 * len(found)), layout="constrained")
+        grid = picture.subplots(len(found), 3, squeeze=False, width_ratios=(1.5, 1, 1.1))
+        for line, (kind, one) in zip(grid, found.items(), strict=True):
+            hollow = kind == "dressed"
+            rank_panel(line[0], one.ranks, color, hollow)
+            line[0].set_title(f"{label}: {WHAT[kind]}")
+            coverage_panel(line[1], one, color, hollow)
+            spread_panel(line[2], one.spread_skill, color, hollow)
+    return picture
+
+
+def look(color: str, hollow: bool) -> dict[str, object]:
+    return {"facecolor": PAPER if hollow else color, "edgecolor": color, "lw": 1.2 if hollow else 0}
+
+
+def rank_panel(axes: Axes, ranks: Sequence[float], color: str, hollow: bool) -> None:
+    count = len(ranks)
+    axes.bar(range(count), ranks, width=0.8, zorder=2, **look(color, hollow))  # type: ignore[arg-type]
+    axes.axhline(1 / count, zorder=3, **(BLIND_LINE | {"color": INK}))
+    axes.set_xticks([0, count - 1], ["below all", "above all"])
+    axes.set_xlabel("rank of the true pixel")
+    axes.set_ylabel("share of the pixels")
+    axes.tick_params(axis="x", length=0)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_formatter(FuncFormatter(plain))
+
+
+def coverage_panel(axes: Axes, found: MeasuredCalibration, color: str, hollow: bool) -> None:
+    for at, (level, held) in enumerate(found.coverage.items()):
+        axes.bar(at, 100 * held.value, width=0.6, zorder=2, **look(color, hollow))  # type: ignore[arg-type]
+        axes.plot([at, at], [100 * held.low, 100 * held.high], color=INK, lw=1, zorder=4)
+        axes.plot([at - 0.42, at + 0.42], [level, level], zorder=3, **(BLIND_LINE | {"color": INK, "lw": 1.4}))
+    axes.set_xticks(range(len(found.coverage)), [f"{level} %" for level in found.coverage])
+    axes.set_xlim(-0.6, max(1, len(found.coverage)) - 0.4)
+    axes.set_ylim(0, 102)
+    axes.set_xlabel("central interval")
+    axes.set_ylabel("holds, % of the pixels")
+    axes.tick_params(axis="x", length=0)
+
+
+def spread_panel(axes: Axes, ratio: Interval | None, color: str, hollow: bool) -> None:
+    axes.axvline(1, zorder=1, **(BLIND_LINE | {"color": INK}))
+    if ratio is not None:
+        axes.plot([ratio.low, ratio.high], [0, 0], color=INK, lw=1, zorder=2)
+        axes.plot(ratio.value, 0, "o", ms=7, mfc=PAPER if hollow else color, mec=color, mew=1.4, zorder=3)
+        axes.annotate(
+            f"{ratio.value:.2f}", (ratio.value, 0), (0, 9), textcoords="offset points", color=INK, ha="center"
+        )
+    axes.set_xlim(0, max(1.5, 1.15 * ratio.high if ratio else 0.0))
+    axes.set_ylim(-1, 1)
+    axes.set_yticks([])
+    axes.set_xlabel("spread / error of the mean")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(FuncFormatter(plain))
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color=HAIR, lw=0.6)
+    axes.set_axisbelow(True)

@@ -1,0 +1,130 @@
+"""The track of one answer: the best single map of each model under each score, what blind maps and people reach."""
+
+from collections.abc import Mapping
+
+from vmsbench.metrics.catalog import Metric, metrics
+from vmsbench.metrics.references import of_one_answer
+from vmsbench.report import labels
+from vmsbench.report.analysis.people import PUBLISHED_NOTE, people
+from vmsbench.report.analysis.ranking import Ranking, Standing
+from vmsbench.report.analysis.tracks import ANSWER, track_of
+from vmsbench.report.cells import average
+from vmsbench.report.render.tables import Cell, Column, Table, number_cell
+from vmsbench.report.sections.scores.rows import PredictorRow, Shape, reads_notes, seeds_cell, unscored
+from vmsbench.store.records import SweepGroup
+from vmsbench.store.values import Scores
+
+LAWS = ("climatology", "category_climatology", "oracle_law")
+"""Predictors of the other track; their one answers are rows of their own here: pixel median, pixel mean."""
+ONE = (
+    Column("one_l1", "L1 of one sample [−1, 1] ↓"),
+    Column("one_l1_unit", "L1 of one sample [0, 1] ↓", hidden=True),
+    Column("mse_skill", "Skill to pixel mean (MSE), % ↑"),
+)
+
+
+def answer_metrics() -> Mapping[str, Metric]:
+    return {name: one for name, one in metrics().items() if track_of(name) is ANSWER}
+
+
+def answered(scores: Scores) -> Scores:
+    """The scores of the one answer, by the names of the metrics: l1 is that of the median of K samples."""
+    found = {}
+    for name, value in scores.items():
+        of_answer = scores.get(of_one_answer(name))
+        other_scale = of_one_answer(name.removesuffix("_unit")) in scores
+        if of_answer is not None or not other_scale:  # else it is of one sample, and that of the answer follows
+            found[name] = value if of_answer is None else of_answer
+    return found
+
+
+def answer_table(group: SweepGroup, ranking: Ranking, name: str = "answers") -> Table:
+    shape = Shape(ranking, answer_metrics(), ONE)
+    outside = {group.outside_label(one) for one in group.outside}
+    models = [model_row(one, ranking, group) for one in ranking.standings.values()]
+    parts = {
+        "Models": [row for row in models if row.label not in outside] + unscored(group),
+        "Models from elsewhere": [row for row in models if row.label in outside],
+        "Never look at the image": baseline_rows(group, oracle=False),
+        "Know how the data were made": baseline_rows(group, oracle=True),
+        "People": [PredictorRow(line.label, line.scores) for line in people(group)],
+    }
+    return shape.table(name, group, parts, answer_notes(group, ranking))
+
+
+def model_row(standing: Standing, ranking: Ranking, group: SweepGroup) -> PredictorRow:
+    entry = standing.entry
+    pairs = {key: entry.mean(key) for name in answer_metrics() for key in (name, f"{name}_unit")}
+    scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}
+    spreads = {key: spread for key, (_, spread) in pairs.items() if spread is not None}
+    one = [average(entry.finals, key) if entry.samples > 1 else (None, None) for key in ("l1", "l1_unit")]
+    return PredictorRow(
+        entry.label,
+        scores,
+        spreads,
+        entry.samples,
+        standing,
+        frozenset(key for label, key in ranking.bold if label == entry.label),
+        entry.finals,
+        seeds_cell(standing),
+        (*(number_cell(mean, 4, spread) for mean, spread in one), mse_skill(scores, group)),
+    )
+
+
+def baseline_rows(group: SweepGroup, oracle: bool) -> list[PredictorRow]:
+    rows = []
+    for key, scores in group.baselines("test").items():
+        if key.startswith("oracle") == oracle and key not in LAWS:
+            sampled = "l1_median" in scores
+            one = [number_cell(scores.get(key) if sampled else None, 4) for key in ("l1", "l1_unit")]
+            found = answered(scores)
+            rows.append(PredictorRow(labels.predictor(key), found, further=(*one, mse_skill(found, group))))
+    return sorted(rows, key=lambda row: row.scores.get("l1", 0.0))
+
+
+def mse_skill(scores: Scores, group: SweepGroup) -> Cell:
+    """1 - MSE / MSE of the pixel mean, in per cent."""
+    blind, found = group.baselines("test").get("pixel_mean", {}).get("mse"), scores.get("mse")
+    return number_cell(100 * (1 - found / blind) if blind and found is not None else None, 1)
+
+
+def answer_notes(group: SweepGroup, ranking: Ranking) -> list[str]:
+    channels = 1 if group.data.coding == "grey" else 3
+    counts = sorted({standing.entry.samples for standing in ranking.standings.values()} - {1})
+    notes = [
+        f"L1 and MSE are means over all {channels} channels of the map files."
+        if channels > 1
+        else "L1 and MSE are of the one grey channel.",
+        "In [0, 1] L1 is half, MSE a quarter of what it is in [−1, 1]. "
+        "Models: mean ± standard deviation over seeds, where there are several.",
+        skill_note(ranking),
+        *([samples_note(counts)] if counts else []),
+        "Bold: better than every other model by more than chance. "
+        "Tuning used other images: the test images select nothing.",
+    ]
+    notes += [PUBLISHED_NOTE] if any(line.published for line in people(group)) else []
+    return notes + reads_notes(group)
+
+
+def skill_note(ranking: Ranking) -> str:
+    if not ranking.reference:
+        return "Skill needs the pixel median's score, which is missing."
+    blind = labels.predictor(ranking.reference).lower()
+    return (
+        f"Skill = 1 − L1 / L1 of the {blind}, the best map under L1 that ignores the image, with its 95 % interval "
+        f"over "
+        "images and seeds. Where the interval touches 0 a model has no skill. Under MSE and CC the map to compare with "
+        "is the pixel mean."
+    )
+
+
+def samples_note(counts: list[int]) -> str:
+    drawn = labels.listing(str(count) for count in counts)
+    uneven = " They differ in K, and more samples give a better answer." if len(counts) > 1 else ""
+    return (
+        f"A model that samples answers with what is best under each score: the pixelwise median of its K = {drawn} "
+        f"samples "
+        f"under L1, their mean under MSE, CC, SIM and KLD. The L1 of a single sample, which punishes spread, is next "
+        f"to "
+        f"it.{uneven}"
+    )
