@@ -92,7 +92,7 @@ def test_a_password_and_a_certificate(port: int, tmp_path: Path, monkeypatch: py
     said = []
     with Background(MlflowTracker(), sweep, warn=said.append):
         pass  # the sweep is not disturbed
-    assert said == [f"tracking: MLflow at {plain}: {REFUSED} (training goes on; a later sync catches up)"]
+    assert said == [f"tracking: MLflow at {plain}: {REFUSED} (training continues; a later sync catches up)"]
     monkeypatch.setenv(ACCOUNT[0], "admin")
     monkeypatch.setenv(ACCOUNT[1], f"not {SECRET}")
     with pytest.raises(TrackingError) as caught:

@@ -76,7 +76,7 @@ class MlflowTracker(Tracker):
         address = self._address()
         try:
             with alone(self._runs):
-                if self._artifacts is None and address == beside(self._runs):
+                if self._artifacts is None and address == default_store(self._runs):
                     set_aside_if_moved(self._runs, self._experiment)
                 ledger = SyncState.read(sweep / "mlflow.json", digest_of_store(address))
                 store = Store(address, self._experiment, self._artifact_location(address), identity(found))
