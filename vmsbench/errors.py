@@ -3,10 +3,14 @@
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable
 
 FAILED, WRONG, UNFINISHED, INTERRUPTED = 1, 2, 75, 130
 """Exit codes: not done; an error that the user can fix; stopped before the end (the same command continues); Ctrl-C."""
+
+PASSWORD = re.compile(r"://([^/@:\s]*):[^/\s]+@")
+"""USER:PASSWORD of an address; a password may have an @ in it."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -31,6 +35,11 @@ class StorageError(UserError, OSError):
             folder = os.path.dirname(os.fspath(self.filename))
             return f"disk full: {folder} ({self.strerror}); make room, and give the same command again"
         return f"{self.filename} cannot be written ({self.strerror})"
+
+
+def masked(text: str) -> str:
+    """Without the passwords of the addresses in it."""
+    return PASSWORD.sub(r"://\1:***@", text)
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:

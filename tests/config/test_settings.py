@@ -54,7 +54,7 @@ def own(path: str, choice: str) -> bool:
         return path.split(".")[0] not in ("data", "tracker", "launcher", "space")
     within = {"network": "model.network", "discriminator": "model.discriminator", "target": "model.target",
               "noise_schedule": "model.noise_schedule", "prediction": "model.prediction",
-              "lr_schedule": "trainer.lr_schedule"}  # fmt: skip
+              "lr_schedule": "trainer.lr_schedule", "encoder": "model.sight.encoder"}  # fmt: skip
     return path.startswith(group.partition("@")[2] or within.get(group, group))
 
 
@@ -75,6 +75,17 @@ def test_for_every_setting_what_does_not_fit_is_one_line_with_a_value_that_works
                     typed(with_settings(base, {named: value_of(usable)}))
             else:
                 tried(settings)
+
+
+def test_every_setting_of_every_option_is_among_those_that_are_tried() -> None:
+    tried: dict[tuple[str, str], bool] = {}
+    for exp, choice in CASES:
+        base = composed(exp, choice)
+        for path in leaves(base):
+            above = setting(base, path.rpartition(".")[0]) if "." in path else base
+            place = (path, str(above.get("_target_")))
+            tried[place] = tried.get(place, False) or own(path, choice)
+    assert [place for place, done in tried.items() if not done] == []
 
 
 def tried(settings: Config) -> None:

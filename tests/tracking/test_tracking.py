@@ -18,12 +18,13 @@ from tests.cli.test_commands import command, surroundings
 from tests.support.tiny import configuration, dataset
 from vmsbench import experiment
 from vmsbench.config.instantiate import build
+from vmsbench.errors import masked
 from vmsbench.store.experiments import FinalRecord, TrialRecord
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.values import milliseconds
 from vmsbench.tracking.mlflow.fetch import fetched, folder_of_run
 from vmsbench.tracking.mlflow.server import compared
-from vmsbench.tracking.mlflow.tracker import MlflowTracker, masked
+from vmsbench.tracking.mlflow.tracker import MlflowTracker
 from vmsbench.tracking.records import flat, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
 from vmsbench.versions import SCHEMA

@@ -2,7 +2,7 @@
 
     0    done                                  1    not done, or a fault of vmsbench: the line names the traceback's log
     2    what the user can fix, in one line   75   stopped before the end; the same command continues
-    130  interrupted                          141  the reader of the output is gone, as in `| head`
+    130  interrupted
 
 The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user are
 kept.
@@ -23,10 +23,9 @@ from typing import Any
 import typer
 
 from vmsbench.cli.surroundings import prepare
-from vmsbench.errors import FAILED, INTERRUPTED, WRONG, UserError
+from vmsbench.errors import FAILED, INTERRUPTED, WRONG, UserError, masked
 
 LOGS = 10
-NO_READER = 141  # as a shell has it: 128 and the number of SIGPIPE
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 SURROUNDINGS = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE, errno.EFBIG, errno.EMFILE, errno.ENFILE}
@@ -40,7 +39,7 @@ def run(app: Callable[..., Any]) -> int:
     try:
         prepare()
         status = app(standalone_mode=False)
-        flush()
+        sys.stdout.flush()  # a reader who has gone is noticed here
     except UserError as error:
         keep_traceback()
         return print_error(str(error), WRONG)
@@ -49,7 +48,7 @@ def run(app: Callable[..., Any]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains once more as it ends
-        return NO_READER
+        return FAILED
     except Exception as error:
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return print_error(f"{error.strerror}: {error.filename or 'the disk'}; make room, and run it again", WRONG)
@@ -71,14 +70,8 @@ def usage(error: Any) -> str:
     return " ".join(filter(None, [error.format_message(), explained]))
 
 
-def flush() -> None:
-    """What is buffered goes out now, so that a reader who has gone is noticed here."""
-    if sys.stdout is not None:
-        sys.stdout.flush()
-
-
 def print_error(text: str, code: int) -> int:
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {masked(text)}", file=sys.stderr)
     return code
 
 
@@ -88,7 +81,8 @@ def keep_traceback() -> Path:
     with suppress(OSError):
         folder = Path(tempfile.gettempdir())
         log = folder / log
-        log.write_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(sys.argv)}\n{traceback.format_exc()}")
+        text = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(sys.argv)}\n{traceback.format_exc()}"
+        log.write_text(masked(text), encoding="utf-8", errors="backslashreplace")
         own = [file for file in folder.glob("vmsbench-error-*.log") if file.stat().st_uid == os.getuid()]
         for old in sorted(own, key=lambda file: file.stat().st_mtime)[:-LOGS]:
             old.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ def prepare() -> None:
     """Raises UserError where nothing can be done about them here."""
     open_streams()
     drop_unusable_threads()
-    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+    if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has not every character
     if sys.getfilesystemencoding().replace("-", "").lower() != "utf8":
         raise UserError(
@@ -33,3 +33,6 @@ def open_streams() -> None:
                 os.close(opened)
             else:
                 os.set_inheritable(stream, True)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115

@@ -12,7 +12,7 @@ import yaml
 from vmsbench.config.plugins import check_option, conf_folder, folders, groups, option_files
 from vmsbench.config.schema import UNFIT, is_path, is_text, misfit
 from vmsbench.config.settings import Config, hint_at, setting, typed, with_settings
-from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.errors import PASSWORD, ConfigurationError, did_you_mean, masked
 
 
 def compose(exp: str, overrides: list[str]) -> Config:
@@ -131,6 +131,11 @@ def check_form(override: str, name: str) -> None:
         )
     if name.startswith(("+", "~")):
         raise ConfigurationError(f"{override}: nothing can be added or removed; write {name.lstrip('+~')}=VALUE")
+    if PASSWORD.search(override):
+        raise ConfigurationError(
+            f"{masked(override)}: a password would be written into the sweep's files; export MLFLOW_TRACKING_URI, or "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, instead"
+        )
     if "=" not in override or not name:
         raise ConfigurationError(f"{override} is neither group=option nor key=value")
 

@@ -67,8 +67,8 @@ def serving(address: str, port: int, log: Path) -> Iterator[str]:
 
     Raises TrackingError, naming its log, where it does not answer.
     """
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", address, "--workers", "1"]
-    environment = os.environ | QUIET_AND_QUICK | LEAN
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    environment = os.environ | QUIET_AND_QUICK | LEAN | {"MLFLOW_BACKEND_STORE_URI": address}  # not for `ps` to show
     environment.pop("MLFLOW_TRACKING_URI", None)
     base = f"http://127.0.0.1:{port}"
     with log.open("wb") as file:

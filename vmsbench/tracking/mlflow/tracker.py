@@ -17,9 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, final
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from vmsbench.errors import masked
 from vmsbench.files import read_json, save_json
 from vmsbench.store.reader import read_sweep
+from vmsbench.tracking.mlflow.moved import set_aside_if_moved
 from vmsbench.tracking.records import Record, identity, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
 
@@ -35,6 +38,17 @@ LONGEST = 6000  # characters of a parameter; MLflow refuses more
 EXPERIMENT = "vmsbench"
 BATCH = 1000  # metrics of one call; MLflow refuses more
 PARAMS, TAGS = 100, 100  # likewise
+
+
+MEANINGS = {
+    "SSLError": "its certificate is not trusted here; MLFLOW_TRACKING_SERVER_CERT_PATH=FILE names the one to trust",
+    "401 Client Error": "it refuses the user; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD say who it is",
+    "error code 401": "it refuses the user; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD say who it is",
+    "error code 403": "this user may not write there",
+    "HTTPConnectionPool": "the server does not answer",
+    "HTTPSConnectionPool": "the server does not answer",
+}
+"""What the first line of an error has in it, and what that means."""
 
 
 @final
@@ -62,7 +76,9 @@ class MlflowTracker(Tracker):
         address = self._address()
         try:
             with alone(self._runs):
-                ledger = SyncState.read(sweep / "mlflow.json", hashlib.sha256(address.encode()).hexdigest()[:16])
+                if self._artifacts is None and address == default_store(self._runs):
+                    set_aside_if_moved(self._runs, self._experiment)
+                ledger = SyncState.read(sweep / "mlflow.json", digest_of_store(address))
                 store = Store(address, self._experiment, self._artifact_location(address), identity(found))
                 self._page = (
                     f"/#/experiments/{store.experiment}/runs?workflowType=machine_learning"  # not the GenAI pages
@@ -79,7 +95,7 @@ class MlflowTracker(Tracker):
     def link(self) -> str:
         address = self._address()
         if address.startswith(("http://", "https://")):
-            return masked(address).rstrip("/") + self._page
+            return without_credentials(address)[0].rstrip("/") + self._page
         elsewhere = self._runs.resolve() != Path("runs").resolve()
         command = "vmsbench ui" + (f" --runs {shlex.quote(str(relative(self._runs)))}" if elsewhere else "")
         shown = shlex.quote(masked(address))
@@ -265,8 +281,15 @@ def where(uri: str | None, runs: Path) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store(runs)
 
 
+def digest_of_store(address: str) -> str:
+    """What tells a store from others, in the notes of what it has."""
+    return hashlib.sha256(without_credentials(address)[0].encode()).hexdigest()[:16]
+
+
 def client_of(address: str) -> Any:
     """MLflow's client, with its logging off and short timeouts."""
+    address, credentials = without_credentials(address)
+    os.environ.update(credentials)
     for name, value in QUIET_AND_QUICK.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):
@@ -274,6 +297,17 @@ def client_of(address: str) -> Any:
     from mlflow import MlflowClient  # here, because it takes seconds
 
     return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def without_credentials(address: str) -> tuple[str, dict[str, str]]:
+    """A server's address without its user and password, and these as MLflow's variables: it uses them for its files
+    too, but those of an address for the rest alone."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or parts.username is None:
+        return address, {}
+    names = {"MLFLOW_TRACKING_USERNAME": parts.username, "MLFLOW_TRACKING_PASSWORD": parts.password or ""}
+    plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return plain, {name: unquote(value) for name, value in names.items()}
 
 
 def reach(runs: Path) -> str:
@@ -290,10 +324,9 @@ def reach(runs: Path) -> str:
 
 def failure(address: str, error: Exception) -> TrackingError:
     """An error of the store as one line without passwords."""
-    words = (str(error).strip() or repr(error)).splitlines()[0][:300]
-    if "HTTPConnectionPool" in words or "HTTPSConnectionPool" in words:
-        words = "the server does not answer"
-    return TrackingError(f"MLflow at {masked(address)}: {masked(words)}")
+    words = (str(error).strip() or repr(error)).splitlines()[0]
+    known = next((meaning for part, meaning in MEANINGS.items() if part in words), masked(words)[:300])
+    return TrackingError(f"MLflow at {masked(address)}: {known}")
 
 
 @contextlib.contextmanager
@@ -313,8 +346,3 @@ def signature(path: Path) -> list[int]:
 def clean(name: str) -> str:
     """A name that MLflow takes: letters, digits, and _ - . / : space."""
     return re.sub(r"[^\w\-. /:]", "_", name)[:250]
-
-
-def masked(address: str) -> str:
-    """Without the password that an address may carry."""
-    return re.sub(r"//([^/@:\s]*):[^/@\s]*@", r"//\1:***@", address)

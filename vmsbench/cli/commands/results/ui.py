@@ -14,6 +14,7 @@ import typer
 from vmsbench.cli.options import (
     Runs,
 )
+from vmsbench.errors import masked
 from vmsbench.store.sweeps import sweeps_in
 
 
@@ -54,4 +55,4 @@ def show_ui(runs: Path, port: int, sync: bool) -> None:
 
 def show(found: dict[str, str]) -> None:
     for what, link in found.items():
-        print(f"{what}:\n  {link}", flush=True)
+        print(f"{what}:\n  {masked(link)}", flush=True)

@@ -1,0 +1,175 @@
+"""Every odd input with every command that reads it: the right thing is done, or one line says why not."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.command_line import Called, called
+from tests.support.data_folders import map_of, write_list, write_pairs
+from tests.support.tiny import configuration
+from vmsbench.experiment import run
+
+PAIRS = 14
+Make = Callable[[Path], object]
+
+
+def maps(draw: Callable[[int], Image.Image], suffix: str = ".png", part: str = "maps", **save: object) -> Make:
+    def make(root: Path) -> None:
+        for i in range(PAIRS):
+            (root / part / f"pic{i:02d}.png").unlink()
+            draw(i).save(root / part / f"pic{i:02d}{suffix}", **save)
+
+    return make
+
+
+def masks(number: int) -> Image.Image:
+    return Image.fromarray(map_of(number, grey=True) // 128)
+
+
+def turned(number: int) -> Image.Image:
+    picture = Image.fromarray(map_of(number))
+    picture.getexif()[0x0112] = 3
+    return picture
+
+
+def index_list(root: Path) -> None:
+    (root / "test.csv").write_text(",filename\n0,pic03.png\n1,pic01.png\n")
+
+
+def linked(root: Path) -> None:
+    for part in ("images", "maps"):
+        (root / "elsewhere" / part).mkdir(parents=True)
+        for i in range(7):
+            os.rename(root / part / f"pic{i:02d}.png", root / "elsewhere" / part / f"pic{i:02d}.png")
+        (root / part / "more").symlink_to(root / "elsewhere" / part)
+
+
+def decomposed(root: Path) -> None:
+    os.rename(root / "images" / "pic00.png", root / "images" / "caf\u00e9.png")
+    os.rename(root / "maps" / "pic00.png", root / "maps" / "cafe\u0301.png")
+
+
+def not_utf8(root: Path) -> None:
+    for part in ("images", "maps"):
+        os.rename(root / part / "pic00.png", os.fsencode(root / part) + b"/caf\xe9.png")
+
+
+USABLE: dict[str, tuple[Make, str]] = {
+    "as it should be": (lambda root: None, ""),
+    "a list with an index": (index_list, 'column 2 "filename": 2 names, 2 of them images'),
+    "masks of 0 and 1": (maps(masks), "the brightest value of any map is 1 of 255: data.scale=255"),
+    "black maps": (maps(lambda i: Image.new("RGB", (24, 24))), "every map is black"),
+    "several frames": (
+        maps(lambda i: Image.fromarray(map_of(i)), ".tif", save_all=True, append_images=[Image.new("RGB", (24, 24))]),
+        "all 14 maps have several frames, the first is read",
+    ),
+    "turned maps": (
+        maps(turned, ".png", exif=turned(0).getexif().tobytes()), "14 turned upright",
+    ),
+    "links": (linked, "links followed: more"),
+    "composed and decomposed": (decomposed, ""),
+    "files that are not read": (lambda root: np.save(root / "maps" / "a.npy", np.zeros(3)), "files are not read"),
+}  # fmt: skip
+
+REFUSED: dict[str, tuple[Make, str]] = {
+    "no picture": (lambda root: (root / "images" / "pic03.png").write_text("hello"), "pic03.png: image unreadable"),
+    "an empty file": (lambda root: (root / "maps" / "pic03.png").write_bytes(b""), "pic03.png: map empty file"),
+    "cut short": (
+        lambda root: (root / "maps" / "pic03.png").write_bytes((root / "maps" / "pic03.png").read_bytes()[:300]),
+        "pic03.png: map unreadable",
+    ),
+    "another shape": (
+        lambda root: Image.new("RGB", (24, 60)).save(root / "maps" / "pic03.png"), "pic03.png: wrong shape",
+    ),
+    "a name that is not UTF-8": (not_utf8, "caf\\xe9.png: its name is not UTF-8"),
+    "an unknown name in a list": (lambda root: write_list(root / "test.csv", ["pic01.png", "pic99.png"]), "pic99.png"),
+    "no maps": (lambda root: [file.unlink() for file in (root / "maps").iterdir()], "maps is empty"),
+}  # fmt: skip
+
+
+def commands(root: Path, runs: Path) -> dict[str, Called]:
+    """How each command that reads data ends."""
+    places = ("--exp", "unet", "preset=quick", "data=folder", f"data.root={root}", "data.size=32", "tracker=none")
+    small = ("trainer.epochs=1", "trainer.batch_size=4", "model.network.width=4", "device=cpu", "--runs", runs)
+    lists = ("data.test=test.csv",) if (root / "test.csv").exists() else ()
+    return {
+        "data check": called("data", "check", root, "--picture", runs / "pairs.png"),
+        "data check --json": called("data", "check", root, "--json"),
+        "train": called("train", *places, *small, *lists),
+        "tune": called("tune", *places, *small, *lists, "--dry-run"),
+        "evaluate": called("evaluate", "baselines", "data.size=32", "--data", root, "--runs", runs),
+    }
+
+
+def listed(checked: str) -> str:
+    return "; ".join(f"{one['name']}: {one['reason']}" for one in json.loads(checked)["problems"])
+
+
+def one_line(end: Called, said: str) -> None:
+    (line,) = end.err.splitlines()
+    assert line.startswith("error: "), end
+    assert said in line, end
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_what_is_odd_and_can_be_read_is_read_and_said(name: str, tmp_path: Path) -> None:
+    make, said = USABLE[name]
+    root, runs = tmp_path / "data", tmp_path / "runs"
+    write_pairs(root, PAIRS)
+    runs.mkdir()
+    make(root)
+    for command, end in commands(root, runs).items():
+        assert end.code == 0, (command, end)
+        assert "Traceback" not in end.text
+        if command not in ("tune", "data check --json"):
+            assert said in end.text, (command, end)
+    (log,) = runs.glob("single/*/log.txt")
+    assert said in " ".join(log.read_text().split())
+    checked = json.loads(called("data", "check", root, "--json").out)
+    assert checked["good"]
+    assert checked["counts"]["pairs"] == PAIRS
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_one_line(name: str, tmp_path: Path) -> None:
+    make, said = REFUSED[name]
+    root, runs = tmp_path / "data", tmp_path / "runs"
+    write_pairs(root, PAIRS)
+    runs.mkdir()
+    make(root)
+    for command, end in commands(root, runs).items():
+        assert end.code in (1, 2), (command, end)
+        text = listed(end.out) if command == "data check --json" and end.code == 1 else end.text
+        assert said in text, (command, end)
+        if end.code == 2:
+            one_line(end, said)
+        else:
+            assert command.startswith("data check")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "unet"
+    run(configuration(test=True), folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", [*USABLE, *REFUSED])
+def test_predict_does_what_it_can(name: str, model: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    write_pairs(root, PAIRS)
+    (USABLE | REFUSED)[name][0](root)
+    end = called("predict", root / "images", "--model", model, "--out", tmp_path / "out", "--device", "cpu")
+    bad = {"no picture": "pic03.png: unreadable", "a name that is not UTF-8": "its name is not UTF-8"}
+    assert end.code == (1 if name in bad else 0), end
+    assert bad.get(name, "") in end.err
+    assert "Traceback" not in end.text
+    assert f"read from {root / 'images'}: images/" in end.out
+    assert len([*(tmp_path / "out" / "maps").rglob("*.png")]) == PAIRS - (name in bad)
+    if name == "links":
+        assert "links followed: more" in end.out
