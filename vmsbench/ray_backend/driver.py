@@ -43,7 +43,7 @@ from vmsbench import experiment
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, save_json
 from vmsbench.launch.environment import until, workers
-from vmsbench.ray_backend.cluster import PRIVATE
+from vmsbench.ray_backend.cluster import PRIVATE, system_config
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
@@ -71,6 +71,8 @@ class Slots:
     gpus_per_trial: float = 0
     nodes: int = 1
     """How many machines give so many CPUs and GPUs each."""
+    niceness: int = 0
+    """Of trials, on top of the driver's own."""
 
     def __str__(self) -> str:
         each = f"{self.cpus} cores, {self.gpus} GPUs"
@@ -102,7 +104,7 @@ def own_token() -> Path:
 
 
 @contextmanager
-def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
+def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
     """A Ray of our own on this machine, that nobody else can use; gone after the block, with all it wrote.
 
     Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all our
@@ -122,6 +124,7 @@ def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
             log_to_driver=False,
             logging_level=logging.ERROR,
             object_store_memory=200_000_000,
+            _system_config=system_config(niceness),
             _temp_dir=str(private / "ray"),
         )
     try:
