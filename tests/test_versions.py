@@ -35,11 +35,11 @@ def test_the_schema_is_no_part_of_a_configurations_name() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ({}, "has no schema: .* before 0.2 wrote it"),
+        ({}, "has no schema: .* written by a version of vmsbench before 0.2"),
         ({"schema": "1"}, "has no schema"),
         ({"schema": True}, "has no schema"),
-        ({"schema": SCHEMA + 1}, f"has schema {SCHEMA + 1}, this vmsbench reads {SCHEMA}: a newer vmsbench"),
-        ({"schema": 0}, "an older vmsbench wrote it, and reads it"),
+        ({"schema": SCHEMA + 1}, f"has schema {SCHEMA + 1}, this vmsbench reads {SCHEMA}: it was written by a newer"),
+        ({"schema": 0}, "written by an older vmsbench, which reads it"),
     ],
 )
 def test_another_schema_is_refused_in_one_line_that_says_who_reads_it(found: dict[str, Any], said: str) -> None:

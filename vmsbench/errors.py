@@ -4,15 +4,15 @@ import difflib
 from collections.abc import Iterable
 
 FAILED, WRONG, UNFINISHED, INTERRUPTED = 1, 2, 75, 130
-"""Exit codes: not done; what the user can fix; stopped before the end (the same command continues); Ctrl-C."""
+"""Exit codes: not done; an error that the user can fix; stopped before the end (the same command continues); Ctrl-C."""
 
 
 class UserError(Exception):
-    """Something the user can fix; its text names the thing and what would have worked."""
+    """An error that the user can fix; its text names the thing and the fix."""
 
 
 class ConfigurationError(UserError):
-    """A setting that does not exist, or a value it cannot take."""
+    """A setting that does not exist, or an invalid value."""
 
 
 class DataError(UserError):

@@ -1,10 +1,11 @@
-"""One configuration, trained and judged, in one folder.
+"""One configuration, trained and evaluated, in one folder.
 
     results = run(config, folder)             or: python -m vmsbench.experiment config.json folder
 
 The folder holds config.json, history.jsonl (a line per epoch), checkpoint.pt, samples.png, log.txt and, once the work
 is done, results.json. Running it again continues at the step at which it was asked to stop, else after the last whole
-epoch, or returns at once. Nothing here needs more than torch, numpy, pillow and torchvision: it runs on bare machines.
+epoch, or returns at once. Nothing here needs more than torch, numpy, pillow and torchvision: it runs on machines
+without Ray, Hydra and MLflow.
 """
 
 import hashlib
@@ -48,11 +49,11 @@ COLLAPSED = 0.02
 
 
 def ignore(record: dict[str, Any]) -> None:
-    """The report of whoever does not listen."""
+    """A callback that does nothing."""
 
 
 def config_hash(config: Config) -> str:
-    """Twelve hexadecimal digits of what changes the result: equal names are the same experiment.
+    """Twelve hexadecimal digits of what changes the result: equal hashes are the same experiment.
 
     Where it runs (the device, in micro-batches or not) and where things lie on this machine are left out; the data's
     digest stands for the data.
@@ -68,12 +69,12 @@ def config_hash(config: Config) -> str:
 
 
 def run(config: Config, folder: Path | str, report: Report = ignore, should_stop: ShouldStop = never) -> dict[str, Any]:
-    """Train and judge `config` in `folder`; returns what results.json holds.
+    """Train and evaluate `config` in `folder`; returns what results.json holds.
 
-    report  is called with each line of the history as it comes about; when continuing, first with those that are
-            there already. It may raise (SystemExit, say) to stop: what was done stays, and can be continued.
-    should_stop  is asked between two steps whether to save and stop here; then TrainingInterrupted is raised.
-    Raises UserError for settings or data that cannot work, Diverged for a loss that is no number.
+    report  is called with each new line of the history; when continuing, first with the existing ones. It may raise
+    (SystemExit, say) to stop: what is done stays, and can be continued. should_stop  is called between two steps;
+    where it returns True, the state is saved and TrainingInterrupted raised. Raises UserError for settings or data
+    that cannot work, Diverged for a loss that is NaN or infinite.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,11 +97,11 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
 
 
 class Experiment:
-    """A configuration at work in its folder."""
+    """A training in its folder."""
 
     def __init__(self, config: Config, folder: Path, should_stop: ShouldStop = never) -> None:
         self.config, self.folder, self.should_stop = config, folder, should_stop
-        self.spent = 0.0  # seconds that went into an epoch that somebody stopped
+        self.spent = 0.0  # seconds spent on an interrupted epoch
         self.device = chosen_device(config["device"])
         torch.manual_seed(config["seed"])
         self.dataset: Dataset = build(config["data"])
@@ -179,19 +180,19 @@ class Experiment:
         replace(self.folder / "checkpoint.pt", lambda file: torch.save(state, file))
 
     def trained(self, history: list[dict[str, Any]]) -> bool:
-        """Whether all epochs are done, or the validation metric has not become better for `trainer.patience` epochs."""
+        """Whether all epochs are done, or the validation metric has not improved for `trainer.patience` epochs."""
         waited = len(history) - self.best["epoch"] if self.best else 0
         return bool(self.kept) or len(history) >= self.epochs or 0 < self.patience <= waited
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """What predicts, on the CPU: the best epoch's weights where those are kept, else the last."""
+        """The weights used for prediction, on the CPU: the best epoch's where those are kept, else the last."""
         if "weights" in self.best:
             return self.best["weights"]
         with self.training.average.in_place():
             return snapshot(self.model)
 
     def one_epoch(self, epoch: int, seconds_before: float) -> dict[str, Any]:
-        """Train for an epoch and look at the validation pairs; returns the history's line."""
+        """Train for an epoch and evaluate on the validation pairs; returns the history's line."""
         start = time.perf_counter() - self.spent
         evaluation = self.config["evaluation"]
         try:
@@ -227,7 +228,7 @@ class Experiment:
         return record
 
     def compare(self, epoch: int, seen: Evaluation) -> None:
-        """Remember the best epoch so far by the validation metric, and its weights where they are to be the result."""
+        """Remember the best epoch so far by the validation metric, and its weights where keep=best."""
         reached = seen.scores[self.config["metric"]]
         if reached is not None and (not self.best or reached < self.best["score"]):
             self.best = {"epoch": epoch, "score": reached}
@@ -235,12 +236,10 @@ class Experiment:
                 self.best["weights"] = snapshot(self.model)
 
     def draw(self, epoch: int, pairs: Pairs, seen: Evaluation) -> None:
-        """samples.png, and at some moments of the training samples/EPOCH.png, which stay: so few that all that a trial
-        leaves is FILES files at most, those of a final's test included.
-        """
+        """samples.png, and after some epochs samples/EPOCH.png; a trial or final has FILES files at most."""
         picture = beside(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
         slides = SLIDES_OF_FINAL if self.config["test"] else SLIDES
-        stays = epoch * slides % self.epochs < self.config["evaluation"]["every"] * slides  # so much more is done
+        stays = epoch * slides % self.epochs < self.config["evaluation"]["every"] * slides
         (self.folder / "samples").mkdir(exist_ok=True)
         for name in ("samples.png", f"samples/{epoch:05d}.png")[: 1 + stays]:
             replace(self.folder / name, lambda file: picture.save(file, format="PNG"))
@@ -279,7 +278,8 @@ class Experiment:
         return results
 
     def evaluate_test(self, samples: int, batch_size: int) -> dict[str, Any]:
-        """What a final reports: scores on the test pairs, how often those were read, and what was learnt by heart."""
+        """What a final reports: scores on the test pairs, how often those were read, and train_scores, which show
+        memorisation."""
         reads = self.folder / "test_reads.jsonl"
         append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
         learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
@@ -294,7 +294,7 @@ class Experiment:
         }
 
     def frechet(self, test: Pairs, judged: Evaluation) -> dict[str, Any]:
-        """The Frechet distances between true and predicted maps, or why there are none."""
+        """The Frechet distances between true and predicted maps, or the reason why there are none."""
         weights = find_weights(self.config["fid"]["weights"])
         reference, cache = self.train.maps, self.config["data"]["cache"]
         folder = expand(cache) if cache else None

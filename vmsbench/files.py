@@ -1,4 +1,4 @@
-"""Files that a kill leaves true: written beside, flushed to the disk, renamed; lines appended whole."""
+"""Files that survive a kill: written under a temporary name, flushed to the disk, renamed; lines appended whole."""
 
 import json
 import math
@@ -25,13 +25,13 @@ def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what kills left of files that were being written; for whoever alone writes in `folder`."""
+    """Remove temporary files left by kills; for the one process that writes in `folder`."""
     for beside in folder.rglob(".*.[0-9]*"):
         beside.unlink()
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: tuples as lists, and null for numbers that are not finite."""
+    """`value` in JSON's types: tuples as lists, and null for numbers that are not finite."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -51,7 +51,7 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, value: dict[str, Any]) -> None:
-    """Add one JSON object as a line, on the disk when this returns; what a crash left of a line before it is cut off.
+    """Add one JSON object as a line, on the disk when this returns; a line before it that a crash cut short is removed.
 
     Only one process at a time may append to a file.
     """
@@ -64,7 +64,7 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
 
 
 def whole_lines(file: BinaryIO) -> int:
-    """How many bytes of a file end in a line's end."""
+    """The bytes of a file up to the last line's end."""
     end = file.seek(0, os.SEEK_END)
     while end:
         start = max(0, end - 4096)
@@ -91,7 +91,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def log(folder: Path, text: str) -> None:
-    """Add a line with the time to log.txt; of one that has grown beyond LOG_BYTES the older half is dropped."""
+    """Add a line with the time to log.txt; beyond LOG_BYTES the older half is dropped."""
     path = folder / "log.txt"
     with path.open("a") as file:
         file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()[-LOG_BYTES // 2 :]}\n")

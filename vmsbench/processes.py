@@ -1,4 +1,4 @@
-"""Processes of one's own: whoever starts some ends them, by their numbers and no other way, and their children too."""
+"""Child processes: ended by their numbers, with all descendants."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,7 @@ def control(option: int, value: int) -> None:
 
 
 def adopt() -> None:
-    """From now on a descendant whose parent dies is a child of this process, so that none gets lost."""
+    """From now on a descendant whose parent dies is a child of this process, so that none is lost."""
     control(SET_CHILD_SUBREAPER, 1)
 
 
@@ -44,7 +44,7 @@ def living(pid: int) -> bool:
 
 
 def end(pids: Iterable[int], patience: float) -> None:
-    """Ask these processes of ours to end, and kill what is there after `patience` seconds."""
+    """Send SIGTERM to these child processes, and SIGKILL after `patience` seconds."""
     left = list(pids)
     for how in (signal.SIGTERM, signal.SIGKILL):
         for pid in left:
@@ -58,14 +58,14 @@ def end(pids: Iterable[int], patience: float) -> None:
 
 
 def end_descendants(patience: float = 2.0) -> None:
-    """End all that this process started, or that it adopted."""
+    """End all processes that this one started or adopted."""
     while left := descendants(os.getpid()):
         end(left, patience)
         reap()
 
 
 def await_descendants(name: str, patience: float) -> None:
-    """Wait for those descendants that run the program `name` to end by themselves, for `patience` seconds at most."""
+    """Wait up to `patience` seconds for descendants that run the program `name` to end."""
     until = time.monotonic() + patience
     while time.monotonic() < until and name in map(program, descendants(os.getpid())):
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGINT, SIGTERM and SIGUSR1 all mean: let the trials save, and leave with "not finished"."""
+"""Signals: on SIGINT, SIGTERM and SIGUSR1 the trials save, and the command exits with "not finished"."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 INTERRUPTED = "interrupted.json"
-"""In an experiment's folder: the epoch and step at which its training was last asked to stop within an epoch."""
+"""A file in an experiment's folder: the epoch and step at which its training last stopped within an epoch."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -26,13 +26,13 @@ def stoppable() -> Iterator[None]:
 
 STOPPING = b"\nstopping: saving at the next step; Ctrl-C again stops at once\n"
 GRACE = {signal.SIGTERM: 10.0, signal.SIGINT: 60.0, signal.SIGUSR1: 60.0}
-"""Seconds in which trials may come to their next step, save and leave; then Ray Tune stops in order without them.
-After SIGTERM a cluster kills soon; SIGUSR1 comes well before the end of a job's time."""
+"""Seconds in which trials may finish their step, save and end; after that Ray Tune stops without them. After SIGTERM a
+cluster kills soon; SIGUSR1 comes well before the job's time limit."""
 
 
 @contextmanager
 def noted() -> Iterator[Callable[[], bool]]:
-    """Within the block the first signal is noted, for whoever asks what is yielded; a second SIGINT stops at once."""
+    """Within the block the first signal sets the yielded flag; a second SIGINT stops at once."""
     again, signals = signal.getsignal(signal.SIGINT), []
 
     def note(number: int, _: Any) -> None:
@@ -45,12 +45,12 @@ def noted() -> Iterator[Callable[[], bool]]:
 
 
 class Interruption:
-    """What the signals do while Ray Tune runs. The first calls `drain`, which is to let the trials save and end; those
-    that do not in time, or a second signal, are left to Ray Tune's own handler for SIGUSR1, which stops in order at the
-    last epochs. A second SIGINT raises KeyboardInterrupt.
+    """The signal handlers while Ray Tune runs. The first signal calls `drain`, which lets the trials save and end;
+    after the time limit, or on a second signal, Ray Tune's own handler for SIGUSR1 stops them at their last epochs. A
+    second SIGINT raises KeyboardInterrupt.
 
-    Ray must be configured to leave SIGINT alone. `arm` is to be called once Ray Tune has put its handler in place;
-    a signal before that goes to it at once.
+    Ray must be configured to ignore SIGINT. `arm` is called once Ray Tune has installed its handler; a signal before
+    that goes to it at once.
     """
 
     def __init__(self, drain: Callable[[], None]) -> None:
@@ -75,7 +75,7 @@ class Interruption:
     def asked(self, number: int, frame: Any) -> None:
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, self.again)
-            os.write(2, STOPPING)  # print may be what was interrupted
+            os.write(2, STOPPING)  # print is not safe in a signal handler
         if self.rays is None:
             os.kill(os.getpid(), signal.SIGUSR1)
         elif self.timer is None:
@@ -89,8 +89,8 @@ class Interruption:
 
 @contextmanager
 def handled(handlers: dict[signal.Signals, Callable[..., Any]]) -> Iterator[None]:
-    """Within the block signals are handled so; after it as before it, whoever else changed that. Only the main thread
-    may set handlers: in others nothing happens."""
+    """Within the block signals are handled so; after it as before, whatever changed them in between. Only the main
+    thread may set handlers: in others nothing happens."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,6 +1,6 @@
-"""What other versions of vmsbench rely on: the schema of the files, the version of the numeric code, public names.
+"""Versions and public names: the schema of the files, the version of the numeric code, names that stay importable.
 
-From the first release on, SCHEMA counts up where a file that is read again changes its form, and the names in PUBLIC
+From the first release on, SCHEMA is raised where a file that is read again changes its format, and the names in PUBLIC
 stay importable: they stand in pickled jobs, in command lines and in models that MLflow keeps.
 """
 
@@ -41,7 +41,7 @@ PUBLIC = {
     "one experiment": "vmsbench.experiment",
     "MLflow model": "vmsbench.tracking.mlflow.model",
 }
-"""Functions that queued jobs name, modules that command lines run, and MLflow's loader module, by what they are."""
+"""Functions in queued jobs, modules in command lines, and MLflow's loader module, by purpose."""
 
 
 def check_schema(document: Mapping[str, Any], file: Path) -> None:
@@ -49,13 +49,15 @@ def check_schema(document: Mapping[str, Any], file: Path) -> None:
     found = document.get("schema")
     if not isinstance(found, int) or isinstance(found, bool):
         raise UserError(
-            f"{file} has no schema: a version of vmsbench before 0.2 wrote it, and that version alone reads it; "
+            f"{file} has no schema: it was written by a version of vmsbench before 0.2, and only that reads it; "
             "choose another --runs, or remove the folder"
         )
     if found == SCHEMA:
         return
     newer = "a newer vmsbench" if found > SCHEMA else "an older vmsbench"
-    raise UserError(f"{file} has schema {found}, this vmsbench reads {SCHEMA}: {newer} wrote it, and reads it")
+    raise UserError(
+        f"{file} has schema {found}, this vmsbench reads {SCHEMA}: it was written by {newer}, which reads it"
+    )
 
 
 def read_checked(file: Path) -> dict[str, Any]:

@@ -88,11 +88,11 @@ def test_an_ablation_is_the_experiment_under_each_option_and_reads_no_test_pair(
 @pytest.mark.parametrize(
     ("group", "said"),
     [
-        ("data", "data is no part of what is trained"),
+        ("data", "data is not part of the training"),
         ("trainer", "trainer has but one option"),
-        ("fid", "fid is no part of what is trained"),
+        ("fid", "fid is not part of the training"),
         ("noise", "noise"),
-        ("nothing", "nothing is no choice to ablate"),
+        ("nothing", "nothing cannot be ablated"),
     ],
 )
 def test_what_cannot_be_ablated_is_said(group: str, said: str) -> None:
@@ -164,10 +164,10 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
     ("exp", "overrides", "said"),
     [
         ("unet", ["network=residual", "model.network.width=20"], "norm=group needs .* width=16 works"),
-        ("unet", ["model.network.layers=7"], "64 px cannot be halved so often; layers=4 can"),
+        ("unet", ["model.network.layers=7"], "64 px cannot be halved as often; layers=4 works"),
         ("unet", ["network=residual", "model.network.multipliers=[1,1,1,1,1,1,1,1]"], "cannot be halved 7 times"),
         ("unet", ["trainer.batch_size=101"], "trainer.batch_size=101 must lie between 1 and the 100 training pairs"),
-        ("diffusion", ["noise_schedule=zero_terminal", "prediction=noise"], "prediction=velocity or map works"),
+        ("diffusion", ["noise_schedule=zero_terminal", "prediction=noise"], "velocity and map work"),
         ("gan", ["model=wasserstein"], "model.discriminator.norm=instance works"),
         ("unet", ["metric=crsp"], "metric=crsp is none of .*did you mean crps"),
         ("unet", ["metric=cc_true"], "metric=cc_true is none of l1, "),
@@ -247,9 +247,9 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
             "optimizer@optimizers.network=sgd optimizers.network.betas=[0.9,0.9]",
             r"optimizers.network.betas is not a setting.*\(optimizers.network has: lr, momentum\)",
         ),
-        ("unet", "discriminator=patch", "discriminator is no choice to make in --exp unet"),
+        ("unet", "discriminator=patch", "discriminator is not a choice of --exp unet"),
         ("unet", "optimizer=sgd", "optimizer@optimizers.network=sgd"),
-        ("unet", "exp=gan", "choose the experiment by --exp gan"),
+        ("unet", "exp=gan", "choose the experiment by `--exp gan`"),
         ("unet", "epochs", "epochs is neither group=option nor key=value"),
         (
             "unet",

@@ -109,7 +109,7 @@ def test_a_group_of_ones_own_may_be_added(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     assert "flavour" in groups()
     assert compose("mine", ["flavour=hot"])["model"]["network"]["dropout"] == 0.5
-    with pytest.raises(ConfigurationError, match="flavour is no choice to make in --exp gan"):
+    with pytest.raises(ConfigurationError, match="flavour is not a choice of --exp gan"):
         compose("gan", ["flavour=hot"])
 
 
@@ -117,7 +117,7 @@ def test_a_group_of_ones_own_may_be_added(tmp_path: Path, monkeypatch: pytest.Mo
     ("variable", "said"),
     [
         ("/nowhere", r"\$VMSBENCH_CONF: /nowhere is not a folder"),
-        ("{tmp}", r"network=unet is there twice, in .*conf/network/unet.yaml and .*; give one another name"),
+        ("{tmp}", r"network=unet is defined twice, in .*conf/network/unet.yaml and .*; rename one"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_named(

@@ -223,7 +223,7 @@ def test_quick_samples_ask_the_network_less_often() -> None:
         ),
         (
             lambda: Diffusion(Recorded, 2, SIZE, ZeroTerminalSchedule(BetasSchedule()), prediction=NoisePrediction()),
-            "zero terminal SNR; prediction=velocity or map works",
+            "zero terminal SNR; velocity and map work",
         ),
         (lambda: Wasserstein(Recorded, Sums, 2, SIZE, clip=0.01), "one of them above 0; clip=0.01 or penalty=10 works"),
         (

@@ -50,7 +50,7 @@ def test_nothing_is_normalised_where_there_is_too_little_to_normalise_over() -> 
     [
         (lambda: UNet(3, 2, 64, norm="bach"), "did you mean batch"),
         (lambda: UNet(3, 2, 64, width=0), "width=0"),
-        (lambda: UNet(3, 2, 64, layers=7), "layers=7: 64 px cannot be halved so often; layers=4 can"),
+        (lambda: UNet(3, 2, 64, layers=7), "layers=7: 64 px cannot be halved as often; layers=4 works"),
         (lambda: UNet(3, 2, 64, width=50, norm="group"), "width=48 works"),
         (lambda: depth(48), "data.size=48 cannot be halved"),
     ],

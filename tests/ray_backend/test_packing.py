@@ -38,7 +38,7 @@ def test_four_gpus_with_two_trials_each_run_eight_at_once_two_on_each(tmp_path: 
     assert {event["state"] for event in told(tmp_path, "finished")} == {"complete"}
     left = [path.name for path in short.iterdir() if not path.name.startswith("torch")]
     shutil.rmtree(short)
-    assert left == [], "Ray's own folder was left behind"
+    assert left == [], "Ray's folder is still there"
 
 
 class Asked(TrialSource):

@@ -398,7 +398,7 @@ def test_the_grid_is_every_combination_once() -> None:
         (lambda: Space([], {}), "no parameters"),
         (lambda: Repeated(CoordinateSearch(SPACE), 0, 0), "searcher.repeats=0"),
         (lambda: Space([Parameter("widht", [8])], START), "widht is not a setting of .*; did you mean width"),
-        (lambda: Space([COORDINATES[0], COORDINATES[0]], START), "width is there twice"),
+        (lambda: Space([COORDINATES[0], COORDINATES[0]], START), "width is given twice"),
         (
             lambda: Space([Parameter("lr", [1], when={"width": 8}), COORDINATES[0]], START),
             "width must stand before lr, which depends on it",

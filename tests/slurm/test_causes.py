@@ -50,7 +50,7 @@ def test_status_logs_and_cancel_name_the_cause(guarded_lab: Lab) -> None:
     submit("FAILED", "-w n2", "exit 3")
     for cause in ("CANCELLED", "NODE_FAIL"):
         user.wait_for(lambda cause=cause: user.state(jobs[cause]) == "RUNNING", f"{cause} to run")  # type: ignore[misc]
-    assert "not begun" in status("NODE_FAIL")
+    assert "not started" in status("NODE_FAIL")
     assert f"job {jobs['NODE_FAIL']} RUNNING on n2  (squeue)" in status("NODE_FAIL")
     assert "of NODE_FAIL" in user.says("vmsbench logs NODE_FAIL").stdout
     assert f"cancelled {jobs['CANCELLED']}" in user.says("vmsbench cancel CANCELLED").stdout
@@ -73,6 +73,6 @@ def test_status_logs_and_cancel_name_the_cause(guarded_lab: Lab) -> None:
         assert f"job {job} {cause}: " in shown
         assert source in shown
         assert f"of {cause}" in user.says(f"vmsbench logs {cause}").stdout
-        assert user.says(f"vmsbench cancel {cause}").stdout == f"{cause}: no job of it is left\n"
+        assert user.says(f"vmsbench cancel {cause}").stdout == f"{cause}: it has no job\n"
     assert "(exit code 3)" in status("FAILED")
     assert "more memory than it had asked for" in status("OUT_OF_MEMORY")

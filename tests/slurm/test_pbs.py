@@ -93,7 +93,7 @@ def test_a_sweep_in_a_pbs_job_is_interrupted_and_finds_what_one_machine_finds(la
     assert without(PLUGINS_METRIC, found(user.folder / "runs" / "unet")) == of_one_machine(lab, *SHORT)
     assert f"job {job[1]} C" in user.says("vmsbench status unet").stdout
     assert "the best configuration is" in user.says("vmsbench logs unet").stdout
-    assert user.says("vmsbench cancel unet").stdout == "unet: no job of it is left\n"
+    assert user.says("vmsbench cancel unet").stdout == "unet: it has no job\n"
     nothing_is_left(lab)
 
 

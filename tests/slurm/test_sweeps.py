@@ -67,7 +67,7 @@ def test_a_sweep_submitted_from_the_login_node_is_the_same_in_both_shapes(
     assert found(user.folder / "runs" / "unet") == reference
     assert f"job {job[1]}" in user.says("vmsbench status unet").stdout
     assert "the best configuration is" in user.says("vmsbench logs unet").stdout
-    assert "no job of it is left" in user.says("vmsbench cancel unet").stdout
+    assert "it has no job" in user.says("vmsbench cancel unet").stdout
 
 
 @pytest.mark.cluster

@@ -38,4 +38,4 @@ def test_a_sweep_without_a_schema_is_refused(
     assert run(app) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
-    assert "sweep.json has no schema: a version of vmsbench before 0.2 wrote it" in said[0]
+    assert "sweep.json has no schema: it was written by a version of vmsbench before 0.2" in said[0]

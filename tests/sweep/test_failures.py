@@ -133,7 +133,7 @@ def test_the_same_traceback_twice_stops_the_sweep(tmp_path: Path) -> None:
         one.tell(trial, None, broken(trial))
     assert len(told_of) == 2
     assert one.halted
-    assert "2 trials failed alike" in one.halted
+    assert "2 trials failed in the same way" in one.halted
     assert "code error: KeyError" in one.halted
     assert sweep(tmp_path).halted == one.halted, "a new start forgot it"
     assert sweep(tmp_path, retry=True).halted is None
@@ -159,7 +159,7 @@ def test_different_errors_do_not(tmp_path: Path) -> None:
             "line 2: finished with state = 'great'; it is one of complete",
         ),
         ('{"event": "started", "trial": 7, "choice": {}}', "line 2: started with trial = 7"),
-        ("[1, 2]", "line 2: no event"),
+        ("[1, 2]", "line 2: not an event"),
     ],
 )
 def test_a_journal_edited_into_nonsense_is_refused_with_the_lines_number(line: str, said: str, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_budget_that_is_none_is_refused(text: str) -> None:
 def test_a_budget_counts_what_a_trial_takes_of_a_gpu() -> None:
     assert read_budget("20gpuh", cpus=4, gpus=0.25).per_hour == 0.25
     assert read_budget("20cpuh", cpus=4, gpus=0.25).per_hour == 4
-    with pytest.raises(ConfigurationError, match="trials use no GPU here; budget=20cpuh would do"):
+    with pytest.raises(ConfigurationError, match="trials use no GPU here; budget=20cpuh works"):
         read_budget("20gpuh", 1, 0)
     assert Budget().used_up is None
 

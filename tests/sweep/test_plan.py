@@ -90,7 +90,7 @@ def test_the_command_begins_nothing_and_fits_into_a_terminal(tmp_path: Path) -> 
     place = ["--exp", "unet", *SMALL, "--runs", str(runs)]
     told = CliRunner().invoke(app, ["plan", *place, "budget=0.0001cpuh"])
     assert told.exit_code == 0, told.output
-    assert "budget        0.0001cpuh will not do" in told.stdout
+    assert "budget        0.0001cpuh is too little" in told.stdout
     assert max(map(len, told.stdout.splitlines())) <= 80
     dry = CliRunner().invoke(app, ["tune", "--dry-run", *place])
     assert dry.exit_code == 0, dry.output

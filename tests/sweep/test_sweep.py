@@ -299,7 +299,7 @@ def test_an_impossible_space_is_refused_before_anything_is_trained(
 
 
 def test_a_sweep_is_one_processs_at_a_time(tmp_path: Path) -> None:
-    with owned(tmp_path), pytest.raises(UserError, match="being worked on by process"), owned(tmp_path):
+    with owned(tmp_path), pytest.raises(UserError, match="in use by process"), owned(tmp_path):
         pass
 
 
@@ -360,7 +360,7 @@ def test_of_many_that_take_over_a_dead_owners_lock_one_gets_it(tmp_path: Path) -
 def test_the_lock_of_another_host_is_taken_over_when_it_is_silent_and_not_before(tmp_path: Path) -> None:
     lock = lock_of(tmp_path, host="elsewhere", pid=1)
     with (
-        pytest.raises(UserError, match=r"process 1 on elsewhere; where that process is gone, wait 120 s"),
+        pytest.raises(UserError, match=r"process 1 on elsewhere; if that process is gone, wait 120 s"),
         owned(tmp_path),
     ):
         pass

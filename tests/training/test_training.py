@@ -132,7 +132,7 @@ def test_a_batch_that_does_not_fit_is_told_with_the_setting_that_helps(error: Ex
     assert pickle.loads(pickle.dumps(met.value)).where == where
     assert training(2).epoch()["loss"] > 0
     model = training(None).model
-    with pytest.raises(OutOfMemory, match=r"a look at 6 pairs at once does not fit; evaluation.batch_size=3 may do"):
+    with pytest.raises(OutOfMemory, match=r"evaluating 6 pairs at once does not fit; evaluation.batch_size=3 may do"):
         preflight(model, pairs(8, 32, 1), 6)
     preflight(model, pairs(8, 32, 1), 2)
 

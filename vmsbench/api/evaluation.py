@@ -1,4 +1,4 @@
-"""Predicted maps from anywhere, and the blind baselines, scored by the one metric function."""
+"""Scores of given predictions and of the blind baselines, by the same metric function as everything else."""
 
 import time
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class EvaluationResult:
     data        what was scored: title, digest, size, split, images
     predictors  by name: kind (given, blind, oracle), scores, fid where given, and for each track (answer, distribution)
                 its metric, blind reference, skill with its interval, and verdict
-    remarks     what was done to the predictions to read them
+    remarks     notes on how the predictions were read
     """
 
     data: Answer

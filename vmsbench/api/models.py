@@ -16,17 +16,17 @@ def load(model: str | Path, runs: Path | str = "runs", device: str = "auto") -> 
 
     model   a sweep's name (its best final is taken), a trial's, final's or training's folder, or an MLflow run's id
 
-    Raises UserError where that is nothing trained to its end.
+    Raises UserError where that is not a finished training.
     """
     return load_folder(model_folder(str(model), Path(runs)), device)
 
 
 def model_folder(named: str, runs: Path) -> Path:
-    """The folder of the trained experiment that `named` means.
+    """The folder of the trained experiment called `named`.
 
     A path is that folder; a sweep's name its best final, or its winner while there are no finals; 32 hexadecimal
-    digits an MLflow run, looked for in the sweeps' own notes first and fetched from the server otherwise.
-    Raises UserError where it means nothing.
+    digits an MLflow run, looked up in the sweeps' mlflow.json first and fetched from the server otherwise. Raises
+    UserError where there is none.
     """
     if re.fullmatch("[0-9a-f]{32}", named):
         from vmsbench.tracking.mlflow.fetch import folder_of_run
@@ -47,6 +47,6 @@ def best_of_sweep(folder: Path) -> Path:
         return min(finals, key=lambda final: sweep.tuning_mean((final,))).folder
     if sweep.best is None:
         raise UserError(
-            f"{folder.name} has no finished trial yet; to continue it: vmsbench resume {shlex.quote(folder.name)}"
+            f"{folder.name} has no finished trial yet; `vmsbench resume {shlex.quote(folder.name)}` continues it"
         )
     return folder / "trials" / sweep.best.id

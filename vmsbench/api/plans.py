@@ -1,4 +1,4 @@
-"""What a sweep will take, from Python, before anything begins."""
+"""What a sweep will take, from Python, before anything starts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ def plan(
 ) -> Plan:
     """Trials, epochs, hours and bytes that `vmsbench.tune` with the same arguments would take on this machine.
 
-    calibrate    train what was never trained for a few seconds, to know how long an epoch takes
+    calibrate    train what was never trained for a few seconds, to measure the seconds per epoch
     on_progress  is called with a line for what is being measured
 
     Raises UserError as `vmsbench.tune` would.

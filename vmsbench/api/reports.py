@@ -14,7 +14,7 @@ from vmsbench.store.usage import last_sign, slot_hours
 
 @dataclass(frozen=True)
 class ReportResult:
-    """A report that was written: `page` is its index.html; tables/ and plots/ lie next to it."""
+    """A written report: `page` is its index.html; tables/ and plots/ are next to it."""
 
     page: Path
 

@@ -33,12 +33,12 @@ LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
 PLACES = ("device", "fid", "launcher", "slots", "tracker")
 
 Go = Callable[[Callback, Driver, Mapping[str, float]], None]
-"""What `run_sweep` runs: it is given who hears of the trials, who runs them, and the slots."""
+"""What `run_sweep` runs, given a callback, a driver and the slots."""
 
 
 @dataclass(frozen=True)
 class SweepResult:
-    """A sweep, as its folder has it.
+    """A sweep, read from its folder.
 
     finished   False where it was interrupted; the same call, or `vmsbench.resume`, continues it
     command    the command that continues it
@@ -54,7 +54,7 @@ class SweepResult:
 
     @property
     def record(self) -> SweepRecord:
-        """All that the folder says, typed."""
+        """Everything in the folder, typed."""
         return read_sweep(self.folder)
 
     @property
@@ -89,7 +89,7 @@ class SweepResult:
         return pandas.DataFrame(rows)
 
     def status(self) -> Status:
-        """How the sweep stands now."""
+        """The sweep's status now."""
         return status(self.folder)
 
     def model(self, device: str = "auto") -> TrainedModel:
@@ -97,7 +97,7 @@ class SweepResult:
         return load_folder(best_of_sweep(self.folder), device)
 
     def summary(self) -> dict[str, Any]:
-        """What the sweep found, for other programs."""
+        """The results as a dictionary, for other programs."""
         head = {"name": self.name, "command": self.command}
         if not self.finished:
             return head | {"state": "interrupted"}
@@ -124,8 +124,8 @@ def tune(
     overrides   group=option or key=value, as on the command line
     name        of the sweep (default: `exp`); a sweep of that name is continued
     cpus, gpus  to use (default: all)
-    callbacks   hear of every trial (vmsbench.sweep.trial.Callback)
-    retry       try failed trials again
+    callbacks   called with every trial's events (vmsbench.sweep.trial.Callback)
+    retry       run failed trials again
     quiet       print no line for each trial
 
     An interrupt (the notebook's stop button, Ctrl-C) lets the trials save, and returns with `finished` False.
@@ -140,7 +140,7 @@ def tune(
 
 
 def resume(name: str, *overrides: str, runs: Path | str = "runs", **options: Any) -> SweepResult:
-    """Continue a sweep with the settings it was begun with; options as `tune`'s.
+    """Continue a sweep with the settings it was started with; options as `tune`'s.
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
@@ -251,7 +251,7 @@ def run_sweep(
 
 
 def settings_of(name: str, runs: Path, overrides: list[str]) -> tuple[Config, Config]:
-    """The settings of an existing sweep, with overrides that say where things are; and those, by dotted path.
+    """The settings of an existing sweep with overrides of paths and resources; and these overrides, by dotted path.
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
@@ -275,7 +275,7 @@ def check_overrides(name: str, overrides: list[str], allowed: tuple[str, ...]) -
 
 
 def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> Config:
-    """All settings that a sweep was begun with, but for those that say where things are and how much is used."""
+    """All settings that a sweep was started with, except for paths and resources."""
     about = read_about(sweep_named(name, runs))
     words = check_overrides(name, overrides, (*PLACES, *LIMITS))
     composed, settings = compose(about["exp"], overrides), about["settings"]

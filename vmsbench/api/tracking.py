@@ -12,7 +12,7 @@ from vmsbench.tracking.tracker import Tracker, Untracked
 def sync(*names: str, runs: Path | str = "runs") -> dict[str, str]:
     """Bring MLflow up to date with the folders of the named sweeps (default: all), each where its own tracker says.
 
-    Runs of a sweep that nobody works on any more are ended. Returns the link to each sweep's runs, by name.
+    Runs of a sweep whose driver is gone are ended. Returns the link to each sweep's runs, by name.
     """
     runs = Path(runs)
     links = {}
@@ -24,7 +24,7 @@ def sync(*names: str, runs: Path | str = "runs") -> dict[str, str]:
 
 
 def tracker_of(folder: Path) -> Tracker:
-    """The tracker that a sweep was begun with; MLflow's where it had none."""
+    """The tracker that a sweep was started with; MLflow where it had none."""
     from vmsbench.tracking.mlflow.tracker import MlflowTracker
 
     chosen = read_about(folder).get("settings", {}).get("tracker")

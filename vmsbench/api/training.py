@@ -70,13 +70,13 @@ def train(
     on_epoch: Report = ignore,
     should_stop: ShouldStop = never,
 ) -> TrainingResult:
-    """Train one configuration, or continue doing so; what is finished returns at once.
+    """Train one configuration, or continue it; a finished training returns at once.
 
     exp          unet, gan, diffusion, or another of conf/exp
     overrides    group=option or key=value, as on the command line
-    final        score it on the test pairs, once: no more choices are made after that
+    final        score it on the test pairs, once: make no choices after that
     on_epoch     is called with each line of the history
-    should_stop  is asked between two steps; where it says yes, TrainingInterrupted is raised and all is saved
+    should_stop  is called between two steps; where it returns True, all is saved and TrainingInterrupted raised
 
     Raises UserError for settings or data that cannot work.
     """

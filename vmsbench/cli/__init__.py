@@ -1,1 +1,1 @@
-"""The command line: the only room that knows Typer, Hydra and the terminal."""
+"""The command line: the only package that uses Typer and the terminal."""

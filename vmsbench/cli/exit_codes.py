@@ -1,10 +1,11 @@
-"""How a command ends: exit codes, one line for what the user can fix, the traceback in a log.
+"""How a command ends: exit codes, one line for errors that the user can fix, the traceback in a log.
 
     0    done                                  1    not done, or a fault of vmsbench: the line names the traceback's log
     2    what the user can fix, in one line   75   stopped before the end; the same command continues
     130  interrupted
 
-The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user stay.
+The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user are
+kept.
 """
 
 import errno
@@ -53,7 +54,7 @@ def print_error(text: str, code: int) -> int:
 
 
 def keep_traceback() -> Path:
-    """Write the traceback where a person can find it, and remove the oldest of one's own."""
+    """Write the traceback to a log, and remove the user's oldest logs."""
     folder = Path(tempfile.gettempdir())
     log = folder / f"vmsbench-error-{os.getpid()}.log"
     with suppress(OSError):

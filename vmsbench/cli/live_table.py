@@ -1,4 +1,4 @@
-"""A sweep as a table that stays in its place in a terminal: what runs, what is found, how long it can still take."""
+"""A sweep as a live table in a terminal: running trials, the best so far, the time left."""
 
 import math
 import time
@@ -11,11 +11,11 @@ from vmsbench.sweep.progress import Counting, described
 from vmsbench.sweep.status import status
 from vmsbench.sweep.trial import Trial, TrialResult
 
-LOOK = 5.0  # seconds between two looks into the sweep's folder
+LOOK = 5.0  # seconds between two reads of the sweep's folder
 
 
 class LiveTable(Counting):
-    """A table that stays in its place: running trials, how far the walk is, the best so far, the time left."""
+    """A live table: running trials, settled parameters, the best so far, the time left."""
 
     def __init__(self, folder: Path) -> None:
         from rich.console import Console
@@ -68,7 +68,7 @@ class LiveTable(Counting):
         self.live.update(table, refresh=True)
 
     def look(self) -> None:
-        """What only the folder knows, now and then: parameters settled, the best configuration, the time left."""
+        """Read from the folder, every few seconds: parameters settled, the best configuration, the time left."""
         if time.monotonic() - self.looked < LOOK or not (self.folder / "sweep.json").exists():
             return
         now = status(self.folder)

@@ -9,17 +9,17 @@ import typer
 from vmsbench.config.plugins import add_folders, groups, options
 from vmsbench.errors import ConfigurationError, UserError
 
-ROOM = 1_000_000  # bytes that must fit into the runs folder before anything starts
+ROOM = 1_000_000  # bytes that must be free in the runs folder before anything starts
 
 
 def use_folders(folders: list[Path] | None) -> list[Path] | None:
-    """Search the folders of --config-dir for options, here and in all that the command starts."""
+    """Search the folders of --config-dir for options, here and in every process that the command starts."""
     add_folders(folders or [])
     return folders
 
 
 def listed(group: str, between: str = "|") -> str:
-    """The options of a group, for help; an error of $VMSBENCH_CONF is left to the command itself."""
+    """The options of a group, for help; an error of $VMSBENCH_CONF is reported by the command itself."""
     try:
         return between.join(options(group) if group else groups())
     except ConfigurationError:
@@ -41,7 +41,7 @@ ConfigDir = Annotated[
         "--config-dir",
         callback=use_folders,
         is_eager=True,
-        help="A folder with options of your own, such as network/mine.yaml; may be repeated (default: $VMSBENCH_CONF).",
+        help="A folder with your own options, such as network/mine.yaml; may be repeated (default: $VMSBENCH_CONF).",
     ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]

@@ -1,4 +1,4 @@
-"""Who shows a sweep while it runs: a live table in a terminal, plain lines with the time elsewhere."""
+"""Progress of a running sweep: a live table in a terminal, plain lines with the time elsewhere."""
 
 import os
 import sys

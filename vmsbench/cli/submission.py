@@ -1,4 +1,4 @@
-"""What the commands that search have in common: their settings, where they run, and how they end."""
+"""What the sweep commands share: their settings, where they run, and how they end."""
 
 import json
 import shlex
@@ -54,7 +54,7 @@ def submit_search(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Run a search here, or give it to its launcher; returns the exit code: 75 where it was interrupted."""
+    """Run a search here, or submit it to its launcher; returns the exit code: 75 where it was interrupted."""
 
     def search(callback: "Callback") -> "SweepResult":
         from vmsbench.api.sweeps import run_search
@@ -79,7 +79,7 @@ def submit(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Call `run` with progress and print what it found, or hand this command to a job; returns the exit code."""
+    """Call `run` with progress and print its result, or submit this command as a job; returns the exit code."""
     from vmsbench.launch.submit import dispatch
 
     def work() -> bool:

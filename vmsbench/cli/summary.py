@@ -1,4 +1,4 @@
-"""What a finished sweep found, in lines."""
+"""The results of a finished sweep, in lines."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from vmsbench.config.format import describe, short
 
 
 def sweep_lines(folder: Path) -> list[str]:
-    """What a finished sweep found, next to the map that ignores the image."""
+    """The results of a finished sweep, next to the pixel median, which ignores the image."""
     from vmsbench.store.reader import read_sweep
 
     sweep = read_sweep(folder)
@@ -18,7 +18,7 @@ def sweep_lines(folder: Path) -> list[str]:
     ]
     failed = [trial for trial in sweep.trials if trial.state == "failed"]
     if failed:
-        lines.append(f"  {len(failed)} trials failed and could not win; the same command with --retry tries them again")
+        lines.append(f"  {len(failed)} trials failed; the same command with --retry runs them again")
     blind = sweep.baselines["test"]["pixel_median"]
     for final in sorted((one for one in sweep.finals if one.scores), key=lambda one: (one.rank or 0, one.seed or 0)):
         scores = final.scores

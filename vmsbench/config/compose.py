@@ -1,4 +1,4 @@
-"""Hydra's part: from `--exp gan network=residual trainer.epochs=50` to a plain dictionary, or a line saying why not."""
+"""Hydra's part: from `--exp gan network=residual trainer.epochs=50` to a plain dictionary, or a one-line error."""
 
 import logging
 import os
@@ -16,10 +16,10 @@ from vmsbench.errors import ConfigurationError, did_you_mean
 
 
 def compose(exp: str, overrides: list[str]) -> Config:
-    """All settings of an experiment, with `group=option` and `key=value` put in, and checked for their types.
+    """All settings of an experiment, with `group=option` and `key=value` applied, and their types checked.
 
-    Text and paths are taken to the letter, whatever characters are in them; `~` and $VARIABLES of paths are expanded.
-    Raises ConfigurationError, in one line with the nearest valid name, for what does not exist or does not fit.
+    Text and paths are taken literally, whatever characters are in them; `~` and $VARIABLES of paths are expanded.
+    Raises ConfigurationError, in one line with the nearest valid name, for what does not exist or has the wrong type.
     """
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
@@ -41,7 +41,7 @@ def compose(exp: str, overrides: list[str]) -> Config:
 
 
 def composed(overrides: list[str]) -> Config:
-    """What Hydra makes of conf/ and of the folders next to it."""
+    """What Hydra composes of conf/ and of further folders."""
     from hydra import compose as hydra_compose
     from omegaconf import OmegaConf
 
@@ -51,7 +51,7 @@ def composed(overrides: list[str]) -> Config:
 
 
 def sorted_out(overrides: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The choices (`network=residual`), and the values by name, of which the last is meant."""
+    """The choices (`network=residual`), and the values by name; the last one wins."""
     chosen, values, known = [], {}, groups()
     for override in overrides:
         name, _, value = override.partition("=")
@@ -59,7 +59,7 @@ def sorted_out(overrides: list[str]) -> tuple[list[str], dict[str, str]]:
         if name.partition("@")[0] not in known:
             values[name] = value
         elif name == "exp":
-            raise ConfigurationError(f"{override}: choose the experiment by --exp {value}")
+            raise ConfigurationError(f"{override}: choose the experiment by `--exp {value}`")
         else:
             check_option(name, name.partition("@")[0], value)
             chosen.append(override)
@@ -69,7 +69,7 @@ def sorted_out(overrides: list[str]) -> tuple[list[str], dict[str, str]]:
 def as_hydra_reads(name: str, text: str, base: Config, exp: str) -> str:
     """An override in Hydra's grammar: text and paths quoted, entries of an open mapping added.
 
-    Raises ConfigurationError where a mapping is to take the place of something else, or something else of a mapping.
+    Raises ConfigurationError where a mapping replaces something else, or something else a mapping.
     """
     new, hint = check_name(name, base, exp), hint_at(base, name)
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
@@ -85,7 +85,7 @@ def as_hydra_reads(name: str, text: str, base: Config, exp: str) -> str:
 
 
 def value_of(text: str) -> Any:
-    """What a text means in Hydra's grammar; UNFIT where it means no single value."""
+    """The value of a text in Hydra's grammar; UNFIT where it is not a single value."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -103,7 +103,8 @@ def quoted(text: str) -> str:
 
 
 def expanded(settings: Config, names: Iterable[str]) -> dict[str, str]:
-    """The given paths with `~` and variables put in; `data.cache` is left to each node, whose disk it may name."""
+    """The given paths with `~` and variables expanded; `data.cache` is expanded on each node, whose disk it may
+    name."""
     given = {
         name: setting(settings, name) for name in names if name != "data.cache" and is_path(hint_at(settings, name))
     }
@@ -116,7 +117,7 @@ def expanded(settings: Config, names: Iterable[str]) -> dict[str, str]:
 
 def chosen_space(settings: Config) -> Config:
     """The settings with the space of their own experiment alone, of which a file in conf/space has one for each; and
-    without what the experiment says of its family for people, which changes no result.
+    without the experiment's `family`, which changes no result.
     """
     kept = {name: value for name, value in settings.items() if name != "family"}
     return kept | {"space": {"parameters": settings["space"]["parameters"]}}
@@ -137,7 +138,7 @@ def check_form(override: str, name: str) -> None:
 def check_name(name: str, base: Config, exp: str) -> bool:
     """Whether `name` is a new entry of an open mapping, one that is empty by default, such as launcher.extra.
 
-    Raises ConfigurationError where it is no path of the settings either, with what stands beside it.
+    Raises ConfigurationError where it is not a path of the settings either, naming its neighbours.
     """
     here: Any = base
     walked: list[str] = []
@@ -158,7 +159,7 @@ def check_name(name: str, base: Config, exp: str) -> bool:
 
 
 def one_line(error: Exception, overrides: list[str]) -> str:
-    """What Hydra or OmegaConf says, without its paragraphs, after the override that it speaks of."""
+    """An error of Hydra or OmegaConf as one line, after the override that it is about."""
     reason = str(error.__cause__ or error)
     first = next((line.strip() for line in reason.splitlines() if line.strip()), type(error).__name__)
     quoted = first.split("'")[1] if first.count("'") > 1 else ""
@@ -174,7 +175,7 @@ def check_choices(chosen: list[str], exp: str) -> None:
             group = name.partition("@")[0]
             alike = sorted(choice for choice in made if choice.partition("@")[0] == group)
             instead = f"; write {' or '.join(f'{choice}={value}' for choice in alike)}" if alike else ""
-            raise ConfigurationError(f"{name} is no choice to make in --exp {exp}{instead}")
+            raise ConfigurationError(f"{name} is not a choice of --exp {exp}{instead}")
 
 
 def check_preset(chosen: list[str], exp: str) -> None:

@@ -1,4 +1,4 @@
-"""Families of models: what an experiment of conf/exp says of itself for people.
+"""Families of models: what as an experiment of conf/exp declares it.
 
     family: {name: UNet, color: "#0072b2", order: 1}          in conf/exp/unet.yaml
 
@@ -20,7 +20,7 @@ LAST = 1000
 class Family:
     """An experiment of conf/exp.
 
-    name    for people: UNet
+    name    for display: UNet
     color   of its curves and bars, as #rrggbb; empty: the report chooses one
     order   its place in tables and lists, lowest first
     demo    the overrides with which `vmsbench demo` runs it; None: it is no part of the demo
@@ -34,7 +34,7 @@ class Family:
 
 
 def families() -> dict[str, Family]:
-    """Every experiment there is by its `--exp` name, in order. Raises ConfigurationError for a wrong entry."""
+    """Every experiment by its `--exp` name, in order. Raises ConfigurationError for a wrong entry."""
     from vmsbench.config.plugins import option_files
 
     found = [read(file, file.stat().st_mtime_ns) for file in option_files("exp").values()]
@@ -50,7 +50,7 @@ def read(file: Path, changed: int) -> Family:
 
 
 def family(exp: str, document: Mapping[str, Any]) -> Family:
-    """The family that an exp file describes; an experiment that says nothing is called by its file's name."""
+    """The family that an exp file declares; without a declaration it is called by the file's name."""
     about = {"name": exp, **(document.get("family") or {})}
     about |= {"demo": tuple(about["demo"])} if about.get("demo") is not None else {}
     try:
@@ -61,5 +61,5 @@ def family(exp: str, document: Mapping[str, Any]) -> Family:
 
 
 def family_of(exp: str) -> Family:
-    """The family of an experiment, also of one whose conf file is not here any more."""
+    """The family of an experiment, also where its conf file no longer exists."""
     return families().get(exp, Family(exp, exp))

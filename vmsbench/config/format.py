@@ -5,7 +5,7 @@ from typing import Any
 
 
 class Named(dict[str, Any]):
-    """Settings that people have a name for."""
+    """Short names of settings."""
 
     def __init__(self, name: str, settings: dict[str, Any]) -> None:
         super().__init__(settings)
@@ -16,7 +16,7 @@ class Named(dict[str, Any]):
 
 
 def describe(value: Any) -> str:
-    """A setting as people would write it: `SGD(lr=0.01)` for {"_target_": "torch.optim.SGD", "lr": 0.01}."""
+    """A setting in short: `SGD(lr=0.01)` for {"_target_": "torch.optim.SGD", "lr": 0.01}."""
     if isinstance(value, Named):
         return value.name
     if isinstance(value, dict):
@@ -37,7 +37,7 @@ def short(param: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """0.4 s, 38 s, 3 min 20 s, 2 h 05 min; a dash where it is not known."""
+    """0.4 s, 38 s, 3 min 20 s, 2 h 05 min; a dash where it is unknown."""
     if seconds is None:
         return "–"
     if seconds < 10:
@@ -52,10 +52,10 @@ def duration(seconds: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """1 234 567, with thin spaces; a dash where it is not known."""
+    """1 234 567, with thin spaces; a dash where it is unknown."""
     return "–" if value is None else f"{round(value):,}".replace(",", "\u2009")
 
 
 def number(score: float | None) -> str:
-    """A score with four digits; a dash where it is not known."""
+    """A score with four digits; a dash where it is unknown."""
     return "-" if score is None else f"{score:.4f}"

@@ -1,7 +1,7 @@
 """From data to objects: {"_target_": "package.module.Name", ...} becomes Name(...).
 
-This is Hydra's own format (`hydra.utils.instantiate`), without Hydra, so that the core runs on machines that have
-only torch. `_partial_: true` gives `functools.partial(Name, ...)`; dictionaries and lists are built from the inside
+This is Hydra's own format (`hydra.utils.instantiate`), without Hydra, so that the core runs where only torch is
+installed. `_partial_: true` gives `functools.partial(Name, ...)`; dictionaries and lists are built from the inside
 out; every other value is passed on as it is.
 """
 
@@ -79,9 +79,9 @@ def default_of(target: Any, name: str) -> Any:
 
 @cache
 def accepted(target: Any) -> dict[str, Any]:
-    """What each parameter of a class or function is annotated with; Any where nothing says.
+    """The annotation of each parameter of a class or function; Any where there is none.
 
-    `**` stands for further ones that it takes by any name. Empty where it does not tell its parameters.
+    `**` stands for further keyword arguments. Empty where the signature is unknown.
     """
     try:
         parameters = inspect.signature(target).parameters.values()

@@ -1,12 +1,12 @@
-"""Where configuration files come from: vmsbench's own conf/, folders of one's own, and installed packages.
+"""Where configuration files come from: vmsbench's own conf/, your folders, and installed packages.
 
     vmsbench tune --exp unet --config-dir my_conf network=mine       a folder, for one command
     export VMSBENCH_CONF=my_conf:/shared/lab_conf                     folders, for every command
     [project.entry-points."vmsbench.conf"]                            a package, wherever it is installed:
     mine = "my_package:conf"                                          the folder conf/ of my_package
 
-Each has the form of conf/: a folder for each group, a YAML file for each option. Python files in a folder of one's own
-can be named by `_target_`; they are found in Ray's workers and in Slurm jobs too, because $VMSBENCH_CONF is.
+Each has the form of conf/: a folder for each group, a YAML file for each option. Python files in such a folder can be
+named by `_target_`; they are found in Ray's workers and in Slurm jobs too, because $VMSBENCH_CONF is.
 """
 
 import importlib.util
@@ -59,7 +59,7 @@ def package_folders() -> list[Path]:
 
 @cache
 def packaged(path: tuple[str, ...]) -> list[Path]:
-    """`package_folders` with this sys.path; reading the entry points of all packages takes a moment."""
+    """`package_folders` with this sys.path; reading the entry points of all packages is slow."""
     found = []
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         spec = importlib.util.find_spec(point.module)
@@ -92,12 +92,12 @@ def option_files(group: str) -> dict[str, Path]:
     twice = next((name for name, count in Counter(file.stem for file in files).items() if count > 1), None)
     if twice is not None:
         there = " and ".join(str(file) for file in files if file.stem == twice)
-        raise ConfigurationError(f"{group}={twice} is there twice, in {there}; give one another name")
+        raise ConfigurationError(f"{group}={twice} is defined twice, in {there}; rename one")
     return {file.stem: file for file in sorted(files, key=lambda file: file.stem)}
 
 
 def options(group: str) -> list[str]:
-    """The choices there are in a group, such as `network`."""
+    """The options of a group, such as `network`."""
     return list(option_files(group))
 
 
@@ -107,7 +107,7 @@ def groups() -> list[str]:
 
 
 def check_option(shown: str, group: str, option: str) -> None:
-    """Raises ConfigurationError for an option that a group does not have, with the nearest and all that it has."""
+    """Raises ConfigurationError for an option that a group does not have, with the nearest and all valid ones."""
     valid = options(group)
     if option not in valid:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Does a value fit an annotation? And how to say so: `it is a whole number of at least 1, such as 8`.
+"""Whether a value fits an annotation, and the words for it: `it is a whole number of at least 1, such as 8`.
 
 Values are what YAML has: null, true, numbers, text, lists and mappings. An annotation of any other class is fitted by a
 mapping with `_target_`, or by an object that is built already.
@@ -72,7 +72,7 @@ def in_range(value: Any, notes: Sequence[Any]) -> Any:
 
 
 def fitted_to_one(value: Any, hints: Sequence[Any]) -> Any:
-    """As the first of `hints` that takes the value as it is, else the first that takes it at all."""
+    """As the first of `hints` that takes the value unchanged, else the first that takes it converted."""
     found = [one for one in (fitted(value, hint) for hint in hints) if one is not UNFIT]
     return next((one for one in found if one is value), found[0] if found else UNFIT)
 
@@ -128,7 +128,7 @@ def choices(hint: Any) -> list[Any]:
 
 
 def is_text(hint: Any) -> bool:
-    """Whether a value is taken to the letter: text or a path, and nothing that YAML writes otherwise."""
+    """Whether a value is taken literally: text or a path, not what YAML reads as another type."""
     return bool(members(hint)) and all(one in (str, Path) for one in members(hint))
 
 

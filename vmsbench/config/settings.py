@@ -1,6 +1,6 @@
 """A configuration as a plain dictionary: its settings by dotted paths, and the type of each.
 
-What has a `_target_` takes what its constructor's annotations say. The dataclasses here say it of all the rest; their
+Settings with a `_target_` are typed by its constructor's annotations, all others by the dataclasses here; their
 defaults are those of conf/.
 """
 
@@ -48,7 +48,7 @@ class EvaluationSettings:
 
 @dataclasses.dataclass(frozen=True)
 class FidSettings:
-    """`fid`: the Inception weights, and whether they must be there."""
+    """`fid`: the Inception weights, and whether they are required."""
 
     weights: str | None = None
     required: bool = False
@@ -64,7 +64,7 @@ class FinalsSettings:
 
 @dataclasses.dataclass(frozen=True)
 class SlotSettings:
-    """`slots`: what each trial gets."""
+    """`slots`: the CPUs and GPUs of each trial."""
 
     cpus: Annotated[int, AtLeast1] = 1
     gpus: Annotated[float, Range(above=0)] = 1.0
@@ -107,18 +107,18 @@ class Settings:
 
 
 BY_PATH = {"searcher.repeats": Annotated[int, AtLeast1]}
-"""Settings that lie next to those of a `_target_`, and are none of its own."""
+"""Settings next to those of a `_target_` that are not its own."""
 
 
 def setting(config: Config, path: str) -> Any:
-    """What stands at a dotted path. Raises KeyError where there is nothing."""
+    """The value at a dotted path. Raises KeyError where there is none."""
     for key in path.split("."):
         config = config[key]
     return config
 
 
 def with_settings(config: Config, settings: dict[str, Any]) -> Config:
-    """A copy of `config` with other values at dotted paths; a dictionary replaces what was there as a whole."""
+    """A copy of `config` with other values at dotted paths; a dictionary replaces the old value as a whole."""
     changed = copy.deepcopy(config)
     for path, value in settings.items():
         *above, last = path.split(".")
@@ -133,7 +133,7 @@ def hints_of(declared: type) -> dict[str, Any]:
 
 
 def typed(settings: Config, usual: Config | None = None) -> Config:
-    """The settings, each of the type that it is declared with; a whole number for a fraction is made one.
+    """The settings, each of the type that it is declared with; an int becomes a float where one is declared.
 
     usual   settings from which errors take a value that works
     Raises ConfigurationError for the first that does not fit, in one line that names it and a value that works.
@@ -167,7 +167,7 @@ def check_complete(found: Config, hint: Any, path: str) -> None:
 
 
 def hint_in(hint: Any, value: Any, name: str) -> Any:
-    """What an entry of a mapping is declared as: by a dataclass, by its `_target_`, or as all of its entries are."""
+    """The type of an entry of a mapping: by a dataclass, by its `_target_`, or that of all of its entries."""
     if isinstance(value, dict) and "_target_" in value:
         own = {"_target_": str, "_partial_": bool}
         if name in own or not isinstance(value["_target_"], str):
@@ -180,7 +180,7 @@ def hint_in(hint: Any, value: Any, name: str) -> Any:
 
 
 def element(hint: Any) -> Any:
-    """What all members of a list are declared as."""
+    """The type of all members of a list."""
     inner = [get_args(one) for one in members(hint) if get_origin(one) and takes(one, list | tuple)]  # type: ignore[arg-type]
     return inner[0][0] if inner and len(set(inner[0]) - {Ellipsis}) == 1 else Any
 
@@ -193,7 +193,7 @@ def near(settings: Config | None, path: str) -> Any:
 
 
 def hint_at(settings: Config, path: str) -> Any:
-    """What the setting at a dotted path is declared as; Any where nothing says."""
+    """The declared type of the setting at a dotted path; Any where there is none."""
     hint: Any = Settings
     here: Any = None
     walked = ""

@@ -1,1 +1,1 @@
-"""What is lowered, by whom, in which order: regression, pix2pix, diffusion."""
+"""Models: losses and sampling of regression, pix2pix, Wasserstein GANs and diffusion."""

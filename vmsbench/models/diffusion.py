@@ -1,4 +1,4 @@
-"""Conditional diffusion (Ho et al. 2020; Palette, Saharia et al. 2022): a network takes noise off, given the image.
+"""Conditional diffusion (Ho et al. 2020; Palette, Saharia et al. 2022): a network removes noise, given the image.
 
 Maps are standardised channel by channel and scaled by b; then, with gamma = gamma_t, signal = sqrt(gamma),
 spread = sqrt(1 - gamma):
@@ -26,16 +26,16 @@ NOISE_ENOUGH, TOO_LITTLE = 1e-3, 1e-6
 class Diffusion(Model):
     """The thesis's third experiment.
 
-    network        takes image and noisy map on top of each other, and the time t / T
+    network        takes image and noisy map concatenated, and the time t / T
     noise_schedule gamma_t, the share of signal left at t = 0..T
     prediction     what the network predicts: velocity, noise or the map
     num_timesteps  T; training draws t evenly from 1..T
     input_scale    b: below 1 there is more noise at every t; it shifts log(signal^2 / spread^2) by 2 log b
-    sampling_steps of sampling; T of them at most are there
+    sampling_steps steps of the sampler, at most T
     eta            0: DDIM (Song et al. 2021), deterministic after the first noise; 1: DDPM's own posterior on the
                    same steps, which with sampling_steps = T is the sampler of Ho et al. 2020
-    preview_steps  steps of DDIM for a look during training
-    p_uncond       share of training images replaced by mid-grey, so that guidance has an unconditional answer
+    preview_steps  steps of DDIM for validation during training
+    p_uncond       share of training images replaced by mid-grey, so that guidance has an unconditional prediction
     guidance       w of classifier-free guidance (Ho and Salimans 2022): unconditional + w (conditional -
                    unconditional); 1 is off
     """
@@ -66,7 +66,7 @@ class Diffusion(Model):
                 "50 of 1000 work"
             )
         if preview_steps < 1:
-            raise ConfigurationError(f"model.preview_steps={preview_steps}: at least 1; 10 are enough for a look")
+            raise ConfigurationError(f"model.preview_steps={preview_steps}: at least 1; 10 are enough for validation")
         if not 0 <= eta <= 1:
             raise ConfigurationError(f"model.eta={eta:g} must lie between 0 (DDIM) and 1 (DDPM)")
         if input_scale <= 0:
@@ -91,7 +91,7 @@ class Diffusion(Model):
         self.noise_left = float(gammas[-1])
         if self.noise_left == 0 and isinstance(prediction, NoisePrediction):
             raise ConfigurationError(
-                "model.prediction=noise says nothing of the map at zero terminal SNR; prediction=velocity or map works"
+                "model.model.prediction=noise is undefined at zero terminal SNR; velocity and map work"
             )
         self.gammas: Tensor
         self.mean: Tensor
@@ -106,17 +106,17 @@ class Diffusion(Model):
 
     def config_warnings(self) -> list[str]:
         many = (
-            f"model.sampling_steps={self.asked} exceeds model.num_timesteps={self.num_timesteps}: each time is "
-            "sampled; model.sampling_steps=50 is usual"
+            f"model.sampling_steps={self.asked} exceeds model.num_timesteps={self.num_timesteps}: "
+            "model.sampling_steps=50 is usual"
         )
         return ([many] if self.asked > self.num_timesteps else []) + self.about_the_end()
 
     def about_the_end(self) -> list[str]:
         if self.noise_left < TOO_LITTLE and isinstance(self.prediction, NoisePrediction):
             return [
-                f"at t = T the noisy maps hold only {self.noise_left:.2g} of the signal's variance: what the network "
-                "says of the noise there tells little of the map, and few sampling steps miss its mean; "
-                "prediction=velocity, or a schedule that ends earlier, does not"
+                f"at t = T the noisy maps hold only {self.noise_left:.2g} of the signal's variance: noise predicted "
+                "there hardly determines the map; model.prediction=velocity, or a schedule that ends earlier, works "
+                "better"
             ]
         if self.noise_left <= NOISE_ENOUGH:
             return []
@@ -154,7 +154,7 @@ class Diffusion(Model):
         yield "network", {self.prediction.name: functional.mse_loss(prediction, target)}
 
     def _sample(self, image: Tensor, count: int, quick: bool) -> Tensor:
-        """From pure noise: guess the map, clip it to what maps can be, go to the next of the chosen times."""
+        """From pure noise: predict the map, clip it to the range of maps, go to the next of the chosen times."""
         images = image.repeat_interleave(count, dim=0)
         noise = torch.randn(len(images), self.mean.shape[1], *image.shape[2:], device=image.device)
         sampling_steps, eta = (self.preview_steps, 0.0) if quick else (self.sampling_steps, self.eta)
@@ -172,7 +172,7 @@ class Diffusion(Model):
         return clean / self.input_scale * self.deviation + self.mean
 
     def step(self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float) -> tuple[Tensor, Tensor]:
-        """The clean map as guessed at the times `now`, and the noisy one at the times `later` (B each).
+        """The clean map as predicted at the times `now`, and the noisy one at the times `later` (B each).
 
         later = signal' clean + sqrt(spread'^2 - s^2) noise + s fresh,  s = eta spread'/spread sqrt(1 - gamma/gamma')
         (Song et al. 2021, equations 12 and 16; ' is at `later`)

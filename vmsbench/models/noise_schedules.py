@@ -88,7 +88,7 @@ class BetasSchedule(NoiseSchedule):
 
 
 class ZeroTerminalSchedule(NoiseSchedule):
-    """Another schedule whose end is made pure noise: sqrt(gamma) shifted to 0 at T, and scaled to keep its first value
+    """Another schedule, changed to end in pure noise: sqrt(gamma) shifted to 0 at T, and scaled to keep its first value
     after t = 0 (Lin et al. 2024, algorithm 1)."""
 
     def __init__(self, schedule: NoiseSchedule) -> None:

@@ -1,4 +1,4 @@
-"""pix2pix (Isola et al. 2017) with least squares (Mao et al. 2017): a generator, and a judge of image and map.
+"""pix2pix (Isola et al. 2017) with least squares (Mao et al. 2017): a generator, and a discriminator of image and map.
 
 L_D = 1/2 (mean (D(image, fake) - 0)^2 + mean (D(image, real) - 1)^2)
 L_G = mean (D(image, G(image)) - 1)^2 + lambda_l1 mean |G(image) - real|
@@ -18,13 +18,13 @@ WON = 0.01
 
 
 class Adversarial(Model):
-    """What least-squares and Wasserstein GANs share: a generator with tanh, and a judge of image and map.
+    """What least-squares and Wasserstein GANs share: a generator with tanh, and a discriminator of image and map.
 
     network         the generator
-    discriminator   makes the judge of image and map on top of each other, such as `partial(PatchDiscriminator, ...)`
-    lambda_l1       weight of the L1 term in the generator's loss
-    init_std        standard deviation of the first weights: 0.02 in pix2pix
-    augmentation    of what the judge sees, real and fake alike (DiffAugment, Zhao et al. 2020)
+    discriminator   makes the discriminator of the concatenated image and map, such as `partial(PatchDiscriminator,
+    ...)` lambda_l1       weight of the L1 term in the generator's loss
+    init_std        standard deviation of the initial weights: 0.02 in pix2pix
+    augmentation    of what the discriminator sees, real and fake alike (DiffAugment, Zhao et al. 2020)
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Adversarial(Model):
         return {"network": self.network, "discriminator": self.discriminator}
 
     def info(self) -> dict[str, int]:
-        """The side in pixels of the square that one answer of the discriminator judges, where it tells."""
+        """The receptive field of one logit of the discriminator, in pixels; None where it does not define one."""
         field = getattr(self.discriminator, "receptive_field", None)
         return {} if field is None else {"discriminator_receptive_field": field}
 
@@ -90,14 +90,14 @@ class Pix2Pix(Adversarial):
         )
 
     def diagnostics(self, losses: Mapping[str, float]) -> list[str]:
-        """A judge that always answers 1/2 has 0.125 in either term; one that is never wrong has 0."""
+        """A discriminator that always predicts 1/2 has 0.125 in either term; one that is never wrong has 0."""
         if max(losses["discriminator/fake"], losses["discriminator/real"]) < WON:
-            return ["the discriminator has won: it tells every map from a true one"]
+            return ["the discriminator has won: it separates all predicted maps from true ones"]
         return []
 
 
 def begin(module: nn.Module, init_std: float) -> None:
-    """pix2pix's first weights: convolutions N(0, init_std), batch norms N(1, init_std), no biases."""
+    """pix2pix's initial weights: convolutions N(0, init_std), batch norms N(1, init_std), no biases."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         for parameter in module.parameters():
             if parameter.ndim == 4:

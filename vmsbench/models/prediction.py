@@ -18,7 +18,7 @@ class Prediction(ABC):
 
     @abstractmethod
     def target(self, clean: Tensor, noise: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
-        """What the network is to give."""
+        """The network's training target."""
 
     @abstractmethod
     def clean(self, prediction: Tensor, noisy: Tensor, signal: Tensor, spread: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class VelocityPrediction(Prediction):
 
 
 class NoisePrediction(Prediction):
-    """epsilon-prediction (Ho et al. 2020): says nothing of the map where no signal is left."""
+    """epsilon-prediction (Ho et al. 2020): does not determine the map where no signal is left."""
 
     name = "noise"
 

@@ -1,4 +1,4 @@
-"""Regression: one network, lowered towards the map itself. With L1 it learns the median, with MSE the mean."""
+"""Regression: one network, trained on the map itself. With L1 it learns the median, with MSE the mean."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What a model is taught: the map itself, or its mean with the image, from which the map is read back."""
+"""What a network is trained on: the map itself, or its mean with the image, from which the map is decoded."""
 
 from abc import ABC, abstractmethod
 
@@ -6,15 +6,15 @@ from torch import Tensor
 
 
 class Target(ABC):
-    """A way to write a map, given its image, and to read it back; all in [-1, 1]."""
+    """A coding of a map, given its image, and its decoding; all in [-1, 1]."""
 
     @abstractmethod
     def code(self, image: Tensor, label: Tensor) -> Tensor:
-        """What the network is to give for B x 3 x S x S images and B x C x S x S maps: B x C x S x S."""
+        """The coded map for B x 3 x S x S images and B x C x S x S maps: B x C x S x S."""
 
     @abstractmethod
     def label(self, image: Tensor, coded: Tensor) -> Tensor:
-        """The map in what the network gave, in [-1, 1]."""
+        """The map decoded from the network's output, in [-1, 1]."""
 
 
 class Label(Target):
@@ -28,7 +28,7 @@ class Label(Target):
 
 
 class Sum(Target):
-    """The thesis's image + label, halved so that it stays in [-1, 1]: S = (I + L) / 2, read back as L = 2 S - I.
+    """The thesis's image + label, halved so that it stays in [-1, 1]: S = (I + L) / 2, decoded as L = 2 S - I.
 
     I are the image's own red and green for two-channel maps, all three channels for three, their mean for grey maps.
     """

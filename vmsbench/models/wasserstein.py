@@ -1,10 +1,11 @@
-"""Wasserstein GANs: a critic whose difference between true and made maps estimates the distance of their laws.
+"""Wasserstein GANs: a critic whose difference between true and generated maps estimates the distance of their
+distributions.
 
 L_D = mean D(image, fake) - mean D(image, real)  [+ penalty E (|grad_x D(image, x)|_2 - 1)^2]
 L_G = - mean D(image, G(image)) + lambda_l1 mean |G(image) - real|
 
 The critic has to be 1-Lipschitz in the map: by clipping its weights (Arjovsky et al. 2017, algorithm 1) or by the
-gradient penalty on maps x drawn uniformly between a true and a made one (Gulrajani et al. 2017, equation 3).
+gradient penalty on maps x drawn uniformly between a true and a generated one (Gulrajani et al. 2017, equation 3).
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +23,8 @@ from vmsbench.models.target import Label, Target
 class Wasserstein(Adversarial):
     """The thesis's Wasserstein variant; the critic is the player `discriminator`, its value the mean of its patches.
 
-    critic_steps   batches on which the critic alone learns for each one on which the generator does: 5 in the papers
-    clip           largest absolute weight of the critic (0.01 in the paper); 0: no clipping
+    critic_steps   batches on which the critic alone is trained for each one on which the generator is too: 5 in the
+    papers clip           largest absolute weight of the critic (0.01 in the paper); 0: no clipping
     penalty        weight of the gradient penalty (10 in the paper); 0: none
     One of `clip` and `penalty` must hold the critic; under a penalty it may have no batch norm, which ties the
     gradients of a batch to each other.
@@ -86,7 +87,7 @@ class Wasserstein(Adversarial):
         self.batches += 1
 
     def steepness(self, image: Tensor, made: Tensor, real: Tensor) -> Tensor:
-        """E (|grad| - 1)^2 of the critic's value by the map, on random points between made and real maps."""
+        """E (|grad| - 1)^2 of the critic's value by the map, on random points between generated and real maps."""
         with torch.enable_grad():
             share = torch.rand(len(image), 1, 1, 1, device=image.device)
             between = (share * real + (1 - share) * made).requires_grad_()

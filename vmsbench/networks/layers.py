@@ -1,4 +1,4 @@
-"""The pieces that several networks are made of: normalisation by name, and the time as a scale and a shift."""
+"""Layers that several networks share: normalisation by name, and the time as a scale and a shift."""
 
 import math
 
@@ -34,7 +34,7 @@ def normalisation(kind: str, channels: int, side: int) -> nn.Module:
 
 
 def depth(size: int, smallest: int = 4) -> int:
-    """How often `size` can be halved until it is `smallest` pixels: log2(size / smallest).
+    """How many times `size` is halved until it is `smallest` pixels: log2(size / smallest).
 
     Raises ConfigurationError where that is no whole number.
     """

@@ -1,4 +1,4 @@
-"""What every network is: a map from images to images of the same height and width."""
+"""The interface of every network: images in, images of the same height and width out."""
 
 from abc import ABC, abstractmethod
 
@@ -9,7 +9,7 @@ class Network(nn.Module, ABC):
     """An image-to-image map.
 
     Constructed as Network(inputs, outputs, size, timed=..., **own settings): channels in and out, the side of the
-    square images in pixels, and whether a time is given beside the image. The model decides these four, the
+    square images in pixels, and whether it also takes a time. The model decides these four, the
     configuration the rest, so every network works in every model.
     """
 

@@ -48,7 +48,7 @@ class PatchDiscriminator(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        """The side of the square of pixels that one logit sees; 94 with four layers."""
+        """The receptive field of one logit, in pixels; 94 with four layers."""
         pixels = 4
         for _ in range(self.layers):
             pixels = 2 * pixels + 2

@@ -1,4 +1,5 @@
-"""A residual UNet with attention (Ho et al. 2020, Dhariwal and Nichol 2021): diffusion's backbone, free to all."""
+"""A residual UNet with attention (Ho et al. 2020, Dhariwal and Nichol 2021): the usual backbone of diffusion, for
+every model."""
 
 from collections.abc import Sequence
 
@@ -11,8 +12,8 @@ from vmsbench.networks.network import Network
 
 
 def silent(convolution: nn.Conv2d) -> nn.Conv2d:
-    """A convolution that starts by answering 0, so that what it is added to passes unchanged (not in a GAN, which draws
-    all first weights itself)."""
+    """A convolution initialised to give 0, so that a residual block starts as the identity (not in a GAN, which
+    initialises all weights itself)."""
     for parameter in convolution.parameters():
         nn.init.zeros_(parameter)
     return convolution

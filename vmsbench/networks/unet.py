@@ -31,7 +31,7 @@ class UNet(Network):
     """A UNet of `layers` + 1 levels.
 
     width     channels c of the first level; level i has c 2^i, as the thesis has it: (3, c, 2c, 4c, 8c, 16c) at 64 px
-    layers    how often the image is halved; None: until it is 4 x 4, so 4 at 64 px
+    layers    how many times the image is halved; None: until it is 4 x 4, so 4 at 64 px
     norm      batch, instance, group or none
     dropout   share of channels dropped in the two innermost levels
     """
@@ -52,7 +52,9 @@ class UNet(Network):
             raise ConfigurationError(f"width={width}: a network needs at least 1 channel; the thesis has 32 to 100")
         layers = depth(size) if layers is None else layers
         if layers < 1 or size % 2**layers or size < 2**layers:
-            raise ConfigurationError(f"layers={layers}: {size} px cannot be halved so often; layers={depth(size)} can")
+            raise ConfigurationError(
+                f"layers={layers}: {size} px cannot be halved as often; layers={depth(size)} works"
+            )
         widths = [width * 2**level for level in range(layers + 1)]
         sides = [size // 2**level for level in range(layers + 1)]
         inner = [dropout if level >= layers - 1 else 0.0 for level in range(layers + 1)]

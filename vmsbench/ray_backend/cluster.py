@@ -2,10 +2,10 @@
 
     python -m vmsbench.ray_backend.cluster join ADDRESS --token FILE --job 4711 --cpus 8 --gpus 4
 
-Nobody gets in without the token, every port lies in a block that was found free, nothing is written outside of a
-directory of one's own, and what was started is ended by its own process numbers. Measured: `ray stop` and `ray
-symmetric-run` end other people's Ray; Ray makes its directories 0777, hence the 0700 parent; a path of a socket may
-have 107 bytes; asked by SIGTERM, a node drains for 30 s, and has nothing of ours to save.
+Joining needs the token, every port lies in a block that was found free, all files lie in a private directory, and
+processes are ended by their own numbers. Measured: `ray stop` and `ray symmetric-run` end other people's Ray; Ray
+makes its directories 0777, hence the 0700 parent; a path of a socket may have 107 bytes; on SIGTERM, a node drains for
+30 s, with nothing of ours to save.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from vmsbench.versions import PUBLIC
 
 FIRST, BLOCK, BLOCKS = 10_000, 200, 110  # below the ports that systems hand out by themselves
 FIXED = ("node-manager", "object-manager", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
-START = 120.0  # seconds that a node may take to begin
+START = 120.0  # seconds that a node may take to start
 PRIVATE = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -56,11 +56,11 @@ def system_config(niceness: int) -> dict[str, int]:
 
 
 class NotStarted(UserError):
-    """A Ray node that did not come up."""
+    """A Ray node that did not start."""
 
 
 def token_file(folder: Path) -> Path:
-    """The secret of the sweep in `folder`, made where it is not there; for its owner's eyes."""
+    """The secret of the sweep in `folder`, created where it is missing; readable by its owner alone."""
     file = folder / TOKEN
     with suppress(FileExistsError), open(file, "x", opener=owners_alone) as opened:
         opened.write(secrets.token_hex(32))
@@ -74,7 +74,7 @@ def owners_alone(path: str, flags: int) -> int:
 
 
 def ports(job: str) -> Iterator[range]:
-    """Blocks of ports that nobody listens on here, those of the job first."""
+    """Blocks of ports that are free on this machine, the job's own first."""
     for attempt in range(BLOCKS):
         first = FIRST + BLOCK * ((zlib.crc32(job.encode()) + attempt * 17) % BLOCKS)
         block = range(first, first + BLOCK)
@@ -93,7 +93,7 @@ def free(port: int) -> bool:
 
 @contextmanager
 def private_directory() -> Iterator[Path]:
-    """A short directory of our own on this node, gone after the block."""
+    """A private directory with a short path on this node, removed after the block."""
     remove_leftovers()
     private = private_folder()
     try:
@@ -105,11 +105,11 @@ def private_directory() -> Iterator[Path]:
 def begin(
     private: Path, ip: str, address: str | None, token: Path, job: str, cpus: int, gpus: int, niceness: int = 0
 ) -> tuple[Any, str]:
-    """Begin a Ray node on this machine: the head, or one that joins `address`. Returns its process and the address.
+    """Start a Ray node on this machine: the head, or one that joins `address`. Returns its process and the address.
 
     niceness  of the trials on all nodes, which the head tells the others
 
-    Raises NotStarted with Ray's last words.
+    Raises NotStarted with Ray's last line.
     """
     said = private / "said.txt"
     words = ""
@@ -142,12 +142,12 @@ def begin(
         words = said.read_text()
         if "already" not in words and "in use" not in words.lower() and "conflict" not in words.lower():
             break
-    lines = [line.strip() for line in words.splitlines() if line.strip()] or ["it said nothing"]
-    raise NotStarted(f"Ray did not begin on {socket.gethostname()} ({ip}): {lines[-1][:300]}")
+    lines = [line.strip() for line in words.splitlines() if line.strip()] or ["it printed nothing"]
+    raise NotStarted(f"Ray did not start on {socket.gethostname()} ({ip}): {lines[-1][:300]}")
 
 
 def deaf_child() -> None:
-    """Ray's processes take no part in signals that ask us to save; they end when we end them, or when we die."""
+    """Ray's processes ignore the signals that ask us to save; they end when we end them, or when we die."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     die_with_parent()
 
@@ -162,7 +162,7 @@ def began(process: "subprocess.Popen[bytes]", directory: Path, said: Path) -> bo
 
 
 def end_process(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a node, and all that it started."""
+    """Kill a node and all its child processes."""
     below = descendants(process.pid)
     process.kill()
     process.wait()
@@ -172,7 +172,8 @@ def end_process(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def head(ip: str, token: Path, job: str, cpus: int, gpus: int, niceness: int = 0) -> Iterator[str]:
-    """A head node next to this process within the block; gives its address. `ip` 127.0.0.1 where no other will join."""
+    """A head node next to this process within the block; yields its address. `ip` is 127.0.0.1 where no other node
+    will join."""
     adopt()
     with private_directory() as private:
         process, address = begin(private, ip, None, token, job, cpus, gpus, niceness)
@@ -183,16 +184,16 @@ def head(ip: str, token: Path, job: str, cpus: int, gpus: int, niceness: int = 0
 
 
 def address_towards(host: str) -> str:
-    """The address under which this machine is reached from where `host` is."""
+    """The address of this machine as seen from `host`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((socket.gethostbyname(host), 9))
         return str(probe.getsockname()[0])
 
 
 def join(address: str, token: Path, job: str, cpus: int, gpus: int, patient: bool) -> int:
-    """Be a node of the Ray at `address` until that is gone, or standard input is closed; 0 where it had begun.
+    """Run a node of the Ray at `address` until that ends, or standard input is closed; 0 where it had started.
 
-    patient  stay through SIGTERM and SIGUSR1, which are for the driver; else leave at once
+    patient  stay through SIGTERM and SIGUSR1, which are for the driver; else end at once
     """
     adopt()
     for number in SIGNALS:
@@ -215,7 +216,7 @@ def leave(*_: Any) -> NoReturn:
 
 
 def until_closed(process: "subprocess.Popen[bytes]") -> None:
-    """The driver holds the other end of our standard input: it is closed when the driver is done, or dead."""
+    """The driver holds the other end of our standard input: it closes when the driver ends or dies."""
     while sys.stdin.buffer.read(1024):
         pass
     process.kill()

@@ -1,8 +1,8 @@
-"""Ray Tune runs the trials that a trial source asks for; what to run and when to stop is not decided here.
+"""Ray Tune runs the trials that a trial source asks for; what to run and when to stop is decided elsewhere.
 
-Measured reasons for what looks odd: a function trainable with reused actors starts in 0.2 s instead of 4; without
+Measured reasons for the choices here: a function trainable with reused actors starts in 0.2 s instead of 4; without
 `max_concurrent_trials` only one trial is ever pending; `Tuner.restore` loses state, so every start is a new Tuner
-over work that is rebuilt from its own journal; `ray.init()` without an address may join a stranger's cluster.
+over work that is rebuilt from its own journal; `ray.init()` without an address may join another user's cluster.
 """
 
 import atexit
@@ -53,12 +53,12 @@ from vmsbench.sweep.trial import Callback, Trial, TrialSource
 from vmsbench.training.trainer import TrainingInterrupted
 
 DEATHS = 100 if workers() else 2
-"""How often a trial whose process died (killed, out of memory, its node gone) goes on before it counts as failed.
-Where workers come and go, that is their way to go."""
+"""How often a trial whose process died (killed, out of memory, its node gone) continues before it counts as failed.
+Elastic workers end in this way."""
 
 FAILURE = "failure.json"
 LEAVE, LOOK = b"vmsbench:leave", 0.5
-EXTRA = 1000  # trials that Ray may be given besides those of the search: what is tried again counts again for it
+EXTRA = 1000  # trials that Ray may get on top of those of the search: to Ray a retry is a new trial
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Slots:
     cpus_per_trial: float = 1
     gpus_per_trial: float = 0
     nodes: int = 1
-    """How many machines give so many CPUs and GPUs each."""
+    """A number of machines with so many CPUs and GPUs each."""
     niceness: int = 0
     """Of trials, on top of the driver's own."""
 
@@ -80,7 +80,7 @@ class Slots:
 
     @property
     def count(self) -> int:
-        """How many trials run at once. Raises ConfigurationError where not even one fits."""
+        """How many trials run at once. Raises ConfigurationError where not one fits."""
         fits = int(self.cpus / self.cpus_per_trial)
         if self.gpus_per_trial:
             fits = min(fits, int(self.gpus / self.gpus_per_trial + 1e-9))
@@ -105,10 +105,10 @@ def own_token() -> Path:
 
 @contextmanager
 def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
-    """A Ray of our own on this machine, that nobody else can use; gone after the block, with all it wrote.
+    """A private Ray on this machine; stopped after the block, its files removed.
 
-    Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all our
-    descendants: it is for us to let the trials save and then to take Ray down.
+    Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all
+    descendants: the driver first lets the trials save, then stops Ray.
     """
     remove_leftovers()
     private = private_folder()
@@ -136,7 +136,7 @@ def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
 
 @contextmanager
 def joined(address: str, token: Path) -> Iterator[None]:
-    """The Ray at `address`, which somebody else ends."""
+    """The Ray at `address`, which another process stops."""
     os.environ |= PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)}
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -149,7 +149,7 @@ def joined(address: str, token: Path) -> Iterator[None]:
 
 
 def nodes_there() -> int:
-    """How many nodes the joined Ray has that give trials anything."""
+    """How many nodes of the joined Ray offer resources to trials."""
     return sum(1 for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU"))
 
 
@@ -162,11 +162,11 @@ def run_trials(
     epochs: int,
     seconds: float = math.inf,
 ) -> bool:
-    """Run `work` to its end; False where it halted, or SIGINT, SIGTERM or SIGUSR1 came before the call was over.
+    """Run `work` to its end; False where it halted, or SIGINT, SIGTERM or SIGUSR1 came first.
 
     A trial that trains for more than `seconds` fails.
-    To be called within `local_cluster` or `joined`. Interrupted trials keep their folders and go on at the next start,
-    from the step at which they left; those that did not leave in time, from their last epoch.
+    To be called within `local_cluster` or `joined`. Interrupted trials keep their folders and continue at the next
+    start, from the step at which they stopped; those that did not stop in time, from their last epoch.
     """
     if work.finished or work.halted:
         return work.finished
@@ -202,9 +202,9 @@ def run_trials(
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """What a worker does: the experiment in its folder. What went wrong is left in failure.json for the driver.
+    """What a worker runs: the experiment in its folder. A failure is written into failure.json for the driver.
 
-    It is not raised: Ray starts again what died, and what failed would only fail again.
+    It is not raised: Ray restarts what died, and what failed would fail again.
     """
     gc.collect()
     if torch.cuda.is_available():
@@ -231,7 +231,7 @@ def run_trial(config: dict[str, Any]) -> None:
 
 
 class StopFlag:
-    """In a trial: whether the driver options that it leaves. Ray is asked once in LOOK seconds."""
+    """In a trial: whether the driver asks it to stop. Ray is asked every LOOK seconds."""
 
     def __init__(self) -> None:
         self.at, self.known = -math.inf, False
@@ -243,7 +243,7 @@ class StopFlag:
 
 
 class RaySearchAlgorithm(RaySearcher):
-    """Gives work to Ray: trials by Ray's own numbers, and back."""
+    """Hands trials to Ray, and maps Ray's ids back to them."""
 
     def __init__(self, work: TrialSource) -> None:
         super().__init__()
@@ -260,7 +260,8 @@ class RaySearchAlgorithm(RaySearcher):
             self.longest = max(self.longest, result["record"]["seconds"] / result["record"]["epoch"])
 
     def leave(self) -> None:
-        """Begin nothing more, and tell the trials: by a thread, as a signal may have interrupted a talk with Ray."""
+        """Start no more trials and tell the running ones: in a thread, as a signal may have interrupted a call to
+        Ray."""
         self.leaving = True
         threading.Thread(target=_internal_kv_put, args=(LEAVE, b"1"), daemon=True).start()
 
@@ -297,7 +298,7 @@ class RaySearchAlgorithm(RaySearcher):
 
 
 class RayPruningScheduler(FIFOScheduler):
-    """Stops trials for Ray: by the rule, when their time is up, and when the sweep is halted."""
+    """Stops trials for Ray: by the pruner, when their time is up, and when the sweep is halted."""
 
     def __init__(self, bridge: RaySearchAlgorithm, looks: PrunerState, metric: str, seconds: float) -> None:
         super().__init__()
@@ -309,13 +310,13 @@ class RayPruningScheduler(FIFOScheduler):
         return True
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Tell an end for want of memory from other ends of a process; the bridge hears of it after this."""
+        """Record an end by lack of memory; the search algorithm is called after this."""
         error = trial.get_pickled_error()
         if isinstance(error, ray.exceptions.OutOfMemoryError):
             self.bridge.failed[trial.trial_id] = Failure(HOST_MEMORY, str(error).splitlines()[0])
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if "record" not in result:  # Ray's own last word
+        if "record" not in result:  # Ray's own message
             return TrialScheduler.CONTINUE
         if self.bridge.work.halted and not (self.bridge.trials[trial.trial_id].folder / "results.json").exists():
             return TrialScheduler.STOP
@@ -337,7 +338,7 @@ class RayPruningScheduler(FIFOScheduler):
 
 
 class RayProgressCallback(tune.Callback):
-    """Rings for whoever watches: after each epoch of a trial, and a few times a second."""
+    """Calls the sweep's callback: after each epoch of a trial, and a few times a second."""
 
     def __init__(self, bridge: RaySearchAlgorithm, watcher: Callback, interruption: Interruption) -> None:
         self.bridge, self.watcher, self.interruption = bridge, watcher, interruption

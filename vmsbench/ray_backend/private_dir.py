@@ -1,4 +1,4 @@
-"""Folders of a process's own on this machine, that nobody else can read, and that are removed when it was killed."""
+"""Private folders of a process on this machine, that are removed even after it was killed."""
 
 import os
 import shutil
@@ -11,11 +11,11 @@ from vmsbench.files import read_json, save_json
 from vmsbench.store.lock import lives, oneself
 
 PREFIX, OWNER = "vmsbench-", "owner.json"
-LONGEST = 20  # characters of a place under which the paths of Ray's sockets (107 bytes at most) find room
+LONGEST = 20  # longest path of a folder in which the paths of Ray's sockets (107 bytes at most) fit
 
 
 def private_folder() -> Path:
-    """A new folder that nobody else can read, marked as this process's own."""
+    """A new folder that only its owner can read, marked as this process's own."""
     private = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place()))
     save_json(private / OWNER, oneself())
     return private
@@ -28,7 +28,7 @@ def place() -> str:
 
 
 def remove_leftovers() -> None:
-    """Remove what processes of ours left behind that were killed on this host."""
+    """Remove the folders of the user's processes that were killed on this host."""
     for left in Path(place()).glob(f"{PREFIX}*/{OWNER}"):
         with suppress(OSError, ValueError):
             owner = read_json(left)

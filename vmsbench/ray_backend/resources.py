@@ -15,11 +15,12 @@ from vmsbench.launch.environment import workers
 from vmsbench.launch.worker import announce
 from vmsbench.versions import PUBLIC
 
-JOINING = 90.0  # seconds that the driver waits for the other nodes before it begins with those it has
+JOINING = 90.0  # seconds that the driver waits for the other nodes before it starts with those it has
 
 
 def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> Any:
-    """How many trials fit here, or on each node of the job. Raises ConfigurationError where more is asked for."""
+    """How many trials fit here, or on each node of the job. Raises ConfigurationError where more is asked for than
+    there is."""
     import torch
 
     from vmsbench.ray_backend.driver import Slots
@@ -44,7 +45,7 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     if used > seen and settings["device"] != "cpu":
         raise ConfigurationError(
             f"the job has {used} GPUs here, torch sees {seen} ({torch.__version__}): "
-            "its build does not fit the driver, or the GPUs are not bound to the job; device=cpu trains without them"
+            "its build does not fit the driver, or the GPUs are not bound to the job; `device=cpu` trains without them"
         )
     available = given.cpus if given else bound_cpus()
     on_gpu = used > 0 and (given is not None or settings["device"] != "cpu")

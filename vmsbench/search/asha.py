@@ -8,7 +8,7 @@ from vmsbench.search.pruners import Curve, Halving, Pruner
 
 
 class Rungs:
-    """Which trials are in the worse part at a rung, each judged once, when its score there is known.
+    """Which trials are in the worse part at a rung, each decided once, when its score there is known.
 
     A rung is at each of grace_period x reduction_factor^k epochs, below or at `epochs`. A trial is in the worse part
     where its score is above the 1 / reduction_factor quantile (linearly interpolated) of those that came before it.
@@ -21,7 +21,7 @@ class Rungs:
         self.scores: dict[float, dict[str, float]] = {milestone: {} for milestone in reversed(milestones)}
 
     def in_worse_part(self, trial: str, epoch: int, score: float) -> bool:
-        """Whether the trial's score at this epoch, which stands for the highest rung it has reached, is too bad."""
+        """Whether the trial's score at this epoch, the highest rung it has reached, is in the worse part."""
         reached = next((scores for milestone, scores in self.scores.items() if epoch >= milestone), None)
         if reached is None or trial in reached:
             return False
@@ -31,9 +31,9 @@ class Rungs:
 
 
 class PrunerState:
-    """The learning curves of the trials of one sweep so far, and what the pruner makes of them.
+    """The learning curves of the trials of one sweep so far, and the pruner that decides on them.
 
-    epochs   of a whole training
+    epochs   of a full training
     """
 
     def __init__(self, pruner: Pruner, epochs: int) -> None:
@@ -43,14 +43,14 @@ class PrunerState:
         self.rungs = None if halving is None else Rungs(halving)
 
     def stop_reason(self, trial: str, epoch: int, score: float, incumbent: Curve) -> str | None:
-        """Why a trial is stopped at this epoch, in words; None where it goes on."""
+        """Why a trial is stopped at this epoch, as text; None where it continues."""
         halved = self.rungs is not None and self.rungs.in_worse_part(trial, epoch, score)
         curve = self.curves.setdefault(trial, {})
         curve[epoch] = score
         return None if epoch >= self.epochs else self.pruner.stop_reason(curve, incumbent, self.epochs, halved)
 
     def replay(self, trial: str, curve: Curve) -> None:
-        """Take in a trial that was over before this start."""
+        """Add a trial that ended before this start."""
         for epoch, score in sorted(curve.items()):
             if self.rungs is not None:
                 self.rungs.in_worse_part(trial, epoch, score)

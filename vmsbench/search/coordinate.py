@@ -8,14 +8,15 @@ from vmsbench.search.space import Parameter, Space
 
 
 class CoordinateSearch(Searcher):
-    """Vary one parameter, keep the best, go on to the next; again from the first in the next round.
+    """Vary one parameter, keep the best option, go on to the next; again from the first in the next round.
 
-    The start's own value is tried first where it is no option. What was scored is never asked again. A parameter that
-    does not exist under the incumbent is left out. Ties go to the incumbent, then to the order of options; where all
-    options fail, the incumbent stays. The search ends after `rounds`, or after one that changed nothing.
+    The start's own value is tried first where it is not an option. What was scored is never asked for again. A
+    parameter that does not exist under the incumbent is skipped. Ties go to the incumbent, then to the order of
+    options; where all options fail, the incumbent stays. The search ends after `rounds`, or after one that changed
+    nothing.
 
-    speculate   while scores are awaited, ask for the next parameter's options under the best option so far. What is
-                found does not change; time is saved where slots are idle, for trials that may turn out to be useless.
+    speculate   while scores are awaited, ask for the next parameter's options under the best option so far. The result
+    does not change; idle slots are used, for trials that may turn out to be useless.
     """
 
     def __init__(self, space: Space, rounds: int = 1, speculate: bool = False) -> None:
@@ -81,7 +82,7 @@ class CoordinateSearch(Searcher):
         return self.space.parameters[self.position % len(self.space.parameters)]
 
     def values_of(self, parameter: Parameter, best: Params) -> dict[str, Params]:
-        """The incumbent, then each choice that differs from it in a parameter, by their keys."""
+        """The incumbent, then each choice that differs from it in one parameter, by their keys."""
         there = self.space.values(parameter, best)
         others = {key(moved): moved for moved in (self.space.moved(best, parameter, option) for option in there)}
         return {key(best): best} | others if there else {}
@@ -93,7 +94,7 @@ class CoordinateSearch(Searcher):
         ]
 
     def leader(self) -> OptionResult:
-        """The best of those candidates that are scored; the incumbent where none is."""
+        """The best of the scored candidates; the incumbent where none is."""
         tried = self.tried()
         ranked = [option for option in tried if option.score is not None]
         return min(ranked, key=lambda option: float(option.score or 0), default=tried[0])
@@ -119,7 +120,7 @@ class CoordinateSearch(Searcher):
             self.pass_by()
 
     def pass_by(self) -> None:
-        """The parameter is over; so is the search after a round that changed nothing."""
+        """This parameter is settled; after a round that changed nothing the search is finished."""
         self.position += 1
         if self.position % len(self.space.parameters) == 0:
             if not self.changed:

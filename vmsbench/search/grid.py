@@ -1,4 +1,4 @@
-"""Grid search, and what it shares with random search: the list of choices is known beforehand."""
+"""Grid search, and what it shares with random search: a list of choices that is known beforehand."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ class ListedSearch(Searcher):
         self.due = self.following()
 
     def following(self) -> Params | None:
-        """The next choice that is not one of those before it in other words."""
+        """The next choice that does not mean the same as an earlier one."""
         return next((choice for choice in self.choices if key(choice) not in self.order), None)
 
     def ask(self) -> Params | None:

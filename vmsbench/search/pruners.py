@@ -1,4 +1,4 @@
-"""When to stop a trial early: the rules, without the machinery that applies them."""
+"""When to stop a trial early: the rules, without Ray."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from statistics import median
 from vmsbench.errors import ConfigurationError
 
 Curve = Mapping[int, float]
-"""A score for each epoch at which one was taken; lower is better."""
+"""Tuning scores by epoch; lower is better."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class Pruner(ABC):
 
     @abstractmethod
     def halving(self, epochs: int) -> Halving | None:
-        """How trials are halved; None for never."""
+        """The rungs of successive halving; None for none."""
 
     @abstractmethod
     def stop_reason(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
-        """Why a trial is stopped after the last look of its curve, in words; None where it goes on.
+        """Why a trial is stopped at the last score of its curve, as text; None where it continues.
 
         incumbent   the curve of the best configuration so far, which may be shorter
-        epochs      of a whole training
-        halved      whether halving has it in the worse part at this look
+        epochs      of a full training
+        halved      whether halving has it in the worse part at this epoch
         """
 
 
@@ -58,10 +58,10 @@ class NoPruner(Pruner):
 
 
 class AshaPruner(Pruner):
-    """ASHA as it is: it stops whatever is in the worse part at a look.
+    """ASHA as published: it stops whatever is in the worse part at a rung.
 
     grace_period      the share of the epochs that every trial gets
-    reduction_factor  the share of trials kept at each look is 1 / reduction_factor
+    reduction_factor  the share of trials kept at each rung is 1 / reduction_factor
     """
 
     def __init__(self, grace_period: float = 0.25, reduction_factor: float = 2.0) -> None:
@@ -80,7 +80,7 @@ class GuardedAshaPruner(AshaPruner):
     """ASHA, but it stops only what is also worse than the incumbent's curve.
 
     In a coordinate search nearly all options are close, and halving alone changes two winners in five where curves are
-    slow but better. So a trial is stopped only where its median score of the last three looks is worse than the
+    slow but better. So a trial is stopped only where the median of its last three scores is worse than the
     incumbent's at the same epochs by `margin`, a share of the score; the incumbent itself never is.
     """
 
@@ -102,19 +102,19 @@ class GuardedAshaPruner(AshaPruner):
 class IncumbentPruner(Pruner):
     """The incumbent rule: stop what could not catch up even if it improved `speed` times as much as the incumbent did.
 
-    With c the trial's curve and i the incumbent's, both as medians of three looks, a trial is stopped at an epoch e
-    after `grace` where c[e] - speed max(i[e] - i[end], 0) > i[end] (1 + margin): the epochs that are left lowered the
-    incumbent by i[e] - i[end], and even `speed` times that is too little. No trial is compared with other than the
-    incumbent, so it does not matter how many there are.
+    With c the trial's curve and i the incumbent's, both as running medians of three scores, a trial is stopped at an
+    epoch e after `grace` where c[e] - speed max(i[e] - i[end], 0) > i[end] (1 + margin): the remaining epochs lowered
+    the incumbent by i[e] - i[end], and even `speed` times that is too little. Trials are compared with the incumbent
+    alone, so their number does not matter.
 
-    margin   a share of the score, one or two standard deviations of what a change of seed does
+    margin   a share of the score, one or two standard deviations over seeds
     """
 
     def __init__(self, grace_period: float = 0.25, speed: float = 2.0, margin: float = 0.02) -> None:
         check_grace(grace_period)
         check_margin(margin)
         if speed <= 0:
-            raise ConfigurationError(f"pruner.speed={speed:g}: above 0; 2 trusts in twice the incumbent's progress")
+            raise ConfigurationError(f"pruner.speed={speed:g}: above 0; 2 allows for twice the incumbent's progress")
         self.grace_period, self.speed, self.margin = grace_period, speed, margin
 
     def halving(self, epochs: int) -> Halving | None:
@@ -138,7 +138,7 @@ class IncumbentPruner(Pruner):
 
 
 def smooth(curve: Curve, epoch: int) -> float:
-    """The median of the last three looks up to an epoch."""
+    """The median of the last three scores up to an epoch."""
     return median(curve[at] for at in sorted(at for at in curve if at <= epoch)[-3:])
 
 
@@ -149,4 +149,4 @@ def check_grace(grace_period: float) -> None:
 
 def check_margin(margin: float) -> None:
     if margin < 0:
-        raise ConfigurationError(f"pruner.margin={margin:g}: at least 0; 0.02 spares what is within 2%")
+        raise ConfigurationError(f"pruner.margin={margin:g}: at least 0; 0.02 keeps what is within 2%")

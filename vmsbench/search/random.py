@@ -8,7 +8,7 @@ from vmsbench.search.space import Space
 
 
 class RandomSearch(ListedSearch):
-    """`trials` different combinations drawn at random, all alike likely (Bergstra and Bengio 2012)."""
+    """`trials` different combinations drawn uniformly at random (Bergstra and Bengio 2012)."""
 
     def __init__(self, space: Space, trials: int = 20, seed: int = 0) -> None:
         if not 1 <= trials <= space.count():

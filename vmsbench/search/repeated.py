@@ -9,8 +9,8 @@ from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
 class Repeated(Searcher):
     """Asks what `searcher` asks, `repeats` times each: as it is, then with seed + 1, seed + 2, ...
 
-    A choice of which one run failed or was stopped has no score. Repeats are asked first of choices whose first run is
-    complete, then new choices, then, where slots are idle, repeats of choices whose first run is still under way.
+    A choice with a run that failed or was stopped has no score. Repeats of choices whose first run is complete come
+    first, then new choices, then, where slots are idle, repeats of choices whose first run is still under way.
     """
 
     def __init__(self, searcher: Searcher, repeats: int, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""What every searcher is: somebody who asks for choices and is told their scores."""
+"""The interface of every searcher: `ask` gives the next choice to score, `tell` takes its score."""
 
 import json
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ def key(value: Any) -> str:
 
 @dataclass(frozen=True)
 class OptionResult:
-    """An option, the whole choice it was tried in, and the score it reached; None where it failed or was stopped."""
+    """An option, the whole choice it was tried in, and its score; None where it failed or was stopped."""
 
     value: Any
     score: float | None
@@ -37,26 +37,27 @@ class ParameterResult:
 
 
 class Searcher(ABC):
-    """Asks and is told; lower scores are better; knows nothing of Ray, folders or time.
+    """Ask and tell; lower scores are better; independent of Ray, folders and time.
 
-    The same answers, in whatever order, lead to the same questions: so a search that died is rebuilt by telling a new
-    searcher what is known. Where that cannot be, a searcher takes what was known from `enqueue`.
+    The same scores, in whatever order, lead to the same choices: so a search that died is rebuilt by telling a new
+    searcher what is known. Where that is impossible, a searcher takes the known choices from `enqueue`.
     """
 
     settled: Sequence[ParameterResult] = ()
 
     @abstractmethod
     def ask(self) -> Params | None:
-        """A choice to score next, each at most once; None where none can be named before more scores are told."""
+        """A choice to score next, each at most once; None where more scores are needed first."""
 
     @abstractmethod
     def tell(self, choice: Params, score: float | None) -> None:
-        """The score of a choice that was asked; None for one that failed or was stopped, which can never win."""
+        """Take the score of a choice that was asked for; None for one that failed or was stopped, which can never
+        win."""
 
     @property
     @abstractmethod
     def finished(self) -> bool:
-        """Whether there is nothing left to ask."""
+        """Whether there is nothing left to ask for."""
 
     @property
     @abstractmethod
@@ -66,18 +67,19 @@ class Searcher(ABC):
     @property
     @abstractmethod
     def max_trials(self) -> int:
-        """How many choices can be asked at most."""
+        """The most choices that can be asked for."""
 
     def runs(self, choice: Params) -> list[Params]:
-        """All that is asked to score a choice: itself, and its repeats where there are any."""
+        """All choices that are run to score this one: itself, and its repeats where there are any."""
         return [choice]
 
     def parameter(self, choice: Params) -> str | None:
-        """The parameter that a choice was asked for, for people; None where the search has no such order."""
+        """The parameter that a choice was asked for, to be shown; None where the search has no such order."""
         return None
 
     def enqueue(self, choice: Params) -> None:  # noqa: B027
-        """A choice that was asked before this start, in the order it was; it will be told when it is asked again.
+        """A choice that was asked for before this start, in that order; `tell` gives its score when it is asked for
+        again.
 
-        For searchers whose questions depend on the order of the answers; the others ask the same again.
+        For searchers whose choices depend on the order of the scores; the others ask for the same again.
         """

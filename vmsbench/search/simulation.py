@@ -1,4 +1,4 @@
-"""Searches played on learning curves that are known beforehand, epoch by epoch: the real searchers, the real rules."""
+"""Simulated searches on known learning curves, epoch by epoch, with the real searchers and pruners."""
 
 import math
 import random
@@ -15,7 +15,7 @@ EPOCHS = 20
 
 
 def synthetic(space: Space, seed: int) -> CurveOf:
-    """A score table made by a formula: an effect of each option, one of each pair of options, and seed noise.
+    """A synthetic score table: an effect of each option, one of each pair of options, and seed noise.
 
     A curve falls exponentially to its score, at a rate of its own: options that learn slowly may be the better ones.
     """
@@ -36,9 +36,9 @@ def synthetic(space: Space, seed: int) -> CurveOf:
 
 @dataclass
 class SimulatedSearch:
-    """What a search came to: after each trial the epochs spent so far and the best score of a whole training.
+    """The result of a search: after each trial the epochs spent so far and the best score of a full training.
 
-    trials   each choice with the epochs it was given, in the order in which they were over
+    trials   each choice with the epochs it was given, in the order in which they ended
     turns    how long it took, in epochs of one trial after the other in its slot
     """
 
@@ -54,7 +54,7 @@ class SimulatedSearch:
 def play(
     searcher: Searcher, curve_of: CurveOf, stopping: Pruner, slots: int = 4, limit: float = math.inf
 ) -> SimulatedSearch:
-    """Give a searcher `slots` trials at a time, an epoch a turn, until it is finished or `limit` are over."""
+    """Run a searcher's trials, `slots` at a time, an epoch a turn, until it is finished or `limit` trials are over."""
     played, spent, best = SimulatedSearch(), 0, math.inf
     looks: PrunerState | None = None
     running: dict[str, Params] = {}

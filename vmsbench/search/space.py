@@ -33,7 +33,7 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter and the options it has, in order. Raises ConfigurationError where there are none, or one twice.
+    """One parameter and its options, in order. Raises ConfigurationError where there are none, or one twice.
 
     when   the settings under which it exists, by dotted path; a list means any of its members
     only   the same for single options, by `key(option)`
@@ -82,7 +82,7 @@ class Parameter:
         return cls(param, values, {} if when == "has" else when, only, any(joint), when == "has")
 
     def settings(self, value: Any) -> dict[str, Any]:
-        """What an option sets, by dotted path."""
+        """The settings of an option, by dotted path."""
         return value if self.joint else {self.param: value}
 
     @property
@@ -91,12 +91,12 @@ class Parameter:
 
     @property
     def conditions(self) -> set[str]:
-        """The settings that this parameter's being there, or an option's, depends on."""
+        """The settings that the existence of this parameter, or of an option, depends on."""
         around = {path.rpartition(".")[0] for path in self.paths if self.has and "." in path}
         return {*self.when, *(path for when in self.only.values() for path in when), *around}
 
     def exists(self, config: Config) -> bool:
-        """Whether a configuration has what the parameter is a part of, and holds what it depends on."""
+        """Whether the parameter exists in a configuration: its parent is there, and its conditions hold."""
         there = not self.has or all(at(config, path) is not MISSING for path in self.paths)
         return there and holds(config, self.when)
 
@@ -105,8 +105,8 @@ class Space:
     """Ordered parameters over a configuration; a choice is a value for those of them that exist under it.
 
     What lies within the value of an earlier parameter (`optimizers.network.lr` within `optimizers.network`) stands in
-    a choice only where it differs from that value, and is forgotten where the earlier parameter takes another.
-    Raises ConfigurationError for a parameter that is no setting, or that stands before one it depends on.
+    a choice only where it differs from that value, and is dropped where the earlier parameter takes another. Raises
+    ConfigurationError for a parameter that is not a setting, or that stands before one it depends on.
     """
 
     def __init__(self, parameters: Sequence[Parameter], base: Config) -> None:
@@ -118,7 +118,7 @@ class Space:
         for index, one in enumerate(self.parameters):
             earlier, later = self.parameters[:index], self.parameters[index + 1 :]
             if any(one.param == other.param for other in earlier):
-                raise ConfigurationError(f"space: {one.param} is there twice")
+                raise ConfigurationError(f"space: {one.param} is given twice")
             self.above[one.param] = [other for other in earlier if touches(other.paths, one.paths)]
             for other in later:
                 if (touches(other.paths, one.paths) and not touches(one.paths, other.paths)) or touches(
@@ -144,7 +144,7 @@ class Space:
                 )
 
     def config(self, choice: Params) -> Config:
-        """The configuration with a choice put in; names that are no parameter (seed) are settings themselves."""
+        """The configuration with a choice applied; names that are no parameter (seed) are settings themselves."""
         config = self.base
         for parameter in self.parameters:
             if parameter.param in choice:
@@ -155,7 +155,7 @@ class Space:
         return config
 
     def values(self, parameter: Parameter, choice: Params) -> list[Any]:
-        """The options there are under a choice; none where the parameter itself does not exist."""
+        """The options that exist under a choice; none where the parameter itself does not exist."""
         if not parameter.conditions:
             return list(parameter.values)
         config = self.config(choice)
@@ -164,14 +164,14 @@ class Space:
         return [option for option in parameter.values if holds(config, parameter.only.get(key(option), {}))]
 
     def value(self, parameter: Parameter, choice: Params) -> Any:
-        """What a parameter is under a choice; None where nothing says."""
+        """The value of a parameter under a choice; None where it has none."""
         if parameter.param in choice:
             return choice[parameter.param]
         there = self.configured(parameter, parameter.values, self.config(choice))
         return None if there is MISSING else there
 
     def configured(self, parameter: Parameter, options: Sequence[Any], config: Config) -> Any:
-        """What a configuration says of a parameter: the value at its path, or the joint option that is set in it."""
+        """The value of a parameter in a configuration: at its path, or the joint option that is set in it."""
         if not parameter.joint:
             return at(config, parameter.param)
         return next((option for option in options if self.is_set(parameter, option, config)), MISSING)
@@ -186,7 +186,7 @@ class Space:
         return self.normal(kept | {parameter.param: value})
 
     def normal(self, choice: Params) -> Params:
-        """The one form of all choices that mean the same configuration."""
+        """The canonical form of all choices that mean the same configuration."""
         said: Params = {}
         for parameter in self.parameters:
             options = self.values(parameter, said)
@@ -208,7 +208,7 @@ class Space:
         return all(there is not MISSING and key(there) == key(wanted) for there, wanted in found)
 
     def count(self, index: int = 0, choice: Params | None = None) -> int:
-        """How many points there are that agree with `choice` in all parameters before `index`."""
+        """How many points agree with `choice` in all parameters before `index`."""
         if index == len(self.parameters):
             return 1
         said = choice or {}
@@ -224,7 +224,7 @@ class Space:
         return self.sizes[memory]
 
     def point(self, rank: int) -> Params:
-        """The point of that rank, from 0, where the last parameter changes fastest."""
+        """The point of that rank, from 0; the last parameter changes fastest."""
         said: Params = {}
         for index, parameter in enumerate(self.parameters):
             for option in self.values(parameter, said):
@@ -250,7 +250,7 @@ class Space:
         )
 
     def excluded(self, parameter: Parameter, value: Any) -> bool:
-        """Whether an option is left out of the whole search, by settings that no parameter varies."""
+        """Whether an option is excluded from the whole search, by settings that no parameter varies."""
         when = dict(parameter.when) | dict(parameter.only.get(key(value), {}))
         varied = {path for other in self.parameters for path in other.paths}
         fixed = {path: wanted for path, wanted in when.items() if not touches(varied, {path})}
@@ -258,7 +258,8 @@ class Space:
         return not holds(self.base, fixed) or (lacking and not parameter.exists(self.base))
 
     def around(self, parameter: Parameter) -> Iterator[Params]:
-        """The start, then all that differs from it in one, two, ... of the parameters that this one depends on."""
+        """The start, then all choices that differ from it in one, two, ... of the parameters that this one depends
+        on."""
         needed = [one for one in self.parameters if touches(one.paths, parameter.conditions)]
         for count in range(len(needed) + 1):
             for chosen in itertools.combinations(needed, count):
@@ -278,7 +279,7 @@ def touches(paths: set[str], others: set[str]) -> bool:
 
 
 def at(config: Config, path: str) -> Any:
-    """What stands at a dotted path; MISSING where there is nothing."""
+    """The value at a dotted path; MISSING where there is nothing."""
     try:
         return setting(config, path)
     except (KeyError, TypeError):
@@ -286,7 +287,7 @@ def at(config: Config, path: str) -> Any:
 
 
 def put(config: Config, path: str, value: Any) -> Config:
-    """The configuration with another value at a dotted path; what did not change is shared with the old one."""
+    """The configuration with another value at a dotted path; unchanged parts are shared with the old one."""
     first, _, rest = path.partition(".")
     return {**config, first: put(config[first], rest, value) if rest else value}
 

@@ -14,10 +14,10 @@ ATTEMPTS = 100
 
 
 class Tpe(Searcher):
-    """`trials` choices, the next where good ones are likely, given the scores so far; the start first.
+    """`trials` choices, each where good ones are likely, given the scores so far; the start first.
 
-    What it asks depends on the order of the answers, so a search that died takes what it knew from `enqueue`. A choice
-    that was pruned or failed counts as worse than any other. Where Optuna names nothing new in ATTEMPTS attempts (a
+    The choices depend on the order of the scores, so a search that died takes what it knew from `enqueue`. A choice
+    that was pruned or failed counts as worse than any other. Where Optuna suggests nothing new in ATTEMPTS attempts (a
     small space), the search ends before `trials`.
     Raises ConfigurationError where Optuna is not installed.
     """
@@ -26,7 +26,7 @@ class Tpe(Searcher):
         try:
             import optuna
         except ImportError as error:
-            raise ConfigurationError("searcher=tpe needs Optuna: pip install 'vmsbench[tpe]'") from error
+            raise ConfigurationError("searcher=tpe needs Optuna: `pip install 'vmsbench[tpe]'`") from error
         if trials < 1:
             raise ConfigurationError(f"searcher.trials={trials}: at least 1")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -40,14 +40,14 @@ class Tpe(Searcher):
         self.exhausted = False
 
     def question(self, parameter: Parameter, said: Params) -> tuple[str, list[int]]:
-        """What Optuna is asked of a parameter: a name, and which of its values there are under what was said."""
+        """A parameter as Optuna's categorical: a name, and which of its values exist under the choice so far."""
         values = list(map(key, parameter.values))
         positions = [values.index(key(value)) for value in self.space.values(parameter, said)]
         whole = len(positions) == len(values)
         return parameter.param if whole else f"{parameter.param} {positions}", positions
 
     def define(self, trial: "optuna.Trial") -> Params:
-        """Ask for the value of each parameter that exists under those before it."""
+        """Ask for the value of each parameter that exists under the earlier ones."""
         said: Params = {}
         for parameter in self.space:
             name, positions = self.question(parameter, said)
@@ -56,7 +56,7 @@ class Tpe(Searcher):
         return self.space.normal(said)
 
     def suggest_next(self, choice: Params) -> None:
-        """Have Optuna suggest a choice next, as far as its values are among the parameters'."""
+        """Let Optuna suggest a choice next, as far as its values are among the parameters'."""
         said: Params = {}
         indices = {}
         for parameter in self.space:
@@ -83,7 +83,7 @@ class Tpe(Searcher):
         return None
 
     def suggest(self) -> Params | None:
-        """What Optuna names next; None where it was named before, and Optuna is told its score at once."""
+        """Optuna's next suggestion; None where it was suggested before, and Optuna gets its score at once."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of values within `enqueue_trial` that do not exist there
             trial = self.study.ask()
@@ -101,7 +101,7 @@ class Tpe(Searcher):
             self.study.tell(trial, score)
 
     def answer_again(self, trial: "optuna.Trial", choice: Params) -> None:
-        """Tell Optuna of a choice that it named again: its score, where that is known."""
+        """Give Optuna the score of a choice that it suggested again, where that is known."""
         if key(choice) in self.scores:
             self.answer(trial, self.scores[key(choice)])
         else:

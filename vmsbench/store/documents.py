@@ -14,7 +14,7 @@ TAIL = 16_384  # bytes of a file's end that are read for its last line
 
 
 def read_document(file: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty where it is missing, cut or something else."""
+    """The JSON object in a file; empty where it is missing, cut short or not an object."""
     try:
         found = read_json(file)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What the folder of a trial or a final says, typed. Its files are read when they are asked for.
+"""The folder of a trial or a final, typed. Its files are read on access.
 
 So a sweep of ten thousand trials is listed by its journal alone. What a kill leaves is tolerated: a last line that is
 cut, a file that is not there yet.
@@ -38,7 +38,7 @@ class EpochRecord:
 class ExperimentRecord:
     """One training in a folder, and the journal's events about it.
 
-    begun       when its sweep began, in milliseconds since 1970: the start of a training that does not say its own
+    begun       when its sweep started, in milliseconds since 1970: for a training that does not record its own start
     """
 
     id: str
@@ -48,7 +48,7 @@ class ExperimentRecord:
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """The settings that it was trained with; empty where they cannot be read."""
+        """Its settings; empty where they cannot be read."""
         found = read_checked_document(self.folder / "config.json")
         return {name: value for name, value in found.items() if name != "schema"}
 
@@ -67,7 +67,7 @@ class ExperimentRecord:
 
     @cached_property
     def started(self) -> int:
-        """Milliseconds since 1970; never changes once there."""
+        """Milliseconds since 1970; never changes once set."""
         starts = (event for event in self.events if event["event"] in ("started", "final_started"))
         times = [milliseconds(event.get("time")) for event in starts]
         first = self.history[0] if self.history else None
@@ -77,13 +77,13 @@ class ExperimentRecord:
 
     @property
     def ended(self) -> int:
-        """Milliseconds since 1970 of the last thing known of it."""
+        """Milliseconds since 1970 of its last record."""
         times = [milliseconds(event.get("time")) for event in self.events]
         return max([self.started, *self.clock, *(time for time in times if time is not None)])
 
     @property
     def slides(self) -> list[tuple[int, Path]]:
-        """Pictures of samples that were kept, by epoch."""
+        """The saved pictures of samples, by epoch."""
         files = sorted((self.folder / "samples").glob("*.png"))
         return [(int(file.stem), file) for file in files if file.stem.isdigit()]
 
@@ -92,7 +92,7 @@ class ExperimentRecord:
 class TrialRecord(ExperimentRecord):
     """One configuration of the search.
 
-    choice      its options, by their names where they have one
+    choice      its options, by name where they have one
     end         the journal's event about its end; empty while it has none
     """
 
@@ -147,7 +147,7 @@ class FinalRecord(ExperimentRecord):
 
     @property
     def rank(self) -> int | None:
-        """The place of its trial by tuning score; None where the journal does not say."""
+        """The rank of its trial by tuning score; None where the journal does not say."""
         return whole(self.end.get("rank"))
 
     @property

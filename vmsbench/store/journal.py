@@ -1,4 +1,4 @@
-"""The journal of a sweep: a line per event, on the disk before anything is built on it."""
+"""The journal of a sweep: a line per event, on the disk before anything depends on it."""
 
 import json
 import time
@@ -19,13 +19,13 @@ FIELDS: dict[str, dict[str, Any]] = {
     "winner": {"trial": str, "choice": dict},
     "final": {"trial": str, "seed": int, "scores": dict},
 }
-"""What each kind of event must say; there may be other kinds and other fields."""
+"""The required fields of each kind of event; there may be other kinds and other fields."""
 
 STATES = ("complete", "pruned", "failed")
 
 
 class Journal:
-    """Appended to by the one process that owns the sweep; read by anybody at any time."""
+    """Appended to by the one process that owns the sweep; read by any process at any time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,8 +46,8 @@ class Journal:
     def events(self) -> Iterator[dict[str, Any]]:
         """All events in order; a last line that a crash cut short is left out.
 
-        Raises UserError for a journal of another schema and, with the number of the line, for any other line that is no
-        event.
+        Raises UserError for a journal of another schema and, with the number of the line, for any other line that is
+        not an event.
         """
         if not self.path.exists():
             return
@@ -58,7 +58,7 @@ class Journal:
                 except json.JSONDecodeError as error:
                     if not line.endswith("\n"):
                         return
-                    raise self.nonsense(number, f"no JSON ({error.msg})") from error
+                    raise self.nonsense(number, f"not JSON ({error.msg})") from error
                 if reason := wrong(event):
                     raise self.nonsense(number, reason)
                 if number == 1:
@@ -67,15 +67,15 @@ class Journal:
 
     def nonsense(self, number: int, reason: str) -> UserError:
         return UserError(
-            f"{self.path}, line {number}: {reason}; fix or remove that line (what it said of a trial is found again "
-            f"in the trial's folder)"
+            f"{self.path}, line {number}: {reason}; fix or remove that line (what it says of a trial is also in the "
+            "trial's folder)"
         )
 
 
 def wrong(event: Any) -> str | None:
     """What is wrong with a line of a journal; None where nothing is."""
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-        return "no event"
+        return "not an event"
     for name, kinds in FIELDS.get(event["event"], {}).items():
         if not isinstance(event.get(name), kinds) or isinstance(event.get(name), bool):
             return f"{event['event']} with {name} = {event.get(name)!r}"

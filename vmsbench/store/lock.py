@@ -1,7 +1,8 @@
-"""One process at a time on a sweep, on shared disks too: a file that names its owner, made where there is none.
+"""One process at a time on a sweep, on shared disks too: a file that names its owner, created where there is none.
 
-No flock, which shared disks do not keep: the lock is a hard link, which only one process can make, and its owner
-touches it every BEAT seconds. That shows whether an owner on another host is alive, by the disk's own clock.
+It does not use flock, which shared disks may not support: the lock is a hard link, which only one process can create,
+and its owner touches it every BEAT seconds. That shows whether an owner on another host is alive, by the disk's own
+clock.
 """
 
 import json
@@ -18,15 +19,15 @@ from vmsbench.errors import UserError
 
 BEAT = 20.0
 SILENCE = 120.0
-"""Seconds after which an owner on another host, who did not touch the lock, is taken for dead."""
+"""Seconds after which an owner on another host that did not touch the lock is considered dead."""
 
 NOBODY = {"host": "an unknown host", "pid": "?", "begun": None, "job": None}
 
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Own `folder` within the block. Taken over is the lock of a process that is dead on this host, that was an
-    earlier run of the same Slurm job, or that has been silent on another host.
+    """Own `folder` within the block. A lock is taken over from a process that died on this host, from an earlier run
+    of the same Slurm job, and from a process on another host that is silent.
 
     Raises UserError naming the owner's host and process.
     """
@@ -36,7 +37,7 @@ def owned(folder: Path) -> Iterator[None]:
     try:
         beside.write_text(json.dumps(owner))
     except OSError as error:
-        raise UserError(f"cannot write into {folder} ({error.strerror}); nothing was begun") from error
+        raise UserError(f"cannot write into {folder} ({error.strerror}); nothing is started") from error
     try:
         for _ in range(2):
             try:
@@ -76,8 +77,8 @@ def remove_if_dead(lock: Path, beside: Path) -> None:
     before = owner_of(lock)
     if not dead(before, lock, beside):
         raise UserError(
-            f"{lock.parent} is being worked on by process {before['pid']} on {before['host']}; "
-            f"where that process is gone, wait {SILENCE:.0f} s, or remove {lock}"
+            f"{lock.parent} is in use by process {before['pid']} on {before['host']}; if that process is gone, wait "
+            f"{SILENCE:.0f} s, or remove {lock}"
         )
     stale = beside.with_suffix(".stale")
     with suppress(FileNotFoundError):
@@ -105,7 +106,7 @@ def lives(owner: dict[str, Any]) -> bool:
 
 
 def begun(pid: int) -> str | None:
-    """When a process here began, as the system counts it, and since which boot; None where it does not tell."""
+    """The start time of a process on this host and the boot id; None where the system does not provide them."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
@@ -114,7 +115,7 @@ def begun(pid: int) -> str | None:
 
 
 def living_owner(folder: Path) -> dict[str, Any] | None:
-    """The host and process that work on a sweep; None where nobody does."""
+    """The host and process that own a sweep; None where none does."""
     lock = folder / "lock"
     if not lock.exists():
         return None

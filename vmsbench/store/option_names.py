@@ -1,11 +1,11 @@
-"""Options that have a name in the space, called by it wherever a journal speaks of them."""
+"""The names of options in the space, used wherever a journal holds their values."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def with_names(event: dict[str, Any], space: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
-    """A journal's event in which options that have a name in the space are called by it."""
+    """A journal's event with options replaced by their names in the space."""
     named = [
         (entry["param"], option["set"], option["name"])
         for entry in space

@@ -1,6 +1,6 @@
-"""The one reader of sweeps' folders: what a sweep wrote, typed, read tolerantly and changed in nothing.
+"""The one reader of sweeps' folders: typed, tolerant and read-only.
 
-A sweep may be running, killed or half copied: a missing file is an absence, and a cut last line is ignored. A folder of
+A sweep may be running, killed or half copied: missing files and a cut last line are tolerated. A folder of
 another schema is refused.
 """
 
@@ -28,11 +28,11 @@ from vmsbench.store.sweeps import sweep_folders
 from vmsbench.store.values import mapping, number, numbers, whole
 
 Hours = Callable[[Path], Mapping[str, float]]
-"""Hours of slots of the sweep in a folder, by what they went into."""
+"""Hours of slots of the sweep in a folder, by their use."""
 
 
 def uncounted(folder: Path) -> Mapping[str, float]:
-    """The hours where nobody counts them."""
+    """No hours, where none are counted."""
     return {}
 
 
@@ -61,7 +61,7 @@ def collect(runs: Path, names: list[str], hours: Hours = uncounted) -> Study:
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What sweep.json says. Raises UserError where it cannot be read: without it nothing else has a meaning."""
+    """What sweep.json says. Raises UserError where it cannot be read: without it nothing else can be interpreted."""
     about = read_checked_document(folder / "sweep.json")
     if not about:
         raise UserError(f"{folder / 'sweep.json'} cannot be read; restore it, or move {folder} out of {folder.parent}")
@@ -69,9 +69,9 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def read_sweep(folder: Path, hours: Hours = uncounted, alive: bool = True) -> SweepRecord:
-    """The sweep in a folder; `alive` says whether somebody is believed to work on it.
+    """The sweep in a folder; `alive` says whether a process owns it.
 
-    Raises UserError where sweep.json cannot be read, the journal is damaged or the schema is another one.
+    Raises UserError where sweep.json cannot be read, the journal is damaged or the schema differs.
     """
     about = read_about(folder)
     parts = (about, about.get("config"), about.get("searcher"), about.get("pruner"))
@@ -121,7 +121,7 @@ def read_data(about: Mapping[str, Any]) -> DataRecord:
 
 
 def read_trials(folder: Path, events: list[dict[str, Any]], begun: int) -> tuple[TrialRecord, ...]:
-    """The journal's trials in the order they started, then folders that the journal does not know."""
+    """The journal's trials in the order they started, then folders that are not in the journal."""
     by_trial = events_by_trial(events)
     trials = []
     for name in dict.fromkeys([*by_trial, *subfolders(folder)]):
@@ -153,9 +153,9 @@ def subfolders(folder: Path) -> list[str]:
 def read_walk(
     events: list[dict[str, Any]], trials: tuple[TrialRecord, ...], space: tuple[Mapping[str, Any], ...]
 ) -> tuple[ParameterRecord, ...]:
-    """The settled parameters in order, then the open one with its trials so far, then those not begun.
+    """The settled parameters in order, then the open one with its trials so far, then those not started.
 
-    An option that was stopped early has no score of its own there: its trial's last one stands in.
+    An option that was stopped early has its trial's last score.
     """
     known = {trial.id: trial for trial in trials}
 
@@ -187,7 +187,7 @@ def read_walk(
 
 
 def read_finals(folder: Path, events: list[dict[str, Any]], begun: int) -> tuple[FinalRecord, ...]:
-    """The finals by seed: those that the journal knows, and folders that it does not know."""
+    """The finals by seed: those in the journal, and folders that are not in it."""
     own: dict[str, list[Event]] = {}
     for event in events:
         if event["event"] in ("final_started", "final"):
@@ -201,5 +201,5 @@ def read_finals(folder: Path, events: list[dict[str, Any]], begun: int) -> tuple
 
 
 def outside_models(runs: Path) -> tuple[FinalRecord, ...]:
-    """Somebody else's predictions for test images, as `vmsbench evaluate --name` keeps them."""
+    """Outside predictions for test images, as `vmsbench evaluate --name` keeps them."""
     return read_finals(runs / "outside", [], 0)

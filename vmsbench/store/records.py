@@ -1,7 +1,8 @@
-"""What sweeps' folders say, typed: trials, walk, finals and baselines, in groups of sweeps that share their data.
+"""The contents of sweeps' folders, typed: trials, parameters, finals and baselines, in groups of sweeps on the same
+data.
 
-The small files of trials and finals are read when they are asked for, so that ten thousand trials are quickly listed.
-Sweeps are comparable where data digest, size and coding agree; `Study.groups` keeps the others apart.
+The files of trials and finals are read on access, so that ten thousand trials are quickly listed.
+Sweeps are comparable where data digest, size and coding agree; `Study.groups` separates the others.
 """
 
 import math
@@ -24,7 +25,7 @@ def started(about: Mapping[str, Any], events: Sequence[Event]) -> int:
 
 @dataclass(frozen=True)
 class OptionRecord:
-    """An option of a parameter and what it was worth on the tuning validation set."""
+    """An option of a parameter and its score on the tuning validation set."""
 
     value: Any
     score: float | None
@@ -33,7 +34,7 @@ class OptionRecord:
 
 @dataclass(frozen=True)
 class ParameterRecord:
-    """A parameter of the walk: the options tried in turn, and the value settled on where it is settled."""
+    """A parameter of a coordinate search: the options tried, and the value settled on, where it is settled."""
 
     parameter: str
     tried: tuple[OptionRecord, ...]
@@ -63,12 +64,12 @@ class DataRecord:
 class SweepRecord:
     """A tuned experiment: its search, its winner, its finals and the baselines on the same data.
 
-    repeats     seeds of which a score of the walk is the mean
-    hours       of slots, by what they went into; empty where nobody has counted them
-    events      of the journal, as they stand there
+    repeats     seeds of which a score of the search is the mean
+    hours       of slots, by their use; empty where they are not counted
+    events      of the journal, unchanged
     winner      the journal's event about it, with options by their names; empty while there is none
-    alive       whether somebody is believed to work on it
-    tradeoff    what more samples and more steps are worth, as `vmsbench tradeoff` wrote it; empty where it did not
+    alive       whether a process owns it
+    tradeoff    scores by numbers of samples and steps, as `vmsbench tradeoff` wrote them; empty without it
     """
 
     name: str
@@ -110,20 +111,20 @@ class SweepRecord:
 
     @property
     def finished(self) -> bool:
-        """There is a winner, and every final that is to be is done."""
+        """There is a winner, and every final is done."""
         wanted = mapping(self.settings.get("finals")).get("top") != 0
         states = [final.state for final in self.finals]
         return bool(self.winner) and (bool(states) or not wanted) and set(states) <= {"complete"}
 
     @property
     def interrupted(self) -> bool:
-        """The driver said that it stops here, unfinished, and nothing has happened since; or it is gone unfinished."""
+        """The driver recorded an interruption as its last event, or is gone before the end."""
         stopped = bool(self.events) and self.events[-1]["event"] == "interrupted"
         return stopped or not (self.alive or self.finished)
 
     @property
     def why(self) -> str | None:
-        """Why it was interrupted last, where the journal says so."""
+        """The cause of the last interruption, where the journal has one."""
         return next((e.get("why") for e in reversed(self.events) if e["event"] == "interrupted"), None)
 
     @property
@@ -132,12 +133,12 @@ class SweepRecord:
 
     @property
     def sampling_steps(self) -> int | None:
-        """The steps in which its model samples a map; None for a model that predicts at once."""
+        """The steps in which its model samples a map; None for a model that predicts in one step."""
         return whole(mapping(self.config.get("model")).get("sampling_steps"))
 
     @property
     def ablation(self) -> bool:
-        """Whether it is one choice under all its named options, without finals, as `vmsbench ablate` makes it."""
+        """Whether it compares the named options of one group, without finals, as `vmsbench ablate` does."""
         options = self.space[0].get("values") or [] if len(self.space) == 1 and not self.finals else []
         return bool(options) and all(isinstance(option, dict) and "name" in option for option in options)
 
@@ -151,14 +152,14 @@ class SweepRecord:
     def scored(self) -> tuple[FinalRecord, ...]:
         """The scored finals of the configuration that stands for the family.
 
-        Of those with the most seeds the one of the best mean tuning score over them; the test scores never choose.
+        Of those with the most seeds, the one with the best mean tuning score; test scores play no part.
         """
         seeds = max(map(len, self.finalists.values()), default=0)
         full = [finals for finals in self.finalists.values() if len(finals) == seeds]
         return min(full, key=self.tuning_mean, default=())
 
     def tuning_mean(self, finals: tuple[FinalRecord, ...]) -> float:
-        """The mean tuning score over finals, low for good; infinite where one has none."""
+        """The mean tuning score over finals, negated where higher is better; infinite where one has none."""
         values = [final.tuning.get(self.metric, math.inf) for final in finals]
         return self.sign * sum(values) / len(values)
 
@@ -182,8 +183,8 @@ class SweepGroup:
     """Sweeps on the same data, size and coding: these, and only these, may share a table.
 
     sweeps      searches, whose finals are compared
-    outside     somebody else's predictions for the same test images, scored by `vmsbench evaluate`
-    ablated     sweeps that compare the options of one choice, and have no finals
+    outside     outside predictions for the same test images, scored by `vmsbench evaluate`
+    ablated     sweeps that compare the options of one group, and have no finals
     """
 
     data: DataRecord

@@ -1,4 +1,4 @@
-"""Which sweeps a runs folder holds, and which trials; which names are free for others."""
+"""The sweeps and trials of a runs folder, by name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 
 NOT_SWEEPS = ("cache", "outside", "single", "slurm", "drill")
-"""Folders of a runs folder that are no sweeps."""
+"""Folders of a runs folder that are not sweeps."""
 
 
 def check_name(name: str) -> None:
@@ -22,7 +22,7 @@ def sweep_named(name: str, runs: Path) -> Path:
     """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
     names = [folder.name for folder in folders(runs)]
     if name not in names:
-        hint = f"there are: {', '.join(names)}" if names else f"there is none; vmsbench tune --name {name} makes one"
+        hint = f"there are: {', '.join(names)}" if names else f"there is none; `vmsbench tune --name {name}` starts one"
         raise UserError(f"no sweep {name} in {runs}{did_you_mean(name, names)}  ({hint})")
     return runs / name
 
@@ -31,7 +31,7 @@ def sweeps_in(runs: Path) -> list[Path]:
     """The folders of all sweeps. Raises UserError where there are none."""
     found = folders(runs)
     if not found:
-        raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
+        raise UserError(f"no sweeps in {runs}; `vmsbench tune --exp unet` starts one")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Where the hours of a sweep went, in hours of slots, from its journal."""
+"""Slot-hours of a sweep by use, from its journal."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ LastSign = Callable[[str, float], float]
 
 @dataclass
 class SlotUse:
-    """A trial in a slot: from when to when, in seconds since 1970; `end` is None while it runs."""
+    """A trial in a slot: start and end, in seconds since 1970; `end` is None while it runs."""
 
     trial: str
     begin: float
@@ -31,7 +31,7 @@ class SlotHours:
     pruned     epochs of trials that were stopped early
     repeated   epochs of further seeds
     finals     the best configurations, trained again to be scored on the test pairs
-    lost       failed trials, epochs that were run again after an interruption, starting and judging
+    lost       failed trials, epochs repeated after an interruption, start-up and evaluation
     """
 
     useful: float = 0.0
@@ -49,7 +49,7 @@ class SlotHours:
 def runs_of(
     events: Iterable[Mapping[str, Any]], last_sign: LastSign, now: float | None = None
 ) -> tuple[list[SlotUse], float]:
-    """Every stay of a trial in a slot, and the seconds of slots that there were in all sessions.
+    """Every stay of a trial in a slot, and the slot-seconds of all sessions.
 
     last_sign   where a session was killed, its trials' stays end there
     now         of a sweep that still runs
@@ -93,7 +93,7 @@ def runs_of(
 
 
 def slot_hours(events: Sequence[Mapping[str, Any]], last_sign: LastSign, now: float | None = None) -> SlotHours:
-    """The account of a sweep, in hours of slots."""
+    """The usage of a sweep, in slot-hours."""
     runs, available = runs_of(events, last_sign, now)
     stays = sum((now if run.end is None and now else run.end or run.begin) - run.begin for run in runs)
     seeded = {event["trial"] for event in events if event["event"] == "started" and "seed" in event["choice"]}

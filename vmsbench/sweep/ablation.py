@@ -1,4 +1,4 @@
-"""An ablation from the command line: the same experiment under each option of one group, several seeds each."""
+"""Ablations: the same experiment under each option of one group, several seeds each."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ def ablation(exp: str, group: str, seeds: int, overrides: list[str]) -> dict[str
     """All settings of a sweep that trains each option of `group` (augment, target, network, ...) from `seeds` seeds.
 
     Every trial is trained to its end, and scored on the tuning validation pairs alone. Raises ConfigurationError for a
-    group that --exp does not choose from, or whose options are not trained but change what is measured.
+    group that --exp does not choose from, or whose options change what is measured instead of what is trained.
     """
     if seeds < 1:
-        raise ConfigurationError(f"--seeds {seeds}: at least 1; 3 or more show what chance does")
+        raise ConfigurationError(f"--seeds {seeds}: at least 1; 3 or more show the variation between seeds")
     names = options(group.partition("@")[0])
     if not names:
-        raise ConfigurationError(f"{group} is no choice to ablate; augment and target are")
+        raise ConfigurationError(f"{group} cannot be ablated; augment and target can")
     if len(names) < 2:
         raise ConfigurationError(f"{group} has but one option, {names[0]}; there is nothing to compare it with")
     check_choices([f"{group}={names[0]}"], exp)
@@ -30,7 +30,7 @@ def ablation(exp: str, group: str, seeds: int, overrides: list[str]) -> dict[str
     one, *others = configs.values()
     paths = sorted({path for other in others for path in differing(one, other)})
     if not paths or any(path.split(".")[0] not in TRAINED for path in paths):
-        raise ConfigurationError(f"{group} is no part of what is trained; augment, target or network are")
+        raise ConfigurationError(f"{group} is not part of the training; augment, target and network are")
     listed = [
         {"name": name, "set": {path: setting(config, path) for path in paths}} for name, config in configs.items()
     ]
@@ -39,7 +39,8 @@ def ablation(exp: str, group: str, seeds: int, overrides: list[str]) -> dict[str
 
 
 def differing(one: Any, other: Any, path: str = "") -> list[str]:
-    """The shortest dotted paths that change one configuration into the other; objects of other kinds differ whole."""
+    """The shortest dotted paths that change one configuration into the other; objects of different classes differ as a
+    whole."""
     alike = isinstance(one, dict) and isinstance(other, dict) and one.get("_target_") == other.get("_target_")
     if not alike or (path and set(one) != set(other)):
         return [] if one == other else [path]

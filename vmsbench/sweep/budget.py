@@ -10,7 +10,7 @@ from vmsbench.store.usage import HOUR
 
 @dataclass
 class Budget:
-    """The hours that trials may take in all, over every start; nobody's limit, unless told.
+    """The hours that trials may take in all, over every start; unlimited by default.
 
     hours      of a unit; None for no limit
     per_hour   how many units a trial takes in an hour: the GPUs or CPUs of its slot
@@ -41,7 +41,7 @@ class Budget:
     def used_up(self) -> str | None:
         if self.hours is None or self.taken < self.hours:
             return None
-        return f"budget={self.text} is used up ({self.taken:.2f} taken); a larger budget goes on where this one stopped"
+        return f"budget={self.text} is used up ({self.taken:.2f} taken); a larger budget continues from here"
 
 
 def read_budget(text: str | None, cpus: float, gpus: float) -> Budget:
@@ -50,8 +50,8 @@ def read_budget(text: str | None, cpus: float, gpus: float) -> Budget:
         return Budget()
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(gpuh|cpuh|h)", str(text))
     if match is None or not float(match[1]):
-        raise ConfigurationError(f"budget={text} is not understood; budget=20gpuh, budget=8cpuh and budget=3h are")
+        raise ConfigurationError(f"budget={text} is not a budget; budget=20gpuh, budget=8cpuh and budget=3h are")
     if match[2] == "gpuh" and not gpus:
-        raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={match[1]}cpuh would do")
+        raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={match[1]}cpuh works")
     per_hour = {"gpuh": gpus, "cpuh": cpus, "h": 1.0}[match[2]]
     return Budget(float(match[1]), per_hour, text=str(text))

@@ -1,4 +1,4 @@
-"""How long a configuration trains and what it leaves on the disk: from trials that there are, or from a short trial."""
+"""How long a configuration trains and how much disk it takes: from recorded trials, or from a short measurement."""
 
 import math
 import time
@@ -19,7 +19,7 @@ from vmsbench.versions import SCHEMA
 
 LINE = 1_500  # bytes of an epoch in the history, rounded up
 SMALL = 8_000  # bytes of configuration, results and log
-STEPS = 3  # at least so many are timed, after one that is not
+STEPS = 3  # at least so many steps are timed, after one that is not
 LOOKED_AT = 2_000  # recorded trials
 
 
@@ -39,12 +39,12 @@ class TrialCost:
     kept: float = 0.0
 
     def seconds(self, epochs: int, every: int) -> float:
-        """Of a trial of so many epochs that looks at the scores after `every` and at its end."""
+        """The seconds of a trial of so many epochs that is validated after `every` epochs and at its end."""
         return epochs * self.epoch + math.ceil(epochs / every) * self.look + self.end
 
 
 def shape(config: Config) -> str:
-    """Equal text for configurations that take the same time: learning rates, seeds and lengths do not count."""
+    """Equal text for configurations that cost the same per epoch: learning rates, seeds and lengths are left out."""
     trainer = {name: config["trainer"][name] for name in ("batch_size", "micro_batch", "precision")}
     optimizers = {name: spec["_target_"] for name, spec in config["optimizers"].items()}
     data = {name: value for name, value in config["data"].items() if name not in ("root", "cache")}
@@ -53,9 +53,9 @@ def shape(config: Config) -> str:
 
 
 def recorded(runs: Path, device: str) -> dict[str, TrialCost]:
-    """The pace of each shape of which trials were trained under a folder of sweeps, on that kind of device.
+    """The cost of each shape of trial recorded in a folder of sweeps, on that kind of device.
 
-    Medians over trials, with whatever ran beside them at the time.
+    Medians over trials, including whatever shared the device at the time.
     """
     found: dict[str, list[TrialCost]] = {}
     for folder in finished(runs):
@@ -77,7 +77,8 @@ def finished(runs: Path) -> Iterator[Path]:
 
 
 def measured(config: Config, folder: Path, seconds: float) -> TrialCost:
-    """A few steps, a look at one batch and the sizes of what a trial writes; nothing else uses the device meanwhile.
+    """Time a few steps and the validation of one batch, and add up the sizes of a trial's files; the device must be
+    free.
 
     folder    is written into
     seconds   that the steps may take, beyond the few that they are at least
@@ -112,7 +113,7 @@ def measured(config: Config, folder: Path, seconds: float) -> TrialCost:
 
 
 def timed(experiment: Experiment, work: Any) -> float:
-    """Seconds until the device has done it."""
+    """Seconds until the device has finished."""
     begun = time.perf_counter()
     work()
     if experiment.device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Failures have names: what went wrong with a trial, and which of them are the same."""
+"""Failures by kind: what went wrong with a trial, and which failures are the same."""
 
 import hashlib
 import traceback
@@ -16,7 +16,7 @@ MEMORY, SAME_FOR_ALL = (HOST_MEMORY, CUDA_MEMORY), (CODE, DATA)
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a trial did not come to its end.
+    """Why a trial failed.
 
     kind    one of the names above
     cause   one line

@@ -1,9 +1,9 @@
 """Finals: the best configurations of a sweep trained again from fresh seeds, each scored once on the test set.
 
 They learn from the training pairs alone; where patience or keep=best is set, the tuning validation pairs say when a
-training ends and which epoch is kept, as in the search. Training on both would leave nothing to stop by, and would
-use a number of epochs that was found for fewer images. A seed's score does not choose: which configuration stands for
-its family is decided by the mean tuning score over the fresh seeds, and the test scores report it.
+training ends and which epoch is kept, as in the search. Training on both would leave no pairs for early stopping, and
+the number of epochs was found for fewer images. No single seed decides: the configuration that stands for its family
+is chosen by the mean tuning score over the fresh seeds, and the test scores report it.
 """
 
 import time
@@ -38,7 +38,7 @@ FINAL_SEED = 1000
 
 @dataclass(frozen=True)
 class Finalist:
-    """A configuration that a search found good: the trial it comes from, and its place by tuning score, 1 the best."""
+    """One of the best configurations of a search: its trial, and its rank by tuning score, 1 the best."""
 
     trial: str
     rank: int
@@ -77,7 +77,7 @@ def without_seed(choice: Params) -> Params:
 
 
 def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
-    """Give finals that were made without Inception weights their distances, now that there are some."""
+    """Compute the Frechet distances of finals that were made without Inception weights, once these are there."""
     weights = find_weights(config["fid"]["weights"])
     if isinstance(weights, NoWeights):
         return
@@ -94,7 +94,7 @@ def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
 
 
 class Finals(TrialSource):
-    """Each finalist with the seeds FINAL_SEED onwards; what is done is done, and only the rest is run."""
+    """Each finalist with the seeds from FINAL_SEED on; finished ones are kept, only the rest is run."""
 
     def __init__(
         self, folder: Path, finalists: list[Finalist], seeds: int, watcher: Callback, budget: Budget = Budget()

@@ -1,4 +1,4 @@
-"""What a sweep will take, said before it is begun: trials, epochs, hours and bytes."""
+"""What a sweep will take, before it starts: trials, epochs, hours and bytes."""
 
 import math
 import tempfile
@@ -26,7 +26,7 @@ FILES_OF_SWEEP = 4
 
 @dataclass(frozen=True)
 class PlannedParameter:
-    """A parameter of the walk: its options, and the conditions under which it exists."""
+    """A parameter of the search: its options, and the conditions under which it exists."""
 
     param: str
     options: tuple[Any, ...]
@@ -38,9 +38,9 @@ class Cost:
     """Hours and bytes, finals included.
 
     hours              that trials are in slots, expected
-    hours_at_most      the same, if no trial is stopped and each takes as long as the longest
+    hours_at_most      the same, if no trial is stopped and each takes as long as the longest one
     clock              hours on the clock, expected
-    seconds_per_epoch  of a mean trial, its looks at the scores and its judging included
+    seconds_per_epoch  of a mean trial, validation and evaluation included
     bytes              in the sweep's folder when all is done
     """
 
@@ -59,7 +59,7 @@ class Plan:
     finals          trainings of the best from fresh seeds, with `final_epochs` in all
     slots           trials at once
     files           in the sweep's folder when all is done, expected
-    cost            None where no pace is known; `pace` says where it is from
+    cost            None where no cost is known; `pace` says where it is from
     """
 
     walk: tuple[PlannedParameter, ...]
@@ -82,11 +82,11 @@ class Plan:
 
 
 def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell: Callable[[str], None]) -> Plan:
-    """Play the search on made-up curves with the real searcher and rule, and give its trials their pace.
+    """Simulate the search on synthetic curves with the real searcher and pruner, and add the cost of its trials.
 
     slots      trials at once
     calibrate  whether kinds of trial that were never trained may be trained for CALIBRATION seconds in all
-    tell       who hears of it meanwhile
+    tell       is called with a line for what is being measured
     Raises UserError as `tune` would.
     """
     config, dataset, space, searcher, stopping = resolve(settings, runs)
@@ -129,7 +129,7 @@ def cost(
     slots: int,
     predictions: int,
 ) -> Cost:
-    """The hours and bytes of simulated searches; a kind of trial whose pace is not known takes the mean of the others.
+    """The hours and bytes of simulated searches; a kind of trial of unknown cost takes the mean of the others.
 
     A search of so many turns lasts as many epochs of its mean trial; the finals come after it, as many at once.
     """
@@ -156,7 +156,8 @@ def cost(
 def calibrated(
     space: Space, choices: list[Params], known: Mapping[str, TrialCost], tell: Callable[[str], None]
 ) -> dict[str, TrialCost]:
-    """The pace of the kinds of trial that are not known: each is trained for a moment, until the time is over."""
+    """The measured cost of the kinds of trial that are unknown: each is trained for a few steps, until the time is
+    up."""
     found: dict[str, TrialCost] = {}
     until = time.monotonic() + CALIBRATION
     unknown = {shape(config): config for config in map(space.config, choices) if shape(config) not in known}
@@ -171,10 +172,10 @@ def calibrated(
 
 
 def from_where(shapes: int, seen: int, measured_now: int) -> str:
-    """In words, of how many kinds of trial the pace is known, and whence."""
+    """As text: of how many kinds of trial the cost is known, and from where."""
     rest = shapes - seen - measured_now
     if rest == shapes:
-        return "not known: no such trial was trained yet"
+        return "unknown: no such trial has been trained yet"
     told = [f"{seen} of {shapes} kinds of trial from earlier sweeps"] * bool(seen)
     told += [f"{measured_now} of {shapes} kinds of trial measured now, one at a time"] * bool(measured_now)
     return ", ".join(told + [f"{rest} taken as their mean"] * bool(rest))

@@ -13,7 +13,7 @@ HEARTBEAT = 60.0
 
 
 def described(trial: Trial) -> str:
-    """What tells a trial from the others: the parameter it was made for, or its seed."""
+    """What distinguishes a trial: the value of the parameter it was made for, or its seed."""
     if trial.parameter in trial.choice:
         seed = f", seed={trial.choice['seed']}" if "seed" in trial.choice else ""
         return f"{short(trial.parameter)}={describe(trial.choice[trial.parameter])}{seed}"
@@ -26,7 +26,7 @@ def last_score(trial: Trial, record: dict[str, Any]) -> float | None:
 
 @dataclass
 class TrialProgress:
-    """How a trial that is running stands."""
+    """The progress of a running trial."""
 
     trial: Trial
     epoch: int = 0
@@ -35,7 +35,7 @@ class TrialProgress:
 
 
 class Counting(Callback):
-    """Keeps count of what is going on."""
+    """Counts running and finished trials."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -73,7 +73,7 @@ class Counting(Callback):
 
 
 class Lines(Counting):
-    """A line per event, and one a minute where nothing happens: for job logs."""
+    """A line per event, and one a minute where nothing happens."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -98,7 +98,7 @@ class Lines(Counting):
     def started(self, trial: Trial) -> None:
         super().started(trial)
         if self.recalls:
-            self.say(f"known from before: {self.counts()}; best {number(self.best)}")
+            self.say(f"from earlier starts: {self.counts()}; best {number(self.best)}")
             self.recalls = 0
         self.say(f"{trial.id} started   {described(trial)}")
 

@@ -1,4 +1,4 @@
-"""Failed trials that are worth another try."""
+"""Which failed trials are retried."""
 
 import math
 from dataclasses import replace
@@ -10,10 +10,10 @@ from vmsbench.sweep.trial import Trial
 
 
 class Retries:
-    """Which failed trials are tried again, and how; rebuilt from the journal.
+    """Decides which failed trials are retried, and how; rebuilt from the journal.
 
     Out of memory: once, with a micro-batch of half the size (the batch stays what it was, by accumulated gradients).
-    What was interrupted, or lost its process or node, goes on from its checkpoint by itself.
+    What was interrupted, or lost its process or node, continues from its checkpoint without this.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -23,7 +23,7 @@ class Retries:
         }
 
     def again(self, trial: Trial, failure: Failure) -> bool:
-        """Whether a trial that failed is to be run again; the journal then says so."""
+        """Whether to run a failed trial again; the journal then says so."""
         trainer = trial.config["trainer"]
         size = trainer.get("micro_batch") or trainer["batch_size"]
         if failure.kind not in MEMORY or trial.id in self.micro or size == 1:
@@ -34,7 +34,7 @@ class Retries:
         return True
 
     def fitted(self, trial: Trial) -> Trial:
-        """The trial, with the micro-batch that it is to be tried with."""
+        """The trial, with the micro-batch of its retry."""
         micro = self.micro.get(trial.id)
         if micro is None:
             return trial

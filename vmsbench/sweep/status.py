@@ -1,4 +1,4 @@
-"""How a sweep stands, from its folder alone: nothing is asked of whoever runs it, and nothing is written."""
+"""The status of a sweep, from its folder alone: its driver is not asked, and nothing is written."""
 
 import time
 from collections import Counter
@@ -23,7 +23,7 @@ LOG_LINES = 12
 
 @dataclass(frozen=True)
 class Running:
-    """A trial at work: the epoch it has finished, of how many, and the seconds that one takes."""
+    """A running trial: the last finished epoch, of how many, and the seconds that one takes."""
 
     trial: str
     parameter: str | None
@@ -36,7 +36,7 @@ class Running:
 
 @dataclass(frozen=True)
 class ParameterProgress:
-    """A parameter of the walk: settled (then with value and score), or open."""
+    """A parameter of a coordinate search: settled (then with value and score), or open."""
 
     parameter: str
     options: int
@@ -72,7 +72,7 @@ class Status:
 
 
 def status(folder: Path) -> Status:
-    """Look at the sweep in `folder`. Raises UserError where its journal is no journal."""
+    """Read the status of the sweep in `folder`. Raises UserError where its journal is damaged."""
     sweep = read_sweep(folder)
     events = sweep.events
     begun_trials = {event["trial"]: event for event in events if event["event"] == "started"}
@@ -129,7 +129,7 @@ def standing(folder: Path, name: str, started: Event, config: Mapping[str, Any])
 
 
 def walk(space: Sequence[Mapping[str, Any]], events: Sequence[Event]) -> Iterator[ParameterProgress]:
-    """Every parameter in order, as it was settled last."""
+    """Every parameter in order, as last settled."""
     settled = {event["parameter"]: event for event in events if event["event"] == "settled"}
     for entry in space:
         event = settled.get(entry["param"])
@@ -147,7 +147,7 @@ def walk(space: Sequence[Mapping[str, Any]], events: Sequence[Event]) -> Iterato
 def incumbent(
     events: Sequence[Event], started: Mapping[str, Event], over: Mapping[str, Event]
 ) -> dict[str, Any] | None:
-    """The winner; before there is one the best of the last settled parameter, or the best complete trial."""
+    """The winner; before there is one, the best of the last settled parameter, or the best complete trial."""
     for event in reversed(events):
         if event["event"] == "winner":
             return {"trial": event["trial"], "parameters": event["choice"], "score": event["score"]}
@@ -183,7 +183,7 @@ def eta(
 
 @dataclass(frozen=True)
 class Why:
-    """What became of one trial."""
+    """The state of one trial, and its cause."""
 
     folder: Path
     state: str
@@ -196,7 +196,7 @@ class Why:
 
 
 def why(runs: Path, trial: str) -> Why:
-    """What became of a trial or a final, by its name or the beginning of it.
+    """The state of a trial or a final, by its name or the beginning of it.
 
     Raises UserError where no trial, or more than one, has such a name.
     """

@@ -1,13 +1,13 @@
-"""A sweep: a searcher's choices made into experiments, each in its folder, and a journal from which all is rebuilt.
+"""A sweep: a searcher's choices as experiments, each in its folder, and a journal from which everything is rebuilt.
 
     runs/NAME/sweep.json          what is searched, and how
     runs/NAME/journal.jsonl       a line per event: started, finished, settled, winner, final
     runs/NAME/trials/ID/          an experiment each (vmsbench.experiment)
     runs/NAME/final/ID/           the best again, from fresh seeds, scored on the test set (vmsbench.sweep.finals)
 
-After a kill the same sweep is made again: its new searcher asks the same questions and is told, from the journal, what
-is known. So nothing is trained twice to its end, and where no trial is stopped early the winner is the one that an
-uninterrupted sweep finds. What ASHA stops depends, there too, on which trials it has seen by then.
+After a kill the same sweep is built again: its new searcher asks for the same choices, and the journal has the scores.
+So no training is repeated, and where no trial is stopped early the winner is the one that an uninterrupted sweep
+finds. What ASHA stops depends on which trials ended before.
 """
 
 from collections.abc import Callable
@@ -30,14 +30,14 @@ from vmsbench.sweep.trial import Callback, Trial, TrialResult, TrialSource
 
 
 def curve(folder: Path, metric: str) -> dict[int, float]:
-    """The scores that an experiment took while training, by epoch."""
+    """An experiment's validation scores, by epoch."""
     records = read_lines(folder / "history.jsonl")
     scored = ((record["epoch"], (record.get("scores") or {}).get(metric)) for record in records)
     return {epoch: score for epoch, score in scored if score is not None}
 
 
 def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: Failure | None) -> TrialResult:
-    """How a trial ended, from its folder: results.json is there only when the work is done."""
+    """How a trial ended, from its folder: results.json exists only when the work is done."""
     last: dict[str, Any] = {"epoch": 0, "seconds": 0.0}
     for record in read_lines(trial.folder / "history.jsonl"):
         last = record
@@ -54,13 +54,13 @@ def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: Failure |
 
 
 class Sweep(TrialSource):
-    """The search proper.
+    """The search itself.
 
-    space     the configuration, and what of it is varied
-    searcher  a new one; what the journal knows is told to it as it asks
-    retry     whether trials that failed before are tried again
-    reuse     puts a training of another sweep into a trial's folder, and says where it was; None where there is none
-    budget    what the trials may take
+    space     the configuration, and the parameters that are varied
+    searcher  a new one; it gets the scores in the journal as it asks
+    retry     whether trials that failed before are retried
+    reuse     copies a training of another sweep into a trial's folder, and returns where it was; None where there is
+    none budget    what the trials may take
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Sweep(TrialSource):
             self.won = event["trial"]
 
     def count(self, name: str, outcome: TrialResult) -> None:
-        """Keep in mind which trials failed at the same place of the code, for a reason that concerns them all."""
+        """Count trials that failed at the same place of the code, for a reason that concerns them all."""
         if outcome.kind in SAME_FOR_ALL and outcome.mark:
             self.traces.setdefault(outcome.mark, []).append(name)
 
@@ -120,7 +120,7 @@ class Sweep(TrialSource):
             if len(names) > 1:
                 first = self.known[names[0]]
                 return (
-                    f"{len(names)} trials failed alike, so no more were begun: {first.kind}: {first.cause}  "
+                    f"{len(names)} trials failed in the same way, so no more are started: {first.kind}: {first.cause}  "
                     f"(traceback: {self.folder / 'trials' / names[0] / 'log.txt'}; once that is fixed, add --retry)"
                 )
         return self.budget.used_up
@@ -142,7 +142,7 @@ class Sweep(TrialSource):
         return self.retries.fitted(trial)
 
     def next(self) -> Trial | None:
-        """The next trial that has to be run; what is known of those before it is told to the searcher."""
+        """The next trial to run; the searcher gets the known scores of those before it."""
         while not self.halted and (choice := self.searcher.ask()) is not None:
             trial = self.trial(choice)
             if trial.id in self.known:
@@ -182,7 +182,7 @@ class Sweep(TrialSource):
         self.answer(trial, outcome)
 
     def answer(self, trial: Trial, outcome: TrialResult) -> None:
-        """Tell the searcher, and write down what it has settled by that."""
+        """Give the searcher the score, and record what it has settled."""
         self.searcher.tell(trial.choice, outcome.score if outcome.state == "complete" else None)
         for settled in self.searcher.settled[self.written :]:
             self.written += 1

@@ -1,4 +1,4 @@
-"""TrialSource to be driven: trials that are asked for one by one and told when they are over."""
+"""Trials, and their source: a driver takes them one by one and reports how they end."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from vmsbench.sweep.failures import Failure
 
 @dataclass(frozen=True)
 class Trial:
-    """An experiment to run in its folder, and why: the choice it stands for and the parameter it was made for."""
+    """An experiment to run in its folder: with its choice, and the parameter it was made for."""
 
     id: str
     folder: Path
@@ -41,15 +41,15 @@ class TrialResult:
 
 
 class TrialSource(ABC):
-    """Trials for a driver such as Ray's, which knows nothing of what they are for."""
+    """Trials for a driver such as Ray's, which does not know what they are for."""
 
     @abstractmethod
     def ask(self) -> Trial | None:
-        """The next trial to run; None where none can be named before others are over, or there is none left."""
+        """The next trial to run; None where others must end first, or none is left."""
 
     @abstractmethod
     def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
-        """A trial is over; `stopped` and `failed` say why, where it did not come to its own end."""
+        """A trial is over; `stopped` and `failed` say why, where it is not complete."""
 
     @property
     @abstractmethod
@@ -58,28 +58,28 @@ class TrialSource(ABC):
 
     @property
     def halted(self) -> str | None:
-        """Why nothing more is to be run although work is left; None while that is not so."""
+        """Why nothing more is run although work is left; None otherwise."""
         return None
 
     @property
     @abstractmethod
     def max_trials(self) -> int:
-        """How many trials there can be at most."""
+        """The most trials that there can be."""
 
     @abstractmethod
     def reference(self) -> Curve:
-        """The curve that early stopping compares with."""
+        """The incumbent's learning curve, for pruners."""
 
     @abstractmethod
     def past(self) -> dict[str, Curve]:
-        """The curves of trials that were over before this start, by trial."""
+        """The learning curves of trials that ended before this start, by trial."""
 
 
 class Callback:
-    """Who hears of what happens in a sweep; this one does nothing with it."""
+    """Called with the events of a sweep; this one does nothing."""
 
     def began(self, at_once: int, where: str) -> None:
-        """Trials are about to run, so many at once, on the machines that `where` describes."""
+        """Trials are about to run, `at_once` of them in parallel, on the machines that `where` describes."""
 
     def started(self, trial: Trial) -> None:
         """A trial starts."""
@@ -91,10 +91,10 @@ class Callback:
         """A trial is over."""
 
     def recalled(self, trial: Trial, outcome: TrialResult) -> None:
-        """A trial that was over before this start is asked for again, and not run."""
+        """A trial that ended before this start is taken from the journal, and not run."""
 
     def retried(self, trial: Trial, failure: Failure) -> None:
-        """A trial that failed is tried again."""
+        """A failed trial is retried."""
 
     def settled(self, settled: ParameterResult) -> None:
         """The best value of a parameter is known, given the others."""

@@ -1,4 +1,4 @@
-"""Trainings that another sweep has done already: the same configuration, data and code of the numeric core."""
+"""Reuse of trainings of another sweep: the same configuration, data and code of the numeric core."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from vmsbench.versions import code_version
 
 
 class TrialCache:
-    """Complete trials under a folder of sweeps, by their names, which are digests of configuration and data."""
+    """Complete trials in a folder of sweeps, by their names, which are digests of configuration and data."""
 
     def __init__(self, runs: Path, own: Path) -> None:
         self.runs, self.own = runs, own
@@ -27,14 +27,15 @@ class TrialCache:
         return found
 
     def find(self, trial: Trial) -> Path | None:
-        """A folder in which the trial was trained to its end by this very code; None where there is none."""
+        """A folder in which the trial was trained to its end by this version of the code; None where there is none."""
         return next((folder for folder in self.candidates(trial) if is_same(folder)), None)
 
     def candidates(self, trial: Trial) -> Iterator[Path]:
         return (folder for folder in self.folders.get(trial.id, []) if (folder / "results.json").exists())
 
     def take(self, trial: Trial) -> str | None:
-        """Put what another sweep trained into the trial's folder, and say where it was; None where nothing was."""
+        """Copy the training of another sweep into the trial's folder, and return where it was; None where there is
+        none."""
         found = self.find(trial)
         if found is None:
             return None
@@ -51,7 +52,7 @@ def is_same(folder: Path) -> bool:
 
 
 def linked(source: str, target: str) -> None:
-    """Copy a file; weights, which are only ever replaced as a whole, share their place on the disk."""
+    """Copy a file; weights, which are only replaced as a whole, are hard links."""
     if source.endswith(".pt"):
         try:
             os.link(source, target)

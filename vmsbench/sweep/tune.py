@@ -36,7 +36,7 @@ from vmsbench.training.checks import check, check_fid
 from vmsbench.versions import SCHEMA, commit
 
 Driver = Callable[[TrialSource, Pruner], bool]
-"""Runs work to its end; False where it was interrupted."""
+"""Runs trials to the end; False where interrupted."""
 
 ONE_SLOT = {"slots": 1, "cpus": 1.0, "gpus": 0.0}
 
@@ -47,14 +47,14 @@ EXPERIMENT = (
 
 
 def experiment_part(settings: Config) -> Config:
-    """What of all settings makes an experiment."""
+    """The part of the settings that makes an experiment."""
     return {name: settings[name] for name in EXPERIMENT}
 
 
 def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
-    """Read the data (into the cache of `runs`, if no other is set), and write into the configuration which they were.
+    """Read the data (into the cache of `runs`, if no other is set), and write their digest into the configuration.
 
-    Raises DataError where there is none, or it is not usable.
+    Raises DataError where they are missing or unusable.
     """
     if config["data"].get("cache") is None:
         config = with_settings(config, {"data.cache": str(runs.resolve() / "cache")})
@@ -67,7 +67,7 @@ def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
 
 
 def space_of(parameters: list[Any], config: Config) -> Space:
-    """The space that conf/space writes down, around a configuration."""
+    """The space that conf/space declares, around a configuration."""
     return Space([Parameter.read(entry) for entry in parameters], config)
 
 
@@ -81,13 +81,13 @@ def searcher_for(settings: Config, space: Space) -> Searcher:
     if searcher.max_trials > settings["max_trials"]:
         raise ConfigurationError(
             f"this search may take {searcher.max_trials} trials, more than max_trials={settings['max_trials']}; "
-            f"searcher=coordinate or random takes fewer, max_trials={searcher.max_trials} allows it"
+            f"searcher=coordinate and random take fewer, max_trials={searcher.max_trials} allows it"
         )
     return searcher
 
 
 def check_space(space: Space, channels: int, size: int, train: int) -> None:
-    """Say what is wrong with the configuration or any option of the space before anything is trained."""
+    """Check the configuration and every option of the space before anything is trained."""
     warn_of(check(space.base, channels, size, train))
     for parameter in space:
         for option in parameter.values:
@@ -103,7 +103,7 @@ def check_space(space: Space, channels: int, size: int, train: int) -> None:
 
 
 def contexts(space: Space, parameter: Parameter, option: Any) -> Iterator[Params]:
-    """An option within each object that it may become a part of."""
+    """An option within each object that it may be a part of."""
     for outer in space.above[parameter.param]:
         for around in outer.values:
             choice = space.moved(space.start, outer, around)
@@ -117,19 +117,19 @@ def warn_once(caution: str) -> None:
 
 
 def warn_of(config_warnings: Iterable[str]) -> None:
-    """Say on the log (standard error, unless somebody set up another) what is unwise, each thing once."""
+    """Log the warnings (to standard error by default), each once."""
     for caution in config_warnings:
         warn_once(caution)
 
 
 def resolve(settings: Config, runs: Path) -> tuple[Config, Dataset, Space, Searcher, Pruner]:
-    """What settings mean: the experiment's configuration, its data, the space, who searches it, and when to stop early.
+    """Resolve settings: the experiment's configuration, its data, the space, the searcher and the pruner.
 
     Raises UserError where they cannot work.
     """
     check_fid(settings)
     if settings["finals"]["top"] < 0 or settings["finals"]["seeds"] < 1:
-        raise ConfigurationError("finals.top is at least 0 (none are trained again), finals.seeds at least 1")
+        raise ConfigurationError("finals.top is at least 0 (no finals), finals.seeds at least 1")
     config, dataset = prepared(experiment_part(settings), runs)
     space = space_of(settings["space"]["parameters"], config)
     searcher, stopping = searcher_for(settings, space), build(settings["pruner"])
@@ -148,15 +148,15 @@ def tune(
     retry: bool,
     slots: Mapping[str, float] = ONE_SLOT,
 ) -> None:
-    """Search, then train the best again from fresh seeds and score them on the test pairs; or continue doing so.
+    """Search, then train the best again from fresh seeds and score them on the test pairs; or continue that.
 
     settings  everything Hydra composed
     folder    runs/NAME
     driver    who runs the trials
-    retry     try again what failed before
+    retry     run trials again that failed before
     slots     how many trials run at once, and the CPUs and GPUs of each
-    Raises UserError where the settings cannot work, or the sweep of that name is another one or somebody else's;
-    KeyboardInterrupt where somebody stopped it.
+    Raises UserError where the settings cannot work, or the sweep of that name is another one or in use;
+    KeyboardInterrupt where it was stopped.
     """
     config, dataset, space, searcher, stopping = resolve(settings, runs)
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,7 +178,7 @@ def tune(
             logs = folder / "trials" / "*" / "log.txt"
             raise UserError(
                 f"no trial of {folder.name} was completed: {'; '.join(causes)[:300]}  (see {logs}; once that is "
-                "fixed, the same command with --retry tries them again)"
+                "fixed, the same command with --retry runs them again)"
             )
         top, seeds = settings["finals"]["top"], settings["finals"]["seeds"]
         write_baselines(folder, dataset)
@@ -197,7 +197,7 @@ def spent(folder: Path, journal: Journal) -> float:
 
 
 def halted(sweep: Sweep) -> UserError:
-    """What is said where a sweep ends before its search does: why, and what the best was so far."""
+    """The message where a sweep ends before its search: why, and the best so far."""
     sweep.journal.write("interrupted", why=sweep.halted)
     best = "" if sweep.winner is None else f"; the best so far is {sweep.winner.folder}"
     return UserError(f"{sweep.folder.name}: {sweep.halted}{best}")
@@ -232,7 +232,7 @@ def final(
 
 
 def write_baselines(folder: Path, dataset: Dataset) -> None:
-    """baselines.json: what maps that ignore the image score, on the tuning validation pairs and the test pairs."""
+    """baselines.json: scores of maps that ignore the image, on the tuning validation pairs and the test pairs."""
     if not (folder / "baselines.json").exists():
         blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
         save_json(folder / "baselines.json", blind)
@@ -256,14 +256,14 @@ def finals(
     if work.halted and not work.finished:
         raise UserError(f"{folder.name}: {work.halted}; the search is finished, its finals are not")
     if work.causes:
-        raise UserError(f"not all could be trained again: {'; '.join(work.causes)}  (see {folder / 'final'})")
+        raise UserError(f"not all finals could be trained: {'; '.join(work.causes)}  (see {folder / 'final'})")
     if not done:
         raise KeyboardInterrupt
 
 
 @contextmanager
 def journalled(folder: Path) -> Iterator[None]:
-    """Write into the journal that somebody stopped the work, and that it goes on, for those who read it meanwhile."""
+    """Record in the journal when the sweep is interrupted and when it continues."""
     journal = Journal(folder / "journal.jsonl")
     if [event["event"] for event in journal.events()][-1:] == ["interrupted"]:
         journal.write("continued")
@@ -275,7 +275,7 @@ def journalled(folder: Path) -> Iterator[None]:
 
 
 def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path, command: str) -> None:
-    """sweep.json and splits.json, or the refusal to continue a sweep that was another one."""
+    """Write sweep.json and splits.json; refuse to continue a sweep with other settings."""
     described = {
         "config": with_settings(config, {"data.cache": settings["data"].get("cache")}),
         "space": settings["space"]["parameters"],
@@ -318,7 +318,7 @@ def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path) -> N
     ]
     if differing:
         raise ConfigurationError(
-            f"the sweep {folder.name} was begun with other settings: "
+            f"the sweep {folder.name} was started with other settings: "
             f"{'; '.join(differing[:3]).replace('config.', '')}; give the new one another --name, or remove {folder}"
         )
 

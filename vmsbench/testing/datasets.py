@@ -1,4 +1,4 @@
-"""What every dataset promises: three splits with no pair in two of them, bytes of one size, and a digest that lasts."""
+"""What every dataset promises: three splits with no pair in two of them, bytes of one size, and a stable digest."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from vmsbench.errors import DataError
 
 
 def dataset_contract(make: Callable[..., Dataset], folder: Path) -> None:
-    """`make(root=..., cache=..., digest=...)` reads a dataset; what it needs but these is bound, as by `partial`.
+    """`make(root=..., cache=..., digest=...)` reads a dataset; further arguments are bound, as by `partial`.
 
     folder   an empty folder for the cache
     """

@@ -6,11 +6,11 @@ import torch
 
 from vmsbench.models.model import Model
 
-BATCHES = 10  # within which every player has had its turn
+BATCHES = 10  # within which every player is updated
 
 
 def model_contract(make: Callable[[int, int], Model], size: int = 32) -> None:
-    """`make(channels, size)` gives a model; it is shown a few batches."""
+    """`make(channels, size)` gives a model; it is trained on a few batches."""
     for channels in (1, 2, 3):
         torch.manual_seed(0)
         model = make(channels, size)
@@ -31,7 +31,7 @@ def every_player_is_taught(model: Model, image: torch.Tensor, label: torch.Tenso
 def those_taught(model: Model, image: torch.Tensor, label: torch.Tensor) -> set[str]:
     players, taught = model.players(), set()
     for player, terms in model.losses(image, label):
-        assert player in players, f"a loss of {player}, who is no player"
+        assert player in players, f"a loss of {player}, which is not a player"
         weights = [weight for weight in players[player].parameters() if weight.requires_grad]
         torch.stack(list(terms.values())).sum().backward(inputs=weights)
         assert any(weight.grad is not None for weight in weights), f"the loss of {player} reaches none of its weights"
@@ -47,4 +47,4 @@ def samples_are_maps(model: Model, image: torch.Tensor, channels: int) -> None:
         assert maps.shape == (2, 3, channels, *image.shape[2:]), f"samples of shape {tuple(maps.shape)}"
         assert maps.abs().max() <= 1 + 1e-5, "samples lie within [-1, 1]"
         same = torch.allclose(maps[:, 0], maps[:, 1])
-        assert same != model.random, f"`random` is {model.random}, but the samples of an image say otherwise"
+        assert same != model.random, f"`random` is {model.random}, but the samples of an image differ from that"

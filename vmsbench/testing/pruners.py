@@ -1,4 +1,4 @@
-"""What every pruner promises: a rule that says the same of the same curves, and spares what is clearly better."""
+"""What every pruner promises: deterministic, and it keeps trials that are clearly better."""
 
 from collections.abc import Callable
 
@@ -33,6 +33,6 @@ def same_of_the_same(pruner: Pruner, other: Pruner, incumbent: Curve, epoch: int
             own = curve(level, epoch)
             kept = (dict(own), dict(incumbent))
             reason = pruner.stop_reason(own, incumbent, EPOCHS, halved)
-            assert reason == other.stop_reason(own, incumbent, EPOCHS, halved), "the same curves, and another verdict"
+            assert reason == other.stop_reason(own, incumbent, EPOCHS, halved), "the same curves give another result"
             assert reason is None or (reason and "\n" not in reason), f"the reason is a line, not {reason!r}"
             assert kept == (own, incumbent), "the pruner changed a curve"

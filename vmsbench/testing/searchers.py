@@ -1,4 +1,4 @@
-"""What every searcher promises: each choice once, the best one known, and a search that died is rebuilt."""
+"""What every searcher promises: each choice once, the best one known, and a killed search is rebuilt."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ SPACE = Space(
 
 
 def searcher_contract(make: Callable[[Space], Searcher]) -> None:
-    """`make(space)` gives a searcher that was never asked; the space has 18 points."""
+    """`make(space)` gives a new searcher; the space has 18 points."""
     no_choice_is_asked_twice_and_the_best_is_known(make(SPACE))
     the_order_of_answers_changes_nothing(make)
     where_everything_fails_the_start_stays(make(SPACE))
@@ -33,11 +33,11 @@ def failed(choice: Params) -> None:
 
 
 def play(searcher: Searcher, score: Callable[[Params], float | None] = scored, backwards: bool = False) -> list[Params]:
-    """Ask for all that can be asked and tell the scores, until the searcher is finished."""
+    """Ask and tell until the searcher is finished."""
     asked: list[Params] = []
     while not searcher.finished:
         batch = list(iter(searcher.ask, None))
-        assert batch, "not finished, no answer is outstanding, and it asks nothing"
+        assert batch, "not finished, no score is outstanding, and ask() gives nothing"
         asked += batch
         for choice in reversed(batch) if backwards else batch:
             searcher.tell(choice, score(choice))
@@ -47,16 +47,16 @@ def play(searcher: Searcher, score: Callable[[Params], float | None] = scored, b
 def no_choice_is_asked_twice_and_the_best_is_known(searcher: Searcher) -> None:
     asked = play(searcher)
     different = {key(choice) for choice in asked}
-    assert len(different) == len(asked), "a choice is asked twice"
-    assert len(asked) <= searcher.max_trials, f"{len(asked)} choices are asked; max_trials is {searcher.max_trials}"
-    assert searcher.ask() is None, "it is finished, and asks"
-    assert scored(searcher.incumbent) == min(map(scored, asked)), "the incumbent is not the best that was told"
+    assert len(different) == len(asked), "a choice is asked for twice"
+    assert len(asked) <= searcher.max_trials, f"{len(asked)} choices are asked for; max_trials is {searcher.max_trials}"
+    assert searcher.ask() is None, "it is finished, but ask() gives a choice"
+    assert scored(searcher.incumbent) == min(map(scored, asked)), "the incumbent is not the best scored choice"
 
 
 def the_order_of_answers_changes_nothing(make: Callable[[Space], Searcher]) -> None:
     one, other = make(SPACE), make(SPACE)
-    assert play(one) == play(other, backwards=True), "the same answers in another order lead to other questions"
-    assert one.incumbent == other.incumbent, "the same answers in another order lead to another incumbent"
+    assert play(one) == play(other, backwards=True), "the same scores in another order lead to other choices"
+    assert one.incumbent == other.incumbent, "the same scores in another order lead to another incumbent"
 
 
 def where_everything_fails_the_start_stays(searcher: Searcher) -> None:
@@ -74,4 +74,4 @@ def a_search_that_died_is_rebuilt(make: Callable[[Space], Searcher]) -> None:
     for choice in half:
         again.enqueue(choice)
     asked = play(again)
-    assert {key(choice) for choice in half} <= {key(choice) for choice in asked}, "what was scored is not asked again"
+    assert {key(choice) for choice in half} <= {key(choice) for choice in asked}, "a scored choice is asked for again"

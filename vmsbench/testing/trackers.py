@@ -1,4 +1,4 @@
-"""What every tracker promises: it reads a sweep's folder, as often as one likes, and changes no file of it."""
+"""What every tracker promises: it reads a sweep's folder, any number of times, and changes no file of it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Mirrors of the folders, for people who look at experiments elsewhere. The folders stay the truth."""
+"""Trackers: copies of the folders elsewhere, such as in MLflow. The folders are the source of truth."""

@@ -1,4 +1,4 @@
-"""Keep a mirror fresh beside a running sweep, without ever standing in its way."""
+"""Sync a tracker in the background of a running sweep, without ever blocking it."""
 
 import threading
 from collections.abc import Callable
@@ -15,8 +15,8 @@ Warn = Callable[[str], None]
 class Background:
     """Calls `tracker.sync(sweep)` every `seconds` in a thread of its own, and a last time on `close`.
 
-    Nothing that goes wrong in the mirror reaches the sweep: the first failure, and the first after a success, is one
-    line through `warn` (called from the thread), and the next turn tries again. Use it as a context:
+    Errors of the tracker never reach the sweep: the first failure, and the first after a success, is one line through
+    `warn` (called from the thread), and the next sync tries again. Use it as a context:
 
         with Background(tracker, sweep, warn=print):
             ...
@@ -25,7 +25,7 @@ class Background:
     def __init__(
         self, tracker: Tracker, sweep: Path, seconds: float = 20.0, patience: float = 60.0, warn: Warn = print
     ) -> None:
-        """`patience`: seconds that `close` waits for the last sync before it leaves it behind with a warning."""
+        """`patience`: seconds that `close` waits for the last sync before it gives up with a warning."""
         self._tracker, self._sweep, self._seconds, self._patience, self._warn = tracker, sweep, seconds, patience, warn
         self._closing = threading.Event()
         self._failing = False
@@ -41,14 +41,14 @@ class Background:
         self.close()
 
     def close(self) -> None:
-        """Sync once more, then end the thread. Closing twice is closing once."""
+        """Sync once more, then end the thread. Closing again does nothing."""
         if self._closing.is_set():
             return
         self._closing.set()
         self._thread.join(self._patience)
         if self._thread.is_alive():
             self._warn(
-                f"tracking: the mirror did not finish within {self._patience:g} s; the next sync goes on with it"
+                f"tracking: the last sync did not finish within {self._patience:g} s; `vmsbench sync` completes it"
             )
 
     def _run(self) -> None:

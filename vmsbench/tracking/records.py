@@ -1,4 +1,4 @@
-"""How a sweep reads as runs: a parent for the sweep, a child for every trial and final. Plain data, no MLflow.
+"""A sweep as runs: a parent for the sweep, a child for every trial and final. Plain data, no MLflow.
 
 Names are for people: parameters are flat paths (`model.network.width`), a class is its name (`model.network` =
 `UNet`), metrics are grouped by their first word (`train/`, `validation/`, `test/`, `cost/`).
@@ -32,16 +32,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Record:
-    """One run, as the folders have it now.
+    """One run, as the folders have it.
 
-    key         what it is within its sweep: "sweep", "trials/ID" or "final/ID"
+    key         its name within its sweep: "sweep", "trials/ID" or "final/ID"
     started     milliseconds since 1970; ended likewise, None while it runs
-    curve       per-epoch metrics, in order; only ever appended to
-    summary     the few other metrics
-    files       what is worth keeping with the numbers, each under its own name
+    curve       per-epoch metrics, in order; only appended to
+    summary     all other metrics
+    files       files to keep with the numbers, each under its own name
     slides      pictures by epoch, for a slider
-    model       the folder of a trained model that is worth loading again
-    dataset     title, digest and counts of the data, and where they were; empty for a sweep
+    model       the folder of a trained model that is logged too
+    dataset     title, digest and counts of the data, and their place; empty for a sweep
     """
 
     key: str
@@ -66,7 +66,7 @@ def records(sweep: SweepRecord) -> list[Record]:
 
 
 def identity(sweep: SweepRecord) -> str:
-    """What tells this sweep from every other on the same server, wherever its folder is moved to."""
+    """An identifier of the sweep on a server, unchanged when its folder moves."""
     name, created = sweep.about.get("name", sweep.name), sweep.about.get("created", sweep.started)
     return f"{name} of {created}".replace("'", "_")  # it is quoted in MLflow's searches
 
@@ -100,7 +100,7 @@ def parent(sweep: SweepRecord) -> Record:
 
 
 def walk(sweep: SweepRecord) -> Iterator[Point]:
-    """The sweep's own metrics: the score as parameters are settled, the winner's, the finals', the baselines'."""
+    """The sweep's own metrics: the score as parameters are settled, and the scores of winner, finals and baselines."""
     settled = [e for e in sweep.events if e.get("event") == "settled"]
     for step, event in enumerate(settled, start=1):
         yield from points("search", {"tuning_score": event.get("score")}, milliseconds(event.get("time")), step)
@@ -205,14 +205,14 @@ def flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]
 
 
 def text(value: Any) -> str:
-    """JSON, but a string as it is, and parts as people write them: `(Flip(p=0.5), Warp)`."""
+    """JSON, but a string as it is, and objects in short: `(Flip(p=0.5), Warp)`."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         return describe(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def source(sweep: SweepRecord) -> dict[str, str]:
-    """MLflow's own tags about where a run came from."""
+    """MLflow's own tags about the source of a run."""
     tags = {"mlflow.source.name": "vmsbench", "mlflow.source.type": "LOCAL"}
     commit = sweep.about.get("commit")
     return tags | {"mlflow.source.git.commit": str(commit)} if commit else tags

@@ -1,4 +1,4 @@
-"""What a mirror of a sweep promises, and the absence of one."""
+"""The interface of every tracker, and the absence of one."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -8,32 +8,32 @@ from vmsbench.errors import UserError
 
 
 class TrackingError(UserError):
-    """The mirror cannot be written now. The folders are whole: a later `sync` catches up."""
+    """The tracker cannot be written to now. The folders are complete: a later `sync` catches up."""
 
 
 class Tracker(ABC):
-    """Shows a sweep's folder somewhere else. It only ever reads what the experiments wrote."""
+    """Copies a sweep's results somewhere else. It only reads what the experiments wrote."""
 
     @abstractmethod
     def sync(self, sweep: Path, alive: bool = True) -> None:
-        """Mirror what is new in this sweep's folder; `alive`: somebody works on it, so what is not over is running.
+        """Copy what is new in this sweep's folder; `alive`: its driver runs, so unfinished trials are running.
 
         Idempotent, and complete after any interruption: may be called at any time, by any process, during the sweep or
-        years later. Calls for sweeps of one runs folder wait for each other. Raises TrackingError where the mirror
-        cannot be reached, after seconds and not minutes.
+        years later. Calls for sweeps of one runs folder wait for each other. Raises TrackingError where the tracker
+        cannot be reached, within seconds.
         """
 
-    def use(self, runs: Path) -> None:  # noqa: B027  # most trackers need not know
-        """The runs folder that `link` is about, where nothing has been mirrored by this object yet."""
+    def use(self, runs: Path) -> None:  # noqa: B027  # most trackers do not need it
+        """The runs folder that `link` is about, before the first `sync` of this object."""
 
     @abstractmethod
     def link(self) -> str:
-        """The exact command or address that shows what was mirrored; empty where there is nothing to show."""
+        """The exact command or address that shows the runs; empty where there is nothing to show."""
 
 
 @final
 class Untracked(Tracker):
-    """No mirror."""
+    """No tracking."""
 
     def sync(self, sweep: Path, alive: bool = True) -> None:
         pass

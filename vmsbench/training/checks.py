@@ -14,9 +14,9 @@ from vmsbench.metrics.scores import score
 
 
 def check(config: Config, channels: int, size: int, train: int) -> list[str]:
-    """Build everything but the weights' memory, so that a wrong setting is said before any training starts.
+    """Build everything but the weights' memory, so that a wrong setting is refused before any training starts.
 
-    Returns what is possible but unwise, a sentence each. Raises UserError in one line.
+    Returns warnings about settings that are valid but unwise. Raises UserError in one line.
     """
     config = typed(config)
     with torch.device("meta"):
@@ -52,7 +52,7 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
 
 @contextmanager
 def named(part: str) -> Iterator[None]:
-    """What a constructor says of its settings, as an error of that part of the configuration."""
+    """A constructor's error, as an error of that part of the configuration."""
     try:
         yield
     except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError) as error:
@@ -68,7 +68,7 @@ def check_among(name: str, value: str, valid: Sequence[str]) -> None:
 def check_fid(config: Config) -> None:
     """Refuse, before any training, what requires FID where that cannot be had. Raises ConfigurationError.
 
-    Weights that are not the official ones will do where their path was given: their distance is not called FID.
+    Weights that are not the official ones are accepted where their path is given: their distance is not called FID.
     """
     fid = config["fid"]
     if not fid["required"]:

@@ -22,7 +22,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are now; to be called after each step."""
+        """Add the current weights to the average; called after each step."""
         if not self.decay:
             return
         share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))

@@ -1,4 +1,4 @@
-"""How good a model is now: its own losses on unseen pairs, and the scores of the maps it samples."""
+"""Evaluation of a model: its own losses on held-out pairs, and the scores of the maps it samples."""
 
 import csv
 import io
@@ -28,14 +28,14 @@ FIXED_SEED = 20_201
 
 @contextmanager
 def fixed_rng(seed: int, device: torch.device) -> Iterator[None]:
-    """Within the block random draws come from `seed`; after it the streams go on as if nothing had been drawn."""
+    """Within the block random draws come from `seed`; after it the generators continue as if nothing had been drawn."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
 def validation_losses(model: Model, pairs: Pairs, channels: int, batch_size: int) -> dict[str, float]:
-    """Each `player/term` and their `loss` on `pairs`, nobody updated, the same random draws every time."""
+    """Each `player/term` and their `loss` on `pairs`, without updates, with the same random draws every time."""
     model.eval()
     device = pairs.images.device
     sums: dict[str, Tensor] = {}
@@ -70,8 +70,8 @@ class Evaluation:
 def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: bool = False) -> Evaluation:
     """Sample `samples` maps for each of `pairs` and score them against the truth, in [0, 1] on all its channels.
 
-    The random draws are the same every time; `quick` is for a look during training. Raises Diverged where the model's
-    maps are not finite.
+    The random draws are the same every time; `quick` is for validation during training. Raises Diverged where the
+    model's maps are not finite.
     """
     model.eval()
     scores = Scores(light=quick)
@@ -86,7 +86,7 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
                 torch.cuda.synchronize(device)
             seconds += perf_counter() - start
             if not maps.isfinite().all():
-                raise Diverged("diverged: the predicted maps hold values that are no numbers; a lower lr may help")
+                raise Diverged("diverged: the predicted maps contain NaN or infinity; a lower lr may help")
             predicted = ((maps + 1) / 2).clamp(0, 1)
             scores.update(predicted, unit(pairs.maps[chosen]))
             drawn.append((predicted * 255).round().to(torch.uint8).cpu())
@@ -94,12 +94,12 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
 
 
 def preflight(model: Model, pairs: Pairs, batch_size: int) -> None:
-    """A dry look at a whole batch, so that one that does not fit is told before hours of training.
+    """Evaluate one whole batch, so that one that does not fit fails before hours of training.
 
-    Nothing is left of it. Raises OutOfMemory.
+    The result is discarded. Raises OutOfMemory.
     """
     shown = pairs.subset(range(min(batch_size, len(pairs))))
-    with fitting(f"a look at {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may do"):
+    with fitting(f"evaluating {len(shown)} pairs at once", f"evaluation.batch_size={max(1, batch_size // 2)} may do"):
         evaluate(model, shown, 1, batch_size, quick=True)
 
 

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the share of the full rate at a point of the training, after a linear warm-up."""
+"""Learning-rate schedules: the share of the full rate at a point of the training, with a linear warm-up."""
 
 import math
 from abc import ABC, abstractmethod
@@ -18,14 +18,14 @@ class LRSchedule(ABC):
         self.warmup = warmup
 
     def factor(self, done: float) -> float:
-        """The factor when the share `done` in [0, 1) of all steps lies behind."""
+        """The factor when the share `done` in [0, 1) of all steps is done."""
         if done < self.warmup:
             return done / self.warmup
         return self.after((done - self.warmup) / (1 - self.warmup))
 
     @abstractmethod
     def after(self, done: float) -> float:
-        """The factor when the share `done` of what follows the warm-up lies behind."""
+        """The factor when the share `done` of the steps after the warm-up is done."""
 
 
 class ConstantLR(LRSchedule):
@@ -36,7 +36,7 @@ class ConstantLR(LRSchedule):
 
 
 class LinearDecay(LRSchedule):
-    """Full until `start`, then linearly down to 0, as pix2pix does from half way on."""
+    """Full until `start`, then linearly down to 0, as pix2pix does from half of the training on."""
 
     def __init__(self, warmup: float = 0.0, start: float = 0.5) -> None:
         super().__init__(warmup)

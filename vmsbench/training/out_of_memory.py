@@ -1,4 +1,4 @@
-"""Memory that does not suffice, told with the setting that would do."""
+"""Out of memory: the error, with the setting that fixes it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ HOST, CUDA = "host", "CUDA"
 
 
 class OutOfMemory(UserError, MemoryError):
-    """What was asked for does not fit. `where`: HOST or CUDA."""
+    """Something does not fit into memory. `where`: HOST or CUDA."""
 
     def __init__(self, text: str, where: str) -> None:
         super().__init__(text)
@@ -22,7 +22,7 @@ class OutOfMemory(UserError, MemoryError):
 
 
 def lacking(error: BaseException) -> str | None:
-    """Which memory an error speaks of; None for another error."""
+    """Which memory an error is about; None for another error."""
     if isinstance(error, OutOfMemory):
         return error.where
     text = str(error).lower()
@@ -35,7 +35,7 @@ def lacking(error: BaseException) -> str | None:
 
 @contextmanager
 def fitting(what: str, remedy: str) -> Iterator[None]:
-    """Within the block a lack of memory is an OutOfMemory that says what did not fit, and what would help."""
+    """Within the block an out-of-memory error becomes an OutOfMemory that says what does not fit, and what helps."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -21,7 +21,7 @@ Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 ShouldStop = Callable[[], bool]
-"""Whether somebody asks us to save and stop here."""
+"""Whether to save and stop here."""
 
 
 def never() -> bool:
@@ -29,25 +29,25 @@ def never() -> bool:
 
 
 class TrainingInterrupted(BaseException):
-    """Somebody asked for it, and the training stopped between two steps; its state can be saved, and go on."""
+    """The training stopped between two steps because it was asked to; its state can be saved and continued."""
 
 
 class Diverged(UserError, ArithmeticError):
-    """The training loss, or what the network gives, is no number any more."""
+    """The training loss, or the network's output, is NaN or infinite."""
 
 
 class Training:
     """A model in training, epoch by epoch; `state_dict` holds all that the next epoch depends on.
 
-    optimizers     for each player, what makes its optimiser from its weights, such as `partial(Adam, lr=1e-3)`
-    augmentation   changes a batch of images and targets, both in [-1, 1]
+    optimizers     for each player, a function that makes its optimiser from its weights, such as `partial(Adam,
+    lr=1e-3)` augmentation   changes a batch of images and targets, both in [-1, 1]
     epochs         that the learning-rate schedule is stretched over
     ema            decay of the averaged weights of `model.network`; 0 for none
     clip           largest norm of a player's gradient; 0 for no limit
     micro_batch    how many images go through the networks at once; the gradients are added up to those of the batch
-    precision      float32, or bf16: networks run in bfloat16 where torch's autocast says that it does no harm
-    Every random draw comes from torch's default generators. One batch shorter than `batch_size` is left out at the
-    end of each epoch (other pictures each time), so that no batch norm sees a batch of one.
+    precision      float32, or bf16: networks run under torch's autocast to bfloat16
+    Every random draw comes from torch's default generators. One batch shorter than `batch_size` is dropped at the end
+    of each epoch (different images each time), so that no batch norm sees a batch of one.
     """
 
     def __init__(
@@ -90,19 +90,19 @@ class Training:
         self.steps = epochs * self.steps_per_epoch
         self.step = 0
         self.part: dict[str, Any] = {}
-        """Of an epoch that was left: the order of its pairs, and the losses of the steps so far."""
+        """Of an interrupted epoch: the order of its pairs, and the losses of the steps so far."""
 
     @property
     def images_seen(self) -> int:
         return self.step * self.batch_size
 
     def epoch(self, should_stop: ShouldStop = never) -> dict[str, float]:
-        """Go once through the training pairs in a new order; returns the mean of each `player/term` and their `loss`.
+        """Train one epoch, on the training pairs in a new order; returns the mean of each `player/term` and their
+        `loss`.
 
-        `should_stop` is asked before each step. Where it says so, TrainingInterrupted is raised; the next call
-        goes on at that step.
-        Raises Diverged where the loss or a weight is not finite, OutOfMemory where the batch does not fit: as all are
-        of one size, at the first step. The device is waited for once, at the end.
+        `should_stop` is called before each step. Where it returns True, TrainingInterrupted is raised; the next call
+        continues at that step. Raises Diverged where the loss or a weight is not finite, OutOfMemory where the batch
+        does not fit: as all are of one size, at the first step. The device is synchronised once, at the end.
         """
         size = self.micro_batch
         halved = f"trainer.micro_batch={max(1, size // 2)} trains the same in smaller parts"
@@ -125,7 +125,7 @@ class Training:
         if not math.isfinite(means["loss"]):
             raise Diverged(f"diverged: the training loss is {means['loss']} at step {self.step}; a lower lr may help")
         if not all(bool(weight.isfinite().all()) for weight in chain(*self.weights.values())):
-            raise Diverged(f"diverged: weights are no numbers at step {self.step}; a lower lr may help")
+            raise Diverged(f"diverged: weights are NaN or infinite at step {self.step}; a lower lr may help")
         return means
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,8 +151,8 @@ class Training:
     def gradients(self, image: Tensor, target: Tensor) -> Losses:
         """Each player's turn, with its gradients in place and the values of its terms.
 
-        In micro-batches a turn is reached anew for each part, with the same random draws, so that never more than one
-        part's activations are held; what the turns before it yield is passed over. Batch norms see the parts.
+        With micro-batches each part computes a player's turn again, with the same random draws, so that the
+        activations of one part alone are held; what earlier turns yield is skipped. Batch norms see the parts.
         """
         if len(image) <= self.micro_batch:
             for player, terms in self.player_losses(image, target):
@@ -181,7 +181,7 @@ class Training:
         return {term: value.detach() for term, value in shares.items()}
 
     def player_losses(self, image: Tensor, target: Tensor) -> Losses:
-        """The model's losses, each computed in the chosen precision; what is done with them is not."""
+        """The model's losses, computed in the chosen precision; the backward pass lies outside."""
         turns = self.model.losses(image, target)
         while True:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
@@ -191,8 +191,8 @@ class Training:
             yield turn
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the data: weights, optimisers, average, step, what there is of an epoch that was left, and the
-        state of every random stream."""
+        """Everything but the data: weights, optimisers, average, step, the state of an interrupted epoch, and of every
+        random generator."""
         return {
             "model": self.model.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
@@ -212,7 +212,7 @@ class Training:
 
 
 def random_state() -> dict[str, Any]:
-    """The state of every random stream."""
+    """The state of every random generator."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"random": torch.get_rng_state(), "random_cuda": cuda}
 
@@ -229,7 +229,7 @@ def snapshot(model: Model) -> dict[str, Tensor]:
 
 
 def summary(diagnostics: Iterable[Sequence[str]]) -> list[str]:
-    """Each trouble of the epochs once, with when it was: 'the model has collapsed: ... (epochs 3 to 9, 4 times)'."""
+    """Each warning of the epochs once, with its epochs: 'the model has collapsed: ... (epochs 3 to 9, 4 times)'."""
     epochs: dict[str, list[int]] = {}
     for epoch, met in enumerate(diagnostics, start=1):
         for trouble in met:

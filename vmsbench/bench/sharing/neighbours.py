@@ -42,7 +42,6 @@ def neighbours(config: Config, folder: Path, rounds: int) -> list[Measurement]:
     def ratio(one: list[Turn], other: list[Turn]) -> float:
         return statistics.median(a.speed / b.speed for a, b in zip(one, other, strict=True))
 
-    least = 0.4
     more = statistics.median(a.cpu / b.cpu for a, b in zip(beside[THREADS], quiet[THREADS], strict=True))
     return [
         Measurement(

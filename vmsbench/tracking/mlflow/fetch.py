@@ -1,4 +1,4 @@
-"""From an MLflow run back to the folder that it mirrors, or to a copy of it."""
+"""From an MLflow run back to its folder, or to a copy of it."""
 
 import tempfile
 from pathlib import Path
@@ -12,7 +12,7 @@ from vmsbench.tracking.mlflow.tracker import client_of, failure, where
 def folder_of_run(run: str, runs: Path) -> Path:
     """The trial's or final's folder under `runs` that is mirrored as `run`, else a copy of its files from the server.
 
-    Raises UserError where neither is to be had.
+    Raises UserError where there is neither.
     """
     for note in sorted(runs.glob("*/mlflow.json")):
         try:
@@ -39,6 +39,6 @@ def fetched(run: str, runs: Path) -> Path:
             client.download_artifacts(run, name, str(target))
     except UserError:
         raise
-    except Exception as error:  # MLflow lets every library below it speak
+    except Exception as error:  # MLflow lets every library below it log
         raise failure(address, error) from error
     return target

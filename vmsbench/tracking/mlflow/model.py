@@ -27,7 +27,7 @@ class MapModel:
     def predict(self, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
         """uint8, N x H x W x 3 (or one H x W x 3), to maps of the same shape.
 
-        params   {"samples": K}: the median of K samples, where the model samples; 1 unless told
+        params   {"samples": K}: the median of K samples, where the model samples; 1 by default
         """
         images = np.asarray(model_input, dtype=np.uint8)
         samples = int((params or {}).get("samples", 1)) if self.predictor.model.random else 1
@@ -36,7 +36,7 @@ class MapModel:
 
 
 def _load_pyfunc(path: str) -> MapModel:
-    """MLflow's name for the function that it calls with the model's data."""
+    """The loader function that MLflow calls with the path of the model's data."""
     return MapModel(load(Path(path)))
 
 
@@ -50,7 +50,7 @@ def packed(folder: Path, run: str, model: str) -> Iterator[Path]:
     image = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))
     samples = ParamSchema([ParamSpec("samples", "integer", 1)])
     with tempfile.TemporaryDirectory(prefix="vmsbench-model-") as held, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it would like an input example, which it would predict here and now
+        warnings.simplefilter("ignore")  # MLflow warns without an input example, but would run a prediction on it here
         data, target = Path(held) / "trained", Path(held) / "model"
         data.mkdir()
         for name in NEEDED:

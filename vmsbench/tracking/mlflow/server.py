@@ -1,4 +1,4 @@
-"""MLflow's own pages over the mirror: a small server on this machine, and the links worth opening."""
+"""MLflow's user interface: a small server on this machine, and links to the runs."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from vmsbench.tracking.mlflow.tracker import QUIET_AND_QUICK, client_of
 from vmsbench.tracking.tracker import TrackingError
 
 PATIENCE = 90.0  # seconds that a server may take to answer for the first time
-MOST_COMPARED = 20  # runs; MLflow's page becomes slow and crowded beyond
+MOST_COMPARED = 20  # runs; MLflow's page becomes slow beyond
 LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # 0.5 GB and 9 s instead of 1.9 GB and 34 s
 
 
@@ -52,7 +52,7 @@ def links(base: str, address: str, experiment: str, runs: list[str]) -> dict[str
 
 
 def free_port(first: int, host: str = "127.0.0.1") -> int:
-    """The first port from `first` on that nobody listens to. Raises TrackingError after 100."""
+    """The first free port from `first` on. Raises TrackingError after 100."""
     for port in range(first, first + 100):
         with socket.socket() as one, suppress(OSError):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -63,7 +63,7 @@ def free_port(first: int, host: str = "127.0.0.1") -> int:
 
 @contextmanager
 def serving(address: str, port: int, log: Path) -> Iterator[str]:
-    """An MLflow server over a store, for this machine alone, with telemetry off; gone after the block.
+    """An MLflow server over a store, for this machine alone, with telemetry off; stopped after the block.
 
     Raises TrackingError, naming its log, where it does not answer.
     """

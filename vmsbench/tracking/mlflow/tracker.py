@@ -1,7 +1,7 @@
-"""MLflow as a mirror of the sweeps' folders. It decides nothing: `record.py` says what a sweep's runs are.
+"""MLflow as a tracker of the sweeps' folders. `records.py` defines what a sweep's runs are.
 
-What was already pushed is noted in `mlflow.json` in the sweep's folder. The note may be lost: runs are found again by
-their tags, and pushing the same (key, time, step, value) twice changes nothing in MLflow. The store may be lost too:
+What was already pushed is recorded in `mlflow.json` in the sweep's folder. That file may be lost: runs are found again
+by their tags, and pushing the same (key, time, step, value) twice changes nothing in MLflow. The store may be lost too:
 the next sync fills a new one from the folders.
 """
 
@@ -41,10 +41,9 @@ PARAMS, TAGS = 100, 100  # likewise
 class MlflowTracker(Tracker):
     """A parent run for a sweep, children for its trials and finals, in one experiment.
 
-    uri         where the runs go; else MLFLOW_TRACKING_URI; else sqlite, in mlflow.db beside the sweeps' folders
-    artifacts   where the files go: only asked when the experiment is made; else mlartifacts beside mlflow.db, and
-                wherever the server likes where `uri` names a server
-    experiment  the experiment's name in MLflow
+    uri         where the runs go; else MLFLOW_TRACKING_URI; else sqlite, in mlflow.db next to the sweeps' folders
+    artifacts   where the files go: only asked when the experiment is made; else mlartifacts next to mlflow.db; a
+    server decides by itself experiment  the experiment's name in MLflow
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class MlflowTracker(Tracker):
                 store.mirror(records(found), ledger)
         except ImportError as error:
             raise TrackingError(f"MLflow cannot be imported ({error}): pip install mlflow, or tracker=none") from error
-        except Exception as error:  # MLflow lets every library below it speak: requests, SQLAlchemy, the system
+        except Exception as error:  # MLflow lets every library below it log: requests, SQLAlchemy, the system
             raise failure(address, error) from error
 
     def use(self, runs: Path) -> None:
@@ -95,7 +94,7 @@ class MlflowTracker(Tracker):
         if self._artifacts is not None:
             told = str(self._artifacts)
             return told if "://" in told else Path(told).resolve().as_uri()
-        if address.startswith("sqlite:"):  # MLflow's own default is ./mlruns of whoever comes first
+        if address.startswith("sqlite:"):  # MLflow's own default is ./mlruns of the current folder
             return (self._runs.resolve() / "mlartifacts").as_uri()
         return None
 
@@ -110,7 +109,7 @@ class SyncState:
 
     @classmethod
     def read(cls, path: Path, store: str) -> "SyncState":
-        """The note left by the last sync; empty where it is lost, damaged or about another store."""
+        """What the last sync recorded; empty where it is lost, damaged or about another store."""
         try:
             noted = read_json(path)
             return cls(path, store, dict(noted["runs"]) if noted["store"] == store else {})
@@ -166,7 +165,7 @@ class Store:
         ledger.write()
 
     def _log(self, run: str, record: Record, epoch: int, parent: str | None) -> None:
-        """Metrics after `epoch`, parameters that are not there yet, tags, and the truth about its end."""
+        """Metrics after `epoch`, new parameters, tags, and how it ended."""
         from mlflow.entities import Metric, Param, RunTag
 
         there = self._client.get_run(run)
@@ -187,7 +186,7 @@ class Store:
             self._client.set_terminated(run, status=record.status, end_time=record.ended)
 
     def _log_slides(self, run: str, record: Record, noted: dict[str, Any]) -> None:
-        """The pictures that are not there yet, each once: MLflow names them by a random number."""
+        """New pictures, each once: MLflow names them by a random number."""
         from PIL import Image
 
         if "slides" not in noted:
@@ -201,7 +200,7 @@ class Store:
                 noted["slides"].append(step)
 
     def _log_model(self, run: str, folder: Path) -> str:
-        """The id of the run's model, `model`: the one it has, else one made of the experiment in `folder`."""
+        """The id of the run's model, `model`: the one it has, else a new one from the experiment in `folder`."""
         from mlflow.entities import LoggedModelOutput
 
         from vmsbench.tracking.mlflow.model import packed
@@ -252,22 +251,22 @@ class Store:
 
 
 def relative(path: Path) -> Path:
-    """As it may be written from here."""
+    """The path relative to the current folder, where it is below it."""
     return path.resolve().relative_to(Path.cwd()) if path.resolve().is_relative_to(Path.cwd()) else path.resolve()
 
 
 def beside(runs: Path) -> str:
-    """The store that is used where none was told: SQLite in the folder of all sweeps."""
+    """The default store: SQLite in the folder of all sweeps."""
     return f"sqlite:///{runs.resolve()}/mlflow.db"
 
 
 def where(uri: str | None, runs: Path) -> str:
-    """The address of the store: `uri`, else MLFLOW_TRACKING_URI, else sqlite, in mlflow.db beside the sweeps."""
+    """The address of the store: `uri`, else MLFLOW_TRACKING_URI, else sqlite, in mlflow.db next to the sweeps."""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or beside(runs)
 
 
 def client_of(address: str) -> Any:
-    """MLflow's client, quiet and impatient."""
+    """MLflow's client, with its logging off and short timeouts."""
     for name, value in QUIET_AND_QUICK.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):
@@ -278,10 +277,10 @@ def client_of(address: str) -> Any:
 
 
 def reach(runs: Path) -> str:
-    """Where runs go, if that answers. Raises TrackingError where it does not. Nothing is made."""
+    """Where runs go, if that answers; nothing is created. Raises TrackingError where it does not."""
     address = where(None, runs)
     if address == beside(runs) and not (runs / "mlflow.db").exists():
-        return f"{masked(address)} is made with the first sweep"
+        return f"{masked(address)} is created with the first sweep"
     try:
         client_of(address).search_experiments(max_results=1)
     except Exception as error:  # MLflow lets every library below it speak
@@ -290,7 +289,7 @@ def reach(runs: Path) -> str:
 
 
 def failure(address: str, error: Exception) -> TrackingError:
-    """What went wrong between here and the store, in one line without passwords."""
+    """An error of the store as one line without passwords."""
     words = (str(error).strip() or repr(error)).splitlines()[0][:300]
     if "HTTPConnectionPool" in words or "HTTPSConnectionPool" in words:
         words = "the server does not answer"
@@ -299,7 +298,7 @@ def failure(address: str, error: Exception) -> TrackingError:
 
 @contextlib.contextmanager
 def alone(runs: Path) -> Iterator[None]:
-    """One process at a time in these runs' mirror: two that make the same SQLite database at once break it."""
+    """One process at a time per runs folder: two that create the same SQLite database at once break it."""
     with open(runs / ".mlflow.lock", "w") as lock:
         with contextlib.suppress(OSError):  # some shared file systems have no locks
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -15,7 +15,7 @@ def cancel(
     name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
     runs: Runs = Path("runs"),
 ) -> None:
-    """Cancel a sweep's jobs. Its trials save; the same command goes on with it later."""
+    """Cancel a sweep's jobs. Its trials save; the same `vmsbench tune` continues it later."""
     cancel_jobs(name, runs)
 
 
@@ -24,4 +24,4 @@ def cancel_jobs(name: str, runs: Path) -> None:
 
     folder = submitted(name, runs)
     ended = cancel(folder)
-    print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: no job of it is left")
+    print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: it has no job")

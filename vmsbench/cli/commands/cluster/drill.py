@@ -1,4 +1,4 @@
-"""`vmsbench drill`: whether sweeps survive here what clusters do to them."""
+"""`vmsbench drill`: whether sweeps recover from a cluster's faults."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def drill(
     nodes: Nodes = None,
     hours: Hours = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 120,
-    patience: Annotated[int, typer.Option(help="Seconds to wait for a recovery, with the time in the queue.")] = 180,
+    patience: Annotated[int, typer.Option(help="Seconds to wait for a recovery, queueing included.")] = 180,
     runs: Runs = Path("runs"),
     as_json: Json = False,
     allow_login_node: OnLogin = False,
@@ -57,7 +57,7 @@ def inject_faults(
 ) -> bool:
     """Inject faults into a toy sweep and print a line for each recovery.
 
-    Returns False where one failed; its folder stays then. Raises ConfigurationError for settings of the sweep itself,
+    Returns False where one failed; its folder is kept then. Raises ConfigurationError for settings of the sweep itself,
     which is always the same.
     """
 
@@ -69,7 +69,9 @@ def inject_faults(
 
     for override in overrides:
         if override.partition("=")[0].partition(".")[0] != "launcher":
-            raise ConfigurationError(f"{override}: a drill takes launcher=slurm and launcher.*; its sweep is its own")
+            raise ConfigurationError(
+                f"{override}: a drill takes only launcher=slurm and launcher.*; its sweep is fixed"
+            )
     settings = compose("unet", overrides)["launcher"]
     if "time" in settings:
         options = dataclasses.replace(options, time=options.time or MINUTES)
@@ -89,7 +91,7 @@ def inject_faults(
     if passed:
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        print(f"what is left of it, logs too, is in {folder}", file=sys.stderr)
+        print(f"its files and logs are in {folder}", file=sys.stderr)
     return passed
 
 

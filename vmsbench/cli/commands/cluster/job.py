@@ -11,7 +11,7 @@ import typer
 def job(command: Annotated[list[str], typer.Argument()]) -> None:
     """Run a vmsbench command inside a batch job.
 
-    It saves and stops before the job's time is up, and continues when the job begins again.
+    It saves and stops before the job's time is up, and continues when the job starts again.
     """
     from vmsbench.launch.supervisor import supervise
 
@@ -19,7 +19,7 @@ def job(command: Annotated[list[str], typer.Argument()]) -> None:
 
 
 def work(driver: Annotated[str, typer.Argument()], folder: Annotated[Path, typer.Argument()]) -> None:
-    """Lend this job's node to the sweep in FOLDER until the job DRIVER is over; slurm/worker.sh runs it."""
+    """Add this job's node to the sweep in FOLDER until the job DRIVER is over; slurm/worker.sh runs it."""
     from vmsbench.launch.worker import work as lend
 
     lend(driver, str(folder))

@@ -1,4 +1,4 @@
-"""`vmsbench logs`: what a sweep's jobs wrote."""
+"""`vmsbench logs`: the logs of a sweep's jobs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from vmsbench.errors import UserError, did_you_mean
 
 def logs(
     name: Annotated[str, typer.Argument(help="A sweep that was submitted.")],
-    lines: Annotated[int, typer.Option(help="How many of the last lines.")] = 40,
+    lines: Annotated[int, typer.Option(help="Number of lines.")] = 40,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log until its job is over.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """The last lines of what a sweep's jobs wrote."""
+    """Show the last lines of the logs of a sweep's jobs."""
     show_logs(name, runs, lines, follow)
 
 

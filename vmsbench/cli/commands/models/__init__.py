@@ -1,1 +1,1 @@
-"""Commands around one trained model."""
+"""Commands for one trained model."""

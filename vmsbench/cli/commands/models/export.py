@@ -21,7 +21,7 @@ def export_command(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Write a sweep's best final as one file for other programs. It is checked to give the same maps."""
+    """Write a sweep's best final as ONNX or TorchScript. The file is checked to give the same maps."""
     export_model(model, format, out, runs, as_json)
 
 
@@ -38,5 +38,5 @@ def export_model(model: str, format: str, out: Path | None, runs: Path, as_json:
         print(json.dumps({"file": str(file), "of": str(folder), "largest_difference": apart}))
         return
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, from {folder}")
-    print(f"  the same maps, to {apart:.1g} in [0, 1] ({TOLERANCE:.1g} would be refused); what goes in and out:")
+    print(f"  same maps to within {apart:.1g} in [0, 1] (tolerance {TOLERANCE:.1g}); inputs and outputs:")
     print(f"  {file.with_suffix('.json')}")

@@ -20,8 +20,8 @@ from vmsbench.errors import UserError
 def predict(
     pictures: Annotated[Path, typer.Argument(metavar="IMAGE_OR_FOLDER", help="A picture, or a folder of them.")],
     model: Annotated[str, typer.Option(help="A sweep's name, a trial's or final's folder, or an MLflow run's id.")],
-    out: Annotated[Path, typer.Option(help="Where maps/, overlays/ and uncertainty/ are written.")],
-    samples: Annotated[int | None, typer.Option(help="Maps drawn of each picture (default: as in its finals).")] = None,
+    out: Annotated[Path, typer.Option(help="The folder for maps/, overlays/ and uncertainty/.")],
+    samples: Annotated[int | None, typer.Option(help="Samples per picture (default: as in its finals).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     npz: Annotated[bool, typer.Option("--npz", help="Write predictions.npz too.")] = False,
     runs: Runs = Path("runs"),
@@ -56,7 +56,7 @@ def write_maps(
         each = f"{count} samples each, " if count > 1 else ""
         print(f"{len(files)} pictures by {folder}: {each}{predictor.size} px on {predictor.device}", flush=True)
         if samples and samples > count:
-            print("  this model gives one answer: there is no uncertainty to map")
+            print("  this model is deterministic: there is no uncertainty to map")
     done = predict_files(predictor, files, Writer(out, keep), count)
     unreadable = [(file, reason) for file, reason in shown(done, len(files), quiet) if reason]
     if unreadable:
@@ -74,7 +74,7 @@ def write_maps(
 
 
 def shown(done: Iterable[tuple[Path, str]], total: int, quiet: bool) -> Iterator[tuple[Path, str]]:
-    """The same, with a bar in a terminal."""
+    """The same, with a progress bar in a terminal."""
     if quiet or not terminal():
         yield from done
         return

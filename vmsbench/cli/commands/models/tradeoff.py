@@ -1,4 +1,4 @@
-"""`vmsbench tradeoff`: what more samples and more steps of a diffusion model are worth."""
+"""`vmsbench tradeoff`: scores by sampling steps and samples of a diffusion model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tradeoff(
     images: Annotated[int, typer.Option(min=2, help="Tuning validation pairs, at most.")] = 64,
     runs: Runs = Path("runs"),
 ) -> None:
-    """What more samples and more steps are worth. In scores and in seconds; the report draws it."""
+    """Scores and seconds by sampling steps and samples. On tuning validation pairs; the report plots them."""
     measure(name, writable(runs), steps, samples, images)
 
 
@@ -53,7 +53,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     predictor = load(chosen, config["device"])
     there = len(dataset.validation)
     count = min(images, there)
-    pairs = dataset.validation.subset([at * there // count for at in range(count)])  # spread over the list's order
+    pairs = dataset.validation.subset([at * there // count for at in range(count)])  # evenly from the list
     rows: list[dict[str, Any]] = []
     print(f"{name}: {chosen.name}, {len(pairs)} tuning validation pairs")
     print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")
@@ -69,7 +69,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
     about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
     save_json(folder / "tradeoff.json", about | {"pixel_median": blind, "rows": rows})
-    print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {shlex.quote(name)} draws it", file=sys.stderr)
+    print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {shlex.quote(name)} plots it", file=sys.stderr)
 
 
 def numbers(text: str, option: str) -> list[int]:

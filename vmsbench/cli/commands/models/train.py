@@ -1,4 +1,4 @@
-"""`vmsbench train`: one training, with a bar in a terminal and lines elsewhere."""
+"""`vmsbench train`: one training, with a progress bar in a terminal and lines elsewhere."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def train(
 
 
 def train_one(settings: dict[str, Any], runs: Path, *, quiet: bool, as_json: bool) -> bool:
-    """Train, evaluate and print; False where it was stopped before its end."""
+    """Train, evaluate and print; False where it was stopped early."""
     from vmsbench.api.training import run_training
     from vmsbench.signals import noted
     from vmsbench.training.trainer import TrainingInterrupted
@@ -110,7 +110,7 @@ def line(record: dict[str, Any], epochs: int) -> str:
 
 @contextmanager
 def showing(epochs: int, quiet: bool) -> Iterator[Report]:
-    """Who hears of each epoch: nobody, a bar in a terminal, or lines elsewhere."""
+    """The callback after each epoch: none, a progress bar in a terminal, or lines elsewhere."""
     from vmsbench.experiment import ignore
 
     if quiet:

@@ -1,1 +1,1 @@
-"""Commands that show what came out."""
+"""Commands that show results."""

@@ -1,4 +1,4 @@
-"""`vmsbench evaluate`: score anybody's maps, with the blind baselines next to them."""
+"""`vmsbench evaluate`: score predicted maps, with the blind baselines next to them."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ def evaluate(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Score anybody's maps, with the blind baselines next to them."""
+    """Score predicted maps, with the blind baselines next to them."""
     from vmsbench.api.evaluation import evaluate as score
     from vmsbench.files import plain
 
@@ -67,7 +67,7 @@ def row(name: str, one: Answer) -> str:
 
 
 def foot(predictors: Mapping[str, Answer]) -> list[str]:
-    """What skill is, and for predictions that were given what it says, with its interval, and the distances."""
+    """The definition of skill; for given predictions its verdict and interval; the Frechet distances."""
     tracks = next(iter(predictors.values()))["tracks"]
     text = (
         "skill: 1 - score / the score of the best predictor that never looks at the image: "

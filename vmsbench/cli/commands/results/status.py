@@ -1,4 +1,4 @@
-"""`vmsbench status`: how sweeps stand."""
+"""`vmsbench status`: the status of sweeps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def status(
     as_json: Json = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """How a sweep stands, at any time, from its folder alone."""
+    """Show the status of sweeps, at any time, from their folders alone."""
     show_status(runs, name, watch, as_json)
 
 
@@ -44,17 +44,17 @@ PERIOD = 2.0
 SHOWN_FAILURES = 5
 
 
-NOT_BEGUN = "not begun"  # its job waits, or ended before the sweep
+NOT_BEGUN = "not started"  # its job waits, or ended before the sweep started
 
 
 def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> None:
-    """Print how a sweep stands, or all of them; with `watch` again and again until it is over or Ctrl-C."""
+    """Print the status of a sweep, or of all; with `watch` repeatedly until it is over or Ctrl-C."""
 
     from vmsbench.launch.launcher import POLL
 
     there = sorted({file.parent for kind in ("sweep.json", "jobs.jsonl") for file in runs.glob(f"*/{kind}")})
     if not there and not name:
-        raise UserError(f"no sweeps in {runs}; vmsbench tune --exp unet makes one")
+        raise UserError(f"no sweeps in {runs}; `vmsbench tune --exp unet` starts one")
     folders = [folder for folder in there if name in (None, folder.name)] or [sweep_named(str(name), runs)]
     asked = float("-inf")
     while True:
@@ -83,7 +83,7 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
 
 
 def lines(one: Status) -> list[str]:
-    """A sweep's standing, in at most 80 columns."""
+    """A sweep's status, in at most 80 columns."""
     owner = f" (process {one.owner['pid']} on {one.owner['host']})" if one.owner else ""
     counts = ", ".join(f"{count} {kind}" for kind, count in one.trials.items() if count) or "no trials yet"
     out = [cut(f"{one.name}: {one.state}{owner}; {counts}" + (f", {one.finals} finals" if one.finals else ""))]
@@ -114,7 +114,7 @@ def lines(one: Status) -> list[str]:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in one.failures.items())
         out += ["", cut(f"failed: {kinds}")]
         out += [cut(f"  {trial}  {cause}") for trial, _, cause in one.causes[:SHOWN_FAILURES]]
-        out.append("  vmsbench why TRIAL tells more")
+        out.append("  `vmsbench why TRIAL` shows the cause")
     hours = {name: value for name, value in dataclasses.asdict(one.hours).items() if value >= 0.005}
     spent = ", ".join(f"{name} {value:.2f}" for name, value in hours.items()) or "less than 0.01"
     out += ["", cut(f"slot hours: {spent}")]
@@ -138,7 +138,7 @@ def wrapped(text: str) -> list[str]:
 
 
 def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:
-    """How a sweep stands, None before it begins; where its process is gone, its jobs say how it ended."""
+    """A sweep's status, None before it starts; where its process is gone, with the end of its jobs."""
     from vmsbench.sweep.status import status
 
     if not (folder / "sweep.json").exists():
@@ -155,7 +155,7 @@ def ending_of(jobs: list[JobStatus]) -> str | None:
 
 
 def jobs_seen(folder: Path) -> list[JobStatus]:
-    """What the cluster says of a sweep's jobs; nothing where it has none."""
+    """The cluster's status of a sweep's jobs; empty where it has none."""
     from vmsbench.launch.job_log import job_statuses, jobs_of
 
     return job_statuses(folder) if jobs_of(folder) else []

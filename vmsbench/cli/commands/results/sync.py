@@ -21,5 +21,5 @@ def sync(
 
     links = mirror(*(names or []), runs=runs)
     for name in links:
-        print(f"{name}: mirrored", flush=True)
+        print(f"{name}: synced", flush=True)
     print("\n".join(dict.fromkeys(links.values())))

@@ -1,4 +1,4 @@
-"""`vmsbench ui`: MLflow's pages over the runs, and how to see them from elsewhere."""
+"""`vmsbench ui`: MLflow's user interface over the runs, and how to reach it over ssh."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def ui(
     sync: Annotated[bool, typer.Option(help="Bring MLflow up to date with the folders first.")] = True,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Open MLflow's pages. Starts its server, prints the link to the comparison and how to see it over ssh."""
+    """Start MLflow's user interface. Prints the link to the comparison, and how to reach it over ssh."""
     show_ui(runs, port, sync)
 
 
 def show_ui(runs: Path, port: int, sync: bool) -> None:
-    """Bring MLflow up to date with the folders, show where it is to be seen, and serve it until Ctrl-C."""
+    """Bring MLflow up to date with the folders, print its address, and serve it until Ctrl-C."""
 
     from vmsbench.api.tracking import sync as bring_up_to_date
     from vmsbench.signals import stoppable
@@ -43,7 +43,7 @@ def show_ui(runs: Path, port: int, sync: bool) -> None:
         return
     port = free_port(port)
     log = runs / "mlflow-server.log"
-    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # an ssh that ends ends the server
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # the server ends with its ssh session
     with suppress(KeyboardInterrupt), stoppable(), serving(address, port, log) as base:
         show(links(base, address, EXPERIMENT, compared(sweeps)))
         print("from another machine, first:")

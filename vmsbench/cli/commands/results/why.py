@@ -1,4 +1,4 @@
-"""`vmsbench why`: what became of a trial."""
+"""`vmsbench why`: why a trial ended."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ def show_why(runs: Path, trial: str) -> None:
     print(f"the end of {found.folder / 'log.txt'}:" if found.log else "no log")
     for line in found.log:
         print(cut(f"  {line}", 2 * WIDTH))
-    print(f"the same alone:\n  {found.command}")
+    print(f"to run it alone:\n  {found.command}")

@@ -1,4 +1,4 @@
-"""`vmsbench ablate`: what each option of one group is worth."""
+"""`vmsbench ablate`: the effect of each option of one group."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from vmsbench.cli.submission import submit_search, with_epochs
 
 
 def ablate(
-    group: Annotated[str, typer.Argument(help="What is varied: augment, target, network, ...")],
+    group: Annotated[str, typer.Argument(help="The group to vary: augment, target, network, ...")],
     exp: Exp,
     overrides: Overrides = None,
     config_dir: ConfigDir = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each option, each from its own seed.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings of each option, one per seed.")] = 3,
     gpus: Gpus = None,
     cpus: Cpus = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name (default: EXP-ablate-GROUP).")] = None,
@@ -38,7 +38,7 @@ def ablate(
     as_json: Json = False,
     allow_login_node: OnLogin = False,
 ) -> None:
-    """What each option of one choice is worth, over several seeds. The report draws it."""
+    """Compare the options of one group, over several seeds. The report plots them."""
     from vmsbench.launch.submit import RunOptions
     from vmsbench.sweep.ablation import ablation
 

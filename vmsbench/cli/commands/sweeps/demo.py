@@ -1,4 +1,4 @@
-"""`vmsbench demo`: the main job, small, on stand-in data whose best possible scores are known."""
+"""`vmsbench demo`: the main job, small, on synthetic data whose best possible scores are known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def demo(
     runs: Runs = Path("runs/demo"),
     out: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("reports/demo"),
 ) -> None:
-    """The main job on the stand-in data, in minutes. Each family tuned, MLflow, the report."""
+    """Tune each family on synthetic data, in minutes. With MLflow and the report."""
     if not run_demo(writable(runs), out):
         raise typer.Exit(UNFINISHED)
 
@@ -38,7 +38,7 @@ def run_demo(runs: Path, out: Path) -> bool:
     from vmsbench.config.compose import compose
 
     start = time.monotonic()
-    print(f"Tunes {len(shown())} families on stand-in data, scores their winners, writes a report: about 4 minutes.")
+    print(f"Tunes {len(shown())} families on synthetic data, scores their winners, writes a report: about 4 minutes.")
     for exp, family in shown().items():
         chosen = ["data=standin", "preset=demo", *(family.demo or ())]
         command = f"vmsbench tune --exp {exp} --runs {runs} {shlex.join(chosen)}"
@@ -64,7 +64,7 @@ def shown() -> dict[str, Family]:
 
 
 def table(runs: Path) -> list[str]:
-    """The families next to the predictors that ignore the image and the one that knows the answer."""
+    """The families' scores, next to those of the blind predictors and of the best possible one."""
     from vmsbench.store.reader import read_baselines, read_sweep
 
     rows: list[tuple[str, Mapping[str, float]]] = []

@@ -36,9 +36,9 @@ def final(
 ) -> None:
     """Test a sweep's best configurations, trained from fresh seeds.
 
-    They learn from the training pairs; where patience or keep=best is set, the tuning validation pairs say when a
+    They learn from the training pairs; where patience or keep=best is set, the tuning validation pairs decide when a
     training ends and which epoch is kept, as in the search. The same command continues what was interrupted; more
-    seeds add to those there are.
+    seeds add to the existing ones.
     """
     from vmsbench.api.sweeps import SweepResult, run_finals, settings_of
     from vmsbench.launch.submit import RunOptions

@@ -1,4 +1,4 @@
-"""`vmsbench plan`: what a sweep will take, before it begins."""
+"""`vmsbench plan`: what a sweep will take, before it starts."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def plan(
     name: SweepName = None,
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
-    calibrate: Annotated[bool, typer.Option(help="Measure what was not trained yet, for 20 seconds at most.")] = True,
+    calibrate: Annotated[bool, typer.Option(help="Measure what was never trained, for at most 20 seconds.")] = True,
     as_json: Json = False,
     nodes: Nodes = None,
     hours: Hours = None,
     allow_login_node: OnLogin = False,
 ) -> None:
-    """What `tune` with the same words would take. Trials, epochs, hours, bytes: nothing is started.
+    """Show what `tune` with the same arguments would take. Trials, epochs, hours, bytes: nothing is started.
 
-    The search is played twenty times on made-up curves with the real rules.
+    The search is simulated twenty times on synthetic curves, with the real searcher and pruner.
     """
     from vmsbench.launch.submit import RunOptions
 
@@ -89,7 +89,7 @@ def show_plan(
     calibrate: bool,
     as_json: bool,
 ) -> None:
-    """Print what the sweep will take, on this machine or in the job that it would be handed to."""
+    """Print what the sweep will take, on this machine or in the job that it would submit."""
 
     import torch
 
@@ -145,19 +145,19 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
     if found.cost:
         out += hours(found.cost, slots, budget)
     else:
-        out += entry("hours", "not known; they are once a trial was trained, or where vmsbench plan may measure")
+        out += entry("hours", "unknown until a trial has been trained, or `vmsbench plan` measures it")
     return out
 
 
 def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
     per = "GPU" if slots.gpus_per_trial else "CPU"
     each = slots.gpus_per_trial or slots.cpus_per_trial
-    out = entry("an epoch", f"about {long(cost.seconds_per_epoch / 3600)}, looks and judging included")
-    out += entry("on the clock", f"about {long(cost.clock)} with {slots.count} trials at once on {slots}")
+    out = entry("an epoch", f"about {long(cost.seconds_per_epoch / 3600)}, validation and evaluation included")
+    out += entry("wall time", f"about {long(cost.clock)} with {slots.count} trials at once on {slots}")
     out += entry(f"{per}-hours", f"about {cost.hours * each:.3g}, at most {cost.hours_at_most * each:.3g}")
     if budget.hours is not None:
         needed, most = cost.hours * budget.per_hour, cost.hours_at_most * budget.per_hour
-        enough = "suffices" if most <= budget.hours else "should do" if needed <= budget.hours else "will not do"
+        enough = "suffices" if most <= budget.hours else "is enough" if needed <= budget.hours else "is too little"
         out += entry("budget", f"{budget.text} {enough}")
     return out
 
@@ -167,7 +167,7 @@ def shown(option: Any) -> str:
 
 
 def long(time: float) -> str:
-    """Hours in the unit that a person would use."""
+    """Hours in a readable unit."""
     seconds = time * 3600
     if seconds < 90:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -1,1 +1,1 @@
-"""Commands about this installation and its data."""
+"""Commands for the installation, data and measurements."""

@@ -1,4 +1,4 @@
-"""`vmsbench bench`: measurements of the toolkit itself. Heavy imports happen inside the commands."""
+"""`vmsbench bench`: measurements of vmsbench itself. Heavy imports happen inside the commands."""
 
 import json
 import shlex
@@ -26,18 +26,18 @@ Source = Annotated[
 Out = Annotated[Path, typer.Option(help="Where table and figure are written.")]
 Slots = Annotated[int, typer.Option(help="Trials at once.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Worlds = Annotated[int, typer.Option(help="Over how many worlds the mean is taken.")]
+Worlds = Annotated[int, typer.Option(help="Number of simulated worlds.")]
 
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="As for `tune`.")]
-Rounds = Annotated[int, typer.Option(help="Turns of each contestant; the median counts.")]
+Rounds = Annotated[int, typer.Option(help="Turns of each; the median counts.")]
 OneExperiment = Annotated[str | None, typer.Option("--exp", help="One experiment of conf/exp (default: all).")]
-TURNS = 20  # in training: of two that are nearly equal, fewer would say either is slower
+TURNS = 20  # in training: with fewer turns, noise decides between nearly equal ones
 
 
 @app.callback()
 def everything(context: typer.Context, as_json: Json = False) -> None:
-    """Measure the toolkit itself: all but search, stopping and precision, or one thing by its name."""
+    """Measure vmsbench itself: all but search, stopping and precision, or one measurement by name."""
     if context.invoked_subcommand is None:
         with tempfile.TemporaryDirectory() as folder:
             parts = [
@@ -57,7 +57,7 @@ def everything(context: typer.Context, as_json: Json = False) -> None:
 
 
 def say(rows: Iterator["Measurement"], quiet: bool = False) -> Iterator["Measurement"]:
-    """Print each row when it is known."""
+    """Print each row when it is measured."""
     for row in rows:
         if not quiet:
             typer.echo(row.line())
@@ -95,7 +95,7 @@ def training_rows(folder: Path, overrides: list[str], exps: Sequence[str], round
 
 
 def small(exp: str, overrides: list[str]) -> dict[str, Any]:
-    """What makes the experiment: networks of width 16 and batches of 16 by default."""
+    """The experiment: networks of width 16 and batches of 16 by default."""
     from vmsbench.config.compose import choices_made, compose
     from vmsbench.sweep.tune import experiment_part
 
@@ -126,7 +126,7 @@ def sampling_rows(folder: Path, overrides: list[str], batch: int, rounds: int) -
 @app.command()
 def data(
     pairs: Annotated[int, typer.Option(help="Pairs of 700 px JPEG files.")] = 1600,
-    size: Annotated[int, typer.Option(help="To what they are resized.")] = 64,
+    size: Annotated[int, typer.Option(help="Their size after resizing.")] = 64,
     as_json: Json = False,
 ) -> None:
     """First and later reads of data as large as VISCHEMA PLUS."""
@@ -202,7 +202,7 @@ def precision_rows(folder: Path, overrides: list[str], exps: Sequence[str], seed
 
 @app.command()
 def faces(as_json: Json = False) -> None:
-    """How long one waits for help, and for a report of 100 trials."""
+    """Seconds for --help, and for a report of 100 trials."""
     with tempfile.TemporaryDirectory() as folder:
         tell_rows(faces_rows(Path(folder)), as_json)
 
@@ -214,7 +214,7 @@ def faces_rows(folder: Path) -> Iterator["Measurement"]:
 
 
 def thesis_rows() -> Iterator["Measurement"]:
-    """What only a day of a GPU can tell."""
+    """Measurements that need a day of a GPU."""
     from vmsbench.bench.result import Measurement
 
     how = "vmsbench tune --exp gan preset=seed space=seed_coordinate pruner=none --per-gpu 8, then vmsbench status"
@@ -235,7 +235,7 @@ def search(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Every searcher on the same score tables. Best score so far by trials and by epochs."""
+    """Compare searchers on the same score tables. Best score so far by trials and by epochs."""
     import random
 
     from vmsbench.bench.searchers import race, table
@@ -282,7 +282,7 @@ def stopping(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """How often early stopping changes what is found. Each rule, on recorded learning curves."""
+    """How often early stopping changes the winner. Each pruner, on recorded learning curves."""
     from vmsbench.bench.pruners import compare, table
     from vmsbench.config.compose import compose
     from vmsbench.config.instantiate import build
@@ -304,7 +304,7 @@ def stopping(
 def journal(
     trials: Annotated[int, typer.Option(help="Trials in the journal.")] = 10_000, as_json: Json = False
 ) -> None:
-    """How long a sweep of many trials takes to be continued."""
+    """How long it takes to continue a sweep of many trials."""
     with tempfile.TemporaryDirectory() as folder:
         tell_rows(journal_rows(Path(folder), trials), as_json)
 
@@ -315,16 +315,16 @@ def journal_rows(folder: Path, trials: int) -> Iterator["Measurement"]:
 
     folder.mkdir(exist_ok=True)
     times = measure(folder, trials)
-    yield Measurement(f"a sweep of {times.trials} trials known again", times.rebuild, "s", most=10)
+    yield Measurement(f"continuing a sweep of {times.trials} trials", times.rebuild, "s", most=10)
     yield Measurement("  its curves, for early stopping", times.curves, "s")
     yield Measurement("  its status", times.status, "s")
 
 
 @app.command()
 def overhead(
-    trials: Annotated[int, typer.Option(help="Trials that do nothing.")] = 40, slots: Slots = 2, as_json: Json = False
+    trials: Annotated[int, typer.Option(help="Number of empty trials.")] = 40, slots: Slots = 2, as_json: Json = False
 ) -> None:
-    """What a trial costs through Ray that does nothing."""
+    """The overhead of a trial in Ray."""
     with tempfile.TemporaryDirectory() as folder:
         tell_rows(overhead_rows(Path(folder), trials, slots), as_json)
 
@@ -337,7 +337,7 @@ def overhead_rows(folder: Path, trials: int, slots: int) -> Iterator["Measuremen
     seen = measure(folder, max(trials, 2 * slots), slots)
     yield Measurement("Ray's start", seen.start, "s")
     yield Measurement("the first trial's, with its process", seen.first, "s")
-    yield Measurement(f"a further trial that does nothing, {slots} at once", seen.each, "s", most=0.3)
+    yield Measurement(f"a further empty trial, {slots} at once", seen.each, "s", most=0.3)
 
 
 def tell(lines: list[str], answer: dict[str, Any], as_json: bool) -> None:

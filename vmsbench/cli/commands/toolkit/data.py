@@ -1,4 +1,4 @@
-"""`vmsbench data`: look at a dataset, or make a stand-in."""
+"""`vmsbench data`: check a dataset, or write a synthetic one."""
 
 import shlex
 import time
@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Look at data, or make a stand-in.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Check data, or write a synthetic dataset.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("check")
 def data_check(
     path: Annotated[Path, typer.Argument(help="A folder of images and maps.")],
-    images: Annotated[str | None, typer.Option(help="The images' sub-folder, where it is not found by itself.")] = None,
-    maps: Annotated[str | None, typer.Option(help="The maps' sub-folder, where it is not found by itself.")] = None,
+    images: Annotated[str | None, typer.Option(help="The images' sub-folder (default: found by itself).")] = None,
+    maps: Annotated[str | None, typer.Option(help="The maps' sub-folder (default: found by itself).")] = None,
     picture: Annotated[Path, typer.Option(help="Where to write the picture of eight pairs.")] = Path("pairs.png"),
 ) -> None:
-    """Check a dataset. Counts, sizes, channel statistics, eight pairs to see, every bad file with the reason."""
+    """Check a dataset. Counts, sizes, channel statistics, a picture of eight pairs, every bad file with the reason."""
     from vmsbench.data.inspection import check, lines
     from vmsbench.data.inspection import picture as draw
 
@@ -37,9 +37,9 @@ def data_standin(
     size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the formula.")] = 0,
 ) -> None:
-    """Make stand-in data by a formula.
+    """Write synthetic data.
 
-    Written in the layout of VISCHEMA PLUS, with the best possible predictions.
+    In the layout of VISCHEMA PLUS, with the best possible predictions.
     """
     from vmsbench.data.standin import write_standin
 

@@ -1,4 +1,4 @@
-"""`vmsbench doctor`: whether everything that a study needs is there and works."""
+"""`vmsbench doctor`: check the installation."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def doctor(
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Whether all that a study needs is there and works.
+    """Check the installation.
 
-    Each is ok, or what to do; exit code 1 where something is bad.
+    Each finding is ok or has a fix; exit code 1 where something is bad.
     """
     if not print_findings(runs, data, as_json):
         raise typer.Exit(1)
@@ -61,7 +61,7 @@ WIDTH = 80
 
 @dataclass(frozen=True)
 class Finding:
-    """What is so, and what to do about it where anything is to be done.
+    """What was found, and the fix where one is needed.
 
     state   ok; note: works without, but something is n/a or slow; bad: vmsbench does not work so
     """
@@ -73,7 +73,7 @@ class Finding:
 
 
 def examine(runs: Path, data: Path | None) -> Iterator[Finding]:
-    """Every check in turn. One that stumbles is a finding itself, and the others go on."""
+    """Every check in turn. One that raises is a finding itself, and the others follow."""
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "Python": python,
         "torch": torch_works,
@@ -92,10 +92,10 @@ def examine(runs: Path, data: Path | None) -> Iterator[Finding]:
         except UserError as error:
             yield Finding(name, "bad", str(error))
         except PackageNotFoundError as error:
-            yield Finding(name, "bad", f"{error.name} is not installed", "make install, or pip install vmsbench")
-        except Exception as error:  # a library that is there and broken raises whatever it likes
+            yield Finding(name, "bad", f"{error.name} is not installed", "`make install`, or `pip install vmsbench`")
+        except Exception as error:  # a broken library may raise anything
             first = next(iter(str(error).splitlines()), "")
-            yield Finding(name, "bad", f"{type(error).__name__}: {first}", "make install makes a fresh environment")
+            yield Finding(name, "bad", f"{type(error).__name__}: {first}", "`make install` makes a fresh environment")
 
 
 def python() -> Iterator[Finding]:
@@ -109,7 +109,7 @@ def torch_works() -> Iterator[Finding]:
 
     torch.nn.Conv2d(3, 4, 3)(torch.zeros(1, 3, 8, 8)).sum().backward()  # type: ignore[no-untyped-call]
     cores = len(os.sched_getaffinity(0))
-    yield Finding("torch", "ok", f"{torch.__version__} learns on the CPU; {cores} cores for this process")
+    yield Finding("torch", "ok", f"{torch.__version__} trains on the CPU; {cores} cores for this process")
 
 
 def gpus() -> Iterator[Finding]:
@@ -129,7 +129,7 @@ def gpus() -> Iterator[Finding]:
         used = 1 - free / total > 0.5
         precision = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
         said = f"{number}: {torch.cuda.get_device_name(device)}, {free / GIGA:.0f} of {total / GIGA:.0f} GB free"
-        fix = f"somebody uses it: nvidia-smi tells who; CUDA_VISIBLE_DEVICES leaves {number} out"
+        fix = f"in use by another process: `nvidia-smi` shows it; CUDA_VISIBLE_DEVICES can exclude {number}"
         yield Finding("GPUs", "note" if used else "ok", f"{said}, {precision}", fix if used else "")
 
 
@@ -138,7 +138,7 @@ def ray_starts() -> Iterator[Finding]:
 
     with local_cluster(1, 0):
         nodes = nodes_there()
-    said = f"{version('ray')} starts a cluster of its own and takes it down"
+    said = f"{version('ray')} starts and stops a private cluster"
     yield Finding("Ray", "ok" if nodes == 1 else "bad", said if nodes == 1 else f"{nodes} nodes after its start")
 
 
@@ -148,7 +148,7 @@ def mlflow_answers(runs: Path) -> Iterator[Finding]:
     try:
         said = reach(runs)
     except UserError as error:
-        fix = "start the server, set MLFLOW_TRACKING_URI again or unset it; sweeps go on, vmsbench sync catches up"
+        fix = "start the server, set MLFLOW_TRACKING_URI again or unset it; sweeps continue, `vmsbench sync` catches up"
         yield Finding("MLflow", "note", str(error), fix)
     else:
         yield Finding("MLflow", "ok", f"{version('mlflow')}: {said}")
@@ -179,7 +179,7 @@ def disk(runs: Path) -> Iterator[Finding]:
         yield Finding("disk", "bad", f"cannot write into {place} ({error.strerror})", "choose another by --runs")
         return
     state: State = "bad" if free < LEAST_DISK else "note" if free < GOOD_DISK else "ok"
-    fix = f"make room, or --runs on another disk; {GOOD_DISK:.0f} GB are plenty" if state != "ok" else ""
+    fix = f"make room, or --runs on another disk; {GOOD_DISK:.0f} GB are enough" if state != "ok" else ""
     yield Finding("disk", state, f"{free:.1f} GB free in {place}", fix)
     with suppress(OSError):
         shared = shutil.disk_usage("/dev/shm").free / GIGA
@@ -224,15 +224,15 @@ def weights() -> Iterator[Finding]:
 
     found = find_weights()
     if isinstance(found, NoWeights):
-        said = "not there: FID is n/a, every other score is there" if found.missing else found.reason
-        yield Finding("Inception weights", "note", said, "vmsbench weights check tells how to get them")
+        said = "missing: FID is n/a, every other score works" if found.missing else found.reason
+        yield Finding("Inception weights", "note", said, "`vmsbench weights check` says how to get them")
     else:
         kind = "official" if found.official else f"not the official ones: distances are called {found.name()}"
         yield Finding("Inception weights", "ok" if found.official else "note", f"{found.file}, {kind}")
 
 
 def print_findings(runs: Path, data: Path | None, as_json: bool) -> bool:
-    """Print every finding, as it comes; True where nothing is bad."""
+    """Print every finding; True where nothing is bad."""
     findings = []
     for finding in examine(runs, data):
         findings.append(finding)

@@ -1,4 +1,5 @@
-"""`vmsbench weights`: what FID needs, whether it is there, and how to carry it to where there is no network."""
+"""`vmsbench weights`: FID's Inception weights: whether they are there, and how to copy them to a cluster without
+internet."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from vmsbench.cli.options import Json
 if TYPE_CHECKING:
     from vmsbench.metrics.inception import NoWeights, Weights
 
-app = typer.Typer(help="What FID needs.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="FID's Inception weights.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("check")
@@ -30,7 +31,7 @@ def weights_check(
 
 
 def check_weights(path: Path | None, as_json: bool) -> bool:
-    """Print what there is and what to do; True where the official weights were found and verified."""
+    """Print what is found and what to do; True where the official weights are found and verified."""
     from vmsbench.metrics.inception import (
         OFFICIAL_BYTES,
         OFFICIAL_FILE,
@@ -80,17 +81,17 @@ def state(found: Weights | NoWeights) -> list[str]:
             *carrying(),
         ]
     usable = [] if found.missing else [found.reason]
-    return [*usable, "FID is n/a; every other score is there. With fid=required nothing is trained.", *carrying()]
+    return [*usable, "FID is n/a; every other score works. With fid=required nothing is trained.", *carrying()]
 
 
 def carrying() -> list[str]:
-    """How to get the file, and to bring it to a cluster whose nodes reach no network."""
+    """How to get the file, and copy it to a cluster without internet."""
     from vmsbench.metrics.inception import OFFICIAL_BYTES, OFFICIAL_FILE, OFFICIAL_SHA256, URL
 
     return [
         f"needed: {OFFICIAL_FILE}",
         f"        {OFFICIAL_BYTES:,} bytes, sha256 {OFFICIAL_SHA256}",
-        "  1. where there is a network, and check what came:",
+        "  1. on a machine with internet, download and verify it:",
         f"       curl -LO {URL}",
         f"       echo '{OFFICIAL_SHA256}  {OFFICIAL_FILE}' | sha256sum -c",
         "  2. to a disk that the compute nodes see:",
