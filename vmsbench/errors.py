@@ -1,10 +1,14 @@
 """Errors that the user can fix, printed as one line; and the exit codes of all commands."""
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 FAILED, WRONG, UNFINISHED, INTERRUPTED = 1, 2, 75, 130
 """Exit codes: not done; an error that the user can fix; stopped before the end (the same command continues); Ctrl-C."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
@@ -17,6 +21,16 @@ class ConfigurationError(UserError):
 
 class DataError(UserError):
     """Data that is missing, unreadable or contradicts itself."""
+
+
+class StorageError(UserError, OSError):
+    """A disk that is full, or that cannot be written for another reason: its number, its words, and the file."""
+
+    def __str__(self) -> str:
+        if self.errno in NO_ROOM:
+            folder = os.path.dirname(os.fspath(self.filename))
+            return f"disk full: {folder} ({self.strerror}); make room, and give the same command again"
+        return f"{self.filename} cannot be written ({self.strerror})"
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,16 @@ from vmsbench.config.settings import Config
 from vmsbench.data.cache import expand
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.rendering import beside
-from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.frechet import distances
 from vmsbench.metrics.inception import find_weights
+from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.models.model import Model
 from vmsbench.signals import INTERRUPTED
 from vmsbench.training.checks import check, check_fid, chosen_device
-from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, save_predictions, validation_losses
+from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, validation_losses
+from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
 from vmsbench.training.trainer import ShouldStop, Training, TrainingInterrupted, never, snapshot, summary
 from vmsbench.versions import SCHEMA, code_version, read_checked
 
@@ -92,7 +95,8 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
     try:
         return Experiment(config, folder, should_stop).run(report)
     except Exception:
-        log(folder, traceback.format_exc())
+        with suppress(StorageError):  # it may be what went wrong
+            log(folder, traceback.format_exc())
         raise
 
 
@@ -132,6 +136,8 @@ class Experiment:
             report(record)
         where = f"{self.device} of {socket.gethostname()}"
         log(self.folder, f"{self.config['exp']} on {where}: epoch {len(history) + 1} to {self.epochs}")
+        for line in self.dataset.provenance.lines():
+            log(self.folder, line)
         for caution in self.model.config_warnings():
             log(self.folder, f"caution: {caution}")
         for fact, value in self.model.info().items():
@@ -249,6 +255,7 @@ class Experiment:
         evaluation, metric = self.config["evaluation"], self.config["metric"]
         samples, batch_size = evaluation["final_samples"], evaluation["batch_size"]
         seen = evaluate(self.model, self.validation, samples, batch_size)
+        tuned = crosswise(one_answer(seen.samples), self.validation)
         results = {
             "schema": SCHEMA,
             "exp": self.config["exp"],
@@ -267,27 +274,34 @@ class Experiment:
             "channels": self.dataset.channels,
             "size": self.dataset.size,
             "metric": metric,
-            "validation_scores": seen.scores,
+            "validation_scores": seen.scores | {name: values.mean().item() for name, values in tuned.items()},
             "device": str(self.device),
             "digest_data": self.dataset.digest,
             "torch": torch.__version__,
             "code": code_version(),
         }
         if self.config["test"]:
-            results |= self.evaluate_test(samples, batch_size)
+            results |= self.evaluate_test(seen, samples, batch_size)
         return results
 
-    def evaluate_test(self, samples: int, batch_size: int) -> dict[str, Any]:
+    def evaluate_test(self, seen: Evaluation, samples: int, batch_size: int) -> dict[str, Any]:
         """What a final reports: scores on the test pairs, how often those were read, and train_scores, which show
-        memorisation."""
+        memorisation.
+
+        seen    the evaluation on the tuning validation pairs, whose errors dress the answers for the test pairs
+        """
         reads = self.folder / "test_reads.jsonl"
         append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
         learnt = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
         test = self.dataset.test.to(self.device)
         judged = evaluate(self.model, test, samples, batch_size)
-        save_predictions(self.folder, test, self.train, judged.samples, judged.per_image)
+        answered = Answered(test, judged.samples)
+        tracks = both_tracks(answered, judged.per_image, Answered(self.validation, seen.samples))
+        save_predictions(self.folder, answered, self.train, tracks.per_image)
         return {
-            "test_scores": judged.scores,
+            "test_scores": judged.scores | tracks.scores,
+            "calibration": tracks.calibration,
+            "dressing": tracks.dressing,
             "test_reads": len(list(read_lines(reads))),
             "train_scores": evaluate(self.model, self.train.subset(learnt), samples, batch_size).scores,
             "fid": self.frechet(test, judged),

@@ -1,27 +1,70 @@
-"""Files that survive a kill: written under a temporary name, flushed to the disk, renamed; lines appended whole."""
+"""Files that survive a kill: written under a temporary name, flushed to the disk, renamed; lines appended whole.
 
+Errors of a network disk that pass are retried; a full disk is named, and nothing half-written is left.
+"""
+
+import errno
+import io
 import json
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from vmsbench.errors import StorageError
+
 LOG_BYTES = 256_000
+PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
+PAUSES = (0.2, 1.0)  # seconds before what may pass is tried again
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Within the block an error of the disk that `path` lies on is a StorageError that names it."""
+    try:
+        yield
+    except Exception as error:  # torch raises RuntimeError where the file that it writes into raises OSError
+        found = next((one for one in (error, error.__context__) if isinstance(one, OSError) and one.errno), None)
+        if found is None or isinstance(error, StorageError):
+            raise
+        raise StorageError(found.errno, found.strerror, str(path)) from error
+
+
+def patiently(attempt: Callable[[], None]) -> None:
+    """Call `attempt`; again after an error of the disk that may pass."""
+    for pause in PAUSES:
+        try:
+            return attempt()
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            time.sleep(pause)
+    return attempt()
 
 
 def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Give `write` an open file that becomes `path` once it is complete and on the disk."""
+    """Give `write` an open file that becomes `path` once it is complete and on the disk.
+
+    It may be called again. Raises StorageError where the disk is full or cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+
+    def attempt() -> None:
         with beside.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
+
+    try:
+        with storing(path):
+            patiently(attempt)
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -53,23 +96,39 @@ def read_json(path: Path) -> Any:
 def append_line(path: Path, value: dict[str, Any]) -> None:
     """Add one JSON object as a line, on the disk when this returns; a line before it that a crash cut short is removed.
 
-    Only one process at a time may append to a file.
+    Only one process at a time may append to a file. Raises StorageError where it cannot be written; the file is then
+    as it was.
     """
     line = json.dumps(plain(value), allow_nan=False).encode() + b"\n"
-    with path.open("ab+") as file:
-        file.truncate(whole_lines(file))
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+
+    def attempt() -> None:
+        with path.open("ab+", buffering=0) as file:
+            whole = whole_lines(file)
+            file.truncate(whole)
+            try:
+                write_all(file, line)
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(whole)
+                raise
+
+    with storing(path):
+        patiently(attempt)
 
 
-def whole_lines(file: BinaryIO) -> int:
+def write_all(file: io.RawIOBase, content: bytes) -> None:
+    """Write all of it: a disk that gets full takes a part first, and raises for the rest."""
+    while content:
+        content = content[file.write(content) :]
+
+
+def whole_lines(file: io.RawIOBase) -> int:
     """The bytes of a file up to the last line's end."""
     end = file.seek(0, os.SEEK_END)
     while end:
         start = max(0, end - 4096)
         file.seek(start)
-        found = file.read(end - start).rfind(b"\n")
+        found = (file.read(end - start) or b"").rfind(b"\n")
         if found >= 0:
             return start + found + 1
         end = start
@@ -93,7 +152,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def log(folder: Path, text: str) -> None:
     """Add a line with the time to log.txt; beyond LOG_BYTES the older half is dropped."""
     path = folder / "log.txt"
-    with path.open("a") as file:
+    with storing(path), path.open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()[-LOG_BYTES // 2 :]}\n")
     if path.stat().st_size > LOG_BYTES:
         kept = path.read_bytes()[-LOG_BYTES // 2 :].partition(b"\n")[2]

@@ -136,13 +136,13 @@ def test_folders_that_are_links_are_predicted_too(tmp_path: Path) -> None:
         Image.new("RGB", (32, 32)).save(tmp_path / folder / f"{folder}.png")
     (tmp_path / "in" / "more").symlink_to(tmp_path / "far")
     (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
-    assert [name for _, name in find(tmp_path / "in", tmp_path / "out")] == ["in", "more/far"]
+    assert [name for _, name in find(tmp_path / "in", tmp_path / "out").files] == ["in", "more/far"]
 
 
 def test_maps_of_pictures_with_nearly_one_name_do_not_write_over_each_other(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "a.jpg.png", "b.jpg.jpg"):
         Image.new("RGB", (32, 32)).save(tmp_path / name)
-    assert [name for _, name in find(tmp_path, tmp_path / "out")] == ["a.jpg", "a.jpg.png", "a.png", "b.jpg"]
+    assert [name for _, name in find(tmp_path, tmp_path / "out").files] == ["a.jpg", "a.jpg.png", "a.png", "b.jpg"]
 
 
 def test_maps_beside_their_pictures_are_not_predicted_again(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_maps_beside_their_pictures_are_not_predicted_again(tmp_path: Path) -> N
     for made in ("maps", "overlays", "uncertainty"):
         (tmp_path / made).mkdir()
         Image.new("RGB", (32, 32)).save(tmp_path / made / "a.png")
-    assert [name for _, name in find(tmp_path, tmp_path)] == ["a"]
-    assert [name for _, name in find(tmp_path / "maps", tmp_path)] == ["a"]
+    assert [name for _, name in find(tmp_path, tmp_path).files] == ["a"]
+    assert [name for _, name in find(tmp_path / "maps", tmp_path).files] == ["a"]
 
 
 def test_grey_maps_are_written_grey(tmp_path: Path) -> None:

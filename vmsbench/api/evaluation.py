@@ -22,13 +22,14 @@ from vmsbench.metrics.inception import find_weights
 from vmsbench.metrics.references import reference, skill_under
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
-from vmsbench.training.evaluation import save_predictions
+from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
 from vmsbench.versions import SCHEMA, read_checked
 
 BASELINES = "baselines"
 OUTSIDE = "outside"
 TRACKS = {"answer": "l1_median", "distribution": "crps"}
 """The score of each track: as one answer (of samples, their median), and as a distribution."""
+UNDRESSED = "the answers to the tuning validation pairs, whose errors would dress it, were not given"
 Answer = dict[str, Any]
 
 
@@ -40,11 +41,13 @@ class EvaluationResult:
     predictors  by name: kind (given, blind, oracle), scores, fid where given, and for each track (answer, distribution)
                 its metric, blind reference, skill with its interval, and verdict
     remarks     notes on how the predictions were read
+    account     what data were read, as text
     """
 
     data: Answer
     predictors: dict[str, Answer]
     remarks: tuple[str, ...] = ()
+    account: tuple[str, ...] = ()
 
     @property
     def scores(self) -> dict[str, Answer]:
@@ -77,17 +80,19 @@ def evaluate(
     check_request(str(predictions), split, name)
     config, dataset = prepared(experiment_part(settings_for(Path(data) if data else None, list(overrides))), runs)
     check_fid(config)
+    account = tuple(dataset.provenance.lines())
     pairs = dataset.test if split == "test" else dataset.validation
     blind = {n: p for n, p in baselines(dataset).items() if split == "test" or not isinstance(p, Oracle)}
     if str(predictions) == BASELINES:
-        return EvaluationResult(about(dataset, pairs, split), standings(blind, pairs))
+        return EvaluationResult(about(dataset, pairs, split), standings(blind, pairs), (), account)
     called = name or Path(predictions).resolve().name
     if called in blind:
         raise UserError(f"--name {called} is a baseline's; choose another --name")
     others = [other for part in (dataset.train, dataset.validation, dataset.test) for other in part.names]
     maps, remarks = read_predictions(Path(predictions), pairs, others)
     given = Given(pairs.names, maps)
-    found = EvaluationResult(about(dataset, pairs, split), standings({called: given} | blind, pairs), tuple(remarks))
+    table = standings({called: given} | blind, pairs)
+    found = EvaluationResult(about(dataset, pairs, split), table, tuple(remarks), account)
     found.predictors[called]["fid"] = frechet(given, pairs, dataset, config)
     if name is not None:
         store(runs / OUTSIDE / name, found.answer(), maps, dataset, Path(predictions))
@@ -135,6 +140,7 @@ def about(dataset: Dataset, pairs: Pairs, split: str) -> Answer:
         "split": split,
         "images": len(pairs),
         "channels_scored": pairs.maps.shape[1],
+        "provenance": dataset.provenance.as_json(),
     }
 
 
@@ -188,7 +194,9 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
     samples = maps if maps.ndim == 5 else maps[:, None]
-    save_predictions(folder, dataset.test, dataset.train, (samples * 255).round().byte(), per_image(maps, dataset.test))
+    answered = Answered(dataset.test, (samples * 255).round().byte())
+    tracks = both_tracks(answered, per_image(maps, dataset.test), None, UNDRESSED)
+    save_predictions(folder, answered, dataset.train, tracks.per_image)
     mine = answer["predictors"][folder.name]
     results = {
         "schema": SCHEMA,
@@ -198,6 +206,7 @@ def store(folder: Path, answer: Answer, maps: Tensor, dataset: Dataset, source: 
         "dataset": answer["data"],
     }
     reads = len(list(read_lines(folder / "test_reads.jsonl")))
+    results |= {"calibration": tracks.calibration, "dressing": tracks.dressing}
     save_json(file, results | {"test_scores": mine["scores"], "fid": mine["fid"], "test_reads": reads})
 
 

@@ -22,7 +22,7 @@ from vmsbench.signals import stoppable
 from vmsbench.store.reader import read_about, read_sweep
 from vmsbench.store.records import SweepRecord
 from vmsbench.store.sweeps import check_name, sweep_named
-from vmsbench.sweep.progress import Lines
+from vmsbench.sweep.progress import Lines, Quiet
 from vmsbench.sweep.status import Status, status
 from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
 from vmsbench.sweep.tune import Driver
@@ -135,7 +135,7 @@ def tune(
     settings = compose(exp, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
     command = command_line("tune", exp, overrides, runs, name=name, epochs=epochs)
     folder = Path(runs) / (name or exp)
-    callback = Callbacks([*([] if quiet else [Lines(folder.name)]), *callbacks])
+    callback = Callbacks([Quiet() if quiet else Lines(folder.name), *callbacks])
     return run_search(settings, folder, command, callback, retry=retry, cpus=cpus, gpus=gpus)
 
 
@@ -147,7 +147,7 @@ def resume(name: str, *overrides: str, runs: Path | str = "runs", **options: Any
     settings = settings_to_resume(name, Path(runs), list(overrides))
     resume_command = shlex.join(["vmsbench", "resume", name, *overrides, *runs_option(runs)])
     quiet, callbacks = options.pop("quiet", False), options.pop("callbacks", ())
-    callback = Callbacks([*([] if quiet else [Lines(name)]), *callbacks])
+    callback = Callbacks([Quiet() if quiet else Lines(name), *callbacks])
     return run_search(settings, Path(runs) / name, resume_command, callback, **options)
 
 
@@ -169,7 +169,7 @@ def final(
     settings, places = settings_of(name, Path(runs), list(overrides))
     words = ["vmsbench", "final", name, *overrides, "--top", str(top), "--seeds", str(seeds), *runs_option(runs)]
     command = shlex.join(words)
-    callback = Callbacks([*([] if quiet else [Lines(name)]), *callbacks])
+    callback = Callbacks([Quiet() if quiet else Lines(name), *callbacks])
     return run_finals(
         settings, places, Path(runs) / name, command, callback, top=top, seeds=seeds, cpus=cpus, gpus=gpus
     )

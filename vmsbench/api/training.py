@@ -1,7 +1,7 @@
 """One training from Python: settings in, scores, history and the trained model out."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from vmsbench.config.compose import compose
 from vmsbench.config.settings import Config
 from vmsbench.data.pairs import Dataset
+from vmsbench.data.sources.provenance import Provenance
 from vmsbench.experiment import Report, config_hash, ignore, run
 from vmsbench.files import read_lines
 from vmsbench.inference.predictor import TrainedModel, load
@@ -83,11 +84,21 @@ def train(
     return run_training(training_settings(exp, overrides, epochs, seed, final), Path(runs), on_epoch, should_stop)
 
 
+def warn_of_data(provenance: Provenance) -> None:
+    """Say on the log what is odd about the data."""
+    warn_of(provenance.warnings)
+
+
 def run_training(
-    settings: Config, runs: Path, on_epoch: Report = ignore, should_stop: ShouldStop = never
+    settings: Config,
+    runs: Path,
+    on_epoch: Report = ignore,
+    should_stop: ShouldStop = never,
+    on_data: Callable[[Provenance], None] = warn_of_data,
 ) -> TrainingResult:
-    """`train`, with all settings composed."""
+    """`train`, with all settings composed; `on_data` is called once the data are read."""
     config, dataset = prepared(experiment_part(settings), runs)
+    on_data(dataset.provenance)
     warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))
     folder = runs / SINGLE / f"{config['exp']}-{config_hash(config)}"
     return TrainingResult(folder, run(config, folder, on_epoch, should_stop), dataset)

@@ -2,7 +2,7 @@
 
     0    done                                  1    not done, or a fault of vmsbench: the line names the traceback's log
     2    what the user can fix, in one line   75   stopped before the end; the same command continues
-    130  interrupted
+    130  interrupted                          141  nobody reads the output any more, as behind `| head`
 
 The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user are
 kept.
@@ -22,30 +22,53 @@ from typing import Any
 
 import typer
 
+from vmsbench.cli.surroundings import prepare
 from vmsbench.errors import FAILED, INTERRUPTED, WRONG, UserError
 
 LOGS = 10
+NO_READER = 141  # as a shell has it: 128 and the number of SIGPIPE
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+SURROUNDINGS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE, errno.EFBIG, errno.EMFILE, errno.ENFILE}
+    | {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST, errno.ETIMEDOUT}
+)
+"""Errors of the system that are the machine's and not the program's."""
 
 
 def run(app: Callable[..., Any]) -> int:
     """The exit code of a command."""
     try:
+        prepare()
         status = app(standalone_mode=False)
+        flush()
     except UserError as error:
         keep_traceback()
         return print_error(str(error), WRONG)
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; the same command continues", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains once more as it ends
+        return NO_READER
     except Exception as error:
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return print_error(f"{error.strerror}: {error.filename or 'the disk'}; make room, and run it again", WRONG)
+        if isinstance(error, OSError) and error.errno in SURROUNDINGS and error.filename:
+            from vmsbench.data.sources.names import printable
+
+            keep_traceback()
+            return print_error(f"{printable(str(error.filename))}: {error.strerror}", WRONG)
         if hasattr(error, "format_message"):
             return print_error(error.format_message(), WRONG)
         first = next(iter(str(error).splitlines()), "")
         return print_error(f"{type(error).__name__}: {first}  (traceback: {keep_traceback()})", FAILED)
     return status if isinstance(status, int) else 0
+
+
+def flush() -> None:
+    """What is buffered goes out now, so that a reader who has gone is noticed here."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def print_error(text: str, code: int) -> int:
@@ -55,9 +78,10 @@ def print_error(text: str, code: int) -> int:
 
 def keep_traceback() -> Path:
     """Write the traceback to a log, and remove the user's oldest logs."""
-    folder = Path(tempfile.gettempdir())
-    log = folder / f"vmsbench-error-{os.getpid()}.log"
+    log = Path(f"vmsbench-error-{os.getpid()}.log")
     with suppress(OSError):
+        folder = Path(tempfile.gettempdir())
+        log = folder / log
         log.write_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shlex.join(sys.argv)}\n{traceback.format_exc()}")
         own = [file for file in folder.glob("vmsbench-error-*.log") if file.stat().st_uid == os.getuid()]
         for old in sorted(own, key=lambda file: file.stat().st_mtime)[:-LOGS]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.format import describe, duration, number, short
+from vmsbench.data.sources.provenance import Provenance
 from vmsbench.search.searcher import ParameterResult
 from vmsbench.sweep.progress import Counting, described
 from vmsbench.sweep.status import status
@@ -25,6 +26,10 @@ class LiveTable(Counting):
         self.folder, self.looked, self.caption = folder, -math.inf, ""
         self.live = Live(console=Console(), auto_refresh=False, transient=True)
         self.live.start()
+
+    def read(self, provenance: Provenance) -> None:
+        for line in provenance.lines():
+            self.live.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def began(self, at_once: int, where: str) -> None:
         self.live.console.print(f"{self.name}: {at_once} trials at once on {where}", highlight=False)

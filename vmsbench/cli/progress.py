@@ -18,12 +18,12 @@ def terminal() -> bool:
 
 @contextmanager
 def watching(folder: Path, quiet: bool = False) -> Iterator["Callback"]:
-    """The callback that shows a sweep: a live table in a terminal, lines elsewhere, nothing where `quiet`."""
-    from vmsbench.sweep.progress import Lines
-    from vmsbench.sweep.trial import Callback
+    """The callback that shows a sweep: a live table in a terminal, lines elsewhere; where `quiet`, what is odd
+    about the data alone."""
+    from vmsbench.sweep.progress import Lines, Quiet
 
     if quiet:
-        yield Callback()
+        yield Quiet()
     elif terminal():
         from vmsbench.cli.live_table import LiveTable
 

@@ -8,6 +8,7 @@ What a file's mode becomes:
 
     1, L, LA, 16-bit grey, a palette of greys     grey (16-bit values are divided by 257)
     RGB, RGBA, other palettes, CMYK, YCbCr, ...   colour
+    colours of 16 bits                            their upper 8 bits, as Pillow reads them
     transparent parts                             black
     several frames or pages                       the first
     32-bit integers or floats                     refused: their white is unknown
@@ -17,6 +18,7 @@ files stand beside it (`folder.alike`).
 """
 
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -28,7 +30,7 @@ from PIL import Image
 
 JPEGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 SUFFIXES = JPEGS | {".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
-VERSION = 2  # of the rules above; a new one makes old caches unused
+VERSION = 3  # of the rules above; a new one makes old caches unused
 SMALLEST = 8  # px; a side below this is no picture
 ORIENTATION = 0x0112  # the Exif tag
 TURNS = {
@@ -41,6 +43,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 SIDEWAYS = (5, 6, 7, 8)  # height and width change places
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what of it matters is in PictureFacts, or an UnreadableFile
 MANY = 256  # distinct levels that are kept of one picture
 
 
@@ -60,6 +63,7 @@ class PictureFacts:
     equal        whether red, green and blue are the same everywhere
     transparent  whether parts are; `alone` where nothing but the transparency varies
     palette      whether its colours come from a palette, as those of label maps do
+    cut          whether its colours have 16 bits, of which the upper 8 are read
     """
 
     turned: bool = False
@@ -73,6 +77,7 @@ class PictureFacts:
     transparent: bool = False
     alone: bool = False
     palette: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def read(path: Path, size: int, scale: float = 1) -> Picture:
         with Image.open(path) as file:
             if min(file.size) < SMALLEST:
                 raise UnreadableFile(f"wrong shape: {file.width} x {file.height} px")
-            facts: dict[str, Any] = {"frames": frames(file)}
+            facts: dict[str, Any] = {"frames": frames(file), "cut": cut(file)}
             whole = file.size
             file.draft(None, (2 * size, 2 * size))
             reduced = file.size != whole
@@ -172,6 +177,11 @@ def frames(file: Image.Image) -> int:
     finally:
         if getattr(file, "is_animated", False):
             file.seek(0)
+
+
+def cut(file: Image.Image) -> bool:
+    """Whether Pillow reads 8 of the 16 bits that a file has for each of its colours; of greys it reads all."""
+    return not file.mode.startswith("I") and any(";16" in str(tile[3]) for tile in getattr(file, "tile", ()))
 
 
 def eight_bits(picture: Image.Image, file_format: str, scale: float = 1) -> tuple[Image.Image, PictureFacts]:

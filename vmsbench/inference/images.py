@@ -4,6 +4,7 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, final
 
@@ -15,7 +16,8 @@ from torch import Tensor
 from vmsbench.data.decoding import UnreadableFile, open_upright
 from vmsbench.data.rendering import overlay
 from vmsbench.data.sources.names import is_text, printable
-from vmsbench.data.sources.walking import walk
+from vmsbench.data.sources.provenance import source
+from vmsbench.data.sources.walking import remarks, walk
 from vmsbench.errors import UserError
 from vmsbench.files import replace
 from vmsbench.inference.maps import Read, coloured, resized, seen
@@ -26,14 +28,27 @@ OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)  # 
 MOST_SPREAD = 127.5  # the standard deviation of bytes that are 0 and 255 equally often: white in uncertainty maps
 
 
-def find(path: Path, out: Path) -> list[tuple[Path, str]]:
-    """The pictures at `path`, a file or a folder with its sub-folders, each with the name its map gets, without suffix.
+@dataclass(frozen=True)
+class Found:
+    """Pictures to predict: each file with the name that its map gets, without suffix.
+
+    account   what was found, in words
+    warnings  what is out of the ordinary
+    """
+
+    files: list[tuple[Path, str]]
+    account: str
+    warnings: tuple[str, ...] = ()
+
+
+def find(path: Path, out: Path) -> Found:
+    """The pictures at `path`, a file or a folder with its sub-folders.
 
     Links are followed. What lies in `out` is left aside: it was made from the rest. Names whose stems are equal keep
     their suffix. Raises UserError where there is nothing.
     """
     if path.is_file():
-        return [(path, path.stem)]
+        return Found([(path, path.stem)], str(path))
     if not path.is_dir():
         raise UserError(f"{path} is not there: give a picture, or a folder of pictures")
     made = [out / kind for kind in KINDS] if out.exists() and out.samefile(path) else [out]
@@ -44,10 +59,11 @@ def find(path: Path, out: Path) -> list[tuple[Path, str]]:
     files = {file: file.relative_to(path).as_posix() for file in sorted([*found.files, *bad])}
     times = Counter(os.path.splitext(name)[0] for name in files.values())
     whole = {name for name in files.values() if times[os.path.splitext(name)[0]] > 1}
-    return [
+    named = [
         (file, name if name in whole or os.path.splitext(name)[0] in whole else os.path.splitext(name)[0])
         for file, name in files.items()
     ]
+    return Found(named, "; ".join(source(found).words()), tuple(remarks(found)))
 
 
 def map_of(predictor: TrainedModel, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
@@ -71,12 +87,15 @@ class Writer:
                             channels, white for 0.5 (the most there can be; maps lie in [0, 1])
     predictions.npz         with `keep`: names, and predictions at the model's size, uint8, N x K x C x S x S
                             (N x C x S x S where K = 1), as `vmsbench evaluate` reads them
+
+    odd  what is to be known of pictures -> the files that it concerns
     """
 
     def __init__(self, out: Path, keep: bool = False) -> None:
         if out.exists() and not out.is_dir():
             raise UserError(f"{out} is a file: give a folder for the maps, by --out")
         self.out, self.keep = out, keep
+        self.odd: dict[str, list[str]] = {}
         self.names: list[str] = []
         self.kept: list[np.ndarray[Any, Any]] = []
 
@@ -152,5 +171,7 @@ def predict(
             except UnreadableFile as error:
                 yield file, str(error)
             else:
+                for said in picture.odd:
+                    writer.odd.setdefault(said, []).append(file.name)
                 yield file, ""
     writer.close()

@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from vmsbench.data.decoding import read
+from vmsbench.data.decoding import eight_bits, read
 from vmsbench.data.rendering import render
-from vmsbench.data.sources.names import is_picture
+from vmsbench.data.sources.oddities import remarkable
+from vmsbench.data.sources.walking import walk
 from vmsbench.errors import UserError
 
 Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
@@ -23,11 +24,12 @@ Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
 
 @dataclass(frozen=True)
 class Read:
-    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels."""
+    """A picture as the model sees it (uint8, 3 x S x S), and its own size in pixels; what is odd about its file."""
 
     pixels: Tensor
     width: int
     height: int
+    odd: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def opened(pictures: Picture | Iterable[Picture], size: int) -> tuple[list[tuple
     UnreadableFile for a broken file.
     """
     if isinstance(pictures, str | Path) and Path(pictures).is_dir():
-        files = [file for file in sorted(Path(pictures).rglob("*")) if file.is_file() and is_picture(file.name)]
+        files = walk(Path(pictures)).files
         return [(str(file.relative_to(pictures)), seen(file, size)) for file in files], False
     if isinstance(pictures, str | Path | Image.Image) or getattr(pictures, "ndim", 4) <= 3:
         return [one(pictures, 0, size)], True
@@ -82,7 +84,7 @@ def one(picture: Any, place: int, size: int) -> tuple[str, Read]:
         if not Path(picture).is_file():
             raise UserError(f"{picture} is not there: give a picture, or a folder of pictures")
         return Path(picture).name, seen(Path(picture), size)
-    image = picture if isinstance(picture, Image.Image) else of_array(picture)
+    image = eight_bits(picture, "PNG")[0] if isinstance(picture, Image.Image) else of_array(picture)
     small = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
     return str(place), Read(pixels, image.width, image.height)
@@ -104,7 +106,8 @@ def of_array(picture: Any) -> Image.Image:
 def seen(file: Path, size: int) -> Read:
     """Raises UnreadableFile."""
     picture = read(file, size)
-    return Read(torch.from_numpy(picture.pixels.copy()).expand(3, -1, -1), picture.width, picture.height)
+    pixels, odd = torch.from_numpy(picture.pixels.copy()).expand(3, -1, -1), tuple(remarkable(picture.facts))
+    return Read(pixels, picture.width, picture.height, odd)
 
 
 def resized(pixels: Tensor, width: int, height: int) -> Tensor:

@@ -3,8 +3,11 @@
 A batch script of one's own may export them; docs/how-to/slurm.md explains each.
 """
 
+import math
 import os
 from dataclasses import dataclass
+
+from vmsbench.errors import UserError
 
 UNTIL = "VMSBENCH_UNTIL"
 """Seconds since 1970 at which the job stops its work: no epoch begins that cannot end by then."""
@@ -20,6 +23,12 @@ MAX_RESTARTS = "VMSBENCH_MAX_RESTARTS"
 
 LAUNCHER = "VMSBENCH_LAUNCHER"
 """The full path of the launcher's class; without it every launcher in conf/ is asked whose job this is."""
+
+THREADS = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    *("NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS"),
+)
+"""How many threads the numeric libraries take."""
 
 DEFAULT_NOTICE = 120.0
 DEFAULT_MAX_RESTARTS = 100
@@ -39,18 +48,50 @@ class Workers:
 
 def until() -> float:
     """When the job stops its work, in seconds since 1970; infinity where nobody knows."""
-    return float(os.environ.get(UNTIL, "inf"))
+    return number(UNTIL, math.inf)
 
 
 def notice() -> float:
-    return float(os.environ.get(NOTICE, DEFAULT_NOTICE))
+    return number(NOTICE, DEFAULT_NOTICE)
 
 
 def workers() -> Workers | None:
     """The workers of an elastic sweep, in the job that drives it; None in any other process."""
-    parts = os.environ.get(ELASTIC, "").split(",")
-    return Workers(*map(int, parts)) if len(parts) == 3 else None
+    given = os.environ.get(ELASTIC, "").strip()
+    if not given:
+        return None
+    try:
+        count, cpus, gpus = map(int, given.split(","))
+    except ValueError as error:
+        raise UserError(f"{ELASTIC}={given} is not WORKERS,CPUS,GPUS, such as 4,8,1: unset it") from error
+    return Workers(count, cpus, gpus)
 
 
 def max_restarts() -> int:
-    return int(os.environ.get(MAX_RESTARTS, DEFAULT_MAX_RESTARTS))
+    return int(number(MAX_RESTARTS, DEFAULT_MAX_RESTARTS))
+
+
+def number(name: str, default: float) -> float:
+    """What a variable says; `default` where it is unset or empty. Raises UserError for what is no number."""
+    given = os.environ.get(name, "").strip()
+    try:
+        found = float(given) if given else default
+    except ValueError:
+        found = math.nan
+    if math.isnan(found) or found < 0:
+        raise UserError(f"{name}={given} is no number of at least 0: unset it, or give one such as {default:g}")
+    return found
+
+
+def threads(name: str = THREADS[0]) -> int | None:
+    """What a variable of THREADS says, read as OpenMP reads it: of a list, which is for nested levels, the first; None
+    where it is no whole number above 0."""
+    first = os.environ.get(name, "").split(",")[0].strip()
+    return int(first) if first.isascii() and first.isdigit() and int(first) > 0 else None
+
+
+def drop_unusable_threads() -> None:
+    """Unset those of THREADS that mean nothing, as one of an unset SLURM_CPUS_PER_TASK: the defaults hold then."""
+    for name in THREADS:
+        if threads(name) is None:
+            os.environ.pop(name, None)

@@ -117,12 +117,8 @@ class Oracle(Given):
         return unit(super().predict(pairs))
 
 
-def baselines(dataset: Dataset, seed: int = 0) -> dict[str, Predictor]:
-    """Every predictor the dataset allows, built from its training pairs alone, in the order of the tables.
-
-    Those of categories only where there are categories, the oracles (test images only) only where the data has them.
-    """
-    train = dataset.train
+def blind_predictors(train: Pairs, seed: int = 0) -> dict[str, Predictor]:
+    """Every predictor that ignores the image, in the order of the tables; those of categories where there are some."""
     categories: dict[str, Predictor] = {}
     if train.categories:
         categories = {
@@ -139,8 +135,16 @@ def baselines(dataset: Dataset, seed: int = 0) -> dict[str, Predictor]:
         }
         | categories
         | {"random_train": RandomTrain(train, seed)}
-        | {name: Oracle(dataset.test.names, maps) for name, maps in sorted(dataset.oracle.items())}
     )
+
+
+def baselines(dataset: Dataset, seed: int = 0) -> dict[str, Predictor]:
+    """Every predictor the dataset allows, built from its training pairs alone, in the order of the tables.
+
+    The oracles (test images only) are there only where the data has them.
+    """
+    oracles = {name: Oracle(dataset.test.names, maps) for name, maps in sorted(dataset.oracle.items())}
+    return blind_predictors(dataset.train, seed) | oracles
 
 
 def evaluate(predictor: Predictor, pairs: Pairs, light: bool = False) -> Scores:

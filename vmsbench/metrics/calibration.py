@@ -18,7 +18,8 @@ Classes draw a wrong coverage a little nearer to its level where the spread is n
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,6 +154,27 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
     covered = {level: mean_interval(values, resamples, seed) for level, values in known.items() if values.size}
     word = _worded(covered, known[LEVELS[0]].shape[1])
     return Calibration(covered, _ratio(spread, per_image["mse_mean"], resamples, seed), word)
+
+
+def record(per_image: Mapping[str, ArrayLike], ranks: Tensor) -> dict[str, Any]:
+    """A predictor's calibration as results.json has it: coverage, ranks, images, spread_skill, verdict; or the reason
+    why there is none.
+
+    per_image   as for `calibration`
+    ranks       the rank histogram of every image, N x bins
+    """
+    try:
+        found = calibration(per_image)
+    except UserError as error:
+        return {"reason": str(error)}
+    told = ranks[~ranks.isnan().any(dim=1)]
+    return {
+        "coverage": {str(level): asdict(interval) for level, interval in found.coverage.items()},
+        "ranks": told.double().mean(dim=0).tolist() if len(told) else [],
+        "images": len(told),
+        "spread_skill": asdict(found.spread_skill) if found.spread_skill else None,
+        "verdict": found.verdict,
+    }
 
 
 def _known(values: ArrayLike | None) -> np.ndarray:

@@ -94,6 +94,7 @@ MSE = Metric("MSE", scale=4, digits=4)
 METRICS: dict[str, Metric] = {
     "l1": replace(L1, shown="terminal", plotted=True, per_image=True),
     "crps": Metric("CRPS", scale=2, digits=4, shown="terminal", plotted=True, per_image=True),
+    "crps_dressed": Metric("CRPS dressed", scale=2, digits=4, per_image=True),
     "mse": replace(MSE, shown="report", per_image=True),
     "cc_true": replace(CC, label="CC true", shown="terminal", per_image=True),
     "cc_false": replace(CC, label="CC false", shown="report", per_image=True),
@@ -110,15 +111,17 @@ METRICS: dict[str, Metric] = {
     "kld_true": replace(KLD, label="KLD true"),
     "kld_false": replace(KLD, label="KLD false"),
     "kld_combined": replace(KLD, label="KLD combined"),
-    "energy": Metric("Energy score", scale=2, digits=4),
-    "spread": Metric("Spread", "neither", scale=4, digits=4),
+    "energy": Metric("Energy score", scale=2, digits=4, per_image=True),
+    "spread": Metric("Spread", "neither", scale=4, digits=4, per_image=True),
     "spread_skill": Metric("Spread / skill", "nearest", perfect=1.0),
-    "coverage_50": Metric("Coverage of 50 %", "nearest", perfect=0.5),
-    "coverage_90": Metric("Coverage of 90 %", "nearest", perfect=0.9),
+    "coverage_50": Metric("Coverage of 50 %", "nearest", perfect=0.5, per_image=True),
+    "coverage_90": Metric("Coverage of 90 %", "nearest", perfect=0.9, per_image=True),
 }
 """By name, in the order of the tables."""
 
 ANSWERS = {"_mean": " of the mean", "_median": " of the median"}
+BEST_ANSWER = {"l1": "_median", "mse": "_mean", "cc": "_mean", "sim": "_mean", "kld": "_mean"}
+"""By family of scores, which one answer of several samples is the best under it, or near to it."""
 
 
 def metrics() -> Mapping[str, Metric]:
@@ -187,8 +190,11 @@ def scales(name: str) -> list[str]:
 
 
 def per_image() -> list[str]:
-    """The columns of scores.csv: every metric kept for each image, in both scales."""
-    return [key for name, one in metrics().items() if one.per_image for key in scales(name)]
+    """The columns of scores.csv: every metric kept for each image, in both scales, and of the one answer of samples."""
+    kept = [name for name, one in metrics().items() if one.per_image]
+    families = ((name, name.partition("_")[0]) for name in kept)
+    answers = [f"{name}{BEST_ANSWER[family]}" for name, family in families if family in BEST_ANSWER]
+    return [key for name in [*kept, *answers] for key in scales(name)]
 
 
 def in_terminal(scores: Mapping[str, float | int | None]) -> str:

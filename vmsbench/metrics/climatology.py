@@ -59,6 +59,10 @@ class Climatology(Distribution):
         """With the energy score of the whole ensemble in place of that of the samples."""
         return super().score(pairs, light) | self.energy(pairs)
 
+    def exact(self, pairs: Pairs) -> dict[str, Tensor]:
+        """What it scores as a law, without a draw: CRPS, energy, spread, coverage and those of its one answers."""
+        return self.closed_form(pairs, light=True) | self.energy(pairs)
+
     def energy(self, pairs: Pairs) -> dict[str, Tensor]:
         error = distances(self.maps.to(pairs.maps.device), pairs.maps).mean(dim=0)
         in_unit = error - self._between / 2
@@ -89,6 +93,10 @@ class CategoryClimatology(Predictor):
 
     def score(self, pairs: Pairs, light: bool = False) -> dict[str, Tensor]:
         return self._each(pairs, lambda one, some: one.score(some, light))
+
+    def exact(self, pairs: Pairs) -> dict[str, Tensor]:
+        """As that of `Climatology`."""
+        return self._each(pairs, lambda one, some: one.exact(some))
 
     def rank_histogram(self, pairs: Pairs, bins: int = SAMPLES + 1) -> Tensor:
         """As that of a `Distribution`."""

@@ -18,7 +18,8 @@ from torch import Tensor
 from vmsbench.data.decoding import UnreadableFile, read
 from vmsbench.data.pairs import Pairs
 from vmsbench.data.sources.names import Names, is_picture, stem_of
-from vmsbench.data.sources.walking import walk
+from vmsbench.data.sources.oddities import remarkable
+from vmsbench.data.sources.walking import remarks, walk
 from vmsbench.errors import DataError, UserError
 from vmsbench.metrics.scores import CONSTANT_PREDICTION, check_unit
 
@@ -34,8 +35,8 @@ def read_predictions(path: Path, pairs: Pairs, others: Collection[str] = ()) -> 
     Returns float32 in [0, 1], N x C x S x S, or N x K x C x S x S where there are samples. Raises UserError for values
     outside [0, 1], on another scale, or that are no number; for another size or shape; and for names missing or extra.
     """
-    found, bytes_ = arrays(path, pairs.images.shape[-1])
-    chosen, remarks = matched(path, found, pairs.names, others)
+    found, bytes_, notes = arrays(path, pairs.images.shape[-1])
+    chosen, left = matched(path, found, pairs.names, others)
     if pairs.maps.shape[1] == 1:
         chosen = [without_colour(array) for array in chosen]
     for name, array in zip(pairs.names, chosen, strict=True):
@@ -52,7 +53,7 @@ def read_predictions(path: Path, pairs: Pairs, others: Collection[str] = ()) -> 
     check_size(maps, pairs)
     check_unit(maps, "predictions")
     check_scale(maps, pairs.maps)
-    return maps, remarks + oddities(maps, pairs)
+    return maps, notes + left + oddities(maps, pairs)
 
 
 def check_there(path: Path) -> None:
@@ -60,16 +61,16 @@ def check_there(path: Path) -> None:
         raise UserError(f"no predictions at {path}: give a folder of maps, one per test image, or a predictions.npz")
 
 
-def arrays(path: Path, size: int) -> tuple[dict[str, np.ndarray], bool]:
-    """What lies at `path`, by stem: C x H x W or K x C x H x W each; and whether it is all bytes."""
+def arrays(path: Path, size: int) -> tuple[dict[str, np.ndarray], bool, list[str]]:
+    """What lies at `path`, by stem: C x H x W or K x C x H x W each; whether it is all bytes; and what is odd."""
     check_there(path)
     if path.is_dir() and (path / "predictions.npz").is_file():
         path = path / "predictions.npz"
-    found = from_npz(path) if path.is_file() else from_folder(path, size)
+    found, notes = (from_npz(path), []) if path.is_file() else from_folder(path, size)
     kinds = {array.dtype == np.uint8 for array in found.values()}
     if len(kinds) > 1:
         raise UserError(f"{path}: some predictions are bytes, others floats; save all in one way")
-    return found, kinds.pop()
+    return found, kinds.pop(), notes
 
 
 def from_npz(file: Path) -> dict[str, np.ndarray]:
@@ -90,8 +91,12 @@ def from_npz(file: Path) -> dict[str, np.ndarray]:
     return dict(zip(names, maps, strict=True))
 
 
-def from_folder(folder: Path, size: int) -> dict[str, np.ndarray]:
-    files = walk(folder, lambda name: is_picture(name) or name.endswith(".npy")).files
+def from_folder(folder: Path, size: int) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays of its files, by stem; and what is odd about the folder and its files."""
+    there = walk(folder, lambda name: is_picture(name) or name.endswith(".npy"))
+    files, odd = there.files, dict[str, list[str]]()
+    if there.problems:
+        raise DataError(f"predictions: {there.problems[0]}")
     if not files:
         raise UserError(f"{folder} has no predictions: no pictures and no .npy files in it")
     found: dict[str, np.ndarray] = {}
@@ -99,17 +104,20 @@ def from_folder(folder: Path, size: int) -> dict[str, np.ndarray]:
         stem = stem_of(file.relative_to(folder).as_posix())
         if stem in found:
             raise UserError(f"predictions: two files for {stem}, one of them {file.name}; keep one")
-        found[stem] = from_npy(file) if file.suffix == ".npy" else from_picture(file, size)
-    return found
+        found[stem] = from_npy(file) if file.suffix == ".npy" else from_picture(file, size, odd)
+    return found, [*remarks(there), *(f"{some(names)}: {said}" for said, names in odd.items())]
 
 
-def from_picture(file: Path, size: int) -> np.ndarray:
+def from_picture(file: Path, size: int, odd: dict[str, list[str]]) -> np.ndarray:
+    """The pixels of a file; what is odd about it is added to `odd`, with its name."""
     try:
         picture = read(file, size)
     except UnreadableFile as error:
         raise DataError(f"predictions: {file.name}: {error}") from error
     if (picture.width, picture.height) != (size, size):
         raise UserError(wrong_size(file.name, picture.width, picture.height, size))
+    for said in remarkable(picture.facts):
+        odd.setdefault(said, []).append(file.name)
     return picture.pixels
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vmsbench.errors import UserError, did_you_mean
-from vmsbench.metrics.catalog import metric
+from vmsbench.metrics.catalog import BEST_ANSWER, metric
 from vmsbench.metrics.scores import COARSE, measure, resize_by_area
 from vmsbench.metrics.significance import RESAMPLES, Interval, skill
 
@@ -26,7 +26,6 @@ Row = Mapping[str, float | int | None]
 MEAN, LAW = ("pixel_mean", "category_mean"), ("climatology", "category_climatology")
 BLIND = {"l1": ("pixel_median", "category_median"), "mse": MEAN, "cc": MEAN, "sim": MEAN, "kld": MEAN}
 BLIND |= {"crps": LAW, "energy": LAW}
-ANSWERS = {"l1": "_median", "mse": "_mean", "cc": "_mean", "sim": "_mean", "kld": "_mean"}
 
 # Pearson's r between the maps of two halves of the people, on maps of 20 x 20, for VISCHEMA: Akagunduz, Bors and Evans,
 # "Defining Image Memorability using the Visual Memory Schema", IEEE TPAMI 42(9), 2020 (arXiv 1903.02056).
@@ -50,8 +49,8 @@ def of_one_answer(name: str) -> str:
     Names of distributions' scores, and of one answer's already, are themselves.
     """
     family, unit = _family(name), "_unit" * name.endswith("_unit")
-    base, answer = name.removesuffix("_unit"), ANSWERS.get(_family(name), "")
-    return name if not answer or base.endswith(("_median", "_mean")) else f"{base}{ANSWERS[family]}{unit}"
+    base, answer = name.removesuffix("_unit"), BEST_ANSWER.get(_family(name), "")
+    return name if not answer or base.endswith(("_median", "_mean")) else f"{base}{BEST_ANSWER[family]}{unit}"
 
 
 def value(scores: Mapping[str, object], name: str) -> object:
@@ -73,6 +72,17 @@ def reference(name: str, table: Mapping[str, Row]) -> str:
     if not there:
         raise UserError(f"{name} is held against {' or '.join(_blind(name))}, and neither is among {', '.join(table)}")
     return min(there, key=lambda one: abs(perfect(name) - _number(table[one], name)))
+
+
+def blind_columns(name: str) -> tuple[str, ...]:
+    """The columns of scores.csv with the blind references of a score: l1_median -> pixel_median_l1, category_median_l1.
+
+    Raises UserError for a score without a reference.
+    """
+    base = name.removesuffix("_unit")
+    for ending in ("_dressed", *BEST_ANSWER.values()):
+        base = base.removesuffix(ending)
+    return tuple(f"{predictor}_{base}" for predictor in _blind(name))
 
 
 def skill_under(

@@ -239,9 +239,10 @@ def of_answers(mean: Tensor, median: Tensor, targets: Tensor, light: bool) -> It
 
 
 def middle(samples: Tensor) -> Tensor:
-    """The pixelwise median of K samples, B x K x M x H x W: the mean of the middle two where K is even."""
+    """The pixelwise median of K samples (floats or bytes), B x K x M x H x W: where K is even the mean of the two in
+    the middle, as floats."""
     ordered, number = samples.sort(dim=1).values, samples.shape[1]
-    return (ordered[:, (number - 1) // 2] + ordered[:, number // 2]) / 2
+    return (ordered[:, (number - 1) // 2].float() + ordered[:, number // 2].float()) / 2
 
 
 def _absolute(samples: Tensor, targets: Tensor, answer: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vmsbench.errors import UserError
+from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.launch.worker import TOKEN
 from vmsbench.processes import adopt, descendants, die_with_parent, end, end_descendants
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
@@ -175,6 +176,7 @@ def head(ip: str, token: Path, job: str, cpus: int, gpus: int, niceness: int = 0
     """A head node next to this process within the block; yields its address. `ip` is 127.0.0.1 where no other node
     will join."""
     adopt()
+    drop_unusable_threads()
     with private_directory() as private:
         process, address = begin(private, ip, None, token, job, cpus, gpus, niceness)
         try:
@@ -196,6 +198,7 @@ def join(address: str, token: Path, job: str, cpus: int, gpus: int, patient: boo
     patient  stay through SIGTERM and SIGUSR1, which are for the driver; else end at once
     """
     adopt()
+    drop_unusable_threads()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN if patient else leave)
     with private_directory() as private:

@@ -16,7 +16,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,14 @@ import ray
 import torch
 from ray import tune
 from ray.experimental.internal_kv import _internal_kv_exists, _internal_kv_put
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 
 from vmsbench import experiment
-from vmsbench.errors import ConfigurationError
-from vmsbench.files import read_json, save_json
-from vmsbench.launch.environment import until, workers
+from vmsbench.errors import ConfigurationError, StorageError
+from vmsbench.files import log, read_json, save_json
+from vmsbench.launch.environment import drop_unusable_threads, threads, until, workers
 from vmsbench.ray_backend.cluster import PRIVATE, system_config
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.search.asha import PrunerState
@@ -111,6 +112,7 @@ def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
     descendants: the driver first lets the trials save, then stops Ray.
     """
     remove_leftovers()
+    drop_unusable_threads()  # where it is unset, Ray gives each trial a thread for each of its CPUs
     private = private_folder()
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(own_token())
     for name in ("ray", "ray.tune"):
@@ -206,28 +208,41 @@ def run_trial(config: dict[str, Any]) -> None:
 
     It is not raised: Ray restarts what died, and what failed would fail again.
     """
+    folder = Path(config["folder"])
+    try:
+        attempt(config, folder)
+    except TrainingInterrupted:
+        return
+    except Exception as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_json(folder / FAILURE, asdict(Failure.of(error)))
+
+
+def attempt(config: dict[str, Any], folder: Path) -> None:
+    """Raises what the experiment raises; TrainingInterrupted where the driver wants the trial to leave."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-    folder, should_stop = Path(config["folder"]), StopFlag()
+    torch.set_num_threads(threads() or 1)
+    should_stop = StopFlag()
     if should_stop():
         return
-    failure = folder / FAILURE
-    failure.unlink(missing_ok=True)
+    (folder / FAILURE).unlink(missing_ok=True)
 
     def report(record: dict[str, Any]) -> None:
         score = (record.get("scores") or {}).get(config["metric"])
         seen = {"epoch": record["epoch"], "record": record}
         tune.report(seen if score is None else seen | {config["metric"]: score})
 
-    try:
-        experiment.run(config["experiment"], folder, report, should_stop)
-    except TrainingInterrupted:
-        return
-    except Exception as error:
+    experiment.run(config["experiment"], folder, report, should_stop)
+
+
+def kept(failure: Failure, folder: Path) -> Failure:
+    """The failure of a trial that left nothing of its own: the log in its folder says why, for whoever looks there."""
+    with suppress(StorageError):
         folder.mkdir(parents=True, exist_ok=True)
-        save_json(failure, asdict(Failure.of(error)))
+        log(folder, failure.trace or failure.cause)
+    return failure
 
 
 class StopFlag:
@@ -251,6 +266,7 @@ class RaySearchAlgorithm(RaySearcher):
         self.trials: dict[str, Trial] = {}
         self.pruned: dict[str, str] = {}
         self.failed: dict[str, Failure] = {}
+        self.raised: dict[str, Failure] = {}
         self.leaving = False
         self.until = until()
         self.longest = 0.0
@@ -282,8 +298,8 @@ class RaySearchAlgorithm(RaySearcher):
         if left.exists():
             self.work.tell(trial, None, Failure(**read_json(left)))
         elif error or trial_id in self.failed:
-            died = Failure(LOST, f"its process died {DEATHS + 1} times")
-            self.work.tell(trial, None, self.failed.get(trial_id, died))
+            died = self.raised.get(trial_id) or Failure(LOST, f"its process died {DEATHS + 1} times")
+            self.work.tell(trial, None, kept(self.failed.get(trial_id, died), trial.folder))
         elif trial_id in self.pruned or (trial.folder / "results.json").exists():
             self.work.tell(trial, self.pruned.get(trial_id), None)
 
@@ -314,6 +330,8 @@ class RayPruningScheduler(FIFOScheduler):
         error = trial.get_pickled_error()
         if isinstance(error, ray.exceptions.OutOfMemoryError):
             self.bridge.failed[trial.trial_id] = Failure(HOST_MEMORY, str(error).splitlines()[0])
+        elif isinstance(error, ray.exceptions.RayTaskError):
+            self.bridge.raised[trial.trial_id] = Failure.of(error.cause)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if "record" not in result:  # Ray's own message
@@ -337,8 +355,11 @@ class RayPruningScheduler(FIFOScheduler):
         return {}
 
 
-class RayProgressCallback(tune.Callback):
-    """Calls the sweep's callback: after each epoch of a trial, and a few times a second."""
+class RayProgressCallback(TrialProgressCallback):
+    """Calls the sweep's callback: after each epoch of a trial, and a few times a second.
+
+    It replaces Ray's own callback, which prints the end of trials that reported nothing.
+    """
 
     def __init__(self, bridge: RaySearchAlgorithm, watcher: Callback, interruption: Interruption) -> None:
         self.bridge, self.watcher, self.interruption = bridge, watcher, interruption
@@ -347,6 +368,12 @@ class RayProgressCallback(tune.Callback):
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if "record" in result:
             self.watcher.epoch(self.bridge.trials[trial.trial_id], result["record"])
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        pass
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        pass
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
         self.interruption.arm()

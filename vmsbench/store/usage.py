@@ -80,9 +80,9 @@ def runs_of(
             open_[event["trial"]] = SlotUse(event["trial"], event["time"])
         elif kind in ("finished", "retried", "final") and event["trial"] in open_:
             run = open_.pop(event["trial"])
-            run.end = event["time"]
+            run.end = max(run.begin, event["time"])  # a clock may be set back
             over.append(run)
-        last = event["time"]
+        last = max(last, event["time"])
         if kind == "interrupted":
             close(event["time"])
     if now is None:

@@ -25,16 +25,16 @@ class Budget:
     running: dict[str, float] = field(default_factory=dict)
 
     def begin(self, trial: str) -> None:
-        self.running[trial] = time.time()
+        self.running[trial] = time.monotonic()
 
     def end(self, trial: str) -> None:
         begun = self.running.pop(trial, None)
         if begun is not None:
-            self.used_before += (time.time() - begun) / HOUR * self.per_hour
+            self.used_before += (time.monotonic() - begun) / HOUR * self.per_hour
 
     @property
     def taken(self) -> float:
-        now = time.time()
+        now = time.monotonic()
         return self.used_before + sum(now - begun for begun in self.running.values()) / HOUR * self.per_hour
 
     @property

@@ -4,13 +4,13 @@ import hashlib
 import traceback
 from dataclasses import dataclass
 
-from vmsbench.errors import ConfigurationError, DataError
+from vmsbench.errors import ConfigurationError, DataError, StorageError
 from vmsbench.training.out_of_memory import CUDA, HOST, lacking
 from vmsbench.training.trainer import Diverged
 
 HOST_MEMORY, CUDA_MEMORY = f"out of memory ({HOST})", f"out of memory ({CUDA})"
 NAN, CONFIGURATION, DATA, CODE = "not a number", "bad configuration", "data error", "code error"
-LOST, TIMED_OUT = "lost node or process", "timed out"
+LOST, TIMED_OUT, STORAGE = "lost node or process", "timed out", "disk error"
 MEMORY, SAME_FOR_ALL = (HOST_MEMORY, CUDA_MEMORY), (CODE, DATA)
 
 
@@ -34,13 +34,20 @@ class Failure:
         frames = [(frame.filename, frame.lineno, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
         mark = hashlib.sha256(repr((type(error).__name__, frames)).encode()).hexdigest()[:8]
         first = next(iter(str(error).splitlines()), "")
+        cause = first if isinstance(error, StorageError) else f"{type(error).__name__}: {first}"
         trace = "".join(traceback.format_exception(error))
-        return cls(kind_of(error), f"{type(error).__name__}: {first}", trace, mark)
+        return cls(kind_of(error), cause, trace, mark)
 
 
 def kind_of(error: BaseException) -> str:
     where = lacking(error)
     if where is not None:
         return f"out of memory ({where})"
-    kinds = {Diverged: NAN, ConfigurationError: CONFIGURATION, DataError: DATA, TimeoutError: TIMED_OUT}
+    kinds = {
+        StorageError: STORAGE,
+        Diverged: NAN,
+        ConfigurationError: CONFIGURATION,
+        DataError: DATA,
+        TimeoutError: TIMED_OUT,
+    }
     return next((kind for error_type, kind in kinds.items() if isinstance(error, error_type)), CODE)

@@ -27,7 +27,7 @@ from vmsbench.search.searcher import Params, key
 from vmsbench.search.space import Space
 from vmsbench.store.journal import Journal
 from vmsbench.sweep.budget import Budget
-from vmsbench.sweep.failures import Failure
+from vmsbench.sweep.failures import STORAGE, Failure
 from vmsbench.sweep.retries import Retries
 from vmsbench.sweep.sweep import outcome_of
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
@@ -108,6 +108,7 @@ class Finals(TrialSource):
         self.open = [trial for trial in self.trials if trial.id not in told]
         self.waiting = {trial.id for trial in self.open}
         self.causes: list[str] = []
+        self.storage: str | None = None
 
     def trial(self, finalist: Finalist, seed: int) -> Trial:
         config = with_settings(finalist.config, {"seed": seed, "test": True})
@@ -130,6 +131,9 @@ class Finals(TrialSource):
             self.watcher.retried(trial, failed)
             self.open.append(trial)
             return
+        if failed is not None and failed.kind == STORAGE:  # it goes on at the next start
+            self.storage = failed.cause
+            return
         outcome = outcome_of(trial, trial.config["metric"], stopped, failed)
         finalist = self.of[trial.id]
         if outcome.state == "complete":
@@ -148,7 +152,7 @@ class Finals(TrialSource):
 
     @property
     def halted(self) -> str | None:
-        return self.budget.used_up
+        return self.storage or self.budget.used_up
 
     @property
     def finished(self) -> bool:

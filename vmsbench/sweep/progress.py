@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmsbench.config.format import describe, number, short
+from vmsbench.data.sources.provenance import Provenance
 from vmsbench.search.searcher import ParameterResult
 from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.trial import Callback, Trial, TrialResult
+from vmsbench.sweep.tune import warn_of
 
 HEARTBEAT = 60.0
 
@@ -72,6 +74,13 @@ class Counting(Callback):
         return ", ".join(f"{count} {kind}" for kind, count in self.over.items() if count or kind == "complete")
 
 
+class Quiet(Callback):
+    """Says nothing but what is odd about the data, on the log."""
+
+    def read(self, provenance: Provenance) -> None:
+        warn_of(provenance.warnings)
+
+
 class Lines(Counting):
     """A line per event, and one a minute where nothing happens."""
 
@@ -83,6 +92,10 @@ class Lines(Counting):
     def say(self, text: str) -> None:
         self.spoke = time.monotonic()
         print(f"{time.strftime('%H:%M:%S')} {self.name}: {text}", flush=True)
+
+    def read(self, provenance: Provenance) -> None:
+        for line in provenance.lines():
+            print(line, flush=True)
 
     def began(self, at_once: int, where: str) -> None:
         print(f"{self.name}: {at_once} trials at once on {where}", flush=True)

@@ -24,7 +24,7 @@ from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
 from vmsbench.search.space import Space
 from vmsbench.store.journal import Journal
 from vmsbench.sweep.budget import Budget
-from vmsbench.sweep.failures import CODE, SAME_FOR_ALL, Failure
+from vmsbench.sweep.failures import CODE, SAME_FOR_ALL, STORAGE, Failure
 from vmsbench.sweep.retries import Retries
 from vmsbench.sweep.trial import Callback, Trial, TrialResult, TrialSource
 
@@ -85,6 +85,7 @@ class Sweep(TrialSource):
             self.remember(event, retry)
         self.retries = Retries(self.journal)
         self.open: list[Trial] = []
+        self.storage: str | None = None
         self.traces: dict[str, list[str]] = {}
         for name, outcome in self.known.items():
             self.count(name, outcome)
@@ -116,6 +117,8 @@ class Sweep(TrialSource):
 
     @property
     def halted(self) -> str | None:
+        if self.storage is not None:
+            return self.storage
         for names in self.traces.values():
             if len(names) > 1:
                 first = self.known[names[0]]
@@ -171,6 +174,8 @@ class Sweep(TrialSource):
         if failed is not None and self.retries.again(trial, failed):
             self.watcher.retried(trial, failed)
             self.open.append(trial)
+        elif failed is not None and failed.kind == STORAGE:  # it goes on at the next start
+            self.storage = failed.cause
         else:
             self.finish(trial, outcome_of(trial, self.metric, stopped, failed))
 

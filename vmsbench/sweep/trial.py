@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vmsbench.data.sources.provenance import Provenance
 from vmsbench.search.pruners import Curve
 from vmsbench.search.searcher import ParameterResult, Params
 from vmsbench.sweep.failures import Failure
@@ -78,6 +79,9 @@ class TrialSource(ABC):
 class Callback:
     """Called with the events of a sweep; this one does nothing."""
 
+    def read(self, provenance: Provenance) -> None:
+        """The data are read: what they are, and what is odd about them."""
+
     def began(self, at_once: int, where: str) -> None:
         """Trials are about to run, `at_once` of them in parallel, on the machines that `where` describes."""
 
@@ -108,6 +112,10 @@ class Callbacks(Callback):
 
     def __init__(self, callbacks: Iterable[Callback]) -> None:
         self.callbacks = list(callbacks)
+
+    def read(self, provenance: Provenance) -> None:
+        for one in self.callbacks:
+            one.read(provenance)
 
     def began(self, at_once: int, where: str) -> None:
         for one in self.callbacks:

@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.splits import splits
-from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.experiment import config_hash
 from vmsbench.files import plain, save_json
 from vmsbench.metrics.baselines import score_baselines
@@ -159,6 +159,7 @@ def tune(
     KeyboardInterrupt where it was stopped.
     """
     config, dataset, space, searcher, stopping = resolve(settings, runs)
+    watcher.read(dataset.provenance)
     folder.mkdir(parents=True, exist_ok=True)
     with owned(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
@@ -198,7 +199,8 @@ def spent(folder: Path, journal: Journal) -> float:
 
 def halted(sweep: Sweep) -> UserError:
     """The message where a sweep ends before its search: why, and the best so far."""
-    sweep.journal.write("interrupted", why=sweep.halted)
+    with suppress(StorageError):
+        sweep.journal.write("interrupted", why=sweep.halted)
     best = "" if sweep.winner is None else f"; the best so far is {sweep.winner.folder}"
     return UserError(f"{sweep.folder.name}: {sweep.halted}{best}")
 
@@ -225,6 +227,7 @@ def final(
     check_fid(config)
     if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: {about['command']}")
+    watcher.read(dataset.provenance)
     with owned(folder), journalled(folder):
         write_baselines(folder, dataset)
         finals(folder, space_of(about["space"], config), top, seeds, watcher, driver, slots)

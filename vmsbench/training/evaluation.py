@@ -1,23 +1,14 @@
 """Evaluation of a model: its own losses on held-out pairs, and the scores of the maps it samples."""
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vmsbench.data.pairs import Pairs, signed, unit
-from vmsbench.files import replace
-from vmsbench.metrics.baselines import PixelMedian
-from vmsbench.metrics.baselines import evaluate as score_predictor
-from vmsbench.metrics.catalog import per_image as kept_per_image
 from vmsbench.metrics.scores import Scores
 from vmsbench.models.model import Model
 from vmsbench.training.out_of_memory import fitting
@@ -112,23 +103,3 @@ def diversity(samples: Tensor, maps: Tensor) -> float:
     if len(first) < 2:
         return 1.0
     return float(first.std(dim=0).mean() / truth.std(dim=0).mean().clamp(min=1e-6))
-
-
-def save_predictions(folder: Path, test: Pairs, train: Pairs, samples: Tensor, per_image: Mapping[str, Tensor]) -> None:
-    """predictions.npz and scores.csv: what the report draws, and compares image by image with the pixel median.
-
-    samples     uint8, N x K x C x S x S; the first of each image is kept, and the median where there are more
-    per_image   scores of N images each, as `Scores.per_image` gives them
-    """
-    kept: dict[str, Any] = {"names": np.array(test.names), "predictions": samples[:, 0].numpy()}
-    if samples.shape[1] > 1:
-        kept["median"] = samples.float().quantile(0.5, dim=1).round().to(torch.uint8).numpy()
-    replace(folder / "predictions.npz", lambda file: np.savez_compressed(file, **kept))
-    columns = {name: per_image[name].tolist() for name in kept_per_image() if name in per_image}
-    blind = score_predictor(PixelMedian(train), test, light=True).per_image()
-    columns |= {f"pixel_median_{name}": blind[name].tolist() for name in kept_per_image() if name in blind}
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["name", *columns])
-    table.writerows(zip(test.names, *columns.values(), strict=True))
-    replace(folder / "scores.csv", lambda file: file.write(text.getvalue().encode()))

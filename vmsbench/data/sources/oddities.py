@@ -1,5 +1,6 @@
 """What is out of the ordinary in files that decode well: masks of 0 and 1, 12 bits in 16, labels, frames, alpha."""
 
+from vmsbench.data.decoding import PictureFacts
 from vmsbench.data.sources.names import some
 from vmsbench.data.sources.provenance import Decoded, Values
 
@@ -13,7 +14,14 @@ def oddities(found: Decoded, coding: str = "", scale: float = 1) -> list[str]:
     images, maps = found.images, found.maps
     if not maps.files:
         return []
-    told = [*brightness(maps, scale), *transparency(maps, "maps"), *frames(maps, "map"), *frames(images, "image")]
+    told = [
+        *brightness(maps, scale),
+        *depth(maps, "maps"),
+        *depth(images, "images"),
+        *transparency(maps, "maps"),
+        *frames(maps, "map"),
+        *frames(images, "image"),
+    ]
     if maps.palette:
         told.append(f"{count(maps.palette, maps)} maps are palettes of colours: are these labels?")
     if maps.mixed:
@@ -70,6 +78,12 @@ def transparency(maps: Values, what: str) -> list[str]:
     return []
 
 
+def depth(of: Values, what: str) -> list[str]:
+    if not of.cut:
+        return []
+    return [f"{count(of.cut, of)} {what} have 16 bits for each colour, of which the upper 8 are read"]
+
+
 def frames(of: Values, what: str) -> list[str]:
     if not of.frames:
         return []
@@ -84,6 +98,14 @@ def of_images(images: Values) -> list[str]:
     if images.flat:
         told.append(f"{count(images.flat, images)} images are one colour throughout")
     return told
+
+
+def remarkable(facts: PictureFacts) -> list[str]:
+    """What is to be known of one picture."""
+    told = ["turned upright"] if facts.turned else []
+    told += ["the first of several frames is read"] if facts.frames > 1 else []
+    told += ["of 16 bits for each colour the upper 8 are read"] if facts.cut else []
+    return told + (["transparent parts are read as black"] if facts.transparent else [])
 
 
 def count(some_of_them: int, of: Values) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from vmsbench.data.decoding import MANY, Pair, Picture, PictureFacts
 from vmsbench.data.sources.lists import Listing
-from vmsbench.data.sources.names import some
+from vmsbench.data.sources.names import printable, some
 from vmsbench.data.sources.walking import Walk
 
 USED = {"rg": "red and green used", "rgb": "red, green and blue used", "grey": "one channel used"}
@@ -41,6 +41,7 @@ class Values:
     transparent: int = 0
     alone: int = 0
     palette: int = 0
+    cut: int = 0
     turned: int = 0
     frames: dict[str, int] = field(default_factory=dict)
 
@@ -73,6 +74,14 @@ class Source:
     links: tuple[str, ...]
     passed_over: dict[str, int]
 
+    def words(self, turned: int = 0) -> list[str]:
+        """The same in words, after how many pictures were turned upright."""
+        words = [f"{printable(self.folder)}/, {self.pictures} pictures"]
+        words += [f"{turned} turned upright"] if turned else []
+        words += [f"links followed: {some(self.links)}"] if self.links else []
+        passed = ", ".join(f"{count} {printable(what)}" for what, count in self.passed_over.items())
+        return words + ([f"passed over: {passed}"] if passed else [])
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -101,8 +110,8 @@ class Provenance:
             return []
         each = [f"{n} {split}" + " (drawn)" * (split in self.drawn) for split, n in self.pairs.items()]
         return [
-            ("images", "; ".join(self.folder_words(self.images, self.decoded.images))),
-            ("maps", "; ".join([*self.folder_words(self.maps, self.decoded.maps), *self.map_words()])),
+            ("images", "; ".join(self.images.words(self.decoded.images.turned))),
+            ("maps", "; ".join([*self.maps.words(self.decoded.maps.turned), *self.map_words()])),
             *((what, str(listing)) for what, listing in self.lists.items()),
             ("pairs", ", ".join(each)),
         ]
@@ -110,15 +119,8 @@ class Provenance:
     def lines(self) -> list[str]:
         """The account as text: one line for each thing, the warnings last."""
         table = [f"  {what:<10} {words}" for what, words in self.table()]
-        head = [f"read from {self.root}"] if table else []
+        head = [f"read from {printable(self.root)}"] if table else []
         return head + table + [f"  warning: {warning}" for warning in self.warnings]
-
-    def folder_words(self, source: Source, values: Values) -> list[str]:
-        words = [f"{source.folder}/, {source.pictures} pictures"]
-        words += [f"{values.turned} turned upright"] if values.turned else []
-        words += [f"links followed: {some(source.links)}"] if source.links else []
-        passed = ", ".join(f"{count} {what}" for what, count in source.passed_over.items())
-        return words + ([f"passed over: {passed}"] if passed else [])
 
     def map_words(self) -> list[str]:
         values = self.decoded.maps
@@ -173,6 +175,7 @@ def values(names: Sequence[str], pictures: Sequence[Picture]) -> Values:
         transparent=sum(fact.transparent for fact in facts),
         alone=sum(fact.alone for fact in facts),
         palette=sum(fact.palette for fact in facts),
+        cut=sum(fact.cut for fact in facts),
         turned=sum(fact.turned for fact in facts),
         frames={name: fact.frames for name, fact in zip(names, facts, strict=True) if fact.frames > 1},
     )

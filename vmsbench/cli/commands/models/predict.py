@@ -42,27 +42,35 @@ def write_maps(
 ) -> bool:
     """Write the maps of a picture, or of a folder of them; True where every file could be read."""
     from vmsbench.api.models import model_folder
+    from vmsbench.data.sources.names import some
     from vmsbench.inference.images import Writer, find
     from vmsbench.inference.images import predict as predict_files
     from vmsbench.inference.predictor import load
 
     if samples is not None and samples < 1:
         raise UserError(f"--samples {samples}: at least 1")
-    files = find(pictures, out)
+    found = find(pictures, out)
+    files = found.files
     folder = model_folder(model, runs)
     predictor = load(folder, device)
     count = (samples or predictor.samples) if predictor.model.random else 1
     if not quiet:
+        print(f"read from {pictures}: {found.account}")
         each = f"{count} samples each, " if count > 1 else ""
         print(f"{len(files)} pictures by {folder}: {each}{predictor.size} px on {predictor.device}", flush=True)
         if samples and samples > count:
             print("  this model is deterministic: there is no uncertainty to map")
-    done = predict_files(predictor, files, Writer(out, keep), count)
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    writer = Writer(out, keep)
+    done = predict_files(predictor, files, writer, count)
     unreadable = [(file, reason) for file, reason in shown(done, len(files), quiet) if reason]
     if unreadable:
         print(f"{len(unreadable)} of {len(files)} files could not be read:", file=sys.stderr)
         for file, reason in unreadable:
             print(f"  {file}: {reason}", file=sys.stderr)
+    for said, names in writer.odd.items():
+        print(f"note: {said}: {some(names)}", file=sys.stderr)
     if len(unreadable) == len(files):
         return False
     print(f"{len(files) - len(unreadable)} maps in {out / 'maps'}, on their pictures in {out / 'overlays'}")

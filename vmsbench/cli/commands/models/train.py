@@ -30,6 +30,7 @@ from vmsbench.files import plain
 
 if TYPE_CHECKING:
     from vmsbench.api.training import TrainingResult
+    from vmsbench.data.sources.provenance import Provenance
     from vmsbench.experiment import Report
 
 
@@ -59,18 +60,24 @@ def train(
 
 def train_one(settings: dict[str, Any], runs: Path, *, quiet: bool, as_json: bool) -> bool:
     """Train, evaluate and print; False where it was stopped early."""
-    from vmsbench.api.training import run_training
+    from vmsbench.api.training import run_training, warn_of_data
     from vmsbench.signals import noted
     from vmsbench.training.trainer import TrainingInterrupted
 
     with noted() as should_stop, showing(settings["trainer"]["epochs"], quiet or as_json) as on_epoch:
         try:
-            result = run_training(settings, runs, on_epoch, should_stop)
+            on_data = warn_of_data if quiet or as_json else print_data
+            result = run_training(settings, runs, on_epoch, should_stop, on_data)
         except TrainingInterrupted:
             print(f"stopped before the end; to continue:\n  {command_line()}", file=sys.stderr)
             return False
     print_json(result) if as_json else print_text(result)
     return True
+
+
+def print_data(provenance: Provenance) -> None:
+    for line in provenance.lines():
+        print(line, flush=True)
 
 
 def print_json(result: TrainingResult) -> None:

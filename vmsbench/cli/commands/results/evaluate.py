@@ -33,9 +33,15 @@ def evaluate(
     from vmsbench.files import plain
 
     found = score(predictions, *(overrides or []), data=data, split=split, name=name, runs=writable(runs))
-    print(json.dumps(plain(found.answer()), indent=2) if as_json else "\n".join(lines(found.answer())))
+    read = [line for long in found.account for line in wrapped(long)]
+    print(json.dumps(plain(found.answer()), indent=2) if as_json else "\n".join([*read, *lines(found.answer())]))
     for remark in found.remarks:
         print(f"note: {remark}", file=sys.stderr)
+
+
+def wrapped(line: str) -> list[str]:
+    indent = len(line) - len(line.lstrip())
+    return textwrap.wrap(line, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4))
 
 
 def lines(answer: Answer) -> list[str]:

@@ -1,0 +1,1 @@
+"""What is around a command: disks, environment variables, streams, clocks, users."""
