@@ -6,14 +6,19 @@ sweep = vmsbench.tune("gan", "data=standin", "preset=quick")
 maps = vmsbench.load("gan").predict("photos/")
 vmsbench.report("gan").open()
 
-Nothing heavy is imported before the first of these is used.
+Nothing heavy is imported before the first of these is used. Threads that wait for each other sleep: OMP_WAIT_POLICY is
+set to PASSIVE here, before torch reads it, where neither it nor GOMP_SPINCOUNT is set.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vmsbench.api import evaluate, final, load, plan, report, rescore, resume, sync, train, tune
+
+if "GOMP_SPINCOUNT" not in os.environ:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.2.0"
 __all__ = ["evaluate", "final", "load", "plan", "report", "rescore", "resume", "sync", "train", "tune"]

@@ -68,6 +68,7 @@ class SlotSettings:
 
     cpus: Annotated[int, AtLeast1] = 1
     gpus: Annotated[float, Range(above=0)] = 1.0
+    niceness: Annotated[int, Range(least=0, most=19)] = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -45,7 +45,7 @@ from vmsbench.errors import ConfigurationError, StorageError
 from vmsbench.files import log, read_json, save_json
 from vmsbench.launch.environment import drop_unusable_threads, threads, until, workers
 from vmsbench.metrics.catalog import sign
-from vmsbench.ray_backend.cluster import PRIVATE
+from vmsbench.ray_backend.cluster import PRIVATE, system_config
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
@@ -73,6 +73,8 @@ class Slots:
     gpus_per_trial: float = 0
     nodes: int = 1
     """A number of machines with so many CPUs and GPUs each."""
+    niceness: int = 0
+    """Of trials, on top of the driver's own."""
 
     def __str__(self) -> str:
         each = f"{self.cpus} cores, {self.gpus} GPUs"
@@ -104,7 +106,7 @@ def own_token() -> Path:
 
 
 @contextmanager
-def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
+def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
     """A private Ray on this machine; stopped after the block, its files removed.
 
     Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all
@@ -125,6 +127,7 @@ def local_cluster(cpus: int, gpus: int) -> Iterator[None]:
             log_to_driver=False,
             logging_level=logging.ERROR,
             object_store_memory=200_000_000,
+            _system_config=system_config(niceness),
             _temp_dir=str(private / "ray"),
         )
     try:

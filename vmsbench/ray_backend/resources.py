@@ -28,13 +28,14 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     for name, count, least in (("cpus", cpus, 1), ("gpus", gpus, 0)):
         if count is not None and count < least:
             raise ConfigurationError(f"--{name} {count}: at least {least}")
-    for name, share in settings["slots"].items():
-        if share <= 0:
-            raise ConfigurationError(f"slots.{name}={share:g}: above 0; slots.{name}=1 works")
     given = allocation()
     share = settings["slots"]
+    for name in ("cpus", "gpus"):
+        if share[name] <= 0:
+            raise ConfigurationError(f"slots.{name}={share[name]:g}: above 0; slots.{name}=1 works")
+    niceness = share.get("niceness", 0)  # a sweep of an earlier version has none
     if given and (lent := workers()):
-        return Slots(lent.cpus, lent.gpus, share["cpus"], share["gpus"] * bool(lent.gpus), lent.count)
+        return Slots(lent.cpus, lent.gpus, share["cpus"], share["gpus"] * bool(lent.gpus), lent.count, niceness)
     seen = torch.cuda.device_count()
     there = len(given.gpus) if given else seen
     if gpus is not None and gpus > there:
@@ -49,7 +50,7 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     available = given.cpus if given else bound_cpus()
     on_gpu = used > 0 and (given is not None or settings["device"] != "cpu")
     nodes = len(given.nodes) if given else 1
-    return Slots(cpus or available, used, share["cpus"], share["gpus"] if on_gpu else 0, nodes)
+    return Slots(cpus or available, used, share["cpus"], share["gpus"] if on_gpu else 0, nodes, niceness)
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
 
     given = allocation()
     if given is None:
-        with local_cluster(slots.cpus, slots.gpus):
+        with local_cluster(slots.cpus, slots.gpus, slots.niceness):
             yield
         return
     from vmsbench.ray_backend.cluster import address_towards, head, token_file
@@ -68,12 +69,12 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
     ip = address_towards(given.other_nodes[0]) if given.other_nodes else "127.0.0.1"
     with contextlib.ExitStack() as stack:
         if workers():
-            address = stack.enter_context(head(given.address, token, given.job, 0, 0))
+            address = stack.enter_context(head(given.address, token, given.job, 0, 0, slots.niceness))
             stack.callback(announce(folder, given, address).unlink, missing_ok=True)
             stack.enter_context(joined(address, token))
             yield
             return
-        address = stack.enter_context(head(ip, token, given.job, slots.cpus, slots.gpus))
+        address = stack.enter_context(head(ip, token, given.job, slots.cpus, slots.gpus, slots.niceness))
         stack.enter_context(other_nodes(given, address, token, slots, folder))
         stack.enter_context(joined(address, token))
         await_nodes(len(given.nodes), folder)

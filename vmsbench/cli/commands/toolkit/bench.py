@@ -45,6 +45,7 @@ def everything(context: typer.Context, as_json: Json = False) -> None:
                 sampling_rows(Path(folder) / "sample", [], 16, 3),
                 data_rows(Path(folder) / "data", 1600, 64),
                 packing_rows(Path(folder) / "packing", [], 2),
+                neighbours_rows(Path(folder) / "neighbours", [], "unet", 5),
                 faces_rows(Path(folder) / "faces"),
                 overhead_rows(Path(folder) / "overhead", 40, 2),
                 journal_rows(Path(folder) / "journal", 10_000),
@@ -152,9 +153,28 @@ def packing(
 
 
 def packing_rows(folder: Path, overrides: list[str], trials: int) -> Iterator["Measurement"]:
-    from vmsbench.bench.packing import packing as together
+    from vmsbench.bench.sharing.packing import packing as together
 
     yield from together(small("unet", overrides), folder, trials)
+
+
+@app.command()
+def neighbours(
+    overrides: Overrides = None,
+    config_dir: ConfigDir = None,
+    exp: Annotated[str, typer.Option("--exp", help="The experiment that is trained.")] = "unet",
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each contestant; the median counts.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Training next to a busy process on each core, and alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_rows(neighbours_rows(Path(folder), overrides or [], exp, rounds), as_json)
+
+
+def neighbours_rows(folder: Path, overrides: list[str], exp: str, rounds: int) -> Iterator["Measurement"]:
+    from vmsbench.bench.sharing.neighbours import neighbours as beside
+
+    yield from beside(small(exp, overrides), folder, rounds)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""Measurements of trainings that share a device or a machine."""
