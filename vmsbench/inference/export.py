@@ -53,8 +53,8 @@ def export(predictor: TrainedModel, file: Path, format: str) -> float:
         raise UserError("models are exported from the CPU: load them with device=cpu")
     if predictor.model.sight.encoder.channels:
         raise UserError(
-            "this model sees pictures through an encoder, whose network is no part of the exported file; "
-            "vmsbench predict, or one trained with encoder=none"
+            "this model reads pictures through an encoder, which an exported file does not hold; use "
+            "`vmsbench predict`, or export a model trained with encoder=none"
         )
     original = Exported(predictor.model).eval()
     refuse_hidden_draws(original, predictor)

@@ -30,7 +30,7 @@ AT_ONCE = 16  # pictures; more are no faster on a CPU
 DEGREES, SCALE, SHIFT = 10.0, 1.2, 0.1  # of the fixed warps, as `Warp` has them
 
 Progress = Callable[[str, int, int], None]
-"""Told of which split how many pictures of how many have been looked at."""
+"""Called with a split, the number of its pictures encoded so far, and their total."""
 
 
 def unwatched(split: str, done: int, total: int) -> None:

@@ -16,7 +16,7 @@ def data_blocks(topic: Topic) -> list[Block]:
         kept = (provenance.table(), list(provenance.warnings)) if provenance.table() else None
     counts = split_words(topic.group)
     if kept is None:
-        why = "was not written down when these sweeps began, and the data cannot be read again"
+        why = "was not written down when these sweeps started, and the data cannot be read again"
         return [Facts((("Pairs", counts),)), Text(f"What was read {why}.")] if counts else []
     table, warnings = kept
     facts = [(PLAIN.get(term, f"List, {term}"), words) for term, words in table if term != "pairs" or not counts]
