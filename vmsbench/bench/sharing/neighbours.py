@@ -45,11 +45,11 @@ def neighbours(config: Config, folder: Path, rounds: int) -> list[Measurement]:
     more = statistics.median(a.cpu / b.cpu for a, b in zip(beside[THREADS], quiet[THREADS], strict=True))
     return [
         Measurement(
-            "training beside a busy process per core / quiet", ratio(beside[THREADS], quiet[THREADS]), "x", 0.4
+            "training next to a busy process per core / quiet", ratio(beside[THREADS], quiet[THREADS]), "x", 0.4
         ),
-        Measurement("  its CPU time, beside / quiet", more, "x"),
-        Measurement("  a trial of one thread, beside / quiet", ratio(beside[TRIAL], quiet[TRIAL]), "x", 0.4),
-        Measurement("  with threads that spin, beside / quiet", ratio(beside[SPUN], quiet[SPUN]), "x"),
+        Measurement("  its CPU time, next to / quiet", more, "x"),
+        Measurement("  a trial of one thread, next to / quiet", ratio(beside[TRIAL], quiet[TRIAL]), "x", 0.4),
+        Measurement("  with threads that spin, next to / quiet", ratio(beside[SPUN], quiet[SPUN]), "x"),
         Measurement("alone: threads that sleep / that spin", ratio(quiet[THREADS], quiet[SPUN]), "x", 0.97),
     ]
 
