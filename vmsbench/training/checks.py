@@ -50,7 +50,7 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
 
 def of_few_samples(metric: str, evaluation: Config) -> list[str]:
     """Whether the score of several samples' one answer is looked at with fewer samples than it is taken with."""
-    looks, end = evaluation["samples"], evaluation["final_samples"]
+    looks, end = evaluation.get("samples", 1), evaluation.get("final_samples", 1)
     if looks >= end or not metric.endswith(("_median", "_mean", "_dressed")):
         return []
     return [
