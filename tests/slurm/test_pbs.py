@@ -101,7 +101,7 @@ def test_what_a_pbs_launcher_has_no_setting_for_is_refused_in_a_line(pbs_user: U
     command = f"vmsbench tune --exp unet {shlex.join(TINY)} launcher=pbs"
     done = pbs_user.says(f"{command} --nodes 2", check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: --nodes: vmsbench_sample.pbs.PbsLauncher has no setting nodes; leave --nodes out\n"
+    assert done.stderr == "error: --nodes: vmsbench_sample.pbs.PbsLauncher has no setting nodes; leave out --nodes\n"
     script = pbs_user.says(f"{command} --print --cpus 3").stdout
     assert "#PBS -l select=1:ncpus=3\n" in script
     assert "#PBS -N vmsbench-unet\n" in script
