@@ -36,9 +36,9 @@ def judged(target: str, folder: Path, root: Path) -> tuple[str, dict[str, Any], 
     results = run(config, folder)
     with (folder / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    errors, blind = (np.array([float(row[key]) for row in rows]) for key in ("crps", "pixel_median_crps"))
+    errors, blind = (np.array([float(row[key]) for row in rows]) for key in ("l1", "pixel_median_l1"))
     table = score_baselines(standin(root, **SETTINGS), "test")
-    train, validation = results["train_scores"]["crps"], results["validation_scores"]["crps"]
+    train, validation = results["train_scores"]["l1"], results["validation_scores"]["l1"]
     return verdict(skill(errors, blind), blind.mean(), validation, train), results, table
 
 
