@@ -79,10 +79,10 @@ def config_hash(config: Config) -> str:
 def run(config: Config, folder: Path | str, report: Report = ignore, should_stop: ShouldStop = never) -> dict[str, Any]:
     """Train and evaluate `config` in `folder`; returns what results.json holds.
 
-    report  is called with each new line of the history; when continuing, first with the existing ones. It may raise
-    (SystemExit, say) to stop: what is done stays, and can be continued. should_stop  is called between two steps;
-    where it returns True, the state is saved and TrainingInterrupted raised. Raises UserError for settings or data
-    that cannot work, Diverged for a loss that is NaN or infinite.
+    report       called with each new line of the history; when continuing, first with the existing ones. It may raise
+                 (SystemExit, say) to stop: what is done stays, and can be continued
+    should_stop  called between two steps; where it returns True, the state is saved and TrainingInterrupted raised
+    Raises UserError for settings or data that cannot work, Diverged for a loss that is NaN or infinite.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
     save_json(folder / "config.json", {"schema": SCHEMA} | config)
     try:
         return Experiment(config, folder, should_stop).run(report)
-    except Exception:
+    except Exception:  # whatever it is, the folder keeps its traceback, and it goes on
         with suppress(StorageError):  # it may be what went wrong
             log(folder, traceback.format_exc())
         raise

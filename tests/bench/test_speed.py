@@ -86,7 +86,6 @@ def test_against_the_limit_gives_a_ratio_with_its_target_and_the_time(tmp_path: 
 
 
 def test_diffusers_networks_have_as_many_parameters_and_fit_the_maps() -> None:
-    pytest.importorskip("diffusers", reason="diffusers is not installed: make install")
     ours = measured_network(["data.size=64", "model.network.width=16"])
     found = peers(64, 16, [1, 2, 4, 4], count(ours))
     assert set(found) == {SAME_LAYOUT, DEFAULTS}

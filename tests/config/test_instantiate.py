@@ -4,6 +4,7 @@ from collections import Counter
 from functools import partial
 
 import pytest
+from hydra.utils import instantiate as hydra_instantiate
 
 from vmsbench.config.format import describe
 from vmsbench.config.instantiate import build
@@ -30,10 +31,9 @@ def test_arguments_win_over_settings() -> None:
 
 
 def test_agrees_with_hydra_on_its_own_format() -> None:
-    hydra = pytest.importorskip("hydra.utils", reason="Hydra is not installed: make install")
     config = {"_target_": "collections.Counter", "iterable": ["a", "b", "a"]}
     assert build({"_target_": "collections.Counter", "a": 2, "b": 1}) == Counter(config["iterable"])
-    assert hydra.instantiate({"_target_": "collections.Counter", "a": 2, "b": 1}) == Counter(config["iterable"])
+    assert hydra_instantiate({"_target_": "collections.Counter", "a": 2, "b": 1}) == Counter(config["iterable"])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
+from pytorch_fid import inception as library
 
 from tests.support.tiny import configuration, dataset
 from vmsbench.cli.commands.toolkit.weights import check_weights
@@ -29,8 +31,6 @@ from vmsbench.sweep.finals import measure_later
 from vmsbench.training.checks import check_fid
 
 torch.set_num_threads(1)
-library = pytest.importorskip("pytorch_fid.inception", reason="pytorch-fid is not installed: make install")
-torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed: make install")
 
 
 @pytest.fixture(scope="module")

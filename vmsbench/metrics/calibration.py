@@ -152,7 +152,7 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
         raise UserError(collapsed())
     known = {level: _known(per_image.get(f"coverage_{level}")) for level in LEVELS}
     covered = {level: mean_interval(values, resamples, seed) for level, values in known.items() if values.size}
-    word = _worded(covered, known[LEVELS[0]].shape[1])
+    word = worded(covered, known[LEVELS[0]].shape[1])
     return Calibration(covered, _ratio(spread, per_image["mse_mean"], resamples, seed), word)
 
 
@@ -190,7 +190,8 @@ def _ratio(spread: ArrayLike, error: ArrayLike, resamples: int, seed: int) -> In
     return Interval(*(math.sqrt(max(0.0, 1 - part)) for part in (lost.value, lost.high, lost.low)))
 
 
-def _worded(covered: Mapping[int, Interval], images: int) -> str:
+def worded(covered: Mapping[int, Interval], images: int) -> str:
+    """The verdict on coverages, with their intervals over that many images, by the rule of `calibration`."""
     told = [_holds(level, found) for level, found in covered.items()]
     if not told:
         return "undefined: every image is empty, in its truth and its samples"

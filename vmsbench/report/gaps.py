@@ -60,22 +60,9 @@ def unknown_of(sweep: SweepRecord) -> str:
     kept = "one sample and the median of each image" if sampled else "the test images' answers alone"
     lost = "its skill in either track and its calibration" if sampled else "what its answers are as a distribution"
     return (
-        f"`{sweep.name}` was scored by an older version and kept {kept}, so {lost} cannot be known. Training it again "
-        f"measures that: `{afresh(sweep)}`"
+        f"`{sweep.name}` was scored by an older version and kept {kept}, so {lost} cannot be known. Scoring it again "
+        f"from its weights, without training, measures that: `vmsbench final {shlex.quote(sweep.name)} --rescore`"
     )
-
-
-def afresh(sweep: SweepRecord) -> str:
-    """The sweep's command under a new name."""
-    command = sweep.command or f"vmsbench tune --exp {sweep.exp}"
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = ["vmsbench", "tune", "--exp", sweep.exp]
-    if "--name" in words:
-        at = words.index("--name")
-        del words[at : at + 2]
-    return shlex.join([*words, "--name", f"{sweep.name}-again"])
 
 
 def final_gaps(sweep: SweepRecord) -> list[str]:

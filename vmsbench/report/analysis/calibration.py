@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from vmsbench.metrics.calibration import worded
 from vmsbench.metrics.significance import Interval
 from vmsbench.report.analysis.tracks import Kind
 from vmsbench.store.experiments import FinalRecord
@@ -17,19 +18,15 @@ class MeasuredCalibration:
 
     ranks       the share of the pixels whose true value has each rank among the samples; flat where the spread is right
     coverage    {50: the share of the pixels that central 50 % intervals hold, ...}, with intervals over images
-    verdicts    of each final, each said once: "too sure: 50 % intervals hold 31 % of the pixels"
+    verdict     on the mean coverage: "too sure: 50 % intervals hold 31 % of the pixels"
     reason      why there is nothing to draw; empty where there is
     """
 
     ranks: tuple[float, ...] = ()
     coverage: Mapping[int, Interval] = field(default_factory=dict)
     spread_skill: Interval | None = None
-    verdicts: tuple[str, ...] = ()
+    verdict: str = ""
     reason: str = ""
-
-    @property
-    def verdict(self) -> str:
-        return "; ".join(self.verdicts)
 
 
 def measured(finals: Sequence[FinalRecord], kind: Kind) -> MeasuredCalibration | None:
@@ -39,11 +36,12 @@ def measured(finals: Sequence[FinalRecord], kind: Kind) -> MeasuredCalibration |
     if not drawn:
         return MeasuredCalibration(reason=str(found[0].get("reason") or "")) if found else None
     covered = [mapping(one.get("coverage")) for one in drawn]
+    coverage = {int(at): mean for at in covered[0] if (mean := mean_of([one.get(at) for one in covered]))}
     return MeasuredCalibration(
         ranks=mean_ranks(drawn),
-        coverage={int(at): mean for at in covered[0] if (mean := mean_of([one.get(at) for one in covered]))},
+        coverage=coverage,
         spread_skill=mean_of([one.get("spread_skill") for one in drawn]),
-        verdicts=tuple(dict.fromkeys(str(one["verdict"]) for one in drawn)),
+        verdict=worded(coverage, min(int(number(one.get("images")) or 0) for one in drawn)),
     )
 
 

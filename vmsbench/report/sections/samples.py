@@ -120,7 +120,7 @@ def predictions(finals: Sequence[FinalRecord]) -> tuple[FinalRecord, dict[str, B
         try:
             with np.load(final.folder / "predictions.npz") as file:
                 names, pixels = [str(name) for name in file["names"]], file["predictions"]
-        except Exception:
+        except Exception:  # numpy raises many kinds of error for a damaged archive; the next final may be whole
             continue
         if pixels.dtype == np.uint8 and pixels.ndim == 4 and len(names) == len(pixels):
             return final, dict(zip(names, pixels, strict=True))

@@ -57,7 +57,8 @@ class MlflowTracker(Tracker):
 
     uri         where the runs go; else MLFLOW_TRACKING_URI; else sqlite, in mlflow.db next to the sweeps' folders
     artifacts   where the files go: only asked when the experiment is made; else mlartifacts next to mlflow.db; a
-    server decides by itself experiment  the experiment's name in MLflow
+                server decides by itself
+    experiment  the experiment's name in MLflow
     """
 
     def __init__(
