@@ -2,18 +2,34 @@
 # The study (docs/study.md): every family, with a frozen encoder and from scratch, tuned and trained again from three
 # seeds. Run it from anywhere, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one thread each.
 #   VMSBENCH=vmsbench  the command     RUNS=runs  the folder of sweeps     OUT=reports/study  the report
+# The texts of each finished sweep (no weights, no pictures) are kept in $OUT/runs; a sweep that is there is not trained
+# again. Remove its folder to train it anew.
 set -u
 : "${VMSBENCH:=vmsbench}" "${RUNS:=runs}" "${OUT:=reports/study}" "${VMSBENCH_DATA:?set it to the folder of VISCHEMA PLUS}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" VMSBENCH_DATA
 names=""
+mkdir -p "$RUNS"
 
 sweep() { # NAME EXP override ...
   name=$1 exp=$2
   shift 2
   names="$names $name"
+  if [ -d "$OUT/runs/$name" ]; then
+    [ -d "$RUNS/$name" ] || cp -r "$OUT/runs/$name" "$RUNS/$name"
+    return
+  fi
   date -u "+%F %T UTC $name begins"
-  $VMSBENCH tune --exp "$exp" --name "$name" --runs "$RUNS" --cpus 1 --quiet tracker=none finals.seeds=3 "$@" ||
+  if $VMSBENCH tune --exp "$exp" --name "$name" --runs "$RUNS" --cpus 1 --quiet tracker=none finals.seeds=3 "$@"; then
+    keep "$name"
+  else
     echo "$name ended with exit code $?"
+  fi
+}
+
+keep() { # NAME
+  mkdir -p "$OUT/runs"
+  (cd "$RUNS" && find "$1" -type f \( -name '*.json' -o -name '*.jsonl' -o -name '*.csv' -o -name log.txt \) |
+    tar -cf - -T -) | tar -xf - -C "$OUT/runs"
 }
 
 report() {

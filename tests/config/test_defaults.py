@@ -23,6 +23,7 @@ from vmsbench.config.settings import (
 FILES = sorted(file for file in conf_folder().glob("*/*.yaml") if "_target_" in file.read_text())
 OTHERWISE = {
     "efficientnet_lite0.version": "which it is; a constructor has no default",
+    "efficientnet_lite02.encoders": "which they are; a constructor has no default",
     "efficientnet_lite2.version": "which it is; a constructor has no default",
     "rmsprop.lr": "the rate of the Wasserstein GAN, for which it is there; torch's is 0.01",
     "slurm.extra": "an empty mapping, for which a constructor's default is None",

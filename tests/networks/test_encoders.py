@@ -1,5 +1,6 @@
 """Encoders: their weights are what they say, their shapes what they promise, and what is missing is one line."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torchvision.models import resnet18
 from vmsbench.errors import ConfigurationError
 from vmsbench.networks.efficientnet import PACKAGES, EfficientNetLite, Package, lite, pooled_features, same
 from vmsbench.networks.encoder import Encoder, NoEncoder, weights
+from vmsbench.networks.encoder_set import EncoderSet
 from vmsbench.networks.torchvision_encoder import Torchvision
 
 
@@ -97,6 +99,19 @@ def test_any_classifier_of_torchvision_is_an_encoder(resnet: Path) -> None:
     torch.testing.assert_close(maps[1], x)
 
 
+def test_a_set_of_encoders_sees_what_each_of_them_sees(resnet: Path) -> None:
+    """Of different channels, in their order; its fingerprint and facts name all of them."""
+    makes = [partial(EfficientNetLite, version=0), partial(Torchvision, "resnet18", str(resnet))]
+    both, alone = EncoderSet(makes, size=64), [make(size=64, warps=1) for make in makes]
+    assert both.channels == tuple(a + b for a, b in zip(*(encoder.channels for encoder in alone), strict=True))
+    pictures = torch.rand(2, 3, 64, 64)
+    for found, *parts in zip(both(pictures), *(encoder(pictures) for encoder in alone), strict=True):
+        torch.testing.assert_close(found, torch.cat(parts, dim=1))
+    assert all(encoder.fingerprint in both.fingerprint for encoder in alone)
+    assert all(fact in both.info()[name] for encoder in alone for name, fact in encoder.info().items())
+    assert EncoderSet(makes[::-1], size=64).fingerprint != both.fingerprint
+
+
 def test_loading_an_encoder_draws_no_random_number(resnet: Path) -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -125,6 +140,7 @@ def test_what_results_say_of_an_encoder_names_weights_licence_and_hash(encoder: 
         (lambda file: weights(file, "0" * 64), "are not the expected file"),
         (lambda file: weights(Path(__file__)), "holds no weights"),
         (lambda file: EfficientNetLite(2, warps=-1), "warps=-1: at least 0"),
+        (lambda file: EncoderSet([]), "at least one; encoder=none works without any"),
     ],
 )
 def test_encoders_that_cannot_be_had_are_refused_in_one_line(make: Any, said: str, resnet: Path) -> None:

@@ -1,0 +1,39 @@
+"""Several encoders at once: what one does not see, another may (DeepGaze IIE, Linardos et al. 2021)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from vmsbench.errors import ConfigurationError
+from vmsbench.networks.encoder import Encoder
+
+
+class MakesEncoder(Protocol):
+    """An encoder without the arguments that the set gives all of them, such as `partial(EfficientNetLite, version=0)`."""
+
+    def __call__(self, *, size: int, warps: int) -> Encoder: ...
+
+
+class EncoderSet(Encoder):
+    """Encoders that look at the same pictures; their channels at each stride stand one after the other."""
+
+    def __init__(self, encoders: Sequence[MakesEncoder], size: int = 256, warps: int = 1) -> None:
+        super().__init__(size, warps)
+        if not encoders:
+            raise ConfigurationError("model.sight.encoder.encoders=[]: at least one; encoder=none works without any")
+        self.encoders = [make(size=size, warps=warps) for make in encoders]
+        self.channels = tuple(map(sum, zip(*(encoder.channels for encoder in self.encoders), strict=True)))
+
+    @property
+    def fingerprint(self) -> str:
+        return " + ".join(encoder.fingerprint for encoder in self.encoders)
+
+    def info(self) -> dict[str, str]:
+        facts = [encoder.info() for encoder in self.encoders]
+        return {name: "; ".join(fact[name] for fact in facts) for name in facts[0]}
+
+    def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        found = [encoder.maps(pictures) for encoder in self.encoders]
+        return tuple(torch.cat(stride, dim=1) for stride in zip(*found, strict=True))
