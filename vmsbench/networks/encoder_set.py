@@ -11,7 +11,7 @@ from vmsbench.networks.encoder import Encoder
 
 
 class MakesEncoder(Protocol):
-    """An encoder without the arguments that the set gives all of them, such as `partial(EfficientNetLite, version=0)`."""
+    """An encoder without what the set gives all of them, such as `partial(EfficientNetLite, version=0)`."""
 
     def __call__(self, *, size: int, warps: int) -> Encoder: ...
 
