@@ -87,6 +87,8 @@ def evaluate(
     """
     runs = Path(runs)
     check_request(str(predictions), split, name)
+    if name is not None:
+        check_kept(runs / OUTSIDE / name, Path(predictions))
     config, dataset = prepared(experiment_part(settings_for(Path(data) if data else None, list(overrides))), runs)
     check_fid(config)
     account = tuple(dataset.provenance.lines())
@@ -241,14 +243,16 @@ def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[s
     return distances(pairs.maps, first, dataset.train.maps, weights, device, cache=cache)
 
 
-def store(folder: Path, answer: Answer, maps: Tensor, tracks: BothTracks, dataset: Dataset, source: Path) -> None:
-    """Keep outside predictions as a final keeps its own, so that the report has them in its tables.
-
-    Raises UserError where the name is another's already.
-    """
+def check_kept(folder: Path, source: Path) -> None:
+    """Raises UserError where the folder for predictions holds those of another source, or of another schema."""
     file = folder / "results.json"
     if file.exists() and (kept := read_checked(file)["source"]) != str(source.resolve()):
         raise UserError(f"--name {folder.name} is that of {kept}; choose another, or remove {folder}")
+
+
+def store(folder: Path, answer: Answer, maps: Tensor, tracks: BothTracks, dataset: Dataset, source: Path) -> None:
+    """Keep outside predictions as a final keeps its own, so that the report has them in its tables."""
+    file = folder / "results.json"
     folder.mkdir(parents=True, exist_ok=True)
     append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
     answered = Answered(dataset.test, in_bytes(maps))

@@ -33,7 +33,7 @@ from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, TrialSource
 from vmsbench.sweep.trial_cache import TrialCache
 from vmsbench.training.checks import check, check_fid
-from vmsbench.versions import SCHEMA, commit
+from vmsbench.versions import SCHEMA, commit, read_checked
 
 Driver = Callable[[TrialSource, Pruner], bool]
 """Runs trials to the end; False where interrupted."""
@@ -223,10 +223,10 @@ def final(
     if min(top, seeds) < 1:
         raise ConfigurationError(f"--top {top} --seeds {seeds}: at least 1 of each")
     about = read_about(folder)
-    config, dataset = prepared(with_settings(about["config"], places), runs)
-    check_fid(config)
     if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: `{about['command']}`")
+    config, dataset = prepared(with_settings(about["config"], places), runs)
+    check_fid(config)
     watcher.on_data_read(dataset.provenance)
     with owned(folder), journalled(folder):
         write_baselines(folder, dataset)
@@ -241,12 +241,15 @@ def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[st
     Raises UserError where there are none, or their data have changed.
     """
     about = read_about(folder)
+    found = list((folder / "final").glob("*/results.json"))
+    if not found:
+        raise UserError(f"{folder.name} has no finished final to score; `vmsbench final {folder.name}` makes some")
+    for results in found:
+        read_checked(results)
+        read_checked(results.with_name("config.json"))
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
     with owned(folder):
-        found = list((folder / "final").glob("*/results.json"))
-        if not found:
-            raise UserError(f"{folder.name} has no finished final to score; `vmsbench final {folder.name}` makes some")
         write_baselines(folder, dataset, again=True)
         for number, final in enumerate(rescore_finals(folder, config), start=1):
             tell(f"{folder.name}: scoring final {final.name} again, {number} of {len(found)}; it reads the test pairs")

@@ -10,6 +10,7 @@ import typer
 
 from vmsbench.cli.options import Runs
 from vmsbench.errors import UserError, did_you_mean
+from vmsbench.store.documents import read_checked_document
 
 
 def logs(
@@ -23,12 +24,14 @@ def logs(
 
 
 def submitted(name: str, runs: Path) -> Path:
-    """The folder of a sweep that has jobs. Raises UserError, with the nearest name, where there is none."""
+    """The folder of a sweep that has jobs. Raises UserError, with the nearest name, where there is none, and for
+    a sweep of another schema."""
     there = sorted(file.parent.name for file in runs.glob("*/jobs.jsonl"))
     if name not in there:
         raise UserError(
             f"no jobs of a sweep {name} in {runs}{did_you_mean(name, there)}  (there are: {', '.join(there) or 'none'})"
         )
+    read_checked_document(runs / name / "sweep.json")
     return runs / name
 
 
