@@ -18,6 +18,14 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 class UserError(Exception):
     """An error that the user can fix; its text names the thing and the fix."""
 
+    exit_code = WRONG
+
+
+class OwnershipLost(UserError):
+    """Another process has taken over the sweep: this one writes nothing more, and the same command continues."""
+
+    exit_code = UNFINISHED
+
 
 class ConfigurationError(UserError):
     """A setting that does not exist, or an invalid value."""

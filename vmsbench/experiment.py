@@ -29,7 +29,7 @@ from vmsbench.data.cache import expand
 from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.rendering import side_by_side
-from vmsbench.errors import ConfigurationError, StorageError, UserError
+from vmsbench.errors import ConfigurationError, OwnershipLost, StorageError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.frechet import distances
@@ -81,7 +81,8 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
 
     report       called with each new line of the history; when continuing, first with the existing ones. It may raise
                  (SystemExit, say) to stop: what is done stays, and can be continued
-    should_stop  called between two steps; where it returns True, the state is saved and TrainingInterrupted raised
+    should_stop  called between two steps; where it returns True, the state is saved and TrainingInterrupted raised;
+                 where it raises OwnershipLost, nothing more is written
     Raises UserError for settings or data that cannot work, Diverged for a loss that is NaN or infinite.
     """
     folder = Path(folder)
@@ -99,6 +100,8 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
     save_json(folder / "config.json", {"schema": SCHEMA} | config)
     try:
         return Experiment(config, folder, should_stop).run(report)
+    except OwnershipLost:  # the folder is another process's
+        raise
     except Exception:  # whatever it is, the folder keeps its traceback, and it goes on
         with suppress(StorageError):  # it may be what went wrong
             log(folder, traceback.format_exc())
@@ -174,6 +177,7 @@ class Experiment:
             preflight(self.model, self.validation, self.config["evaluation"]["batch_size"])
         while not self.trained(history):
             record = self.one_epoch(len(history) + 1, history[-1]["seconds"] if history else 0.0)
+            self.should_stop()  # raises where the folder is another process's; a stop waits for the next step
             append_line(self.folder / "history.jsonl", record)
             self.save(record["epoch"])
             for trouble in set(record["diagnostics"]) - set(history[-1]["diagnostics"] if history else ()):

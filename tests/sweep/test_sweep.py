@@ -380,18 +380,6 @@ def test_an_owner_touches_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert (tmp_path / "lock").stat().st_mtime > 0
 
 
-def test_a_job_that_slurm_starts_again_on_another_node_goes_on_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lock_of(tmp_path, host="node1", pid=1, job="77")
-    monkeypatch.setenv("SLURM_JOB_ID", "78")
-    with pytest.raises(UserError, match="on node1"), owned(tmp_path):
-        pass
-    monkeypatch.setenv("SLURM_JOB_ID", "77")
-    with owned(tmp_path):
-        pass
-
-
 def test_a_study_that_is_interrupted_says_so_in_its_journal_and_that_it_was_continued(tmp_path: Path) -> None:
     def cut(work: TrialSource, stopping: Pruner) -> bool:
         trial = work.ask()

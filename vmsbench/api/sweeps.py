@@ -17,6 +17,7 @@ from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError
 from vmsbench.inference.predictor import TrainedModel
 from vmsbench.inference.predictor import load as load_folder
+from vmsbench.launch.ownership import owning
 from vmsbench.metrics.references import served
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
@@ -190,7 +191,7 @@ def rescore(
     """
     _, places = settings_of(name, Path(runs), list(overrides))
     folder = (Path(runs) / name).resolve()
-    score_again(folder, folder.parent, places, tell)
+    score_again(folder, folder.parent, places, tell, own=owning())
     words = ["vmsbench", "final", name, "--rescore", *overrides, *runs_option(runs)]
     return SweepResult(folder, True, shlex.join(words))
 
@@ -209,7 +210,7 @@ def run_search(
     folder = folder.resolve()
 
     def go(callback: Callback, driver: Driver, slots: Mapping[str, float]) -> None:
-        search(settings, folder, folder.parent, callback, driver, command, retry, slots)
+        search(settings, folder, folder.parent, callback, driver, command, retry, slots, own=owning())
 
     return SweepResult(folder, run_sweep(go, settings, folder, callback, cpus=cpus, gpus=gpus), command)
 
@@ -230,7 +231,7 @@ def run_finals(
     folder = folder.resolve()
 
     def go(callback: Callback, driver: Driver, slots: Mapping[str, float]) -> None:
-        train_finals(folder, folder.parent, places, top, seeds, callback, driver, slots)
+        train_finals(folder, folder.parent, places, top, seeds, callback, driver, slots, own=owning())
 
     return SweepResult(folder, run_sweep(go, settings, folder, callback, cpus=cpus, gpus=gpus), command)
 

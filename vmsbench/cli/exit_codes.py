@@ -42,7 +42,7 @@ def run(app: Callable[..., Any]) -> int:
         sys.stdout.flush()  # a reader who has gone is noticed here
     except UserError as error:
         keep_traceback()
-        return print_error(str(error), WRONG)
+        return print_error(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; the same command continues", file=sys.stderr)
         return INTERRUPTED

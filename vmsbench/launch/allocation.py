@@ -104,8 +104,15 @@ def login_node() -> str | None:
     return next((name for name, kind in launchers() if kind.on_login_node()), None)
 
 
+def refuse_misplaced() -> None:
+    """Raises UserError in a process of a job that is not the one to drive a sweep, with the command that works."""
+    if why := next(filter(None, (kind.misplaced() for _, kind in launchers())), None):
+        raise UserError(why)
+
+
 def refuse_login_node(allowed: bool) -> None:
-    """Raises UserError on a cluster's login node, unless the user allows training there."""
+    """Raises UserError on a cluster's login node, unless the user allows training there; `refuse_misplaced`."""
+    refuse_misplaced()
     if not allowed and (name := login_node()):
         raise UserError(
             f"this is a cluster's login node: launcher={name} submits the work; --allow-login-node runs it here"

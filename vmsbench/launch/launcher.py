@@ -226,3 +226,9 @@ class Launcher(ABC):
     def on_login_node(cls) -> bool:
         """Whether this is a login node, where training is refused."""
         return False
+
+    @classmethod
+    def misplaced(cls) -> str | None:
+        """Why this process is not the one of its job to drive a sweep, with the command that works; None where it is,
+        or is in no job."""
+        return None

@@ -22,7 +22,7 @@ from typing import Any
 
 from vmsbench.config.instantiate import build
 from vmsbench.errors import UNFINISHED, WRONG, UserError
-from vmsbench.launch.allocation import Allocation, allocation
+from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
 from vmsbench.launch.environment import ELASTIC, UNTIL, max_restarts, notice
 from vmsbench.launch.job_log import failing_nodes, note, notes
 from vmsbench.launch.launcher import JobError, JobPhase, Launcher, Refused
@@ -51,7 +51,9 @@ def supervise(
     """Run a command of vmsbench to its end, or let it continue in another job; returns the exit code for the cluster.
 
     folder  of its sweep (default: the one that the command names)
+    Raises UserError in a process that is not the one of its job to run it.
     """
+    refuse_misplaced()
     return Supervisor(list(command), list(program), allocation(), folder or folder_of(command)).run()
 
 

@@ -7,7 +7,6 @@ over work that is rebuilt from its own journal; `ray.init()` without an address 
 
 import atexit
 import functools
-import gc
 import logging
 import math
 import os
@@ -17,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,33 +32,30 @@ os.environ.update(
 )
 
 import ray
-import torch
 from ray import tune
-from ray.experimental.internal_kv import _internal_kv_exists, _internal_kv_put
+from ray.experimental.internal_kv import _internal_kv_put
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 
-from vmsbench import experiment
 from vmsbench.errors import ConfigurationError, StorageError
-from vmsbench.files import log, read_json, save_json
-from vmsbench.launch.environment import drop_unusable_threads, threads, until, workers
+from vmsbench.files import log, read_json
+from vmsbench.launch.environment import drop_unusable_threads, until, workers
 from vmsbench.metrics.catalog import sign
 from vmsbench.ray_backend.cluster import PRIVATE, system_config
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
+from vmsbench.ray_backend.trainable import FAILURE, LEAVE, run_trial
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import SIGNALS, Interruption, deferred
+from vmsbench.store.lock import check_all_owned, held
 from vmsbench.sweep.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
-from vmsbench.training.trainer import TrainingInterrupted
 
 DEATHS = 100 if workers() else 2
 """How often a trial whose process died (killed, out of memory, its node gone) continues before it counts as failed.
 Elastic workers end in this way."""
 
-FAILURE = "failure.json"
-LEAVE, LOOK = b"vmsbench:leave", 0.5
 EXTRA = 1000  # trials that Ray may get on top of those of the search: to Ray a retry is a new trial
 
 
@@ -199,43 +195,12 @@ def run_trials(
                 ),
             )
             tuner.fit()
+        except tune.TuneError:  # it wraps what the journal raised
+            check_all_owned()
+            raise
         finally:
             shutil.rmtree(storage, ignore_errors=True)
     return work.finished and not bridge.leaving
-
-
-def run_trial(config: dict[str, Any]) -> None:
-    """What a worker runs: the experiment in its folder. A failure is written into failure.json for the driver.
-
-    It is not raised: Ray restarts what died, and what failed would fail again.
-    """
-    folder = Path(config["folder"])
-    try:
-        attempt(config, folder)
-    except TrainingInterrupted:
-        return
-    except Exception as error:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_json(folder / FAILURE, asdict(Failure.of(error)))
-
-
-def attempt(config: dict[str, Any], folder: Path) -> None:
-    """Raises what the experiment raises; TrainingInterrupted where the driver wants the trial to leave."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    torch.set_num_threads(threads() or 1)
-    should_stop = StopFlag()
-    if should_stop():
-        return
-    (folder / FAILURE).unlink(missing_ok=True)
-
-    def report(record: dict[str, Any]) -> None:
-        score = (record.get("scores") or {}).get(config["metric"])
-        seen = {"epoch": record["epoch"], "record": record}
-        tune.report(seen if score is None else seen | {config["metric"]: score})
-
-    experiment.run(config["experiment"], folder, report, should_stop)
 
 
 def kept(failure: Failure, folder: Path) -> Failure:
@@ -244,18 +209,6 @@ def kept(failure: Failure, folder: Path) -> Failure:
         folder.mkdir(parents=True, exist_ok=True)
         log(folder, failure.trace or failure.cause)
     return failure
-
-
-class StopFlag:
-    """In a trial: whether the driver asks it to stop. Ray is asked every LOOK seconds."""
-
-    def __init__(self) -> None:
-        self.at, self.known = -math.inf, False
-
-    def __call__(self) -> bool:
-        if not self.known and time.monotonic() - self.at > LOOK:
-            self.at, self.known = time.monotonic(), bool(_internal_kv_exists(LEAVE))
-        return self.known
 
 
 class RaySearchAlgorithm(RaySearcher):
@@ -290,7 +243,8 @@ class RaySearchAlgorithm(RaySearcher):
         trial = self.work.ask()
         if trial is not None:
             self.trials[trial_id] = trial
-            return {"experiment": trial.config, "folder": str(trial.folder), "metric": trial.config["metric"]}
+            here = {"folder": str(trial.folder), "owner": held.get(trial.folder.parents[1].resolve())}
+            return {"experiment": trial.config, "metric": trial.config["metric"], **here}
         return RaySearcher.FINISHED if self.work.finished or self.work.halted else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -383,6 +337,7 @@ class RayProgressCallback(TrialProgressCallback):
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
         if time.monotonic() - self.last > 0.25:
             self.last = time.monotonic()
+            check_all_owned()
             self.watcher.on_poll()
 
     def __getstate__(self) -> dict[str, Any]:

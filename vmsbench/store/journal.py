@@ -8,6 +8,7 @@ from typing import Any
 
 from vmsbench.errors import UserError
 from vmsbench.files import append_line
+from vmsbench.store.lock import check_owned
 from vmsbench.versions import SCHEMA, check_schema
 
 NUMBER = (int, float, type(None))
@@ -31,7 +32,11 @@ class Journal:
         self.path = path
 
     def write(self, event: str, **fields: Any) -> None:
-        """Add a line, on the disk when this returns; the first line of a journal says which schema it has."""
+        """Add a line, on the disk when this returns; the first line of a journal says which schema it has.
+
+        Raises OwnershipLost where this process has owned the sweep and another has taken over.
+        """
+        check_owned(self.path.parent)
         schema = {} if self.begun else {"schema": SCHEMA}
         append_line(self.path, {"event": event, "time": time.time(), **schema, **fields})
 

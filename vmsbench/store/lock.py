@@ -2,37 +2,63 @@
 
 It does not use flock, which shared disks may not support: the lock is a hard link, which only one process can create,
 and its owner touches it every BEAT seconds. That shows whether an owner on another host is alive, by the disk's own
-clock.
+clock. An owner that was suspended, or whose disk stalled, may find that another process has taken over meanwhile: so
+it compares the lock's token with its own before it writes (`check_owned`).
 """
 
 import json
 import os
+import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmsbench.errors import UserError
+from vmsbench.errors import OwnershipLost, UserError
 
 BEAT = 20.0
 SILENCE = 120.0
 """Seconds after which an owner on another host that did not touch the lock is considered dead."""
+RENAMED = (0.1, 0.4, 1.0)
+"""Pauses between looks for a lock that is missing: a process that finds it in use puts it back at once."""
 
-NOBODY = {"host": "an unknown host", "pid": "?", "begun": None, "job": None}
+NOBODY = {"host": "an unknown host", "pid": "?", "begun": None, "space": None, "job": None, "restarts": 0}
+
+Asks = Callable[[Mapping[str, Any]], bool | None]
+"""Whether the job of a lock's owner still runs, by its cluster; None where that cannot be found out."""
+
+held: dict[Path, str] = {}
+"""The folders that this process owns, and the tokens of their locks."""
+
+
+@dataclass(frozen=True)
+class JobStart:
+    """One start of a cluster's job: its number, how often it was restarted before, its launcher's settings."""
+
+    job: str | None = None
+    restarts: int = 0
+    launcher: Mapping[str, Any] = field(default_factory=dict)
+
+
+def unknown(owner: Mapping[str, Any]) -> bool | None:
+    return None
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Own `folder` within the block. A lock is taken over from a process that died on this host, from an earlier run
-    of the same Slurm job, and from a process on another host that is silent.
+def owned(folder: Path, start: JobStart = JobStart(), asks: Asks = unknown) -> Iterator[None]:
+    """Own `folder` within the block. A lock is taken over from a process that died on this host, from an earlier start
+    of the same job, from a job that is over, and from a process on another host that is silent, unless its job runs.
 
-    Raises UserError naming the owner's host and process.
+    Raises UserError naming the owner's host, process and job; OwnershipLost on leaving where another process has
+    taken over in the meantime.
     """
     lock = folder / "lock"
-    owner = oneself()
+    token = secrets.token_hex(8)
+    owner = oneself() | asdict(start) | {"token": token}
     beside = folder / f".lock.{owner['host']}.{owner['pid']}"
     try:
         beside.write_text(json.dumps(owner))
@@ -44,42 +70,90 @@ def owned(folder: Path) -> Iterator[None]:
                 os.link(beside, lock)
                 break
             except FileExistsError:
-                remove_if_dead(lock, beside)
+                remove_if_dead(lock, beside, start, asks)
         else:
             raise UserError(f"{folder} was taken by another process just now; wait for it, or stop it")
     finally:
         beside.unlink()
     over = threading.Event()
-    heart = threading.Thread(target=beat, args=(lock, over), daemon=True)
+    heart = threading.Thread(target=beat, args=(lock, token, over), daemon=True)
     heart.start()
+    held[folder.resolve()] = token
     try:
         yield
+        check_owned(folder)
     finally:
         over.set()
         heart.join()
-        lock.unlink(missing_ok=True)
+        del held[folder.resolve()]
+        if token_in(lock) == token:
+            lock.unlink(missing_ok=True)
+
+
+def check_owned(folder: Path, token: str | None = None) -> None:
+    """Raises OwnershipLost where another process has taken over a folder.
+
+    token  of its lock, as another process of the owner's knows it; default: the one that this process holds. Without
+           either nothing is checked.
+    """
+    own = token or held.get(folder.resolve())
+    if own is not None and token_in(folder / "lock") not in (own, UNREADABLE):
+        raise OwnershipLost(
+            f"{folder} was taken over by another process while this one was suspended or its disk did not answer; "
+            "it writes nothing more, and the other process continues"
+        )
+
+
+def check_all_owned() -> None:
+    """`check_owned` for every folder that this process owns."""
+    for folder in list(held):
+        check_owned(folder)
+
+
+UNREADABLE = "unreadable"
+
+
+def token_in(lock: Path) -> str | None:
+    """The token of a lock; None where there is no lock, UNREADABLE where the disk does not say."""
+    for pause in (*RENAMED, None):
+        try:
+            return str(json.loads(lock.read_text()).get("token"))
+        except FileNotFoundError:
+            if pause is None:
+                return None
+            time.sleep(pause)
+        except (OSError, ValueError):
+            return UNREADABLE
+    return None
 
 
 def oneself() -> dict[str, Any]:
-    """This process: a number alone may belong to another one after a restart of the host."""
+    """This process: a number alone may belong to another one after a restart of the host, or in another container."""
     pid = os.getpid()
-    return {"host": socket.gethostname(), "pid": pid, "begun": begun(pid), "job": os.environ.get("SLURM_JOB_ID")}
+    return {"host": socket.gethostname(), "pid": pid, "begun": begun(pid), "space": process_space()}
 
 
-def beat(lock: Path, over: threading.Event) -> None:
-    while not over.wait(BEAT):
+def process_space() -> str | None:
+    """The name of the namespace of this process's number: equal numbers in two of them are two processes."""
+    with suppress(OSError):
+        return os.readlink("/proc/self/ns/pid")
+    return None
+
+
+def beat(lock: Path, token: str, over: threading.Event, seconds: float | None = None) -> None:
+    """Touch the lock every BEAT seconds, as long as it is one's own."""
+    while not over.wait(seconds or BEAT):
         with suppress(OSError):
-            os.utime(lock)
+            if token_in(lock) == token:
+                os.utime(lock)
 
 
-def remove_if_dead(lock: Path, beside: Path) -> None:
+def remove_if_dead(lock: Path, beside: Path, start: JobStart, asks: Asks) -> None:
     """Remove the lock of a dead owner; one that changed hands in between is put back. Raises UserError if it lives."""
     before = owner_of(lock)
-    if not dead(before, lock, beside):
-        raise UserError(
-            f"{lock.parent} is in use by process {before['pid']} on {before['host']}; if that process is gone, wait "
-            f"{SILENCE:.0f} s, or remove {lock}"
-        )
+    runs = None if ours(before) or before["job"] in (None, start.job) else asks(before)
+    if runs or not dead(before, lock, beside, start, runs):
+        raise UserError(in_use(lock, before, runs))
     stale = beside.with_suffix(".stale")
     with suppress(FileNotFoundError):
         os.rename(lock, stale)
@@ -89,10 +163,21 @@ def remove_if_dead(lock: Path, beside: Path) -> None:
         stale.unlink()
 
 
-def dead(owner: dict[str, Any], lock: Path, beside: Path) -> bool:
-    if owner["host"] == socket.gethostname():
+def in_use(lock: Path, owner: Mapping[str, Any], runs: bool | None) -> str:
+    """Why the folder cannot be had, and what helps."""
+    job = f" of job {owner['job']}" if owner["job"] else ""
+    helps = f"if that process is gone, wait {SILENCE:.0f} s, or remove {lock}"
+    if runs:
+        helps = f"the job is still there: wait for it, or `vmsbench cancel {lock.parent.name}`"
+    return f"{lock.parent} is in use by process {owner['pid']} on {owner['host']}{job}; {helps}"
+
+
+def dead(owner: dict[str, Any], lock: Path, beside: Path, start: JobStart, runs: bool | None) -> bool:
+    if ours(owner):
         return not lives(owner)
-    if owner["job"] is not None and owner["job"] == os.environ.get("SLURM_JOB_ID"):
+    if owner["job"] is not None and owner["job"] == start.job and owner["restarts"] < start.restarts:
+        return True
+    if runs is False:
         return True
     os.utime(beside)
     with suppress(FileNotFoundError):
@@ -100,7 +185,12 @@ def dead(owner: dict[str, Any], lock: Path, beside: Path) -> bool:
     return True
 
 
-def lives(owner: dict[str, Any]) -> bool:
+def ours(owner: Mapping[str, Any]) -> bool:
+    """Whether an owner's process can be seen from here: it is of this host, and not in another container."""
+    return owner["host"] == socket.gethostname() and owner["space"] in (None, process_space())
+
+
+def lives(owner: Mapping[str, Any]) -> bool:
     """Whether the process of a lock of this host is there, and no later one of the same number."""
     return alive(owner["pid"]) and owner["begun"] == begun(owner["pid"])
 
@@ -120,8 +210,7 @@ def living_owner(folder: Path) -> dict[str, Any] | None:
     if not lock.exists():
         return None
     owner = owner_of(lock)
-    here = owner["host"] == socket.gethostname()
-    there = lives(owner) if here else time.time() - lock.stat().st_mtime < SILENCE
+    there = lives(owner) if ours(owner) else time.time() - lock.stat().st_mtime < SILENCE
     return {"host": owner["host"], "pid": owner["pid"]} if there else None
 
 

@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ from vmsbench.versions import SCHEMA, commit, read_checked
 
 Driver = Callable[[TrialSource, Pruner], bool]
 """Runs trials to the end; False where interrupted."""
+
+Own = Callable[[Path], AbstractContextManager[None]]
+"""Owns a sweep's folder within a block (vmsbench.store.lock.owned)."""
 
 ONE_SLOT = {"slots": 1, "cpus": 1.0, "gpus": 0.0}
 
@@ -147,6 +150,7 @@ def tune(
     command: str,
     retry: bool,
     slots: Mapping[str, float] = ONE_SLOT,
+    own: Own = owned,
 ) -> None:
     """Search, then train the best again from fresh seeds and score them on the test pairs; or continue that.
 
@@ -155,13 +159,14 @@ def tune(
     driver    who runs the trials
     retry     run trials again that failed before
     slots     how many trials run at once, and the CPUs and GPUs of each
+    own       how the folder is owned while this runs
     Raises UserError where the settings cannot work, or the sweep of that name is another one or in use;
     KeyboardInterrupt where it was stopped.
     """
     config, dataset, space, searcher, stopping = resolve(settings, runs)
     watcher.on_data_read(dataset.provenance)
     folder.mkdir(parents=True, exist_ok=True)
-    with owned(folder), journalled(folder):
+    with own(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
         journal = Journal(folder / "journal.jsonl")
         budget = read_budget(settings["budget"], slots["cpus"], slots["gpus"])
@@ -214,6 +219,7 @@ def final(
     watcher: Callback,
     driver: Driver,
     slots: Mapping[str, float] = ONE_SLOT,
+    own: Own = owned,
 ) -> None:
     """Train the `top` best configurations of a finished search again from `seeds` fresh seeds, and score each once.
 
@@ -228,13 +234,13 @@ def final(
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
     watcher.on_data_read(dataset.provenance)
-    with owned(folder), journalled(folder):
+    with own(folder), journalled(folder):
         write_baselines(folder, dataset)
         finals(folder, space_of(about["space"], config), top, seeds, watcher, driver, slots)
         measure_later(folder, config, dataset)
 
 
-def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[str], None]) -> None:
+def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[str], None], own: Own = owned) -> None:
     """Score the finals of a sweep, and the baselines beside them, again from the weights that were kept.
 
     tell    called with a line before each
@@ -249,7 +255,7 @@ def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[st
         read_checked(results.with_name("config.json"))
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
-    with owned(folder):
+    with own(folder):
         write_baselines(folder, dataset, again=True)
         for number, final in enumerate(rescore_finals(folder, config), start=1):
             tell(f"{folder.name}: scoring final {final.name} again, {number} of {len(found)}; it reads the test pairs")

@@ -26,6 +26,7 @@ from vmsbench.launch.slurm.allocation import allocation, on_login_node, scrubbed
 from vmsbench.launch.slurm.background import cancel_process, process_status
 from vmsbench.launch.slurm.commands import call
 from vmsbench.launch.slurm.flags import GPU_FLAGS, check, memory_flags, seconds_of, site_flags, size_flags
+from vmsbench.launch.slurm.place import misplaced
 from vmsbench.launch.slurm.refusals import refusal
 from vmsbench.launch.slurm.status import details, job_status
 from vmsbench.launch.slurm.submitted import Resumable, SubmittedJob
@@ -164,6 +165,10 @@ class SlurmLauncher(Launcher):
     @classmethod
     def on_login_node(cls) -> bool:
         return on_login_node()
+
+    @classmethod
+    def misplaced(cls) -> str | None:
+        return misplaced()
 
     def _needs_slurm(self, what: str) -> None:
         if self._local:

@@ -1,0 +1,153 @@
+"""One owner of a sweep: what takes a lock over, and what an owner does that has lost it."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vmsbench.errors import UNFINISHED, OwnershipLost, UserError
+from vmsbench.store.journal import Journal
+from vmsbench.store.lock import SILENCE, JobStart, beat, check_owned, oneself, owned
+
+ROOT = Path(__file__).parents[2]
+OTHER = {"host": "n2", "pid": 1, "begun": "x", "token": "other", "job": "12", "restarts": 0, "launcher": {}}
+
+
+def lock_of(folder: Path, silent: float = 0.0, **changes: Any) -> Path:
+    """A lock as a process on another node would leave it, not touched for `silent` seconds."""
+    lock = folder / "lock"
+    lock.write_text(json.dumps(OTHER | changes))
+    at = time.time() - silent
+    os.utime(lock, (at, at))
+    return lock
+
+
+@pytest.mark.parametrize("start", [JobStart(), JobStart("12", 0), JobStart("13", 0)])
+def test_a_process_on_another_node_owns_what_it_touches_whatever_its_job(start: JobStart, tmp_path: Path) -> None:
+    lock_of(tmp_path)
+    with pytest.raises(UserError, match="in use by process 1 on n2 of job 12"), owned(tmp_path, start):
+        pass
+
+
+def test_an_earlier_start_of_the_same_job_is_over(tmp_path: Path) -> None:
+    lock_of(tmp_path)
+    with owned(tmp_path, JobStart("12", 1)):
+        assert json.loads((tmp_path / "lock").read_text())["restarts"] == 1
+
+
+def test_a_later_start_of_the_same_job_is_not(tmp_path: Path) -> None:
+    lock_of(tmp_path, restarts=2)
+    with pytest.raises(UserError, match="in use"), owned(tmp_path, JobStart("12", 1)):
+        pass
+
+
+@pytest.mark.parametrize(("runs", "taken"), [(True, False), (None, True), (False, True)])
+def test_the_cluster_is_asked_before_a_silent_job_is_taken_for_dead(
+    runs: bool | None, taken: bool, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def asks(owner: Mapping[str, Any]) -> bool | None:
+        asked.append(owner["job"])
+        return runs
+
+    lock_of(tmp_path, silent=2 * SILENCE)
+    if taken:
+        with owned(tmp_path, JobStart("13"), asks):
+            pass
+    else:
+        with pytest.raises(UserError, match=r"the job is still there.*vmsbench cancel"), owned(tmp_path, asks=asks):
+            pass
+    assert asked == ["12"]
+
+
+def test_a_job_that_is_over_is_not_waited_for(tmp_path: Path) -> None:
+    lock_of(tmp_path)
+    with owned(tmp_path, JobStart("13"), lambda owner: False):
+        pass
+
+
+def test_a_process_of_another_container_is_not_taken_for_dead_by_its_number(tmp_path: Path) -> None:
+    lock_of(tmp_path, **oneself() | {"space": "pid:[1]", "pid": 999_999_999})
+    with pytest.raises(UserError, match="in use by process 999999999"), owned(tmp_path):
+        pass
+
+
+def taken_over(folder: Path) -> Path:
+    """Another process takes over."""
+    (folder / "lock").unlink()
+    return lock_of(folder)
+
+
+def lost_within(folder: Path) -> None:
+    """Own a folder that another process takes over meanwhile; its journal gets no line more."""
+    journal = Journal(folder / "journal.jsonl")
+    with owned(folder):
+        journal.write("session")
+        before = journal.path.read_bytes()
+        taken_over(folder)
+        with pytest.raises(OwnershipLost):
+            journal.write("started", trial="a", choice={})
+        assert journal.path.read_bytes() == before
+
+
+def test_an_owner_that_has_lost_its_lock_writes_nothing_and_leaves_the_others_lock(tmp_path: Path) -> None:
+    with pytest.raises(OwnershipLost, match="taken over by another process"):
+        lost_within(tmp_path)
+    assert json.loads((tmp_path / "lock").read_text())["token"] == "other"
+    assert OwnershipLost.exit_code == UNFINISHED
+
+
+def test_an_owner_whose_successor_is_over_has_lost_its_lock_too(tmp_path: Path) -> None:
+    with pytest.raises(OwnershipLost), owned(tmp_path):
+        (tmp_path / "lock").unlink()
+
+
+def test_an_owner_does_not_touch_the_lock_of_another(tmp_path: Path) -> None:
+    lock, over = lock_of(tmp_path), threading.Event()
+    os.utime(lock, (0, 0))
+    heart = threading.Thread(target=beat, args=(lock, "own", over, 0.01))
+    heart.start()
+    time.sleep(0.1)
+    over.set()
+    heart.join()
+    assert lock.stat().st_mtime == 0
+
+
+def test_a_lock_that_is_put_back_at_once_was_never_lost(tmp_path: Path) -> None:
+    with owned(tmp_path):
+        aside = (tmp_path / "lock").rename(tmp_path / "aside")
+        back = subprocess.Popen(["sh", "-c", f"sleep 0.2; mv {aside} {tmp_path}/lock"])
+        check_owned(tmp_path)
+        back.wait()
+
+
+@pytest.mark.slow
+def test_a_driver_whose_sweep_was_taken_over_leaves_with_75_and_its_trials_write_no_more(tmp_path: Path) -> None:
+    words = ["data=standin", "data.size=32", "data.count=120", "preset=quick", "device=cpu", "tracker=none"]
+    words += ["space.parameters=[{param:model.network.width,values:[8,16]}]", "pruner=none", "--epochs", "4000"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "vmsbench", "tune", "--allow-login-node", "--exp", "unet", "--cpus", "1", *words]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as driver:
+        folder = tmp_path / "runs" / "unet"
+        while driver.poll() is None and not [*folder.glob("trials/*/history.jsonl")]:
+            time.sleep(0.05)
+        assert driver.poll() is None, driver.communicate()
+        taken_over(folder)
+        said = driver.communicate()[1]
+    assert driver.returncode == 75, said
+    assert "taken over by another process" in said
+    assert json.loads((folder / "lock").read_text())["token"] == "other"
+    events = [json.loads(line)["event"] for line in (folder / "journal.jsonl").read_text().splitlines()]
+    assert events == ["session", "started"]
+    assert not [*folder.glob("trials/*/interrupted.json")]
+    assert "Error" not in next(folder.glob("trials/*/log.txt")).read_text()
