@@ -32,8 +32,8 @@ from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, OwnershipLost, StorageError, UserError
 from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
 from vmsbench.metrics.catalog import sign
-from vmsbench.metrics.frechet import distances
-from vmsbench.metrics.inception import find_weights
+from vmsbench.metrics.distances.frechet import distances
+from vmsbench.metrics.distances.inception import find_weights
 from vmsbench.metrics.predictors import SAMPLES
 from vmsbench.metrics.references import value as score_of
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer

@@ -7,8 +7,8 @@ from pytorch_fid import fid_score
 from scipy import linalg
 
 from vmsbench.errors import UserError
-from vmsbench.metrics.frechet import distances, frechet_distance, kernel_distance
-from vmsbench.metrics.inception import NoWeights
+from vmsbench.metrics.distances.frechet import distances, frechet_distance, kernel_distance
+from vmsbench.metrics.distances.inception import NoWeights
 
 torch.set_num_threads(1)
 

@@ -24,9 +24,9 @@ from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run
 from vmsbench.files import read_json
-from vmsbench.metrics import inception
-from vmsbench.metrics.frechet import distances, frechet_distance
-from vmsbench.metrics.inception import OFFICIAL_FILE, NoWeights, Weights, features, find_weights
+from vmsbench.metrics.distances import inception
+from vmsbench.metrics.distances.frechet import distances, frechet_distance
+from vmsbench.metrics.distances.inception import OFFICIAL_FILE, NoWeights, Weights, features, find_weights
 from vmsbench.sweep.finals import measure_later
 from vmsbench.training.checks import check_fid
 

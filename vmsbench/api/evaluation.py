@@ -17,9 +17,9 @@ from vmsbench.errors import UserError
 from vmsbench.files import append_line, read_lines, save_json
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
+from vmsbench.metrics.distances.frechet import distances
+from vmsbench.metrics.distances.inception import find_weights
 from vmsbench.metrics.external import check_there, read_predictions
-from vmsbench.metrics.frechet import distances
-from vmsbench.metrics.inception import find_weights
 from vmsbench.metrics.references import reference, skill_under
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.sweep.tune import experiment_part, prepared

@@ -14,10 +14,9 @@ from torch import Tensor
 from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import DataError
 from vmsbench.metrics.climatology import CategoryClimatology, Climatology, RandomTrain, training_maps
+from vmsbench.metrics.ordering import median_map
 from vmsbench.metrics.predictors import Predictor
 from vmsbench.metrics.scores import CHUNK, Scores
-
-COLUMNS = 16384
 
 
 class ConstantMap(Predictor):
@@ -48,7 +47,7 @@ class PixelMedian(ConstantMap):
     """The pixelwise median of the training maps: the best constant map under L1."""
 
     def __init__(self, train: Pairs) -> None:
-        super().__init__(_median(training_maps(train)))
+        super().__init__(median_map(training_maps(train)))
 
 
 class ConstantByCategory(Predictor):
@@ -83,7 +82,7 @@ class CategoryMedian(ConstantByCategory):
     """The pixelwise median of the training maps of the image's category."""
 
     def __init__(self, train: Pairs) -> None:
-        super().__init__(train, _median, "category_median")
+        super().__init__(train, median_map, "category_median")
 
 
 class Given(Predictor):
@@ -170,13 +169,3 @@ def score_baselines(
 
 def _mean(maps: Tensor) -> Tensor:
     return maps.mean(dim=0, dtype=torch.float32) / 255
-
-
-def _median(maps: Tensor) -> Tensor:
-    """The pixelwise median of bytes N x M x S x S in [0, 1]: the mean of the middle two where N is even."""
-    number = len(maps)
-    medians = []
-    for columns in maps.flatten(1).split(COLUMNS, dim=1):
-        ordered = columns.sort(dim=0).values
-        medians.append((ordered[(number - 1) // 2].float() + ordered[number // 2].float()) / 510)
-    return torch.cat(medians).view(maps.shape[1:])

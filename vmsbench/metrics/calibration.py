@@ -63,8 +63,8 @@ def classes(maps: Tensor) -> Tensor:
 def ranks(samples: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Where the truth, B x ..., lies among samples B x K x ...: low and high, B x ... in [0, 1]; NaN where all tie."""
     number = samples.shape[1]
-    below = (samples < truth[:, None]).sum(dim=1)
-    tied = (samples == truth[:, None]).sum(dim=1)
+    below = (samples < truth[:, None]).sum(dim=1, dtype=torch.int16)  # which is much faster than torch's int64
+    tied = (samples == truth[:, None]).sum(dim=1, dtype=torch.int16)
     low = torch.where(tied == number, torch.nan, below / (number + 1))
     return low, low + (tied + 1) / (number + 1)
 

@@ -13,9 +13,13 @@ from torch import Tensor
 
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import DataError
+from vmsbench.metrics.ordering import in_order, middle
 from vmsbench.metrics.predictors import SAMPLES, ByteLaws, Distribution, PixelLaws, Predictor, generator
+from vmsbench.metrics.scores import errors, of_answers, of_distribution
 
+CHUNK = 16
 COLUMNS = 4096  # pixels counted at once: about 40 MB of tables
+FEW = 128  # maps that are sooner compared with each truth than counted into tables
 FEWEST = 2  # maps of a category, for a law of its own
 
 
@@ -61,6 +65,8 @@ class Climatology(Distribution):
 
     def exact(self, pairs: Pairs) -> dict[str, Tensor]:
         """What it scores as a law, without a draw: CRPS, energy, spread, coverage and those of its one answers."""
+        if len(self.maps) <= FEW:
+            return ensemble_scores(self.maps.to(pairs.maps.device), pairs)
         return self.closed_form(pairs, light=True) | self.energy(pairs)
 
     def energy(self, pairs: Pairs) -> dict[str, Tensor]:
@@ -118,6 +124,21 @@ def training_maps(train: Pairs) -> Tensor:
     if len(train) == 0:
         raise DataError("baselines: there are no training pairs to build them from")
     return train.maps
+
+
+def ensemble_scores(maps: Tensor, pairs: Pairs) -> dict[str, Tensor]:
+    """The scores of one ensemble, bytes K x M x S x S, as the law of each of `pairs`; as `Climatology.exact` has them.
+
+    For K > 1, and few enough for the distance of each from each truth.
+    """
+    samples = unit(maps)[None]
+    ordered = in_order(samples)
+    found: list[dict[str, Tensor]] = []
+    for truth in unit(pairs.maps).split(CHUNK):
+        laws = dict(of_distribution(samples, ordered, truth, errors(samples, truth)))
+        laws |= dict(of_answers(samples.mean(dim=1), middle(ordered), truth, light=True))
+        found.append({name: values.expand(len(truth)) for name, values in laws.items()})
+    return {name: torch.cat([part[name] for part in found]) for name in (found[0] if found else ())}
 
 
 def distances(first: Tensor, second: Tensor) -> Tensor:

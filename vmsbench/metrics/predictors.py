@@ -136,30 +136,31 @@ class Distribution(Predictor):
         return super().score(pairs, light) | self.closed_form(pairs, light)
 
     def closed_form(self, pairs: Pairs, light: bool = False) -> dict[str, Tensor]:
-        truth = pairs.maps.flatten(1).long()
-        crps, spread, mean, median = (torch.empty(truth.shape, device=truth.device) for _ in range(4))
+        truth, held = pairs.maps.flatten(1).long(), (pairs.maps // CLASS).flatten(1).long()
+        crps, spread, mean, median, low, high = (torch.empty(truth.shape, device=truth.device) for _ in range(6))
         for part in self.laws(pairs):
             at = slice(None), part.pixels
-            crps[at] = part.laws.crps[part.rows, truth[at]].float()
+            crps[at] = part.laws.crps.float()[part.rows, truth[at]]
             for kept, law in ((spread, part.laws.spread), (mean, part.laws.mean), (median, part.laws.median)):
                 kept[at] = law.float()[part.rows]
+            for kept, table in zip((low, high), part.laws.ranks, strict=True):
+                kept[at] = table.float()[part.rows, held[at]]
         crps, spread = crps.mean(dim=1), spread.mean(dim=1)
         scores = {"crps": 2 * crps, "crps_unit": crps, "spread": 4 * spread, "spread_unit": spread}
-        low, high = self.ranks(pairs)
+        low, high = (ranked(one.view(pairs.maps.shape)) for one in (low, high))
         scores |= {f"coverage_{level}": coverage(low, high, level) for level in LEVELS}
         shape = pairs.maps.shape
         return scores | dict(of_answers(mean.view(shape), median.view(shape), unit(pairs.maps), light))
 
     def ranks(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
         """Where each true pixel lies in its law: low and high, N x 2 x S x S (red and green), or N x 1 x S x S."""
-        truth = (pairs.maps // CLASS).flatten(1).long()
-        low, high = (torch.empty(truth.shape, device=truth.device) for _ in range(2))
+        held = (pairs.maps // CLASS).flatten(1).long()
+        low, high = (torch.empty(held.shape, device=held.device) for _ in range(2))
         for part in self.laws(pairs):
             at = slice(None), part.pixels
             for kept, table in zip((low, high), part.laws.ranks, strict=True):
-                kept[at] = table.float()[part.rows, truth[at]]
-        shape, ranked = pairs.maps.shape, 2 if pairs.maps.shape[1] == 3 else 1
-        return low.view(shape)[:, :ranked], high.view(shape)[:, :ranked]
+                kept[at] = table.float()[part.rows, held[at]]
+        return ranked(low.view(pairs.maps.shape)), ranked(high.view(pairs.maps.shape))
 
     def rank_histogram(self, pairs: Pairs, bins: int = SAMPLES + 1) -> Tensor:
         """The rank of the truth in its law in `bins` equal parts, image by image: N x bins, flat where it is right."""
@@ -171,6 +172,11 @@ class Distribution(Predictor):
         for part in self.laws(pairs):
             maps[:, part.pixels] = part.laws.quantile(level).float()[part.rows]
         return maps.view(pairs.maps.shape)
+
+
+def ranked(maps: Tensor) -> Tensor:
+    """The channels of which the calibration speaks: red and green, or the one there is."""
+    return maps[:, :2] if maps.shape[1] == 3 else maps
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

@@ -40,6 +40,7 @@ by sim and kld.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -48,13 +49,14 @@ from torch.nn import functional
 from vmsbench.errors import UserError
 from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_samples, ranks
 from vmsbench.metrics.catalog import metric, metrics
+from vmsbench.metrics.ordering import in_order, middle
 
 CONSTANT_TRUTH = 16 / 255
 CONSTANT_PREDICTION = 1e-5
 ROUNDING = 1e-5
 COARSE = 20
 EPSILON = 2.2204e-16
-CHUNK = 64
+CHUNK = 16  # images at once: larger blocks of memory are slower to come by than to fill
 WITH_GAPS = ("cc_", "sim_", "kld_", "coverage_")
 
 
@@ -219,12 +221,13 @@ def _pixels(maps: Tensor) -> str:
 
 def _measure(samples: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[str, Tensor]]:
     """Each score's name and its B values; samples B x K x M x H x W, targets B x M x H x W."""
-    yield from _absolute(samples, targets)
-    yield from _squared(samples, targets)
-    yield from _of_distribution(samples, targets)
+    found, ordered = errors(samples, targets), in_order(samples)
+    yield from _absolute(found)
+    yield from _squared(found)
+    yield from of_distribution(samples, ordered, targets, found)
     yield from _of_shape(samples, targets, light)
     if samples.shape[1] > 1:
-        yield from of_answers(samples.mean(dim=1), middle(samples), targets, light)
+        yield from of_answers(samples.mean(dim=1), middle(ordered), targets, light)
     for name, one in metrics().items():
         if one.measure:
             yield name, one.measure(samples, targets)
@@ -232,33 +235,40 @@ def _measure(samples: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[st
 
 def of_answers(mean: Tensor, median: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[str, Tensor]]:
     """The scores of a distribution's one answer, the median under L1 and else the mean; all B x M x H x W."""
-    mean, median = mean[:, None], median[:, None]
-    yield "l1_mean", 2 * (mean - targets[:, None]).abs().mean(dim=(1, 2, 3, 4))
-    yield from _absolute(median, targets, "_median")
-    yield from _squared(mean, targets, "_mean")
-    yield from _of_shape(mean, targets, light, "_mean")
+    found = errors(mean[:, None], targets)
+    yield "l1_mean", 2 * found.absolute.mean(dim=1)
+    yield from _absolute(errors(median[:, None], targets), "_median")
+    yield from _squared(found, "_mean")
+    yield from _of_shape(mean[:, None], targets, light, "_mean")
 
 
-def middle(samples: Tensor) -> Tensor:
-    """The pixelwise median of K samples (floats or bytes), B x K x M x H x W: where K is even the mean of the two in
-    the middle, as floats."""
-    ordered, number = samples.sort(dim=1).values, samples.shape[1]
-    return (ordered[:, (number - 1) // 2].float() + ordered[:, number // 2].float()) / 2
+@dataclass(frozen=True)
+class Errors:
+    """Of K samples, in [0, 1]: the mean absolute ones, B x M, and the mean squared ones, B x K x M."""
+
+    absolute: Tensor
+    squared: Tensor
 
 
-def _absolute(samples: Tensor, targets: Tensor, answer: str = "") -> Iterator[tuple[str, Tensor]]:
-    l1 = (samples - targets[:, None]).abs().mean(dim=(1, 3, 4))
+def errors(samples: Tensor, targets: Tensor) -> Errors:
+    apart = samples - targets[:, None]
+    squared = apart.square().mean(dim=(3, 4))
+    return Errors(apart.abs_().mean(dim=(3, 4)).mean(dim=1), squared)
+
+
+def _absolute(found: Errors, answer: str = "") -> Iterator[tuple[str, Tensor]]:
+    l1 = found.absolute
     yield from _both_scales(f"l1{answer}", l1.mean(dim=1), factor=2)
-    if targets.shape[1] == 3:
+    if l1.shape[1] == 3:
         yield from _both_scales(f"l1_rg{answer}", l1[:, :2].mean(dim=1), factor=2)
         for channel, name in enumerate(("red", "green", "blue")):
             yield f"l1_{name}{answer}", 2 * l1[:, channel]
 
 
-def _squared(samples: Tensor, targets: Tensor, answer: str = "") -> Iterator[tuple[str, Tensor]]:
-    mse = (samples - targets[:, None]).square().mean(dim=(1, 3, 4))
+def _squared(found: Errors, answer: str = "") -> Iterator[tuple[str, Tensor]]:
+    mse = found.squared.mean(dim=1)
     yield from _both_scales(f"mse{answer}", mse.mean(dim=1), factor=4)
-    if targets.shape[1] == 3:
+    if mse.shape[1] == 3:
         yield from _both_scales(f"mse_rg{answer}", mse[:, :2].mean(dim=1), factor=4)
 
 
@@ -276,41 +286,44 @@ def _both_scales(name: str, in_unit: Tensor, factor: int) -> Iterator[tuple[str,
     yield f"{name}_unit", in_unit
 
 
-def _of_distribution(samples: Tensor, targets: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """CRPS and energy, and for K > 1 spread and coverage."""
+def of_distribution(samples: Tensor, ordered: Tensor, targets: Tensor, found: Errors) -> Iterator[tuple[str, Tensor]]:
+    """CRPS and energy, and for K > 1 spread and coverage, of K samples, which are `ordered` besides; `found` of them.
+
+    Samples of a single B = 1 are those of every target; what does not depend on the targets then has one value.
+    """
     number = samples.shape[1]
-    l1 = (samples - targets[:, None]).abs().mean(dim=(1, 3, 4)).mean(dim=1)
-    yield from _both_scales("crps", l1 - _mean_difference(samples) / 2, factor=2)
-    yield from _both_scales("energy", _energy(samples, targets), factor=2)
+    crps = found.absolute.mean(dim=1) - _mean_difference(ordered) / 2
+    yield from _both_scales("crps", crps, factor=2)
+    error = found.squared.mean(dim=2).sqrt().mean(dim=1)
+    yield from _both_scales("energy", error - _mean_distance(samples) / 2, factor=2)
     if number > 1:
-        variance = samples.var(dim=1).mean(dim=(1, 2, 3))
-        yield from _both_scales("spread", variance * (number + 1) / number, factor=4)
+        around = (samples - samples.mean(dim=1, keepdim=True)).square_().mean(dim=(3, 4)).mean(dim=(1, 2))
+        yield from _both_scales("spread", around * (number + 1) / (number - 1), factor=4)
     low, high = ranks(classes(samples), classes(targets))
     for level in LEVELS:
         if number >= least_samples(level):
             yield f"coverage_{level}", coverage(low, high, level)
 
 
-def _mean_difference(samples: Tensor) -> Tensor:
-    """E|X - X'| over the pairs of K samples, B: 0 for one sample."""
-    number = samples.shape[1]
+def _mean_difference(ordered: Tensor) -> Tensor:
+    """E|X - X'| over the pairs of K samples, which are in order, B: 0 for one sample."""
+    number = ordered.shape[1]
+    if number == 1:
+        return ordered.new_zeros(len(ordered))
+    # The sum over pairs |x_i - x_j|, i < j, is the sum of (2k - K - 1) x_(k) over the ordered x_(1) ... x_(K).
+    factors = 2 * torch.arange(1, number + 1, device=ordered.device) - number - 1
+    return ordered.mean(dim=(3, 4)).mean(dim=2) @ factors.to(ordered.dtype) * 2 / (number * (number - 1))
+
+
+def _mean_distance(samples: Tensor) -> Tensor:
+    """E||X - X'|| over the pairs of K samples, B: 0 for one; ||.|| is the root mean square over pixels and channels."""
+    number, flat = samples.shape[1], samples.flatten(2).double()
     if number == 1:
         return samples.new_zeros(len(samples))
-    # The sum over pairs |x_i - x_j|, i < j, is the sum of (2k - K - 1) x_(k) over the ordered x_(1) ... x_(K).
-    factors = 2 * torch.arange(1, number + 1, device=samples.device) - number - 1
-    pairs = torch.einsum("k,bkchw->bchw", factors.to(samples.dtype), samples.sort(dim=1).values)
-    return pairs.mean(dim=(1, 2, 3)) * 2 / (number * (number - 1))
-
-
-def _energy(samples: Tensor, targets: Tensor) -> Tensor:
-    """E||X - y|| - E||X - X'|| / 2 over the K samples, B; ||.|| is the root mean square over pixels and channels."""
-    number = samples.shape[1]
-    error = (samples - targets[:, None]).square().mean(dim=(2, 3, 4)).sqrt().mean(dim=1)
-    if number == 1:
-        return error
-    flat = samples.flatten(2)
-    between = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist").sum(dim=(1, 2))
-    return error - between / flat.shape[-1] ** 0.5 / (2 * number * (number - 1))
+    products = flat @ flat.transpose(1, 2) / flat.shape[-1]
+    squares = products.diagonal(dim1=1, dim2=2)
+    between = (squares[:, :, None] + squares[:, None] - 2 * products).clamp(min=0).sqrt()
+    return (between.sum(dim=(1, 2)) / (number * (number - 1))).to(samples.dtype)
 
 
 def _named_maps(samples: Tensor, truth: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -22,8 +22,8 @@ from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import config_hash, rescore
 from vmsbench.files import append_line, read_json, read_lines, save_json
 from vmsbench.metrics.catalog import sign
-from vmsbench.metrics.frechet import distances
-from vmsbench.metrics.inception import NoWeights, find_weights
+from vmsbench.metrics.distances.frechet import distances
+from vmsbench.metrics.distances.inception import NoWeights, find_weights
 from vmsbench.search.pruners import Curve
 from vmsbench.search.searcher import Params, key
 from vmsbench.search.space import Space

@@ -9,7 +9,7 @@ from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, typed
 from vmsbench.data.encoded.viewing import check_views
 from vmsbench.errors import ConfigurationError, did_you_mean
-from vmsbench.metrics.inception import OFFICIAL_SHA256, NoWeights, find_weights
+from vmsbench.metrics.distances.inception import OFFICIAL_SHA256, NoWeights, find_weights
 from vmsbench.metrics.scores import tunable
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.metrics.baselines import Given
 from vmsbench.metrics.dressing import Dressed
-from vmsbench.metrics.scores import middle
+from vmsbench.metrics.ordering import in_order, middle
 
 FOLDS = 5
 FEWEST = 2  # pairs, to dress one by the other
@@ -38,7 +38,7 @@ class DressedScores:
 
 def one_answer(samples: Tensor) -> Tensor:
     """The pixelwise median of K samples, bytes: N x K x C x S x S to N x C x S x S."""
-    return samples[:, 0] if samples.shape[1] == 1 else middle(samples).round().to(torch.uint8)
+    return samples[:, 0] if samples.shape[1] == 1 else middle(in_order(samples)).round().to(torch.uint8)
 
 
 def mean_answer(samples: Tensor) -> Tensor:

@@ -220,7 +220,7 @@ def dataset(told: Path | None) -> Iterator[Finding]:
 
 
 def weights() -> Iterator[Finding]:
-    from vmsbench.metrics.inception import NoWeights, find_weights
+    from vmsbench.metrics.distances.inception import NoWeights, find_weights
 
     found = find_weights()
     if isinstance(found, NoWeights):

@@ -12,7 +12,7 @@ import typer
 from vmsbench.cli.options import Json
 
 if TYPE_CHECKING:
-    from vmsbench.metrics.inception import NoWeights, Weights
+    from vmsbench.metrics.distances.inception import NoWeights, Weights
 
 app = typer.Typer(help="FID's Inception weights.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -32,7 +32,7 @@ def weights_check(
 
 def check_weights(path: Path | None, as_json: bool) -> bool:
     """Print what is found and what to do; True where the official weights are found and verified."""
-    from vmsbench.metrics.inception import (
+    from vmsbench.metrics.distances.inception import (
         OFFICIAL_BYTES,
         OFFICIAL_FILE,
         OFFICIAL_SHA256,
@@ -69,7 +69,7 @@ def check_weights(path: Path | None, as_json: bool) -> bool:
 
 
 def state(found: Weights | NoWeights) -> list[str]:
-    from vmsbench.metrics.inception import OFFICIAL_SHA256, Weights
+    from vmsbench.metrics.distances.inception import OFFICIAL_SHA256, Weights
 
     if isinstance(found, Weights) and found.official:
         return [f"  sha256   {found.sha256}", "ok: these are the official weights; distances are called FID"]
@@ -86,7 +86,7 @@ def state(found: Weights | NoWeights) -> list[str]:
 
 def carrying() -> list[str]:
     """How to get the file, and copy it to a cluster without internet."""
-    from vmsbench.metrics.inception import OFFICIAL_BYTES, OFFICIAL_FILE, OFFICIAL_SHA256, URL
+    from vmsbench.metrics.distances.inception import OFFICIAL_BYTES, OFFICIAL_FILE, OFFICIAL_SHA256, URL
 
     return [
         f"needed: {OFFICIAL_FILE}",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vmsbench.errors import UserError
-from vmsbench.metrics.inception import NoWeights, Weights, features
+from vmsbench.metrics.distances.inception import NoWeights, Weights, features
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
