@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import final
 
 from vmsbench.launch.allocation import Allocation, bound_cpus, visible_gpus
-from vmsbench.launch.slurm.commands import ask, call
+from vmsbench.launch.slurm.commands import ask, call, submitted_number
+from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, without_shown
 from vmsbench.launch.slurm.status import details, down
 from vmsbench.processes import await_descendants, end_descendants
 
@@ -64,31 +65,14 @@ class SlurmAllocation(Allocation):
         return down(nodes)
 
     def submit_again(self, command: Sequence[str], folder: Path, exclude: Sequence[str]) -> str:
-        """The flags are read from Slurm: some were given on sbatch's command line."""
-        facts, script = self.facts, folder / "slurm-script.sh"
-        call("scontrol", "write", "batch_script", facts["JobId"], str(script))
-        flags = {
-            "dependency": f"afterany:{facts['JobId']}",
-            "job-name": facts.get("JobName"),
-            "account": facts.get("Account"),
-            "partition": facts.get("Partition"),
-            "qos": facts.get("QOS"),
-            "nodes": facts.get("NumNodes", "1").partition("-")[0],
-            "cpus-per-task": facts.get("CPUs/Task"),
-            "time": facts.get("TimeLimit"),
-            "gres": facts.get("TresPerNode"),
-            "gpus": facts.get("TresPerJob", "").removeprefix("gres:gpu:"),
-            "mem": facts.get("MinMemoryNode"),
-            "mem-per-cpu": facts.get("MinMemoryCPU"),
-            "constraint": facts.get("Features"),
-            "output": facts.get("StdOut"),
-            "chdir": facts.get("WorkDir"),
-            "exclude": ",".join(exclude),
-        }
-        given = [f"--{name}={value}" for name, value in flags.items() if value not in (None, "", "(null)", "N/A", "0")]
-        arguments = batch_arguments(command) if facts.get("Command", "").endswith(".sh") else []
-        answer = call("sbatch", "--parsable", "--no-requeue", *given, str(script), *arguments, environment=scrubbed())
-        return answer.strip().partition(";")[0]
+        """A task of an array continues as an array of this task alone, whose script reads its number."""
+        script = folder / "slurm-script.sh"
+        call("scontrol", "write", "batch_script", self.job, str(script))
+        script.write_text(without_shown(script.read_text()))
+        flags = continuation_flags(self.facts, self.job, exclude)
+        words = [str(script), *batch_arguments(self.facts, command)]
+        answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=scrubbed())
+        return submitted_number(answer) + self.job[len(self.job.partition("_")[0]) :]
 
 
 def allocation(launcher: str) -> SlurmAllocation | None:
@@ -175,8 +159,3 @@ def on_login_node() -> bool:
     answer = ask("sinfo", "--noheader", "--Node", "--format=%n %N", patience=5)
     nodes = {name.split(".")[0] for name in (answer or "").split()}
     return bool(nodes) and socket.gethostname().split(".")[0] not in nodes
-
-
-def batch_arguments(command: Sequence[str]) -> list[str]:
-    """The arguments that the batch script was given."""
-    return list(command[3:]) if list(command[:2]) == ["tune", "--exp"] else list(command)

@@ -1,7 +1,7 @@
 """Slurm's own commands: each has a time limit, and temporary errors are retried."""
 
-import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -80,7 +80,12 @@ def said(text: str) -> str:
     return "; ".join(lines)
 
 
-def number(text: str) -> int | None:
-    with contextlib.suppress(ValueError):
-        return int(text)
-    return None
+def submitted_number(said: str) -> str:
+    """The number of a job in what `sbatch --parsable` says, `4711` or `4711;cluster`; a site may print more around it.
+
+    Raises Refused where there is none.
+    """
+    numbers = re.findall(r"^(\d+)(?:;\S*)?$", said, re.MULTILINE)
+    if not numbers:
+        raise Refused(f"sbatch said no job's number but: {' '.join(said.split())[:300]}")
+    return str(numbers[-1])

@@ -29,7 +29,7 @@ def job_status(job: str) -> JobStatus:
 
 
 def by_squeue(job: str) -> JobStatus | None:
-    line = first_line(ask("squeue", "--noheader", f"--jobs={job}", "--states=all", "--format=%T|%r|%N"))
+    line = answer(ask("squeue", "--noheader", f"--jobs={job}", "--states=all", "--format=%T|%r|%N"), 2)
     state, _, rest = line.partition("|")
     reason, _, nodes = rest.partition("|")
     if state not in LIVE:
@@ -52,8 +52,8 @@ def by_sacct(job: str) -> JobStatus | None:
     said = ask(
         "sacct", "--allocations", "--noheader", "--parsable2", f"--jobs={job}", "--format=State,ExitCode,NodeList"
     )
-    line = first_line(said)
-    if not line or line.count("|") != 2:
+    line = answer(said, 2)
+    if not line:
         return None
     state, code, nodes = line.split("|")
     state = state.split()[0]
@@ -82,11 +82,14 @@ def ending(state: str, code: str) -> tuple[str, str]:
 def details(job: str) -> dict[str, str]:
     """The fields of `scontrol show job`; empty where there is no record."""
     said = ask("scontrol", "show", "job", job, "--oneliner") or ""
-    return dict(re.findall(r"(\S+?)=(\S*)", first_line(said)))
+    line = next((line for line in said.splitlines() if line.startswith("JobId=")), "")
+    return dict(re.findall(r"([A-Z][\w/:]*)=(.*?)(?= +[A-Z][\w/:]*=| *$)", line))
 
 
-def first_line(said: str | None) -> str:
-    return next(iter((said or "").splitlines()), "").strip()
+def answer(said: str | None, bars: int) -> str:
+    """The first line that is a state and so many further fields: a site's own command may print more around it."""
+    lines = (line.strip() for line in (said or "").splitlines())
+    return next((line for line in lines if re.match(r"[A-Z_]+( by \d+)?\|", line) and line.count("|") >= bars), "")
 
 
 def down(nodes: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ import submitit
 from submitit.core import utils
 
 from vmsbench.launch.slurm.allocation import scrubbed
-from vmsbench.launch.slurm.commands import Refused, call, number
+from vmsbench.launch.slurm.commands import call, submitted_number
 
 PATIENCE = 60.0
 
@@ -39,10 +39,8 @@ class Executor(submitit.SlurmExecutor):
         script = Path(self.folder) / f".submission_file_{uid}.sh"
         script.write_text(self._make_submission_file_text(command, uid))
         said = call("sbatch", "--parsable", str(script), patience=PATIENCE, environment=scrubbed())
-        job_id = number(said.strip().partition(";")[0])
-        if job_id is None:
-            raise Refused(f"sbatch said no job's number but: {' '.join(said.split())[:300]}")
-        job: Any = submitit.SlurmJob(folder=self.folder, job_id=str(job_id), tasks=list(range(self._num_tasks())))
+        job_id = submitted_number(said)
+        job: Any = submitit.SlurmJob(folder=self.folder, job_id=job_id, tasks=list(range(self._num_tasks())))
         job.paths.move_temporary_file(script, "submission_file", keep_as_symlink=True)
         self._write_job_id(job.job_id, uid)
         self._set_job_permissions(job.paths.folder)

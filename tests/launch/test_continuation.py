@@ -1,0 +1,122 @@
+"""A continuation asks for what the first job asked for, whatever the flag; the facts are a real Slurm's."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import a_command
+from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, without_shown
+from vmsbench.launch.slurm.status import details
+
+ROOT = Path(__file__).parents[2]
+END = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 9000))
+SHOWN = (
+    "JobId=4 JobName=a b UserId=root(0) MCS_label=N/A Priority=1 Nice=0 Account=(null) QOS=(null) JobState=RUNNING "
+    f"Reason=None Dependency=(null) Requeue=0 Restarts=0 EndTime={END} Deadline=N/A Partition=low "
+    "ReqNodeList=(null) ExcNodeList=(null) NodeList=n2 NumNodes=1 NumCPUs=2 NumTasks=1 CPUs/Task=2 "
+    "ReqB:S:C:T=0:0:*:* TRES=cpu=2,mem=20000M,node=1 NtasksPerN:B:S:C=1:0:*:* CoreSpec=* MinCPUsNode=2 "
+    "MinMemoryCPU=500M MinTmpDiskNode=0 Features=(null) OverSubscribe=OK Contiguous=0 Licenses=(null) Network=(null) "
+    "Command=/home/me/own.sh data.root=/a b --epochs 3 WorkDir=/home/me/a folder StdErr=/x StdOut=/home/me/l.log Power="
+)
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of commands that print what a site's wrappers print, around the answers."""
+    a_command(tmp_path / "bin", "scontrol", f"echo 'Welcome to LAB, A=1'; cat {tmp_path}/shown")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "shown").write_text(SHOWN)
+    return tmp_path
+
+
+def shown(slurm: Path, **changes: str) -> dict[str, str]:
+    """The facts of a job, with some of its fields changed or added."""
+    text = SHOWN
+    for name, value in changes.items():
+        name = name.replace("__", "/")
+        before = f" {name}="
+        old = text.partition(before)[2].split(" ")[0]
+        text = text.replace(before + old, before + value) if before in text else f"{text} {name}={value}"
+    (slurm / "shown").write_text(text)
+    return details("4")
+
+
+def test_fields_with_spaces_are_read_whole(slurm: Path) -> None:
+    facts = shown(slurm)
+    assert (facts["JobName"], facts["WorkDir"], facts["StdOut"]) == ("a b", "/home/me/a folder", "/home/me/l.log")
+    assert facts["NtasksPerN:B:S:C"] == "1:0:*:*"
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags"),
+    [
+        ({"MinMemoryNode": "0", "MinMemoryCPU": "(null)"}, ["--mem=0"]),
+        ({}, ["--mem-per-cpu=500M"]),
+        ({"OverSubscribe": "NO"}, ["--exclusive"]),
+        ({"OverSubscribe": "USER"}, ["--exclusive=user"]),
+        ({"ReqNodeList": "n2"}, ["--nodelist=n2"]),
+        ({"ExcNodeList": "n[4-5]"}, ["--exclude=n[4-5],n9"]),
+        ({"NumNodes": "1-2"}, ["--nodes=1-2"]),
+        ({"TresPerNode": "gres:gpu:2"}, ["--gres=gpu:2"]),
+        ({"TresPerNode": "gres/gpu:a100=2,gres/nvme=1"}, ["--gres=gpu:a100:2,nvme:1"]),
+        ({"TresPerJob": "gres:gpu:a100:4"}, ["--gpus=a100:4"]),
+        ({"CpusPerTres": "gres:gpu:3", "TresPerJob": "gres:gpu:1"}, ["--cpus-per-gpu=3", "--gpus=1"]),
+        ({"MemPerTres": "gres:gpu:300", "MinMemoryCPU": "0"}, ["--mem-per-gpu=300"]),
+        ({"TresPerTask": "gres:gpu:1"}, ["--gpus-per-task=1"]),
+        ({"Nice": "5"}, ["--nice=5"]),
+        ({"MinTmpDiskNode": "5M"}, ["--tmp=5M"]),
+        ({"Contiguous": "1"}, ["--contiguous"]),
+        ({"Licenses": "matlab:1"}, ["--licenses=matlab:1"]),
+        ({"Reservation": "class"}, ["--reservation=class"]),
+    ],
+    ids=str,
+)
+def test_every_flag_is_asked_for_again(changes: dict[str, str], flags: list[str], slurm: Path) -> None:
+    asked = continuation_flags(shown(slurm, **changes), "4", ["n9"])
+    assert set(flags) <= set(asked)
+    assert {"--dependency=afterany:4", "--job-name=a b", "--ntasks=1", "--ntasks-per-node=1"} <= set(asked)
+    assert not any(flag.endswith("=") or "null" in flag for flag in asked)
+
+
+def test_what_was_not_asked_for_is_not_asked_for(slurm: Path) -> None:
+    asked = {flag.partition("=")[0] for flag in continuation_flags(shown(slurm), "4", [])}
+    assert asked == {
+        *("--dependency", "--job-name", "--partition", "--nodes", "--ntasks", "--ntasks-per-node", "--cpus-per-task"),
+        *("--mem-per-cpu", "--output", "--chdir"),
+    }
+
+
+def test_flags_that_exclude_each_other_are_not_given_twice() -> None:
+    script = "#!/bin/bash\n#SBATCH -N2 --mem=0 --signal=B:USR1@30\n#SBATCH -p low --mail-type=END\n#SBATCH -t 10\nrun\n"
+    assert without_shown(script) == "#!/bin/bash\n#SBATCH --signal=B:USR1@30\n#SBATCH --mail-type=END\nrun\n"
+
+
+def test_the_scripts_arguments_keep_their_spaces_where_it_passes_them_on(slurm: Path) -> None:
+    command = ["tune", "--exp", "gan", "data.root=/a b", "--epochs", "3"]
+    assert batch_arguments(shown(slurm), command) == ["data.root=/a b", "--epochs", "3"]
+    assert batch_arguments(shown(slurm), ["tune"]) == ["data.root=/a", "b", "--epochs", "3"]
+
+
+def test_a_task_of_an_array_continues_as_this_task_alone(slurm: Path) -> None:
+    a_command(slurm / "bin", "squeue", "echo 'Please read the news'; echo 'RUNNING|None|n1'")
+    shows = f'[ "$1" = show ] && {{ echo Hello; cat {slurm}/shown; }}'
+    writes = f'[ "$1" = write ] && {{ echo $3 >> {slurm}/wrote; touch $4; }}; true'
+    a_command(slurm / "bin", "scontrol", f"{shows}; {writes}")
+    a_command(slurm / "bin", "sbatch", f'printf "%s\\n" "$@" > {slurm}/asked; echo Hello; echo "55;lab"')
+    a_command(slurm / "bin", "child", "exit 75")
+    program = (
+        "import sys; from vmsbench.launch.supervisor import supervise; sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
+    )
+    words = [sys.executable, "-c", program, str(slurm / "bin" / "child"), "tune", "--exp", "gan"]
+    array = {"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | array
+    done = subprocess.run(words, env=environment, cwd=slurm, capture_output=True, text=True)
+    assert "continues as job 55_3" in done.stdout, done.stdout + done.stderr
+    asked = (slurm / "asked").read_text().splitlines()
+    assert {"--array=3", "--dependency=afterany:12_3", "--no-requeue"} <= set(asked), shlex.join(asked)
+    assert (slurm / "wrote").read_text() == "12_3\n"
