@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from vmsbench.config.compose import choices_made, compose
-from vmsbench.config.plugins import conf_folder, options
+from vmsbench.config.instantiate import accepted, find
+from vmsbench.config.plugins import conf_folder, option_files, options
 from vmsbench.config.settings import setting, with_settings
 from vmsbench.data.pairs import CHANNELS
 from vmsbench.errors import ConfigurationError
@@ -292,3 +294,23 @@ def test_an_open_mapping_takes_entries_of_its_own() -> None:
     assert compose("unet", told)["launcher"]["extra"] == {"qos": "long", "comment": "a b", "nice": 5}
     with pytest.raises(ConfigurationError, match=r"launcher\.extras\.qos is not a setting.*launcher\.extra"):
         compose("unet", ["launcher=slurm", "launcher.extras.qos=long"])
+
+
+@pytest.mark.parametrize("network", options("network"))
+@pytest.mark.parametrize("preset", ["ddpm", "palette", "quick", "strong", "study"])
+def test_a_preset_sets_of_a_network_what_it_has(preset: str, network: str) -> None:
+    exp = "diffusion" if preset in ("ddpm", "palette") else "unet"
+    settings = compose(exp, ["data=standin", f"preset={preset}", f"network={network}"])
+    check(experiment_part(settings), channels=2, size=64, train=400)
+    meant = yaml.safe_load(option_files("preset")[preset].read_text())["model"]["network"]
+    has = accepted(find(settings["model"]["network"]["_target_"]))
+    own = {name: value for name, value in settings["model"]["network"].items() if name in meant}
+    if network != "readout":  # which brings values of its own, set after the preset's
+        assert own == {name: value for name, value in meant.items() if name in has}
+
+
+def test_an_optimizer_takes_of_a_preset_what_it_has_and_a_wrong_name_of_ones_own_is_refused() -> None:
+    settings = compose("gan", ["data=standin", "preset=pix2pix", "optimizer@optimizers.network=sgd"])
+    assert "betas" not in settings["optimizers"]["network"]
+    with pytest.raises(ConfigurationError, match=r"model\.network\.multipliers is not a setting"):
+        compose("unet", ["preset=study", "network=unet", "model.network.multipliers=[1,2]"])

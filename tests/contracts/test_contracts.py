@@ -1,5 +1,6 @@
 """Every option in conf/ keeps the contract of its group, as vmsbench.testing has it."""
 
+import inspect
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.support.data_folders import write_pairs, write_vischema
-from vmsbench.config.instantiate import build
+from vmsbench.config.instantiate import build, find
 from vmsbench.config.plugins import option_files, options
 from vmsbench.config.settings import Config
 from vmsbench.metrics.catalog import METRICS
@@ -29,6 +30,7 @@ from vmsbench.testing.metrics import drawn, maps
 from vmsbench.testing.networks import with_random_weights
 
 SMALL = {"width": 8}
+GIVEN = ("network", "channels", "size")
 HERE: dict[str, Config] = {"slurm": {"cluster": "local", "gpus": 0, "cpus": 1, "time": 10}}
 """Settings by which a launcher runs on this machine."""
 
@@ -68,15 +70,16 @@ def test_networks_heed_what_an_encoder_saw_and_noise(name: str, timed: bool) -> 
 @pytest.mark.parametrize("network", options("network"))
 @pytest.mark.parametrize("name", options("model"))
 def test_models(name: str, network: str) -> None:
+    spec = option("model", name)
+    takes = inspect.signature(find(spec["_target_"])).parameters
     parts = {"network": option("network", network, **SMALL)}
-    if name in ("pix2pix", "wasserstein"):
-        parts["discriminator"] = option("discriminator", "patch", **SMALL, norm="instance")
-    if name == "diffusion":
-        parts["noise_schedule"] = option("noise_schedule", "cosine")
-        parts |= {"sampling_steps": 3, "preview_steps": 2}
+    for part in (part for part, one in takes.items() if one.default is one.empty and part not in GIVEN):
+        own = option(part, options(part)[0])  # a part has the name of its group
+        parts[part] = own | {key: value for key, value in (SMALL | {"norm": "instance"}).items() if key in own}
+    parts |= {key: value for key, value in {"sampling_steps": 3, "preview_steps": 2}.items() if key in takes}
 
     def make(channels: int, size: int) -> Model:
-        made: Model = build(option("model", name, **parts), channels=channels, size=size)
+        made: Model = build(spec | parts, channels=channels, size=size)
         return made
 
     model_contract(make)

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cli.test_commands import ROOT, command, surroundings
 from tests.support.plugin import install, plain_folder, write_pictures
@@ -16,18 +18,23 @@ from vmsbench.config import plugins
 from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import build
 from vmsbench.config.plugins import VARIABLE, add_folders, groups, option_files, options
+from vmsbench.config.settings import Config, with_settings
 from vmsbench.errors import ConfigurationError
-from vmsbench.files import read_json
+from vmsbench.files import read_json, read_lines
+from vmsbench.sweep.tune import experiment_part, searcher_for, space_of
 from vmsbench.testing import (
     dataset_contract,
     metric_contract,
+    model_contract,
     network_contract,
     pruner_contract,
     searcher_contract,
     tracker_contract,
 )
+from vmsbench.training.checks import check
 
-GROUPS = ("network", "searcher", "pruner", "tracker", "data")
+GROUPS = {"network": "sample", "searcher": "sample", "pruner": "sample", "tracker": "sample", "data": "sample",
+          "launcher": "pbs", "model": "gaussian", "exp": "gaussian"}  # fmt: skip
 CHOSEN = ["data=sample", "network=sample", "searcher=sample", "pruner=sample", "tracker=sample"]
 
 
@@ -47,8 +54,8 @@ def sample(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("sample")
 def test_a_plugins_options_are_among_all(tmp_path: Path) -> None:
-    for group in GROUPS:
-        assert "sample" in options(group)
+    for group, option in GROUPS.items():
+        assert option in options(group)
     with pytest.raises(ConfigurationError, match="network=sampel is not a choice; did you mean sample"):
         compose("unet", ["network=sampel"])
     with pytest.raises(ConfigurationError, match=r"searcher\.trails is not a setting"):
@@ -61,11 +68,13 @@ def test_a_plugins_options_are_among_all(tmp_path: Path) -> None:
 def test_a_plugins_options_keep_their_contracts(tmp_path: Path) -> None:
     settings = compose("unet", [*CHOSEN, "data.size=32"])
     network_contract(build(settings["model"]["network"]))
+    model = with_settings(compose("gaussian", ["network=sample"])["model"], {"network.width": 8})
+    model_contract(lambda channels, size: build(model, channels=channels, size=size))
     searcher = {name: value for name, value in settings["searcher"].items() if name != "repeats"}
     searcher_contract(lambda space: build(searcher, space=space))
     pruner_contract(partial(build, settings["pruner"]))
     tracker_contract(partial(build, settings["tracker"]), tmp_path / "runs")
-    metric_contract("l0_true")
+    metric_contract("hits_true")
     data = {name: value for name, value in settings["data"].items() if name != "cache"}
     root = str(write_pictures(tmp_path / "pictures"))
     dataset_contract(build(data | {"root": root, "_partial_": True}), tmp_path / "cache")
@@ -73,22 +82,67 @@ def test_a_plugins_options_keep_their_contracts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["package", "folder"])
 @pytest.mark.slow
-def test_a_sweep_of_a_plugins_options_alone_runs(form: str, tmp_path: Path) -> None:
+def test_a_sweep_of_a_plugins_options_alone_runs_from_the_search_to_the_report(form: str, tmp_path: Path) -> None:
     if form == "package":
         where = {"PYTHONPATH": f"{ROOT}{os.pathsep}{install(tmp_path / 'site')}"}
     else:
         where = {VARIABLE: str(plain_folder(tmp_path / "my conf"))}
     root = write_pictures(tmp_path / "pictures (1)")
     small = [f"data.root={root}", "data.size=32", "preset=quick", "trainer.epochs=1", "searcher.trials=2"]
-    arguments = ["tune", "--exp", "unet", *CHOSEN, *small, "--gpus", "0", "--cpus", "2", "--quiet"]
-    environment = surroundings(**where)
-    done = subprocess.run(command(*arguments), cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert len((tmp_path / "runs" / "unet.csv").read_text().splitlines()) == 3
-    about = read_json(tmp_path / "runs" / "unet" / "sweep.json")
-    (results,) = (tmp_path / "runs" / "unet" / "final").glob("*/results.json")
-    assert 0 < read_json(results)["test_scores"]["l0_true"] < 1
+    chosen = [*CHOSEN, *small, "metric=hits_true", "evaluation.every=1"]
+    ran(tmp_path, where, "tune", "--exp", "gaussian", *chosen, "--gpus", "0", "--cpus", "2", "--quiet")
+    header, *rows = [line.split(",") for line in (tmp_path / "runs" / "gaussian.csv").read_text().splitlines()]
+    assert len(rows) == 2
+    folder = tmp_path / "runs" / "gaussian"
+    about = read_json(folder / "sweep.json")
     assert about["config"]["model"]["network"]["_target_"] == "vmsbench_sample.network.Plain"
+    (winner,) = [line for line in read_lines(folder / "journal.jsonl") if line["event"] == "winner"]
+    assert winner["score"] == max(float(row[header.index("score")]) for row in rows)
+    ran(tmp_path, where, "final", "gaussian", "--top", "1", "--seeds", "2", "--quiet")
+    finals = [read_json(file)["test_scores"]["hits_true"] for file in folder.glob("final/*/results.json")]
+    assert len(finals) == 2
+    ran(tmp_path, where, "report", "gaussian")
+    report = (tmp_path / "reports" / "gaussian" / "report.md").read_text()
+    assert "Report: Gaussian" in report
+    assert "Hits true ↑" in report
+    assert re.search(rf"\| Gaussian .*{sum(finals) / 2:.3f}", report)
+
+
+def ran(folder: Path, where: dict[str, str], *arguments: str) -> str:
+    environment = surroundings(**where)
+    done = subprocess.run(command(*arguments), cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_plugins_family_is_in_the_demo_and_goes_with_every_preset_and_space() -> None:
+    from vmsbench.cli.commands.sweeps.demo import shown
+
+    assert list(shown()) == ["unet", "gan", "diffusion", "gaussian"]
+    assert shown()["gaussian"].name == "Gaussian"
+    for preset in ("demo", "quick", "seed", "strong", "study"):
+        works(compose("gaussian", ["data=standin", f"preset={preset}", *(shown()["gaussian"].demo or ())]))
+    for space in options("space"):
+        works(compose("gaussian", ["data=standin", f"space={space}"]))
+
+
+def works(settings: Config) -> None:
+    experiment = experiment_part(settings)
+    check(experiment, channels=2, size=64, train=400)
+    assert searcher_for(settings, space_of(settings["space"]["parameters"], experiment)).max_trials > 1
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize("exp", ["unet", "gan", "diffusion", "gaussian"])
+def test_every_preset_goes_with_a_plugins_network(exp: str) -> None:
+    """What a preset sets that a network does not have is left out."""
+    for preset in options("preset"):
+        meant = yaml.safe_load(option_files("preset")[preset].read_text()) or {}
+        if meant.get("exp", exp) == exp:
+            settings = compose(exp, ["data=standin", f"preset={preset}", "network=sample"])
+            assert set(settings["model"]["network"]) == {"_target_", "_partial_", "width"}
+            works(settings)
 
 
 def test_folders_are_searched_in_order_and_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

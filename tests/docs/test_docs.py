@@ -54,7 +54,7 @@ def test_what_is_shown_on_the_page_on_extending_works(tmp_path: Path) -> None:
     own_folder(tmp_path / "mine")
     small = ["data=standin", "data.count=40", "data.size=32", "--epochs", "1", "preset=quick"]
     environment = with_command(tmp_path / "bin") | {"VMSBENCH_CONF": "mine"}
-    for exp in ("unet", "diffusion"):
+    for exp in ("unet", "diffusion", "gaussian"):
         arguments = ["vmsbench", "train", "--exp", exp, "network=plain", *small]
         done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

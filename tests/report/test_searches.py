@@ -19,6 +19,7 @@ from vmsbench.inference.predictor import TrainedModel
 from vmsbench.inference.sampling_sweep import tradeoff
 from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.noise_schedules import CosineSchedule
+from vmsbench.models.regression import Regression
 from vmsbench.networks.residual import ResidualUNet
 from vmsbench.report.analysis.importance import importances
 from vmsbench.report.analysis.ranking import rank
@@ -194,6 +195,17 @@ def test_steps_and_samples_are_scored_by_the_one_metric_function_and_leave_the_m
     assert predictor.model.sampling_steps == before
     with pytest.raises(UserError, match="as many steps"):
         list(tradeoff(predictor, pairs, [10**6], [1]))
+
+
+def test_any_model_that_samples_in_steps_is_measured_and_one_that_does_not_is_refused() -> None:
+    data = dataset()
+    model = Regression(partial(ResidualUNet, width=8, multipliers=(1, 2), attention=()), data.channels, data.size)
+    predictor = TrainedModel(model.eval(), data.channels, data.size, 2, 4, torch.device("cpu"))
+    with pytest.raises(UserError, match="predicts in one step"):
+        list(tradeoff(predictor, data.validation, [2], [1]))
+    model.sampling_steps = 4
+    assert [row["steps"] for row in tradeoff(predictor, data.validation, [1, 2], [1])] == [1, 2]
+    assert model.sampling_steps == 4
 
 
 def test_samples_and_steps_are_in_the_report_and_missing_ones_name_their_command(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ SMALL = {"gpus": 0, "cpus": 1, "time": "00:05:00", "poll": 0.5}
 
 
 SHORT = ("--epochs", "12")
-PLUGINS_METRIC = "l0_true"
+PLUGINS_METRIC = "hits_true"
 
 
 def without(metric: str, outcome: dict[str, Any]) -> dict[str, Any]:

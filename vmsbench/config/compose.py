@@ -10,6 +10,7 @@ from typing import Any, cast
 import yaml
 
 from vmsbench.config.plugins import check_option, conf_folder, folders, groups, option_files
+from vmsbench.config.presets import without_misfits
 from vmsbench.config.schema import UNFIT, is_path, is_text, misfit
 from vmsbench.config.settings import Config, hint_at, setting, typed, with_settings
 from vmsbench.errors import PASSWORD, ConfigurationError, did_you_mean, masked
@@ -43,11 +44,15 @@ def compose(exp: str, overrides: list[str]) -> Config:
 def composed(overrides: list[str]) -> Config:
     """What Hydra composes of conf/ and of further folders."""
     from hydra import compose as hydra_compose
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf, open_dict
 
     others = ",".join(quoted(str(folder)) for folder in folders()[1:])
-    whole = hydra_compose("config", overrides=[f"hydra.searchpath=[{others}]", *overrides])
-    return chosen_space(cast(Config, OmegaConf.to_container(whole, resolve=True)))
+    search = f"hydra.searchpath=[{others}]"
+    whole: Any = hydra_compose("config", overrides=[search, *overrides], return_hydra_config=True)
+    choices = dict(whole.hydra.runtime.choices)
+    with open_dict(whole):
+        del whole["hydra"]
+    return chosen_space(without_misfits(cast(Config, OmegaConf.to_container(whole, resolve=True)), choices))
 
 
 def sorted_out(overrides: list[str]) -> tuple[list[str], dict[str, str]]:

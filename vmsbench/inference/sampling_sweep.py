@@ -1,4 +1,4 @@
-"""Scores and seconds of a trained diffusion model by numbers of samples and sampling steps."""
+"""Scores and seconds of a trained model that samples in steps, by numbers of samples and sampling steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,7 +13,6 @@ from vmsbench.inference.predictor import TrainedModel
 from vmsbench.metrics.baselines import PixelMedian
 from vmsbench.metrics.climatology import CategoryClimatology, Climatology
 from vmsbench.metrics.scores import score
-from vmsbench.models.diffusion import Diffusion
 
 KEPT = ("l1", "crps", "l1_mean", "l1_median", "mse", "mse_mean", "cc_combined")
 
@@ -28,13 +27,13 @@ def tradeoff(
     the time for all K maps of an image. Raises ConfigurationError for a model that does not sample in steps.
     """
     model = predictor.model
-    if not isinstance(model, Diffusion):
-        raise ConfigurationError("only a diffusion model samples in steps; this one predicts in one step")
+    if model.sampling_steps is None:
+        raise ConfigurationError("this model predicts in one step; give a sweep whose model samples in steps")
     if min(*steps, *samples) < 1:
         raise ConfigurationError("numbers of steps and of samples are at least 1; --steps 10,50 --samples 1,4 work")
-    if max(steps) > model.num_timesteps:
+    if model.most_steps is not None and max(steps) > model.most_steps:
         raise ConfigurationError(
-            f"--steps {max(steps)}: the model has {model.num_timesteps} timesteps, so at most as many steps"
+            f"--steps {max(steps)}: the model has {model.most_steps} timesteps, so at most as many steps"
         )
     before, truth = model.sampling_steps, unit(pairs.maps).cpu()
     predictor = replace(predictor, batch_size=max(predictor.batch_size, max(samples)))

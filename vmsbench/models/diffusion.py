@@ -92,7 +92,8 @@ class Diffusion(Model):
             )
         self.network = self.makes(network, 3 + channels, channels, timed=True)
         self.prediction, self.num_timesteps, self.input_scale = prediction, num_timesteps, input_scale
-        self.asked, self.sampling_steps = sampling_steps, min(sampling_steps, num_timesteps)
+        self.asked, self.most_steps = sampling_steps, num_timesteps
+        self.sampling_steps: int = min(sampling_steps, num_timesteps)
         self.eta, self.preview_steps = eta, min(self.sampling_steps, preview_steps)
         self.time_sampling, self.min_snr = time_sampling, min_snr
         self.p_uncond, self.guidance = p_uncond, guidance

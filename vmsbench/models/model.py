@@ -33,10 +33,14 @@ class Model(nn.Module, ABC):
     flip_tta  whether predictions for the image and its mirror image are averaged; doubles the time of prediction
     sight     what networks see besides the image, and at which resolution they work
     size      of images and maps in pixels; `side`, of those that networks see
+
+    sampling_steps  steps in which a sample is made, which may be set to 1..most_steps; None where it is one pass
     """
 
     network: nn.Module
     random = False
+    sampling_steps: int | None = None
+    most_steps: int | None = None
 
     def __init__(self, channels: int, size: int, target: Target, flip_tta: bool, sight: Sight) -> None:
         super().__init__()

@@ -18,6 +18,9 @@ def model_contract(make: Callable[[int, int], Model], size: int = 32) -> None:
         model.prepare(image, label)
         every_player_is_taught(model, image, label)
         samples_are_maps(model.eval(), image, channels)
+        if model.sampling_steps is not None:
+            model.sampling_steps = 1  # `vmsbench tradeoff` sets it
+            samples_are_maps(model, image, channels)
 
 
 def every_player_is_taught(model: Model, image: torch.Tensor, label: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""`vmsbench tradeoff`: scores by sampling steps and samples of a diffusion model."""
+"""`vmsbench tradeoff`: scores by sampling steps and samples of a model that samples in steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vmsbench.versions import read_checked
 
 
 def tradeoff(
-    name: Annotated[str, typer.Argument(help="A sweep of the diffusion experiment.")],
+    name: Annotated[str, typer.Argument(help="A sweep whose model samples in steps, such as diffusion.")],
     steps: Annotated[str, typer.Option(help="Numbers of sampling steps.")] = "10,25,50,250",
     samples: Annotated[str, typer.Option(help="Numbers K of samples per image.")] = "1,4,16",
     images: Annotated[int, typer.Option(min=2, help="Tuning validation pairs, at most.")] = 64,

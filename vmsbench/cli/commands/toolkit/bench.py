@@ -95,13 +95,16 @@ def training_rows(folder: Path, overrides: list[str], exps: Sequence[str], round
 
 
 def small(exp: str, overrides: list[str]) -> dict[str, Any]:
-    """The experiment: networks of width 16 and batches of 16 by default."""
-    from vmsbench.config.compose import choices_made, compose
+    """The experiment with batches of 16 and, where they have one, networks of width 16, by default."""
+    from vmsbench.config.compose import compose, leaves
+    from vmsbench.config.settings import with_settings
     from vmsbench.sweep.tune import experiment_part
 
-    sizes = ["model.network.width=16", "trainer.batch_size=16"]
-    sizes += ["model.discriminator.width=16"] if "discriminator" in choices_made(exp) else []
-    return experiment_part(compose(exp, ["data=standin", *sizes, *overrides]))
+    settings = compose(exp, ["data=standin", *overrides])
+    given = {override.partition("=")[0] for override in overrides}
+    sizes = dict.fromkeys(("model.network.width", "model.discriminator.width", "trainer.batch_size"), 16)
+    own = {path: size for path, size in sizes.items() if path in set(leaves(settings)) - given}
+    return experiment_part(with_settings(settings, own))
 
 
 @app.command()
