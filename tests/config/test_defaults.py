@@ -19,6 +19,7 @@ from vmsbench.config.settings import (
     SlotSettings,
     TrainerSettings,
 )
+from vmsbench.search.configured import AROUND
 
 FILES = sorted(file for file in conf_folder().glob("*/*.yaml") if "_target_" in file.read_text())
 OTHERWISE = {
@@ -42,7 +43,7 @@ def differing(config: Any, name: str) -> list[str]:
     parameters = inspect.signature(target).parameters
     found = []
     for setting, value in config.items():
-        if setting in ("_target_", "_partial_", "repeats") and setting not in parameters:
+        if setting in ("_target_", "_partial_", *AROUND) and setting not in parameters:
             continue
         if isinstance(value, dict) and "_target_" in value:
             found += differing(value, f"{name}.{setting}")

@@ -16,6 +16,7 @@ from vmsbench.config.settings import Config
 from vmsbench.metrics.catalog import METRICS
 from vmsbench.metrics.scores import score
 from vmsbench.models.model import Model
+from vmsbench.search.configured import AROUND
 from vmsbench.testing import (
     dataset_contract,
     launcher_contract,
@@ -87,8 +88,7 @@ def test_models(name: str, network: str) -> None:
 
 @pytest.mark.parametrize("name", options("searcher"))
 def test_searchers(name: str) -> None:
-    spec = option("searcher", name)
-    del spec["repeats"]
+    spec = {setting: value for setting, value in option("searcher", name).items() if setting not in AROUND}
     if "trials" in spec:
         spec["trials"] = 9
     searcher_contract(lambda space: build(spec, space=space))

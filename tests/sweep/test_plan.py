@@ -106,3 +106,10 @@ def test_a_job_is_planned_without_training_on_the_login_node(tmp_path: Path) -> 
     assert found["cost"] is None
     assert found["slots"] == 4
     assert found["job"] == {"nodes": 2, "gpus": 2, "cpus": 4, "time": "30"}
+
+
+def test_a_range_is_planned_as_one_text(tmp_path: Path) -> None:
+    entry = {"param": "optimizers.network.lr", "range": [0.001, 0.1], "log": True}
+    found = planned(tmp_path, space={"parameters": [entry]})
+    assert found.parameters[0].options == ("0.001 to 0.1, logarithmic",)
+    assert 4 <= found.trials <= found.trials_at_most == 8

@@ -17,16 +17,18 @@ from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run
 from vmsbench.files import append_line, read_json, read_lines
+from vmsbench.search.configured import searcher_for
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.pruners import AshaPruner, GuardedAshaPruner, IncumbentPruner, NoPruner, Pruner, smooth
 from vmsbench.search.space import Parameter, Space
 from vmsbench.signals import GRACE, SIGNALS, Interruption, deferred, noted, stoppable
+from vmsbench.store.journal import Journal
 from vmsbench.store.lock import SILENCE, oneself, owned
 from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.finals import Finals, finalists
 from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, Trial, TrialResult, TrialSource
-from vmsbench.sweep.tune import final, tune
+from vmsbench.sweep.tune import final, first_choices, tune
 
 SPACE = [Parameter("model.network.width", [2, 4, 6]), Parameter("optimizers.network.lr", [0.003, 0.01])]
 START = {"model.network.width": 4, "optimizers.network.lr": 0.01}
@@ -516,3 +518,14 @@ def test_a_watcher_hears_of_every_trial_once(tmp_path: Path) -> None:
     study(tmp_path, heard)
     assert heard.starts == heard.ends
     assert len(set(heard.starts)) == 5
+
+
+def test_the_best_of_a_finished_sweep_is_tried_first(tmp_path: Path) -> None:
+    done, space = study(tmp_path), Space(SPACE, CONFIG)
+    (won,) = [event for event in Journal(done / "journal.jsonl").events() if event["event"] == "winner"]
+    runs = tmp_path / "runs"
+    assert first_choices([done.name], space, runs) == [won["choice"]]
+    with pytest.raises(UserError, match=r"no sweep nothing in .*"):
+        first_choices(["nothing"], space, runs)
+    searcher = searcher_for(settings(), space, first_choices([done.name], space, runs))
+    assert won["choice"] in [searcher.ask(), searcher.ask()]

@@ -48,7 +48,7 @@ def compare(recorded: Recorded, rules: Mapping[str, Pruner], worlds: int, slots:
 
 def shuffled(space: Space, chance: random.Random) -> Space:
     """The same parameters in another order, around another start."""
-    start = space.config(space.point(chance.randrange(space.count())))
+    start = space.config(space.point(chance.randrange(int(space.count()))))
     return Space(chance.sample(space.parameters, len(space.parameters)), start)
 
 
@@ -71,7 +71,7 @@ def table(recorded: Recorded, rows: list[PrunerRow], worlds: int, slots: int, co
     """The table in Markdown, with its source."""
     counts = sorted({len(seeds) for seeds in recorded.curves.values()})
     epochs = len(next(iter(recorded.curves.values()))[0])
-    space = "; ".join(f"{entry['param']} {entry['options']}" for entry in recorded.parameters)
+    space = "; ".join(f"{entry['param']} {entry['values']}" for entry in recorded.parameters)
     lines = [
         "# What stopping early changes",
         "",

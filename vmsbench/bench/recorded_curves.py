@@ -74,7 +74,7 @@ def recorded(folder: Path) -> Recorded:
             if len(scores) == about["config"]["trainer"]["epochs"]:
                 curves.setdefault(key(base), []).append([scores[epoch] for epoch in sorted(scores)])
     found = Recorded(about["dataset"]["title"], metric, about["space"], slim(about["config"]), curves, about["command"])
-    whole = {key(found.space.point(rank)) for rank in range(found.space.count())}
+    whole = {key(found.space.point(rank)) for rank in found.space.ranks()}
     if not whole <= set(curves) or {len(seeds) for seeds in curves.values()} == {1}:
         raise UserError(
             f"{folder.name} has curves of {len(whole & set(curves))} of {len(whole)} configurations; searcher=grid "

@@ -1,6 +1,7 @@
 """Grid search, and what it shares with random search: a list of choices that is known beforehand."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Space
@@ -10,6 +11,7 @@ class ListedSearch(Searcher):
     """Asks for each choice of a list in turn, waiting for nothing. Ties go to the first."""
 
     def __init__(self, choices: Iterator[Params], count: int, start: Params) -> None:
+        """`choices` may be endless; `count` of them are asked for."""
         self.choices, self.count, self.start = choices, count, start
         self.order: dict[str, int] = {}
         self.told: set[str] = set()
@@ -17,7 +19,9 @@ class ListedSearch(Searcher):
         self.due = self.following()
 
     def following(self) -> Params | None:
-        """The next choice that does not mean the same as an earlier one."""
+        """The next choice that does not mean the same as an earlier one; None after `count` of them."""
+        if len(self.order) >= self.count:
+            return None
         return next((choice for choice in self.choices if key(choice) not in self.order), None)
 
     def ask(self) -> Params | None:
@@ -26,6 +30,16 @@ class ListedSearch(Searcher):
             self.order[key(choice)] = len(self.order)
             self.due = self.following()
         return choice
+
+    def try_first(self, choices: Sequence[Params]) -> None:
+        self.count = self.with_first(len(choices))
+        due = [] if self.due is None else [self.due]
+        self.choices = itertools.chain(choices, due, self.choices)
+        self.due = self.following()
+
+    def with_first(self, first: int) -> int:
+        """How many choices are asked for where so many others come first."""
+        return self.count
 
     def tell(self, choice: Params, score: float | None) -> None:
         self.told.add(key(choice))
@@ -48,7 +62,14 @@ class ListedSearch(Searcher):
 
 
 class GridSearch(ListedSearch):
-    """Every combination of options, the last parameter changing fastest."""
+    """Every combination of options, the last parameter changing fastest.
+
+    Raises ConfigurationError for a range, of which there is no such list.
+    """
 
     def __init__(self, space: Space) -> None:
-        super().__init__(map(space.point, range(space.count())), space.count(), space.start)
+        ranks = space.ranks()
+        super().__init__(map(space.point, ranks), len(ranks), space.start)
+
+    def with_first(self, first: int) -> int:
+        return self.count + first

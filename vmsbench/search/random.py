@@ -1,9 +1,11 @@
 """Random search (Bergstra and Bengio 2012)."""
 
 import random
+from collections.abc import Iterator
 
 from vmsbench.errors import ConfigurationError
 from vmsbench.search.grid import ListedSearch
+from vmsbench.search.searcher import Params
 from vmsbench.search.space import Space
 
 
@@ -15,5 +17,22 @@ class RandomSearch(ListedSearch):
             raise ConfigurationError(
                 f"searcher.trials={trials} must lie between 1 and the space's {space.count()} points"
             )
-        chosen = random.Random(seed).sample(range(space.count()), trials)
-        super().__init__(map(space.point, chosen), trials, space.start)
+        super().__init__(draws(space, trials, random.Random(seed)), trials, space.start)
+
+
+def draws(space: Space, trials: int, chance: random.Random) -> Iterator[Params]:
+    """Points of a space: all equally likely where it is of lists, else each parameter after those before it."""
+    if space.listed:
+        return map(space.point, chance.sample(space.ranks(), trials))
+    return iter(lambda: drawn(space, chance), None)
+
+
+def drawn(space: Space, chance: random.Random) -> Params:
+    said: Params = {}
+    for parameter in space:
+        options = space.values(parameter, said)
+        if options:
+            share = chance.random()
+            within = parameter.range
+            said[parameter.param] = options[int(share * len(options))] if within is None else within.at(share)
+    return space.normal(said)

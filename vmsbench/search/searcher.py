@@ -2,9 +2,11 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from vmsbench.errors import ConfigurationError
 
 Params = dict[str, Any]
 """A value for each parameter of the space, by its dotted path in the configuration."""
@@ -46,8 +48,8 @@ class Searcher(ABC):
 
     A sweep by a score of which higher is better tells a searcher its negatives.
 
-    The same scores, in whatever order, lead to the same choices: so a search that died is rebuilt by telling a new
-    searcher what is known. Where that is impossible, a searcher takes the known choices from `enqueue`.
+    The same calls lead to the same choices: so a search that died is rebuilt by repeating its calls with a new
+    searcher. `ask` that returns None changes nothing.
     """
 
     settled: Sequence[ParameterResult] = ()
@@ -60,6 +62,17 @@ class Searcher(ABC):
     def tell(self, choice: Params, score: float | None) -> None:
         """Take the score of a choice that was asked for; None for one that failed or was stopped, which can never
         win."""
+
+    def prune(self, choice: Params, epoch: int, score: float) -> None:
+        """Take the last score of a choice that was stopped at that epoch; as one that failed by default."""
+        self.tell(choice, None)
+
+    def try_first(self, choices: Sequence[Params]) -> None:
+        """Choices to ask for before all others, known to be good; called before the first `ask`.
+
+        Raises ConfigurationError where a searcher takes none.
+        """
+        raise ConfigurationError(f"searcher.first is not a setting of {type(self).__name__}; leave it out")
 
     @property
     @abstractmethod
@@ -76,6 +89,14 @@ class Searcher(ABC):
     def max_trials(self) -> int:
         """The most choices that can be asked for."""
 
+    def ahead(self, known: Mapping[str, float | None]) -> Iterator[tuple[Params, str | None]]:
+        """What may be asked for next if the best so far stays the best, the most useful first, each with its
+        parameter; what was scored or asked for may be among it. Nothing by default.
+
+        known   scores that this searcher was not told yet, by `key(choice)`
+        """
+        return iter(())
+
     def runs(self, choice: Params) -> list[Params]:
         """All choices that are run to score this one: itself, and its repeats where there are any."""
         return [choice]
@@ -84,9 +105,10 @@ class Searcher(ABC):
         """The parameter that a choice was asked for, to be shown; None where the search has no such order."""
         return None
 
-    def enqueue(self, choice: Params) -> None:  # noqa: B027
-        """A choice that was asked for before this start, in that order; `tell` gives its score when it is asked for
-        again.
+    def ask_again(self, choice: Params) -> Params | None:
+        """`ask`, where `choice` was the answer before this start.
 
-        For searchers whose choices depend on the order of the scores; the others ask for the same again.
+        A sweep that died is rebuilt by replaying its journal in its order: this for each trial that started, `tell` or
+        `prune` for each that ended. By default the searcher is asked, and answers the same.
         """
+        return self.ask()

@@ -16,19 +16,29 @@
   values: [batch, instance]
 - param: trainer.clip
   values: [0.0, {value: 1.0, when: {model.network.width: [64, 100]}}]        # a list: any of them
+- param: optimizers.network.lr
+  range: [1e-4, 1e-2]                            # any number between; vmsbench.search.ranges
+  log: true
 """
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vmsbench.config.format import Named, describe
 from vmsbench.config.settings import Config, setting
 from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.search.ranges import ValueRange, fitting, like
 from vmsbench.search.searcher import Params, key
 
 MISSING = object()
+FORMS = (
+    ({"param", "values"}, {"param", "values", "when"}),
+    ({"param", "range"}, {"param", "range", "log", "step", "when"}),
+)
+"""The names that an entry of conf/space must have, and those that it may have."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ class Parameter:
     only   the same for single options, by `key(option)`
     has    whether it exists only where the object around it has such a setting (`when: has`)
     joint  whether options are dictionaries that set several parameters, each by its dotted path
+    range  the numbers it may be, where it is not a list; its lowest, middle and highest are `values` then
     """
 
     param: str
@@ -47,6 +58,7 @@ class Parameter:
     only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     joint: bool = False
     has: bool = False
+    range: ValueRange | None = None
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -57,11 +69,17 @@ class Parameter:
     @classmethod
     def read(cls, entry: Any) -> "Parameter":
         """A parameter as conf/space/*.yaml writes it. Raises ConfigurationError for one that is not of that form."""
-        if not isinstance(entry, dict) or not {"param", "values"} <= set(entry) <= {"param", "values", "when"}:
+        if not isinstance(entry, dict) or not any(need <= set(entry) <= may for need, may in FORMS):
             raise ConfigurationError(
-                f"space: {describe(entry)}: a parameter is {{param, values}}, and when, if need be"
+                f"space: {describe(entry)}: a parameter is {{param, values}}, or {{param, range}} with log or step, "
+                "and when, if need be"
             )
-        param, given = entry["param"], entry["values"]
+        param = entry["param"]
+        if "range" in entry:
+            found = ValueRange.read(param, entry)
+            when, has = read_when(param, entry)
+            return cls(param, found.points, when, has=has, range=found)
+        given = entry["values"]
         if not isinstance(given, list):
             raise ConfigurationError(f"space: {param} has options {describe(given)}; they are a list")
         joint = [isinstance(option, dict) and "set" in option for option in given]
@@ -76,10 +94,22 @@ class Parameter:
                 values[-1] = Named(str(option["name"]), values[-1])
             if wrapped and "when" in option:
                 only[key(values[-1])] = option["when"]
-        when = entry.get("when") or {}
-        if when != "has" and not isinstance(when, dict):
-            raise ConfigurationError(f"space: {param} has when: {describe(when)}; it is `has`, or {{setting: value}}")
-        return cls(param, values, {} if when == "has" else when, only, any(joint), when == "has")
+        when, has = read_when(param, entry)
+        return cls(param, values, when, only, any(joint), has)
+
+    def fitted(self, config: Config) -> "Parameter":
+        """The same with numbers of the types that the configuration has at its paths; itself where they are so."""
+        if self.range is not None:
+            found = fitting(self.range, self.param, at(config, self.param))
+            return self if found == self.range else replace(self, range=found, values=found.points)
+        if self.joint:
+            return self
+        there = at(config, self.param)
+        values = [like(option, there) for option in self.values]
+        if list(map(key, values)) == list(map(key, self.values)):
+            return self
+        only = {key(like(json.loads(text), there)): when for text, when in self.only.items()}
+        return replace(self, values=values, only=only)
 
     def settings(self, value: Any) -> dict[str, Any]:
         """The settings of an option, by dotted path."""
@@ -112,8 +142,8 @@ class Space:
     def __init__(self, parameters: Sequence[Parameter], base: Config) -> None:
         if not parameters:
             raise ConfigurationError("space: no parameters; a search needs a parameter to vary")
-        self.parameters, self.base = tuple(parameters), base
-        self.sizes: dict[str, int] = {}
+        self.parameters, self.base = tuple(one.fitted(base) for one in parameters), base
+        self.sizes: dict[str, float] = {}
         self.above: dict[str, list[Parameter]] = {}
         for index, one in enumerate(self.parameters):
             earlier, later = self.parameters[:index], self.parameters[index + 1 :]
@@ -199,7 +229,7 @@ class Space:
                 value = self.configured(parameter, options, self.config(said))
             if value is MISSING or (above and self.is_set(parameter, value, self.config(said))):
                 continue
-            said[parameter.param] = value
+            said[parameter.param] = like(value, at(self.base, parameter.param)) if parameter.range else value
         return said
 
     def is_set(self, parameter: Parameter, value: Any, config: Config) -> bool:
@@ -207,8 +237,14 @@ class Space:
         found = ((at(config, path), wanted) for path, wanted in settings)
         return all(there is not MISSING and key(there) == key(wanted) for there, wanted in found)
 
-    def count(self, index: int = 0, choice: Params | None = None) -> int:
-        """How many points agree with `choice` in all parameters before `index`."""
+    @property
+    def listed(self) -> bool:
+        """Whether every parameter is a list of options."""
+        return all(one.range is None for one in self.parameters)
+
+    def count(self, index: int = 0, choice: Params | None = None) -> float:
+        """How many points agree with `choice` in all parameters before `index`; infinitely many with a range that has
+        no step."""
         if index == len(self.parameters):
             return 1
         said = choice or {}
@@ -220,16 +256,27 @@ class Space:
                 branches = (said | {parameter.param: option} for option in options)
                 self.sizes[memory] = sum(self.count(index + 1, branch) for branch in branches)
             else:
-                self.sizes[memory] = max(1, len(options)) * self.count(index + 1, said)
+                several = parameter.range.count if parameter.range is not None and options else max(1, len(options))
+                self.sizes[memory] = several * self.count(index + 1, said)
         return self.sizes[memory]
 
+    def ranks(self) -> range:
+        """The rank of every point. Raises ConfigurationError where a parameter is a range, which has no list."""
+        for one in self.parameters:
+            if one.range is not None:
+                raise ConfigurationError(
+                    f"this search needs a list for {one.param}, not the range {one.range}; "
+                    f"values: {describe(list(one.values))} is one, and searcher=random and tpe take ranges"
+                )
+        return range(int(self.count()))
+
     def point(self, rank: int) -> Params:
-        """The point of that rank, from 0; the last parameter changes fastest."""
+        """The point of that rank, from 0, where all parameters are lists; the last parameter changes fastest."""
         said: Params = {}
         for index, parameter in enumerate(self.parameters):
             for option in self.values(parameter, said):
                 branch = said | {parameter.param: option}
-                size = self.count(index + 1, branch)
+                size = int(self.count(index + 1, branch))
                 if rank < size:
                     said = branch
                     break
@@ -271,6 +318,14 @@ class Space:
 
     def __iter__(self) -> Iterator[Parameter]:
         return iter(self.parameters)
+
+
+def read_when(param: str, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """The settings under which an entry of conf/space exists, and whether it exists where its object has it."""
+    when = entry.get("when") or {}
+    if when != "has" and not isinstance(when, dict):
+        raise ConfigurationError(f"space: {param} has when: {describe(when)}; it is `has`, or {{setting: value}}")
+    return ({}, True) if when == "has" else (when, False)
 
 
 def touches(paths: set[str], others: set[str]) -> bool:

@@ -13,7 +13,7 @@ from vmsbench.config.settings import Config
 from vmsbench.experiment import FILES
 from vmsbench.search.searcher import Params
 from vmsbench.search.simulation import EPOCHS, SimulatedSearch, play, synthetic
-from vmsbench.search.space import Space
+from vmsbench.search.space import Parameter, Space
 from vmsbench.store.usage import HOUR
 from vmsbench.sweep.cost_model import TrialCost, measured, recorded, shape
 from vmsbench.sweep.tune import resolve, searcher_for
@@ -105,7 +105,7 @@ def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell
     maps = 1 if samples == 1 else samples + 3  # with the first once more, the median and the mean
     predictions = finals * maps * len(dataset.test) * dataset.channels * dataset.size**2
     return Plan(
-        parameters=tuple(PlannedParameter(one.param, tuple(one.values), one.when) for one in space),
+        parameters=tuple(PlannedParameter(one.param, options_of(one), one.when) for one in space),
         rounds=settings["searcher"].get("rounds", 1),
         repeats=settings["searcher"].get("repeats", 1),
         trials=trials,
@@ -119,6 +119,11 @@ def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell
         measured=from_where(len(shapes), seen, len(costs) - seen),
         cost=cost(space, costs, played, config, budget, finals, slots, predictions) if costs else None,
     )
+
+
+def options_of(parameter: Parameter) -> tuple[Any, ...]:
+    """The options of a parameter; of a range, one text for all its numbers."""
+    return tuple(parameter.values) if parameter.range is None else (str(parameter.range),)
 
 
 def cost(

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from vmsbench.metrics.references import served
+from vmsbench.search.space import Parameter
 from vmsbench.store.documents import last_line
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
 from vmsbench.store.lock import living_owner
@@ -142,7 +143,7 @@ def parameter_progress(
         scores = sorted(known, reverse=sign < 0)
         yield ParameterProgress(
             parameter=entry["param"],
-            options=len(entry["values"]),
+            options=len(event["tried"]) if event and "range" in entry else len(Parameter.read(entry).values),
             settled=event is not None,
             value=event["value"] if event else None,
             score=event["score"] if event else None,

@@ -5,12 +5,13 @@
     runs/NAME/trials/ID/          an experiment each (vmsbench.experiment)
     runs/NAME/final/ID/           the best again, from fresh seeds, scored on the test set (vmsbench.sweep.finals)
 
-After a kill the same sweep is built again: its new searcher asks for the same choices, and the journal has the scores.
-So no training is repeated, and where no trial is stopped early the winner is the one that an uninterrupted sweep
-finds. What ASHA stops depends on which trials ended before.
+After a kill the same sweep is built again: its new searcher is asked and told again in the order of the journal. So no
+training is repeated, and with one slot the suggestions, their order and the winner are those of an unbroken run. With
+several, and where no trial is stopped early, the winner is the same where the evidence is; what ASHA stops, and what
+TPE suggests, depends on which trials ended before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,9 @@ from vmsbench.sweep.budget import Budget
 from vmsbench.sweep.failures import CODE, SAME_FOR_ALL, STORAGE, Failure
 from vmsbench.sweep.retries import Retries
 from vmsbench.sweep.trial import Callback, Trial, TrialResult, TrialSource
+
+REORDERED = 64
+"""So many choices may be asked for before one that was asked for earlier."""
 
 
 def curve(folder: Path, metric: str) -> dict[int, float]:
@@ -83,19 +87,50 @@ class Sweep(TrialSource):
         self.choices: dict[str, Params] = {}
         self.settled: set[str] = set()
         self.won: str | None = None
-        for event in self.journal.events():
+        events = list(self.journal.events())
+        for event in events:
             self.remember(event, retry)
         self.retries = Retries(self.journal)
         self.open: list[Trial] = []
+        self.asked: dict[str, Params] = {}
         self.storage: str | None = None
         self.traces: dict[str, list[str]] = {}
         for name, outcome in self.known.items():
             self.count(name, outcome)
-        for choice in self.choices.values():
-            searcher.enqueue(choice)
         self.written = 0
-        first = self.next()
-        self.open = [] if first is None else [first]
+        self.replay(events)
+        if not self.open and (first := self.next()) is not None:
+            self.open = [first]
+
+    def replay(self, events: Sequence[dict[str, Any]]) -> None:
+        """Ask and tell the searcher as in earlier starts; what it asked for and is not over, runs again first."""
+        last = {event["trial"]: number for number, event in enumerate(events) if event["event"] == "finished"}
+        for number, event in enumerate(events):
+            if event["event"] == "started":
+                self.ask_again(event["choice"])
+            elif event["event"] == "finished" and last[event["trial"]] == number and event["trial"] in self.known:
+                self.tell_again(event["trial"])
+        for choice in list(self.asked.values()):
+            trial = self.trial(choice)
+            if not self.is_over(trial):
+                self.open.append(trial)
+
+    def ask_again(self, choice: Params) -> None:
+        """Where the searcher has another order now (failed trials run again), what it asks for meanwhile waits."""
+        for _ in range(REORDERED):
+            if key(choice) in self.asked:
+                return
+            found = self.searcher.ask_again(choice)
+            if found is None:
+                return
+            self.asked[key(found)] = found
+
+    def tell_again(self, name: str) -> None:
+        choice = self.asked.pop(key(self.choices.get(name)), None)
+        if choice is not None:
+            trial = self.trial(choice)
+            self.watcher.on_trial_restore(trial, self.known[name])
+            self.answer(trial, self.known[name])
 
     def remember(self, event: dict[str, Any], retry: bool) -> None:
         kind = event["event"]
@@ -150,18 +185,27 @@ class Sweep(TrialSource):
         """The next trial to run; the searcher gets the known scores of those before it."""
         while not self.halted and (choice := self.searcher.ask()) is not None:
             trial = self.trial(choice)
-            if trial.id in self.known:
-                self.watcher.on_trial_restore(trial, self.known[trial.id])
-                self.answer(trial, self.known[trial.id])
-            elif (trial.folder / "results.json").exists():
-                self.finish(trial, outcome_of(trial, self.metric, None, None))
-            elif (source := self.reuse(trial)) is not None:
+            if self.is_over(trial):
+                continue
+            if (source := self.reuse(trial)) is not None:
                 self.begin(trial)
                 outcome = outcome_of(trial, self.metric, None, None)
                 self.finish(trial, replace(outcome, cause=f"reused from {source}", reused=source))
             else:
                 return trial
+        self.conclude()
         return None
+
+    def is_over(self, trial: Trial) -> bool:
+        """Whether a trial ended in an earlier start; the searcher gets its score then."""
+        if trial.id in self.known:
+            self.watcher.on_trial_restore(trial, self.known[trial.id])
+            self.answer(trial, self.known[trial.id])
+        elif (trial.folder / "results.json").exists():
+            self.finish(trial, outcome_of(trial, self.metric, None, None))
+        else:
+            return False
+        return True
 
     def begin(self, trial: Trial) -> None:
         again = trial.id in self.choices
@@ -190,13 +234,20 @@ class Sweep(TrialSource):
 
     def answer(self, trial: Trial, outcome: TrialResult) -> None:
         """Give the searcher the score, and record what it has settled."""
-        known = outcome.score if outcome.state == "complete" else None
-        self.searcher.tell(trial.choice, None if known is None else self.sign * known)
+        known = None if outcome.score is None else self.sign * outcome.score
+        if outcome.state == "pruned" and known is not None:
+            self.searcher.prune(trial.choice, outcome.epoch, known)
+        else:
+            self.searcher.tell(trial.choice, known if outcome.state == "complete" else None)
         for lowered in self.searcher.settled[self.written :]:
             self.written += 1
             settled = lowered.times(self.sign)
             self.watcher.on_parameter_settled(settled)
             self.write_settled(settled)
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Write the winner down, once there is nothing left to ask for."""
         if self.finished and self.won is None and self.winner is not None:
             self.won = self.winner.id
             runs = [self.known[self.trial(run).id].score for run in self.searcher.runs(self.winner.choice)]

@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -19,13 +19,14 @@ from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.experiment import config_hash
 from vmsbench.files import plain, save_json
 from vmsbench.metrics.baselines import score_baselines
+from vmsbench.search.configured import choice_of, known_choice, searcher_for
 from vmsbench.search.pruners import NoPruner, Pruner
-from vmsbench.search.repeated import Repeated
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import owned
 from vmsbench.store.reader import PROVENANCE, read_about
+from vmsbench.store.sweeps import sweep_named
 from vmsbench.store.usage import last_sign, slot_hours
 from vmsbench.sweep.budget import Budget, read_budget
 from vmsbench.sweep.finals import Finals, finalists, measure_later, rescore_finals
@@ -74,19 +75,26 @@ def space_of(parameters: list[Any], config: Config) -> Space:
     return Space([Parameter.read(entry) for entry in parameters], config)
 
 
-def searcher_for(settings: Config, space: Space) -> Searcher:
-    """The searcher over the space. Raises ConfigurationError where it may ask for more than max_trials."""
-    spec = dict(settings["searcher"])
-    repeats = spec.pop("repeats", 1)
-    searcher: Searcher = build(spec, "searcher", space=space)
-    if repeats != 1:
-        searcher = Repeated(searcher, repeats, space.base["seed"])
-    if searcher.max_trials > settings["max_trials"]:
-        raise ConfigurationError(
-            f"this search may take {searcher.max_trials} trials, more than max_trials={settings['max_trials']}; "
-            f"searcher=coordinate and random take fewer, max_trials={searcher.max_trials} allows it"
-        )
-    return searcher
+def first_choices(entries: Sequence[Any], space: Space, runs: Path) -> list[Params]:
+    """The known-good choices of `searcher.first`: choices, and names of finished sweeps, whose best is meant.
+
+    Raises UserError for a sweep that is not there or has no winner, and for values that the space does not have.
+    """
+    return [
+        known_choice(space, entry) if isinstance(entry, Mapping) else best_of(str(entry), space, runs)
+        for entry in entries
+    ]
+
+
+def best_of(name: str, space: Space, runs: Path) -> Params:
+    """The winner of a finished sweep, as far as its values are in the space."""
+    folder = sweep_named(name, runs)
+    events = Journal(folder / "journal.jsonl").events()
+    won = next((event["choice"] for event in events if event["event"] == "winner"), None)
+    if won is None:
+        raise UserError(f"searcher.first: {name} has no winner yet; `vmsbench resume {name}` finishes its search")
+    about = read_about(folder)
+    return choice_of(space, space_of(about["space"], about["config"]).config(won))
 
 
 def check_space(space: Space, channels: int, size: int, train: int) -> None:
@@ -135,7 +143,8 @@ def resolve(settings: Config, runs: Path) -> tuple[Config, Dataset, Space, Searc
         raise ConfigurationError("finals.top is at least 0 (no finals), finals.seeds at least 1")
     config, dataset = prepared(experiment_part(settings), runs)
     space = space_of(settings["space"]["parameters"], config)
-    searcher, stopping = searcher_for(settings, space), build(settings["pruner"])
+    first = first_choices(settings["searcher"].get("first", ()), space, runs)
+    searcher, stopping = searcher_for(settings, space, first), build(settings["pruner"])
     stopping.halving(config["trainer"]["epochs"])
     check_space(space, dataset.channels, dataset.size, len(dataset.train))
     return config, dataset, space, searcher, stopping

@@ -1,7 +1,10 @@
 """What every searcher promises: each choice once, the best one known, and a killed search is rebuilt."""
 
+import random
 from collections.abc import Callable
 
+from vmsbench.errors import ConfigurationError
+from vmsbench.search.ranges import ValueRange
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Parameter, Space
 
@@ -14,14 +17,42 @@ SPACE = Space(
     ],
     START,
 )
+RATE = ValueRange(1e-4, 1e-2, log=True)
+RANGES = Space(
+    [
+        Parameter("width", (8, 20, 32), range=ValueRange(8, 32, step=4, whole=True)),
+        Parameter("norm", ["batch", "instance"]),
+        Parameter("lr", RATE.points, range=RATE),
+    ],
+    {"width": 16, "norm": "batch", "lr": 0.001},
+)
+SLOTS = 3
+
+Event = tuple[str, Params]
 
 
 def searcher_contract(make: Callable[[Space], Searcher]) -> None:
-    """`make(space)` gives a new searcher; the space has 18 points."""
+    """`make(space)` gives a new searcher; the space has 18 points, or ranges. It may refuse ranges, by a
+    ConfigurationError of one line."""
     no_choice_is_asked_twice_and_the_best_is_known(make(SPACE))
     the_order_of_answers_changes_nothing(make)
     where_everything_fails_the_start_stays(make(SPACE))
-    a_search_that_died_is_rebuilt(make)
+    what_was_stopped_never_wins(make(SPACE))
+    known_good_choices_come_first(make(SPACE))
+    a_search_that_died_is_rebuilt(make, SPACE)
+    if takes_ranges(make):
+        every_number_is_of_its_range(make(RANGES))
+        a_search_that_died_is_rebuilt(make, RANGES)
+
+
+def takes_ranges(make: Callable[[Space], Searcher]) -> bool:
+    reason = None
+    try:
+        make(RANGES)
+    except ConfigurationError as error:
+        reason = str(error)
+    assert reason is None or "range" in reason.splitlines()[-1], f"not one line about the range: {reason}"
+    return reason is None
 
 
 def scored(choice: Params) -> float:
@@ -64,14 +95,86 @@ def where_everything_fails_the_start_stays(searcher: Searcher) -> None:
     assert searcher.incumbent == START, "a choice that failed is the incumbent"
 
 
-def a_search_that_died_is_rebuilt(make: Callable[[Space], Searcher]) -> None:
-    dead = make(SPACE)
-    half: list[Params] = []
-    while len(half) < dead.max_trials // 2 and not dead.finished and (choice := dead.ask()) is not None:
-        half.append(choice)
-        dead.tell(choice, scored(choice))
-    again = make(SPACE)
-    for choice in half:
-        again.enqueue(choice)
-    asked = play(again)
-    assert {key(choice) for choice in half} <= {key(choice) for choice in asked}, "a scored choice is asked for again"
+def what_was_stopped_never_wins(searcher: Searcher) -> None:
+    """All but every third choice are stopped, the best of them too."""
+    complete: list[Params] = []
+    count = 0
+    while not searcher.finished:
+        choice = searcher.ask()
+        assert choice is not None, "not finished, no score is outstanding, and ask() gives nothing"
+        count += 1
+        if count % 3 == 1:
+            complete.append(choice)
+            searcher.tell(choice, scored(choice))
+        else:
+            searcher.prune(choice, 5, scored(choice))
+    best = min(map(scored, complete))
+    assert scored(searcher.incumbent) == best, "the incumbent is not the best choice that was not stopped"
+
+
+def known_good_choices_come_first(searcher: Searcher) -> None:
+    good: Params = {"width": 32, "norm": "instance", "lr": 0.2}
+    try:
+        searcher.try_first([good])
+    except ConfigurationError:
+        return
+    asked = play(searcher)
+    assert key(good) in map(key, asked[:2]), "a known-good choice is not among the first two"
+    assert len(asked) == len({key(choice) for choice in asked}) <= searcher.max_trials
+    assert scored(searcher.incumbent) == min(map(scored, asked)), "the incumbent is not the best scored choice"
+
+
+def every_number_is_of_its_range(searcher: Searcher) -> None:
+    asked = play(searcher)
+    assert len(asked) == len({key(choice) for choice in asked}) <= searcher.max_trials
+    for choice in asked:
+        width, rate = choice["width"], choice["lr"]
+        assert width in range(8, 33, 4), f"width={width} is not of its range"
+        assert rate in RATE, f"lr={rate} is not of its range"
+        assert (type(width), type(rate)) == (int, float), f"width={width!r} or lr={rate!r} is of another type"
+    assert scored(searcher.incumbent) == min(map(scored, asked)), "the incumbent is not the best scored choice"
+
+
+def a_search_that_died_is_rebuilt(make: Callable[[Space], Searcher], space: Space) -> None:
+    """A search with one trial at a time, and one with several, cut after each event: it continues as the unbroken
+    one."""
+    for slots in (1, SLOTS):
+        whole = journal(make(space), slots)
+        for cut in range(0, len(whole), max(1, len(whole) // 8)):
+            again = make(space)
+            replay(again, whole[:cut])
+            rest = journal(again, slots, whole[:cut])
+            assert rest == whole, f"after {cut} events the search with {slots} at once continues differently"
+
+
+def journal(searcher: Searcher, slots: int, before: list[Event] | None = None) -> list[Event]:
+    """Every start and end of a search with so many trials at once, which end in a random but repeatable order."""
+    events = list(before or [])
+    ended = [key(choice) for event, choice in events if event == "ended"]
+    running = [choice for event, choice in events if event == "started" and key(choice) not in ended]
+    while not searcher.finished:
+        while len(running) < slots and (choice := searcher.ask()) is not None:
+            running.append(choice)
+            events.append(("started", choice))
+        assert running, "not finished, no score is outstanding, and ask() gives nothing"
+        done = running.pop(random.Random(len(events)).randrange(len(running)))
+        events.append(("ended", done))
+        end(searcher, done)
+    return events
+
+
+def replay(searcher: Searcher, events: list[Event]) -> None:
+    for event, choice in events:
+        if event == "ended":
+            end(searcher, choice)
+        else:
+            asked = searcher.ask_again(choice)
+            assert key(asked) == key(choice), f"{asked} is asked for again, not {choice}"
+
+
+def end(searcher: Searcher, choice: Params) -> None:
+    """One choice in four is stopped."""
+    if random.Random(key(choice)).random() < 0.25:
+        searcher.prune(choice, 3, scored(choice))
+    else:
+        searcher.tell(choice, scored(choice))

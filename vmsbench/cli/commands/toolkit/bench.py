@@ -246,6 +246,7 @@ def search(
     from vmsbench.config.instantiate import build
     from vmsbench.config.plugins import options
     from vmsbench.report.render.measurements import draw_race
+    from vmsbench.search.configured import AROUND
     from vmsbench.search.simulation import synthetic
     from vmsbench.sweep.tune import experiment_part, space_of
 
@@ -262,9 +263,8 @@ def search(
         told = {"trials": min(trials, searched.count()), "seed": world}
         return build(spec | {name: value for name, value in told.items() if name in spec}, space=searched)
 
-    specs = {name: compose(exp, [f"searcher={name}"])["searcher"] for name in options("searcher")}
-    for spec in specs.values():
-        spec.pop("repeats")
+    found = {name: compose(exp, [f"searcher={name}"])["searcher"] for name in options("searcher")}
+    specs = {name: {own: value for own, value in one.items() if own not in AROUND} for name, one in found.items()}
     searchers = {name: lambda world, spec=spec: made(spec, world) for name, spec in specs.items()}
     rules = {name: build(compose(exp, [f"pruner={name}"])["pruner"]) for name in ("none", "asha")}
     lines = race(searchers, rules, tables, trials, slots)

@@ -1,5 +1,6 @@
 """Repeats: every choice of another searcher is scored from several seeds, and its score is their mean."""
 
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from vmsbench.errors import ConfigurationError
@@ -21,8 +22,14 @@ class Repeated(Searcher):
         self.asked: dict[str, int] = {}
 
     def ask(self) -> Params | None:
+        return self.following(self.searcher.ask)
+
+    def ask_again(self, choice: Params) -> Params | None:
+        return self.following(lambda: self.searcher.ask() if "seed" in choice else self.searcher.ask_again(choice))
+
+    def following(self, ask: Callable[[], Params | None]) -> Params | None:
         again = self.again(first_is_over=True)
-        if again is None and (choice := self.searcher.ask()) is not None:
+        if again is None and (choice := ask()) is not None:
             self.open[key(choice)] = (choice, {})
             self.asked[key(choice)] = 1
             return choice
@@ -34,6 +41,15 @@ class Repeated(Searcher):
                 self.asked[name] += 1
                 return self.runs(choice)[self.asked[name] - 1]
         return None
+
+    def prune(self, choice: Params, epoch: int, score: float) -> None:
+        """A choice of which one run was stopped is stopped itself."""
+        base = {param: value for param, value in choice.items() if param != "seed"}
+        if self.open.pop(key(base), None) is not None:
+            self.searcher.prune(base, epoch, score)
+
+    def try_first(self, choices: Sequence[Params]) -> None:
+        self.searcher.try_first(choices)
 
     def tell(self, choice: Params, score: float | None) -> None:
         base = {param: value for param, value in choice.items() if param != "seed"}
@@ -61,10 +77,6 @@ class Repeated(Searcher):
     @property
     def max_trials(self) -> int:
         return self.searcher.max_trials * self.repeats
-
-    def enqueue(self, choice: Params) -> None:
-        if "seed" not in choice:
-            self.searcher.enqueue(choice)
 
     def parameter(self, choice: Params) -> str | None:
         return self.searcher.parameter({param: value for param, value in choice.items() if param != "seed"})

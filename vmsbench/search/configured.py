@@ -1,0 +1,81 @@
+"""The searcher that settings describe: the algorithm, known-good choices first, several seeds of each choice.
+
+searcher.repeats=3                                   the mean over three seeds is a choice's score
+searcher.first=[{optimizers.network.lr: 0.002}]      known-good choices
+searcher.first=[gan-2]                               the best of a finished sweep
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vmsbench.config.format import describe
+from vmsbench.config.instantiate import build
+from vmsbench.config.settings import Config
+from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.search.ranges import like
+from vmsbench.search.searcher import Params, Searcher, key
+from vmsbench.search.space import MISSING, Parameter, Space, at
+from vmsbench.search.wrappers.repeated import Repeated
+
+AROUND = ("repeats", "first")
+"""Settings of `searcher` that are none of the algorithm's own."""
+
+
+def searcher_for(settings: Config, space: Space, first: Sequence[Params] = ()) -> Searcher:
+    """The searcher over the space.
+
+    first   known-good choices, asked for before all others
+    Raises ConfigurationError where it may ask for more than max_trials.
+    """
+    spec = {name: value for name, value in settings["searcher"].items() if name not in AROUND}
+    repeats = settings["searcher"].get("repeats", 1)
+    searcher: Searcher = build(spec, "searcher", space=space)
+    if first:
+        searcher.try_first(first)
+    if repeats != 1:
+        searcher = Repeated(searcher, repeats, space.base["seed"])
+    if searcher.max_trials > settings["max_trials"]:
+        raise ConfigurationError(
+            f"this search may take {searcher.max_trials} trials, more than max_trials={settings['max_trials']}; "
+            f"searcher=coordinate and random take fewer, max_trials={searcher.max_trials} allows it"
+        )
+    return searcher
+
+
+def known_choice(space: Space, given: Mapping[str, Any]) -> Params:
+    """A choice of `searcher.first`: values of some parameters, the start's of all others.
+
+    Raises ConfigurationError for a name that is no parameter, and a value that is none of its options.
+    """
+    names = [one.param for one in space]
+    for name, value in given.items():
+        if name not in names:
+            raise ConfigurationError(
+                f"searcher.first: {name} is not a parameter of this space{did_you_mean(name, names)}  "
+                f"(it has: {', '.join(names)})"
+            )
+        parameter = space.parameters[names.index(name)]
+        if fitting_value(space, parameter, value) is MISSING:
+            options = parameter.range or ", ".join(map(describe, parameter.values))
+            raise ConfigurationError(f"searcher.first: {name}={describe(value)} is not in the space: {options}")
+    return nearest(space, given)
+
+
+def choice_of(space: Space, config: Config) -> Params:
+    """The choice that a configuration makes, as far as its values are in the space."""
+    values = {one.param: space.configured(one, one.values, config) for one in space}
+    return nearest(space, {name: value for name, value in values.items() if value is not MISSING})
+
+
+def nearest(space: Space, given: Mapping[str, Any]) -> Params:
+    found = {one.param: fitting_value(space, one, given[one.param]) for one in space if one.param in given}
+    choice = space.start | {name: value for name, value in found.items() if value is not MISSING}
+    return space.normal(choice)
+
+
+def fitting_value(space: Space, parameter: Parameter, value: Any) -> Any:
+    """The value as the space has it; MISSING where it does not."""
+    found = like(value, at(space.base, parameter.param))
+    if parameter.range is not None:
+        return found if found in parameter.range else MISSING
+    return next((option for option in parameter.values if key(option) == key(found)), MISSING)

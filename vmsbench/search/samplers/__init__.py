@@ -1,0 +1,1 @@
+"""Searchers by Optuna's samplers."""
