@@ -169,6 +169,29 @@ def test_a_cancelled_job_stays_cancelled(state: str, node: Node) -> None:
     assert "to continue, submit it again" in said
 
 
+AWAY = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
+
+
+def test_a_cluster_that_does_not_answer_has_not_forgotten_the_job(node: Node) -> None:
+    away = node.folder / "away"
+    away.touch()
+    silent = f'[ -e {away} ] && {{ echo "{AWAY}" >&2; exit 1; }}'
+    a_command(node.programs, "squeue", f"{silent}; echo 'RUNNING|None|n1'")
+    a_command(node.programs, "scontrol", f'{silent}; [ "$1" = show ] || echo "$@" >> {node.folder}/asked')
+    node.vmsbench(leaves_unfinished(node.folder))
+    job = node.begin()
+    node.ready()
+    job.send_signal(signal.SIGUSR1)
+    assert job.stdout
+    while "the cluster does not answer" not in (line := job.stdout.readline()):
+        assert line, "it left without asking again"
+    assert not node.requeued()
+    away.unlink()
+    job.communicate()
+    assert node.requeued()
+    assert job.returncode == 75
+
+
 def test_a_job_that_never_finishes_is_not_queued_for_ever(node: Node) -> None:
     node.vmsbench("exit 75")
     job = node.begin(SLURM_RESTART_COUNT="3", VMSBENCH_MAX_RESTARTS="3")

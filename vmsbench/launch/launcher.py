@@ -28,6 +28,10 @@ class Refused(UserError):
     """A request that the cluster refused, with its message."""
 
 
+class NoAnswer(Refused):
+    """The cluster does not answer now; the same request may work later."""
+
+
 class Unsupported(Refused):
     """A request that the launcher does not support."""
 

@@ -9,6 +9,7 @@ sweep is finished, its report is written.
 """
 
 import contextlib
+import math
 import os
 import shlex
 import signal
@@ -25,7 +26,7 @@ from vmsbench.errors import UNFINISHED, WRONG, UserError
 from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
 from vmsbench.launch.environment import ELASTIC, UNTIL, max_restarts, notice
 from vmsbench.launch.job_log import failing_nodes, note, notes
-from vmsbench.launch.launcher import JobError, JobPhase, Launcher, Refused
+from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused
 from vmsbench.launch.progress import TIME_UP, chained, fruitless, progress
 from vmsbench.processes import adopt, die_with_parent, end_descendants
 from vmsbench.versions import commit
@@ -33,6 +34,9 @@ from vmsbench.versions import commit
 SWEEPS = ("tune", "resume", "final", "ablate")
 STEPS_END = 10.0
 """Seconds in which the steps on other nodes end by themselves, once the command that started them has ended."""
+ASK_AGAIN, LAST, LONGEST_WAIT = 3.0, 5.0, 300.0
+"""Seconds between two questions to a cluster that does not answer, before the job's end, and at most, where a
+preemption may kill the job at any time."""
 CRASHES = 3
 """Deaths in a row that saw the same `progress`, after which it is not restarted."""
 SIGNALS: Mapping[int, str] = {
@@ -65,6 +69,7 @@ class Supervisor:
         self.child: subprocess.Popen[bytes] | None = None
         self.signalled: str | None = None
         self.notice = notice() + (given.early if given else 0.0)
+        self.over_since, self.waited = 0.0, False
 
     def run(self) -> int:
         adopt()
@@ -148,10 +153,11 @@ class Supervisor:
         """Exit with 75, and requeue the work unless it was cancelled."""
         if self.given is None:
             return UNFINISHED
+        self.over_since = time.time()
         self.remember_lost_nodes()
         launcher = launcher_for(self.given)
-        status = launcher.status(self.given.job)
-        if status.phase != JobPhase.RUNNING:
+        status = self.own_status(launcher, self.given.job)
+        if status.phase not in (JobPhase.RUNNING, JobPhase.UNKNOWN):
             words = f"the job is {status.state}: cancelled (to continue, submit it again), or requeued by the cluster"
             return self.end(UNFINISHED, f"not finished; {words}", final=False)
         most = max_restarts()
@@ -164,8 +170,40 @@ class Supervisor:
         say(f"not finished; {words}")
         return UNFINISHED
 
+    def own_status(self, launcher: Launcher, job: str) -> JobStatus:
+        """The status of this job. A cluster that does not answer is asked until the job's time is up: it knows nothing
+        of a cancelled job's end either, and a requeue of that one is refused."""
+        while (status := launcher.status(job)).phase == JobPhase.UNKNOWN and self.may_wait():
+            pass
+        return status
+
+    def may_wait(self) -> bool:
+        """Wait a moment for a cluster that does not answer, once said; False where the job is about to be killed."""
+        if time.time() > self.leave_by:
+            return False
+        if not self.waited:
+            say("the cluster does not answer; asking again until it does, or until the time is up")
+        self.waited = True
+        time.sleep(ASK_AGAIN)
+        return True
+
+    @property
+    def leave_by(self) -> float:
+        """When this job must have asked for its continuation, in seconds since 1970."""
+        limit = self.deadline if self.deadline is not None else math.inf
+        return min(limit - LAST, self.over_since + (self.notice if self.signalled == TIME_UP else LONGEST_WAIT))
+
     def queue_again(self, launcher: Launcher, given: Allocation) -> str:
-        """Requeue the job, or submit its continuation; returns which, as text. Raises UserError."""
+        """Requeue the job, or submit its continuation; returns which, as text. A cluster that does not answer is asked
+        again. Raises UserError."""
+        while True:
+            try:
+                return self.queue_once(launcher, given)
+            except NoAnswer:
+                if not self.may_wait():
+                    raise
+
+    def queue_once(self, launcher: Launcher, given: Allocation) -> str:
         if given.requeues:
             self.note("ended", code=UNFINISHED, final=False, why=self.signalled)
             launcher.requeue(given.job)

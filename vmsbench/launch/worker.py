@@ -15,8 +15,9 @@ from typing import Any
 
 from vmsbench.files import save_json
 from vmsbench.launch.allocation import Allocation, allocation, python
+from vmsbench.launch.environment import notice
 from vmsbench.launch.job_log import launcher_of_job
-from vmsbench.launch.launcher import JobError, JobPhase, Refused
+from vmsbench.launch.launcher import JobError, JobPhase, NoAnswer, Refused
 from vmsbench.launch.supervisor import SIGNALS, launcher_for, say
 from vmsbench.processes import adopt, end_descendants
 from vmsbench.versions import PUBLIC
@@ -99,10 +100,22 @@ class Worker:
         return launcher.status(self.driver).over
 
     def come_back(self) -> None:
-        """Requeue this job, unless it was cancelled or the cluster does not requeue."""
-        if not self.given.requeues or self.launcher.status(self.given.job).phase != JobPhase.RUNNING:
+        """Requeue this job, unless it was cancelled or the cluster does not requeue; ask again where it does not
+        answer."""
+        phase = self.launcher.status(self.given.job).phase
+        if not self.given.requeues or phase not in (JobPhase.RUNNING, JobPhase.UNKNOWN):
             return
+        until = time.monotonic() + notice()
         try:
-            self.launcher.requeue(self.given.job)
+            while not self.requeued() and time.monotonic() < until:
+                time.sleep(LOOK)
         except Refused as error:
             say(f"the cluster does not requeue this worker: {error}")
+
+    def requeued(self) -> bool:
+        """Ask for the requeue; False where the cluster does not answer. Raises Refused."""
+        try:
+            self.launcher.requeue(self.given.job)
+        except NoAnswer:
+            return False
+        return True

@@ -112,8 +112,11 @@ def nodes_here() -> tuple[str, ...]:
 
 
 def end_of_job(facts: Mapping[str, str]) -> float | None:
+    """When its time is up; where Slurm does not answer, as the environment has it since Slurm 22.05."""
     with contextlib.suppress(ValueError):
         return time.mktime(time.strptime(facts.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S"))
+    with contextlib.suppress(ValueError):
+        return float(os.environ.get("SLURM_JOB_END_TIME", ""))
     return None
 
 

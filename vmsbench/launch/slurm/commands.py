@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from vmsbench.launch.launcher import Refused
+from vmsbench.launch.launcher import NoAnswer, Refused
 
 PATIENCE = 30.0  # seconds
 EARLY = 60  # seconds by which Slurm may send a signal too early
@@ -43,7 +43,7 @@ def call(
 ) -> str:
     """A command's output; temporary errors are retried. `loud`: with standard error.
 
-    Raises Refused with Slurm's message in one line.
+    Raises Refused with Slurm's message in one line; NoAnswer where it may answer later.
     """
     if shutil.which(command[0]) is None:
         raise Refused(f"{command[0]} not found: run this on a cluster's login node, or leave out launcher=slurm")
@@ -59,13 +59,16 @@ def call(
                 env=dict(environment or os.environ),
             )
         except subprocess.TimeoutExpired:
-            raise Refused(f"{command[0]} gave no answer within {patience:g} s; try again later") from None
+            raise NoAnswer(f"{command[0]} gave no answer within {patience:g} s; try again later") from None
         if done.returncode == 0:
             return said(done.stdout + done.stderr) if loud else done.stdout
         words = said(done.stderr or done.stdout)
-        if pause is None or not any(sign in words.lower() for sign in PASSING):
+        passing = any(sign in words.lower() for sign in PASSING)
+        if passing and pause is None:
+            raise NoAnswer(words)
+        if not passing:
             break
-        time.sleep(pause)
+        time.sleep(pause or 0.0)
     raise Refused(words or f"{command[0]} failed with exit code {done.returncode}")
 
 

@@ -25,16 +25,20 @@ CAUSES = {
 
 def job_status(job: str) -> JobStatus:
     """The status of a job, from the first of Slurm's commands that has it."""
-    return by_squeue(job) or by_scontrol(job) or by_sacct(job) or unknown(job)
+    seen = by_squeue(job)
+    if seen is not None and seen.live:
+        return seen
+    return by_scontrol(job) or by_sacct(job) or seen or unknown(job)
 
 
 def by_squeue(job: str) -> JobStatus | None:
+    """The status by squeue, which knows no exit code."""
     line = answer(ask("squeue", "--noheader", f"--jobs={job}", "--states=all", "--format=%T|%r|%N"), 2)
     state, _, rest = line.partition("|")
     reason, _, nodes = rest.partition("|")
-    if state not in LIVE:
-        return None
-    return live_status(job, state, reason, nodes, "squeue")
+    if state in LIVE:
+        return live_status(job, state, reason, nodes, "squeue")
+    return ended_status(job, state, "", nodes, "squeue") if state else None
 
 
 def by_scontrol(job: str) -> JobStatus | None:
@@ -76,7 +80,7 @@ def ending(state: str, code: str) -> tuple[str, str]:
     if state == "FAILED" and code.endswith((":9", ":137")):
         return state, "killed with signal 9, as by a lack of memory"
     cause = CAUSES.get(state, "")
-    return state, f"{cause} (exit code {code.partition(':')[0]})" if state == "FAILED" else cause
+    return state, f"{cause} (exit code {code.partition(':')[0]})" if state == "FAILED" and code else cause
 
 
 def details(job: str) -> dict[str, str]:
