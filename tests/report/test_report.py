@@ -21,7 +21,7 @@ from vmsbench.report.document import compose
 from vmsbench.report.render import style
 from vmsbench.report.render.markdown import to_report
 from vmsbench.report.render.tables import Cell, Column, Part, Table, to_csv, to_latex, to_markdown
-from vmsbench.report.sections.fid import distance_table
+from vmsbench.report.sections.fid import distance_table, in_encoder
 from vmsbench.report.write import report
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.reader import collect
@@ -519,6 +519,32 @@ def test_distances_have_their_floor_their_number_and_their_name(name, heading, s
     assert "(plots/distances.png)" in text
     assert said in text
     assert name.startswith("FID") or "FID-" not in text
+
+
+def test_without_inception_an_encoders_distances_have_its_name_the_blind_row_and_what_they_ask(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "runs", "unet", seeds=1)
+    path = next(folder.glob("final/*/results.json"))
+    instead = {"name": "Frechet (EfficientNet-Lite0)", "value": 282.0, "floor": 31.1, "n": 160, "reason": None}
+    instead |= {"kid": 0.51, "kid_error": 0.01, "kid_floor": 0.0, "weights": {"file": "package", "sha256": "57"}}
+    instead |= {"random_value": 32.2, "random_kid": 0.001, "random_kid_error": 0.0016}
+    results = json.loads(path.read_text())
+    write(path, results | {"fid": results["fid"] | {"encoder": instead}})
+    study = collect(tmp_path / "runs", [])
+    model, blind = csv.DictReader(to_csv(distance_table(study.groups[0], of=in_encoder)).splitlines())
+    assert (model["value"], model["floor"], model["kid"]) == ("282.0", "31.1", "0.51")
+    assert (blind["model"], blind["value"], blind["kid"]) == ("Random training maps", "32.2", "0.001")
+    text = to_report(compose(study))
+    for said in (
+        "FID n/a for UNet: no Inception weights.",
+        "| Frechet (EfficientNet-Lite0) ↓ |",
+        "(plots/encoder-distances.png)",
+        "Not FID: without Inception's weights",
+        "a blind draw of random training maps reaches the floor",
+    ):
+        assert said in text
+    write(path, results | {"fid": results["fid"] | {"encoder": instead | {"value": None, "reason": "not installed"}}})
+    text = to_report(compose(collect(tmp_path / "runs", [])))
+    assert "The distance in an encoder's features is n/a for UNet: not installed." in text
 
 
 def test_without_weights_the_report_says_na_and_why(study) -> None:

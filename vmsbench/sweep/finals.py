@@ -22,6 +22,7 @@ from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import config_hash, rescore
 from vmsbench.files import append_line, read_json, read_lines, save_json
 from vmsbench.metrics.catalog import sign
+from vmsbench.metrics.distances.encoder import find_encoder
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import NoWeights, find_weights
 from vmsbench.search.pruners import Curve
@@ -79,13 +80,15 @@ def without_seed(choice: Params) -> Params:
 
 
 def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
-    """Compute the Frechet distances of finals that were made without Inception weights, once these are there."""
+    """Compute the Frechet distances of finals that were made without Inception weights, once these are there; without
+    them those in an encoder's features, once its package is there."""
     weights = find_weights(config["fid"]["weights"])
-    if isinstance(weights, NoWeights):
+    if isinstance(weights, NoWeights) and isinstance(find_encoder(), str):
         return
     for file in sorted((folder / "final").glob("*/results.json")):
         results = read_json(file)
-        if results["fid"]["weights"] is None:
+        known = results["fid"].get("encoder") if isinstance(weights, NoWeights) else results["fid"]
+        if not known or known["weights"] is None:
             with np.load(file.parent / "predictions.npz") as kept:
                 maps = torch.from_numpy(kept["predictions"])
             device, cache = chosen_device(config["device"]), expand(config["data"]["cache"])

@@ -179,6 +179,10 @@ def closing(experiment: TrialRecord | FinalRecord) -> Iterator[Point]:
     fid = results.get("fid") or {}
     called = "fid" if str(fid.get("name")).startswith("FID") else "frechet_other_weights"
     yield from points("test", {called: fid.get("value"), f"{called}_floor": fid.get("floor")}, time, step)
+    instead = fid.get("encoder") or {}
+    yield from points(
+        "test", {"frechet_encoder": instead.get("value"), "frechet_encoder_floor": instead.get("floor")}, time, step
+    )
     costs = ("seconds", "parameters", "parameters_network", "images_seen", "seconds_per_image")
     yield from points("cost", {name: results.get(name) for name in costs}, time, step)
 

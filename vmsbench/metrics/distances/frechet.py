@@ -1,5 +1,5 @@
-"""The distance of the distribution of predicted maps from that of the true ones: Frechet distance and KID in Inception
-features.
+"""The distance of the distribution of predicted maps from that of the true ones: Frechet distance and KID in the
+features of Inception, or of another encoder where its weights cannot be had.
 
 Both look at the maps as a set: they see blur and artefacts that no pixel score sees, and not whether a map belongs to
 its image. The Frechet distance (Heusel et al. 2017) is biased upwards at small N, so it is reported with N and
@@ -8,6 +8,7 @@ seeded) of other true maps, those of the training set. A perfect sampler would s
 (Binkowski et al. 2018) is unbiased.
 """
 
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 
 from vmsbench.errors import UserError
+from vmsbench.metrics.distances.encoder import DIMENSIONS, NAME, encoder_features, find_encoder
 from vmsbench.metrics.distances.inception import NoWeights, Weights, features
+from vmsbench.metrics.distances.pictures import Features
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
@@ -85,41 +88,89 @@ def distances(
     kid, kid_error, kid_floor, value_64, floor_64, and weights: {file, sha256} or None; also random_value, random_kid,
     random_kid_error and random_value_64, those of a sampler that draws N other reference maps whatever the image: no
     model is good by these distances that only comes near it. Floors and random_... are None where there are
-    fewer than N reference maps. Without weights, or with fewer than 3 maps, every figure is None.
+    fewer than N reference maps. Without weights, or with fewer than 3 maps, every figure is None; without weights
+    `encoder` has the same figures by `encoder_distances`.
     """
-    n = len(predicted_maps)
-    if len(truth_maps) != n:
-        raise UserError(f"predictions: {n} of them for {len(truth_maps)} true maps")
-    figures = ("value", "kid", "kid_error", "value_64")
-    drawn = ("floor", "kid_floor", "floor_64", *(f"random_{name}" for name in figures))
-    missing = dict.fromkeys((*figures, *drawn))
-    result: dict[str, Any] = {"name": "FID-2048", "n": n, "reason": None, "weights": None} | missing
+    if len(truth_maps) != len(predicted_maps):
+        raise UserError(f"predictions: {len(predicted_maps)} of them for {len(truth_maps)} true maps")
+    result = blank("FID-2048", (2048, 64), len(predicted_maps))
     if isinstance(weights, NoWeights):
-        return result | {"reason": weights.reason}
+        instead = encoder_distances(truth_maps, predicted_maps, reference_maps, device, seed, cache)
+        return result | {"reason": weights.reason, "encoder": instead}
     result |= {"name": weights.name(), "weights": {"file": str(weights.file), "sha256": weights.sha256}}
+
+    def look(maps: Tensor, kept: Path | None) -> Features:
+        return features(maps, weights, device=device, cache=kept)
+
+    return result | compared(look, truth_maps, predicted_maps, reference_maps, seed, cache)
+
+
+def encoder_distances(
+    truth_maps: Tensor,
+    predicted_maps: Tensor,
+    reference_maps: Tensor,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """As `distances`, in the features of the encoder of `vmsbench.metrics.distances.encoder`, and named by it.
+
+    Without value_64 and so on; where the encoder's package is not installed every figure is None.
+    """
+    result = blank(f"Frechet ({NAME})", (DIMENSIONS,), len(predicted_maps))
+    package = find_encoder()
+    if isinstance(package, str):
+        return result | {"reason": package}
+    result |= {"weights": {"file": package.name, "sha256": package.sha256}}
+
+    def look(maps: Tensor, kept: Path | None) -> Features:
+        return encoder_features(maps, device, kept)
+
+    return result | compared(look, truth_maps, predicted_maps, reference_maps, seed, cache)
+
+
+def blank(name: str, dimensions: Sequence[int], n: int) -> dict[str, Any]:
+    """The result without a figure."""
+    ends = [ending(d, dimensions) for d in dimensions]
+    figures = [*(f"value{end}" for end in ends), "kid", "kid_error"]
+    drawn = [*(f"floor{end}" for end in ends), "kid_floor", *(f"random_{figure}" for figure in figures)]
+    return {"name": name, "n": n, "reason": None, "weights": None} | dict.fromkeys((*figures, *drawn))
+
+
+def compared(
+    look: Callable[[Tensor, Path | None], Features],
+    truth_maps: Tensor,
+    predicted_maps: Tensor,
+    reference_maps: Tensor,
+    seed: int,
+    cache: Path | None,
+) -> dict[str, Any]:
+    """The figures of `distances`, and reason, by the features that `look` finds in maps and keeps in a folder."""
+    n = len(predicted_maps)
     if n < 3:
-        return result | {"reason": f"{n} maps are too few; at least 3 are needed"}
-    truth = features(truth_maps, weights, device=device, cache=cache)
-    result |= apart(truth, features(predicted_maps, weights, device=device))
+        return {"reason": f"{n} maps are too few; at least 3 are needed"}
+    truth = look(truth_maps, cache)
+    found: dict[str, Any] = dict(apart(truth, look(predicted_maps, None)))
     if len(reference_maps) < n:
-        return result | {"reason": f"no floor: {len(reference_maps)} reference maps for {n} predictions"}
+        return found | {"reason": f"no floor: {len(reference_maps)} reference maps for {n} predictions"}
     real, blind = (
-        apart(truth, features(reference_maps[chosen.to(reference_maps.device)], weights, device=device, cache=cache))
+        apart(truth, look(reference_maps[chosen.to(reference_maps.device)], cache))
         for chosen in two_draws(len(reference_maps), n, seed)
     )
-    floors = {"floor": real["value"], "floor_64": real["value_64"], "kid_floor": real["kid"]}
-    return result | floors | {f"random_{name}": value for name, value in blind.items()}
+    found |= {name.replace("value", "floor"): value for name, value in real.items() if name.startswith("value")}
+    return found | {"kid_floor": real["kid"]} | {f"random_{name}": value for name, value in blind.items()}
 
 
-def apart(truth: dict[int, Tensor], other: dict[int, Tensor]) -> dict[str, float]:
-    """Both distances of two sets of maps, by their features."""
-    kid, kid_error = kernel_distance(truth[2048], other[2048])
-    return {
-        "value": frechet_distance(truth[2048], other[2048]),
-        "value_64": frechet_distance(truth[64], other[64]),
-        "kid": kid,
-        "kid_error": kid_error,
-    }
+def apart(truth: Features, other: Features) -> dict[str, float]:
+    """Both distances of two sets of maps: Frechet's in features of each dimension, KID in the most."""
+    kid, kid_error = kernel_distance(truth[max(truth)], other[max(truth)])
+    values = {f"value{ending(d, truth)}": frechet_distance(truth[d], other[d]) for d in truth}
+    return values | {"kid": kid, "kid_error": kid_error}
+
+
+def ending(dimension: int, dimensions: Collection[int]) -> str:
+    """Of the figures' names: none for the most dimensions there are, else _64."""
+    return "" if dimension == max(dimensions) else f"_{dimension}"
 
 
 def two_draws(number: int, count: int, seed: int) -> tuple[Tensor, Tensor]:

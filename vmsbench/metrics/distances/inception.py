@@ -6,7 +6,6 @@ weights can be used, and then the distance is called "Frechet (weights abc123)",
 
 import hashlib
 import os
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from torch.nn import functional
 
 from vmsbench.data.pairs import unit
 from vmsbench.errors import UserError
-from vmsbench.metrics.scores import check_unit
+from vmsbench.metrics.distances.pictures import as_bytes, in_colour, remembered
 
 OFFICIAL_FILE = "pt_inception-2015-12-05-6726825d.pth"
 OFFICIAL_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -108,21 +107,18 @@ def features(
         raise UserError(
             f"Inception has no {unknown[0]}-dimensional features; there are {', '.join(map(str, DIMENSIONS))}"
         )
-    bytes_ = _as_bytes(images)
-    kept = cache / f"inception-{_digest(bytes_, weights, dimensions)}.pt" if cache else None
-    if kept and kept.is_file():
-        loaded: dict[int, Tensor] = torch.load(kept, weights_only=True)
-        return loaded
-    network = _network(weights, dimensions).to(device)
-    batches: dict[int, list[Tensor]] = {d: [] for d in dimensions}
-    with torch.inference_mode():
-        for batch in bytes_.split(BATCH):
-            for d, maps in zip(sorted(dimensions), network(_colour(unit(batch.to(device)))), strict=True):
-                batches[d].append(functional.adaptive_avg_pool2d(maps, 1).flatten(1).float().cpu())
-    found = {d: torch.cat(batch) if batch else torch.empty(0, d) for d, batch in batches.items()}
-    if kept:
-        _save(found, kept)
-    return found
+    bytes_ = as_bytes(images)
+
+    def look() -> dict[int, Tensor]:
+        network = _network(weights, dimensions).to(device)
+        batches: dict[int, list[Tensor]] = {d: [] for d in dimensions}
+        with torch.inference_mode():
+            for batch in bytes_.split(BATCH):
+                for d, maps in zip(sorted(dimensions), network(in_colour(unit(batch.to(device)))), strict=True):
+                    batches[d].append(functional.adaptive_avg_pool2d(maps, 1).flatten(1).float().cpu())
+        return {d: torch.cat(batch) if batch else torch.empty(0, d) for d, batch in batches.items()}
+
+    return remembered(cache, "inception", f"{weights.sha256} {sorted(dimensions)}", bytes_, look)
 
 
 def places(path: str | Path | None = None) -> list[Path]:
@@ -157,33 +153,3 @@ def _network(weights: Weights, dimensions: Sequence[int]) -> torch.nn.Module:
             f"{OFFICIAL_BYTES:,}): {first[:200]}"
         ) from error
     return network.eval()
-
-
-def _as_bytes(images: Tensor) -> Tensor:
-    if images.dtype == torch.uint8:
-        return images
-    check_unit(images, "images for Inception")
-    return images.float().mul(255).round().clamp(0, 255).byte()
-
-
-def _colour(images: Tensor) -> Tensor:
-    channels = images.shape[1]
-    if channels == 1:
-        return images.expand(-1, 3, -1, -1)
-    return functional.pad(images, (0, 0, 0, 0, 0, 3 - channels))
-
-
-def _digest(images: Tensor, weights: Weights, dimensions: Sequence[int]) -> str:
-    digest = hashlib.sha256(f"{weights.sha256} {sorted(dimensions)} {tuple(images.shape)}".encode())
-    digest.update(images.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:24]
-
-
-def _save(found: dict[int, Tensor], file: Path) -> None:
-    """Written under a temporary name, then renamed: a kill leaves the whole file or none."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as beside:
-        torch.save(found, beside)
-        beside.flush()
-        os.fsync(beside.fileno())
-    os.replace(beside.name, file)

@@ -1,6 +1,7 @@
-"""Distances between sets of maps, as table and bars: FID, or Frechet distances by other weights, and KID."""
+"""Distances between sets of maps, as table and bars: FID, or Frechet distances by other weights or in an
+encoder's features, and KID."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
@@ -15,7 +16,7 @@ from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell
 from vmsbench.report.topic import Topic
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup
-from vmsbench.store.values import number
+from vmsbench.store.values import mapping, number
 
 ABOUT = (
     "They ask whether the set of maps, one per test image, looks like a set of true maps, not whether a map belongs to "
@@ -27,6 +28,11 @@ ABOUT = (
     "floor for any model. KID is unbiased, and may be negative.",
 )
 BLIND = "Random training maps"
+ENCODER = (
+    "Not FID: without Inception's weights these are distances in the features of another network, which names the 1000 "
+    "things of ImageNet as Inception does. Compare them only with others of the same network."
+)
+FILE = "Not FID: the weights are not Inception's official ones. Compare only with the same file's."
 DISTANCES = (
     ("value", 2),
     ("floor", 2),
@@ -36,56 +42,80 @@ DISTANCES = (
     ("kid_error", 4),
     ("kid_floor", 4),
 )
+Fid = Mapping[str, Any]
 
 
 def distance_blocks(topic: Topic) -> list[Block]:
+    """FID and KID, or what has another file's name; and, of finals without them, the same in an encoder's features."""
     group, suffix = topic.group, topic.suffix
     table = distance_table(group, f"distances{suffix}")
-    if not table.parts[0].rows:
-        return [Text(note) for note in table.notes] or [Text("No final has been scored yet.")]
-    picture = FigureBlock(
-        f"distances{suffix}",
-        distance_figure(group, table),
-        "Distances of the predicted maps from the true ones; the numbers are in the table.",
-        "How far the set of predicted maps is from the set of true ones. The black line is the floor: real maps "
-        "against real maps; grey: random training maps, which never look at the image. Whiskers: the standard "
-        "deviation over seeds; KID's standard error.",
-    )
-    return [picture, TableBlock(table)]
+    instead = distance_table(group, f"encoder-distances{suffix}", in_encoder)
+    shown = [one for one in (table, instead) if one.parts[0].rows]
+    blocks: list[Block] = []
+    for one in shown:
+        picture = FigureBlock(
+            one.name,
+            distance_figure(group, one),
+            "Distances of the predicted maps from the true ones; the numbers are in the table.",
+            "How far the set of predicted maps is from the set of true ones. The black line is the floor: real maps "
+            "against real maps; grey: random training maps, which never look at the image. Whiskers: the standard "
+            "deviation over seeds; KID's standard error.",
+        )
+        blocks += [picture, TableBlock(one)]
+    if not blocks and not group.models:
+        return [Text("No final has been scored yet.")]
+    notes = [] if table in shown else list(table.notes)
+    notes += list(instead.notes) if not shown else []
+    return [*(Text(note) for note in dict.fromkeys(notes)), *blocks]
 
 
-def name_of(fid: Mapping[str, Any] | None) -> str:
-    return str((fid or {}).get("name") or "Frechet")
+def in_inception(final: FinalRecord) -> Fid:
+    return final.fid
 
 
-def measured(fid: Mapping[str, Any] | None) -> bool:
-    return fid is not None and number(fid.get("value")) is not None
+def in_encoder(final: FinalRecord) -> Fid:
+    """Where there are no Inception weights, the distances in an encoder's features."""
+    return mapping(final.fid.get("encoder"))
 
 
-def distance_table(group: SweepGroup, name: str = "distances") -> Table:
-    """How far the set of predicted maps is from the set of true ones, in Inception's features; no row where n/a."""
-    rows: list[tuple[Cell, ...]] = []
-    reasons: dict[str, list[str]] = {}
-    everything = [final for finals in group.models.values() for final in finals]
-    called = list(dict.fromkeys(name_of(final.fid) for final in everything if measured(final.fid)))
+def name_of(fid: Fid) -> str:
+    return str(fid.get("name") or "Frechet")
+
+
+def measured(fid: Fid) -> bool:
+    return number(fid.get("value")) is not None
+
+
+def distance_table(
+    group: SweepGroup, name: str = "distances", of: Callable[[FinalRecord], Fid] = in_inception
+) -> Table:
+    """How far the set of predicted maps is from the set of true ones, in a network's features; no row where n/a."""
+    fids = {label: [found for final in finals if (found := of(final))] for label, finals in group.models.items()}
+    there = [fid for found in fids.values() for fid in found if measured(fid)]
+    called = list(dict.fromkeys(map(name_of, there)))
     title = next((name for name in called if name.startswith("FID")), called[0] if called else "FID-2048")
-    for label, finals in group.models.items():
-        fids = [final.fid for final in finals if final.fid and (name_of(final.fid) == title or not measured(final.fid))]
-        others = {name_of(final.fid) for final in finals if measured(final.fid)} - {title}
-        values = {key: [v for fid in fids if (v := number(fid.get(key))) is not None] for key, _ in DISTANCES}
-        if not values["value"]:
-            why = f"only {labels.listing(others)} was measured" if others else "it was not computed"
-            reason = next((str(fid["reason"]) for fid in fids if fid.get("reason")), why)
-            reasons.setdefault(reason, []).append(label)
-            continue
-        cells = []
-        for key, digits in DISTANCES:
-            several = len(values[key]) > 1 and "floor" not in key
-            mean = fmean(values[key]) if values[key] else None
-            cells.append(number_cell(mean, digits, stdev(values[key]) if several else None))
-        rows.append((words(label), Cell(fids[0].get("n"), str(fids[0].get("n"))), *cells))
+    rows = [
+        model_row(label, chosen)
+        for label, found in fids.items()
+        if (chosen := [fid for fid in found if measured(fid) and name_of(fid) == title])
+    ]
+    kept = kept_columns(title, of)
+    blind = blind_row([fid for fid in there if name_of(fid) == title])
+    notes = absences(fids, title, of)
+    if rows:
+        notes = [*own_notes(title, of), *notes, *ABOUT]
+        notes += [] if blind else ["Random training maps were not measured here; new finals have them."]
+    parts = [Part("Models" if rows else "", tuple(pick(row, kept) for row in rows))]
+    parts += [Part("Never looks at the image", (pick(blind, kept),))] if rows and blind else []
+    network = "Inception" if of is in_inception else title.partition("(")[2].rstrip(")")
+    caption = f"Distances between sets of maps in the features of {network} ({data_words(group)})."
+    columns = tuple(column for column, stays in zip(columns_of(title), kept, strict=True) if stays)
+    return Table(name, caption, columns, tuple(parts), tuple(notes))
+
+
+def columns_of(title: str) -> tuple[Column, ...]:
     small = "FID-64" if title.startswith("FID") else title.replace("Frechet", "Frechet-64")
-    columns = (
+    return (
         Column("model", "Model", text=True),
         Column("n", "Maps"),
         Column("value", f"{title} ↓"),
@@ -96,26 +126,50 @@ def distance_table(group: SweepGroup, name: str = "distances") -> Table:
         Column("kid_error", "KID's standard error"),
         Column("kid_floor", "real against real"),
     )
-    shorter = title.replace("-2048", "")
-    notes = [f"{shorter} n/a for {labels.listing(dict.fromkeys(who))}: {reason}." for reason, who in reasons.items()]
-    if called and not title.startswith("FID"):
-        notes.insert(0, "Not FID: the weights are not Inception's official ones. Compare only with the same file's.")
-    blind = blind_row([one for one in everything if measured(one.fid) and name_of(one.fid) == title])
-    if rows and blind is None:
-        notes.append(
-            "The distances of random training maps were not measured when these finals were scored; new finals have "
-            "them."
-        )
-    notes += ABOUT if rows else []
-    caption = f"Distances between sets of maps in Inception features ({data_words(group)})."
-    parts = [Part("Models" if rows else "", tuple(rows))]
-    parts += [Part("Never looks at the image", (blind,))] if rows and blind else []
-    return Table(name, caption, columns, tuple(parts), tuple(notes))
 
 
-def blind_row(finals: Sequence[FinalRecord]) -> tuple[Cell, ...] | None:
+def kept_columns(title: str, of: Callable[[FinalRecord], Fid]) -> list[bool]:
+    """All columns; an encoder has features of one dimension alone."""
+    return [of is in_inception or not column.key.endswith("_64") for column in columns_of(title)]
+
+
+def pick(row: Sequence[Cell], kept: Sequence[bool]) -> tuple[Cell, ...]:
+    return tuple(cell for cell, stays in zip(row, kept, strict=True) if stays)
+
+
+def model_row(label: str, fids: Sequence[Fid]) -> tuple[Cell, ...]:
+    """Means over the finals, with the standard deviation where there are several."""
+    cells = []
+    for key, digits in DISTANCES:
+        values = [found for fid in fids if (found := number(fid.get(key))) is not None]
+        several = len(values) > 1 and "floor" not in key
+        cells.append(number_cell(fmean(values) if values else None, digits, stdev(values) if several else None))
+    return (words(label), Cell(fids[0].get("n"), str(fids[0].get("n"))), *cells)
+
+
+def own_notes(title: str, of: Callable[[FinalRecord], Fid]) -> list[str]:
+    if of is in_encoder:
+        return [ENCODER]
+    return [] if title.startswith("FID") else [FILE]
+
+
+def absences(fids: Mapping[str, Sequence[Fid]], title: str, of: Callable[[FinalRecord], Fid]) -> list[str]:
+    """Why models have no row, a note for each reason; of an encoder's distances where that was tried."""
+    reasons: dict[str, list[str]] = {}
+    for label, found in fids.items():
+        others = {name_of(fid) for fid in found if measured(fid)} - {title}
+        if any(measured(fid) and name_of(fid) == title for fid in found) or (of is in_encoder and not found):
+            continue
+        why = f"only {labels.listing(others)} was measured" if others else "it was not computed"
+        reason = next((str(fid["reason"]) for fid in found if fid.get("reason")), why)
+        reasons.setdefault(reason, []).append(label)
+    shorter = title.replace("-2048", "") if of is in_inception else "The distance in an encoder's features is"
+    return [f"{shorter} n/a for {labels.listing(dict.fromkeys(who))}: {reason}." for reason, who in reasons.items()]
+
+
+def blind_row(fids: Sequence[Fid]) -> tuple[Cell, ...] | None:
     """Of random training maps, by the first final that has them; with the floor, as they are one."""
-    fid = next((final.fid for final in finals if number(final.fid.get("random_value")) is not None), None)
+    fid = next((fid for fid in fids if number(fid.get("random_value")) is not None), None)
     if fid is None:
         return None
     keys = ((key if "floor" in key else f"random_{key}", digits) for key, digits in DISTANCES)
@@ -133,8 +187,9 @@ def distance_figure(group: SweepGroup, table: Table) -> Figure:
     shades = {group.label(sweep): named[sweep.name] for sweep in group.sweeps}
     names = [row[0].shown for row in rows]
     with style():
+        panels = [panel for panel in PANELS if panel[0] in place]
         picture = Figure(figsize=(8.4, 1.0 + 0.34 * len(rows)), layout="constrained")
-        for axes, (key, floor, error) in zip(picture.subplots(1, 3, sharey=True), PANELS, strict=True):
+        for axes, (key, floor, error) in zip(picture.subplots(1, len(panels), sharey=True), panels, strict=True):
             for at, row in enumerate(rows):
                 value, least = number(row[place[key]].value), number(row[place[floor]].value)
                 if value is None:

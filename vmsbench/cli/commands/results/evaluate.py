@@ -110,10 +110,16 @@ def calibrated(one: Answer) -> list[str]:
 
 
 def distance_line(fid: Mapping[str, Any]) -> str:
+    """The distances next to those of a blind draw of training maps; where FID is n/a, an encoder's."""
     if fid["value"] is None:
-        return f"FID n/a: {fid['reason']}"
+        instead = fid.get("encoder")
+        rest = f". {distance_line(instead)}" if instead and instead["value"] is not None else ""
+        rest = f"; {instead['reason']}" if instead and not rest else rest
+        return f"{'FID' if fid['name'].startswith('FID') else fid['name']} n/a: {fid['reason']}{rest}"
     floor = "" if fid["floor"] is None else f", real against real {fid['floor']:.2f}"
-    return f"{fid['name']} {fid['value']:.2f} over {fid['n']} maps{floor}; KID {fid['kid']:.4f}"
+    blind = fid.get("random_value")
+    drawn = "" if blind is None else f", random training maps {blind:.2f} (KID {fid['random_kid']:.4f})"
+    return f"{fid['name']} {fid['value']:.2f} over {fid['n']} maps{floor}; KID {fid['kid']:.4f}{drawn}"
 
 
 def skill_words(gained: Mapping[str, float]) -> str:
