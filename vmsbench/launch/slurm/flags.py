@@ -1,6 +1,7 @@
 """From the settings of launcher=slurm to sbatch's flags, and checks of settings that no Slurm accepts."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,17 @@ LEAST = {"nodes": 1, "gpus": 0, "cpus": 1, "notice": 1}
 TIME = r"[1-9]\d*|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}"
 
 
+def checked_line(line: str) -> str:
+    """A line of shell that ends the job where it fails: without its modules everything after it fails in odd ways."""
+    said = shlex.quote(f"error: launcher.setup: `{line}` failed with exit code")
+    return f'{line}\n_code=$?; [ "$_code" = 0 ] || {{ echo {said} "$_code" >&2; exit "$_code"; }}'
+
+
 def check(settings: Mapping[str, Any]) -> None:
     """Raises ConfigurationError for a setting that no Slurm accepts."""
+    for name, value in (settings["extra"] or {}).items():
+        if not isinstance(value, str | int | float | None):
+            raise ConfigurationError(f"launcher.extra.{name} is {value}; it must be a text or a number")
     for name, valid in CHOICES.items():
         if settings[name] not in valid:
             raise ConfigurationError(f"launcher.{name} is {settings[name]}; it must be one of {', '.join(valid)}")

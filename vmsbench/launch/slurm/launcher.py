@@ -25,7 +25,15 @@ from vmsbench.launch.pickled import check_importable
 from vmsbench.launch.slurm.allocation import allocation, on_login_node, scrubbed, step
 from vmsbench.launch.slurm.background import cancel_process, process_status
 from vmsbench.launch.slurm.commands import call
-from vmsbench.launch.slurm.flags import GPU_FLAGS, check, memory_flags, seconds_of, site_flags, size_flags
+from vmsbench.launch.slurm.flags import (
+    GPU_FLAGS,
+    check,
+    checked_line,
+    memory_flags,
+    seconds_of,
+    site_flags,
+    size_flags,
+)
 from vmsbench.launch.slurm.place import misplaced
 from vmsbench.launch.slurm.refusals import refusal
 from vmsbench.launch.slurm.status import details, job_status
@@ -48,7 +56,7 @@ class SlurmLauncher(Launcher):
     memory_form mem, mem-per-cpu, or none where memory is not asked for
     notice      seconds before the end of its time at which Slurm signals the job
     requeue     whether Slurm may requeue the job; where not, it submits its own continuation
-    setup       lines of shell before the function: "module load cuda"
+    setup       lines of shell before the function: "module load cuda"; the job ends where one fails
     folder      scripts, logs and pickled results; on a disk that login and compute nodes share
     extra       further settings of sbatch by their long names: {"qos": "long", "constraint": "a100"}
     forbidden   flags, by their long names, that the site's sbatch does not take
@@ -93,7 +101,7 @@ class SlurmLauncher(Launcher):
             time=time, partition=partition, account=account, exclude=exclude, requeue=requeue, notice=notice
         )
         self._environment = {NOTICE: str(notice), LAUNCHER: PUBLIC["Slurm launcher"]}
-        self._setup = list(setup)
+        self._setup = [checked_line(line) for line in map(str, setup)]
 
     @property
     def resources(self) -> JobResources:
