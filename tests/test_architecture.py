@@ -17,10 +17,11 @@ FLOORS = [
     {"config", "data", "networks"},
     {"models"},
     {"metrics"},
+    {"store"},
     {"training"},
     {"experiment"},
     {"inference"},
-    {"store", "search"},
+    {"search"},
     {"sweep"},
     {"launch", "tracking", "report"},
     {"ray_backend"},
@@ -141,3 +142,26 @@ def test_no_folder_holds_more_than_fourteen_files() -> None:
     folders = {file.parent for file in FILES}
     crowded = {str(f.relative_to(ROOT)): n for f in folders if (n := len([*f.glob("*.py")])) > 14}
     assert not crowded
+
+
+FOLDER_FILES = {
+    *("sweep.json", "journal.jsonl", "jobs.jsonl", "splits.json", "baselines.json", "provenance.json", "people.json"),
+    *("tradeoff.json", "config.json", "history.jsonl", "results.json", "checkpoint.pt", "test_reads.jsonl"),
+}
+
+
+def texts(file: Path) -> set[str]:
+    """The strings of a file that are not docstrings."""
+    tree = ast.parse(file.read_text())
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in said)
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+def test_the_files_of_sweeps_and_experiments_are_named_in_store_alone() -> None:
+    """Whoever reads or writes one asks store/ for it, so it has one reader, one writer and one schema."""
+    named_in = {name for file in (PACKAGE / "store").glob("*.py") for name in texts(file)}
+    assert named_in >= FOLDER_FILES
+    others = [file for file in FILES if room(file) != "store"]
+    found = {f"{named(file)}: {text}" for file in others for text in texts(file) if Path(text).name in FOLDER_FILES}
+    assert not found

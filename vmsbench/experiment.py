@@ -30,7 +30,7 @@ from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, OwnershipLost, StorageError, UserError
-from vmsbench.files import append_line, log, plain, read_json, read_lines, remove_unfinished, replace, save_json
+from vmsbench.files import log, plain, read_json, remove_unfinished, replace, save_json
 from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import find_weights
@@ -39,11 +39,12 @@ from vmsbench.metrics.references import value as score_of
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.models.model import Model
 from vmsbench.signals import INTERRUPTED
+from vmsbench.store.experiment_folder import PICTURE, ExperimentFolder
 from vmsbench.training.checks import check, check_fid, chosen_device
 from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, validation_losses
 from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
 from vmsbench.training.trainer import ShouldStop, Training, TrainingInterrupted, never, snapshot, summary
-from vmsbench.versions import SCHEMA, code_version, read_checked
+from vmsbench.versions import code_version
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -88,16 +89,17 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = plain(config)
-    if (folder / "config.json").exists() and config_hash(read_checked(folder / "config.json")) != config_hash(config):
+    there = ExperimentFolder(folder)
+    if there.begun and config_hash(there.config()) != config_hash(config):
         raise ConfigurationError(f"{folder} holds another experiment; choose another folder")
-    if (folder / "results.json").exists():
-        results = read_checked(folder / "results.json")
-        for record in read_lines(folder / "history.jsonl"):
+    if there.finished:
+        results = there.results()
+        for record in there.history():
             report(record)
         return results
     check_fid(config)
     remove_unfinished(folder)
-    save_json(folder / "config.json", {"schema": SCHEMA} | config)
+    there.write_config(config)
     try:
         return Experiment(config, folder, should_stop).run(report)
     except OwnershipLost:  # the folder is another process's
@@ -116,17 +118,17 @@ def rescore(folder: Path, places: Config) -> dict[str, Any]:
     places  settings that say where the data and the device are now, by dotted path
     Raises UserError where the folder holds no finished experiment, or its data have changed.
     """
-    if not (folder / "results.json").exists() or not (folder / "checkpoint.pt").exists():
+    there = ExperimentFolder(folder)
+    if not there.finished or not there.checkpoint.exists():
         raise ConfigurationError(f"{folder} holds no finished training with its weights; nothing can be scored again")
-    config = with_settings({k: v for k, v in read_checked(folder / "config.json").items() if k != "schema"}, places)
+    config = with_settings(there.config(), places)
     if (drawn := config["evaluation"]["final_samples"]) > 1:
         config = with_settings(config, {"evaluation.final_samples": max(drawn, SAMPLES)})
     experiment = Experiment(config, folder)
     history = experiment.resume()
     experiment.model.load_state_dict(experiment.kept["weights"])
     results = experiment.evaluate_final(history)
-    save_json(folder / "results.json", results)
-    return plain(results)
+    return there.write_results(results)
 
 
 class Experiment:
@@ -134,6 +136,7 @@ class Experiment:
 
     def __init__(self, config: Config, folder: Path, should_stop: ShouldStop = never) -> None:
         self.config, self.folder, self.should_stop = config, folder, should_stop
+        self.there = ExperimentFolder(folder)
         self.spent = 0.0  # seconds spent on an interrupted epoch
         self.device = chosen_device(config["device"])
         torch.manual_seed(config["seed"])
@@ -178,7 +181,7 @@ class Experiment:
         while not self.trained(history):
             record = self.one_epoch(len(history) + 1, history[-1]["seconds"] if history else 0.0)
             self.should_stop()  # raises where the folder is another process's; a stop waits for the next step
-            append_line(self.folder / "history.jsonl", record)
+            self.there.add_epoch(record)
             self.save(record["epoch"])
             for trouble in set(record["diagnostics"]) - set(history[-1]["diagnostics"] if history else ()):
                 log(self.folder, f"epoch {record['epoch']}: {trouble}")
@@ -187,35 +190,32 @@ class Experiment:
         if not self.kept:
             epoch = self.best["epoch"] if self.keeps_best else len(history)
             self.kept = {"epoch": epoch, "weights": self.weights()}
-            replace(self.folder / "checkpoint.pt", lambda file: torch.save(self.kept, file))
+            replace(self.there.checkpoint, lambda file: torch.save(self.kept, file))
         self.model.load_state_dict(self.kept["weights"])
         if self.should_stop():
             raise TrainingInterrupted
-        results = self.evaluate_final(history)
-        save_json(self.folder / "results.json", results)
-        log(self.folder, f"done: {json.dumps(plain(results['validation_scores']))}")
-        return plain(results)
+        results = self.there.write_results(self.evaluate_final(history))
+        log(self.folder, f"done: {json.dumps(results['validation_scores'])}")
+        return results
 
     def resume(self) -> list[dict[str, Any]]:
         """Load the last checkpoint, and cut the history to the epochs that it contains."""
-        history_file, checkpoint = self.folder / "history.jsonl", self.folder / "checkpoint.pt"
-        if not checkpoint.exists():
-            history_file.unlink(missing_ok=True)
+        if not self.there.checkpoint.exists():
+            self.there.history_file.unlink(missing_ok=True)
             return []
-        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        state = torch.load(self.there.checkpoint, map_location=self.device, weights_only=True)
         if "weights" in state:
             self.kept = state
-            return list(read_lines(history_file))
+            return list(self.there.history())
         self.training.load_state_dict(state["training"])
         self.best, self.spent = state["best"], state["spent"]
-        history = [record for record in read_lines(history_file) if record["epoch"] <= state["epoch"]]
-        lines = "".join(json.dumps(record) + "\n" for record in history)
-        replace(history_file, lambda file: file.write(lines.encode()))
+        history = [record for record in self.there.history() if record["epoch"] <= state["epoch"]]
+        self.there.rewrite_history(history)
         return history
 
     def save(self, epoch: int) -> None:
         state = {"epoch": epoch, "training": self.training.state_dict(), "best": self.best, "spent": self.spent}
-        replace(self.folder / "checkpoint.pt", lambda file: torch.save(state, file))
+        replace(self.there.checkpoint, lambda file: torch.save(state, file))
 
     def trained(self, history: list[dict[str, Any]]) -> bool:
         """Whether all epochs are done, or the validation metric has not improved for `trainer.patience` epochs."""
@@ -289,7 +289,7 @@ class Experiment:
         slides = SLIDES_OF_FINAL if self.config["test"] else SLIDES
         stays = epoch * slides % self.epochs < self.config["evaluation"]["every"] * slides
         (self.folder / "samples").mkdir(exist_ok=True)
-        for name in ("samples.png", f"samples/{epoch:05d}.png")[: 1 + stays]:
+        for name in (PICTURE, f"samples/{epoch:05d}.png")[: 1 + stays]:
             replace(self.folder / name, lambda file: picture.save(file, format="PNG"))
 
     def evaluate_final(self, history: list[dict[str, Any]]) -> dict[str, Any]:
@@ -298,7 +298,6 @@ class Experiment:
         samples, batch_size = evaluation["final_samples"], evaluation["batch_size"]
         seen = evaluate(self.model, self.validation, samples, batch_size)
         results = {
-            "schema": SCHEMA,
             "exp": self.config["exp"],
             "seed": self.config["seed"],
             "epochs": len(history),
@@ -330,8 +329,7 @@ class Experiment:
 
         seen    the evaluation on the tuning validation pairs, whose errors dress the answers for the test pairs
         """
-        reads = self.folder / "test_reads.jsonl"
-        append_line(reads, {"time": time.time(), "digest": self.dataset.digest})
+        reads = self.there.count_test_read(self.dataset.digest)
         subset = np.random.default_rng(0).permutation(len(self.train))[: len(self.validation)].tolist()
         test = self.seen("test")
         judged = evaluate(self.model, test, samples, batch_size)
@@ -342,7 +340,7 @@ class Experiment:
             "test_scores": judged.scores | tracks.scores,
             "calibration": tracks.calibration,
             "dressing": tracks.dressing,
-            "test_reads": len(list(read_lines(reads))),
+            "test_reads": reads,
             "train_scores": evaluate(self.model, self.train.subset(subset), samples, batch_size).scores,
             "fid": self.frechet(test, judged),
         }

@@ -8,9 +8,10 @@ import pytest
 from vmsbench.config.compose import compose
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.allocation import Allocation
-from vmsbench.launch.job_log import job_status, note, note_submitted
+from vmsbench.launch.job_log import job_status, note_submitted
 from vmsbench.launch.launcher import JobPhase, Launcher
 from vmsbench.launch.submit import RunOptions, job_command, launcher_of
+from vmsbench.store.job_events import note
 
 
 def chosen(folder: Path, *overrides: str, **options: Any) -> Launcher:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.slurm.conftest import User
 from tests.slurm.lab import Lab, can_guard, obstacle
-from vmsbench.launch.job_log import note
+from vmsbench.store.job_events import note
 from vmsbench.versions import PUBLIC
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.slurm.conftest import LONG, TINY, User, found, nothing_is_left
 from tests.slurm.lab import Lab
-from vmsbench.launch.job_log import notes
+from vmsbench.store.job_events import notes
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

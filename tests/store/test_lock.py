@@ -88,7 +88,7 @@ def taken_over(folder: Path) -> Path:
 
 def lost_within(folder: Path) -> None:
     """Own a folder that another process takes over meanwhile; its journal gets no line more."""
-    journal = Journal(folder / "journal.jsonl")
+    journal = Journal(folder)
     with owned(folder):
         journal.write("session")
         before = journal.path.read_bytes()

@@ -172,14 +172,15 @@ def test_a_journal_edited_into_nonsense_is_refused_with_the_lines_number(line: s
 
 
 def test_a_line_that_a_crash_cut_is_cut_off_before_the_next_is_written(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = Journal(tmp_path)
     journal.write("started", trial="a", choice={})
     journal.write("started", trial="b" * 9000, choice={})
     for end in (-1, -20, -5000):
-        cut = tmp_path / f"{end}.jsonl"
-        cut.write_bytes(journal.path.read_bytes()[:end])
-        Journal(cut).write("started", trial="c", choice={})
-        assert [event["trial"] for event in Journal(cut).events()] == ["a", "c"]
+        cut = Journal(tmp_path / str(end))
+        cut.path.parent.mkdir()
+        cut.path.write_bytes(journal.path.read_bytes()[:end])
+        cut.write("started", trial="c", choice={})
+        assert [event["trial"] for event in cut.events()] == ["a", "c"]
 
 
 def settled_elsewhere(tmp_path: Path) -> Path:

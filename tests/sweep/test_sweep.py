@@ -522,7 +522,7 @@ def test_a_watcher_hears_of_every_trial_once(tmp_path: Path) -> None:
 
 def test_the_best_of_a_finished_sweep_is_tried_first(tmp_path: Path) -> None:
     done, space = study(tmp_path), Space(SPACE, CONFIG)
-    (won,) = [event for event in Journal(done / "journal.jsonl").events() if event["event"] == "winner"]
+    (won,) = [event for event in Journal(done).events() if event["event"] == "winner"]
     runs = tmp_path / "runs"
     assert first_choices([done.name], space, runs) == [won["choice"]]
     with pytest.raises(UserError, match=r"no sweep nothing in .*"):

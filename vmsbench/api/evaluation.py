@@ -1,6 +1,5 @@
 """Scores of given predictions and of the blind baselines, by the same metric function as everything else."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from vmsbench.data.cache import expand
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
-from vmsbench.files import append_line, read_lines, save_json
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.distances.frechet import distances
@@ -22,13 +20,13 @@ from vmsbench.metrics.distances.inception import find_weights
 from vmsbench.metrics.external import check_there, read_predictions
 from vmsbench.metrics.references import reference, skill_under
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
+from vmsbench.store.experiment_folder import ExperimentFolder
+from vmsbench.store.sweeps import OUTSIDE
 from vmsbench.sweep.tune import experiment_part, prepared
 from vmsbench.training.checks import check_fid, chosen_device
 from vmsbench.training.final_scores import Answered, BothTracks, both_tracks, save_predictions
-from vmsbench.versions import SCHEMA, read_checked
 
 BASELINES = "baselines"
-OUTSIDE = "outside"
 TRACKS = {"answer": "l1_median", "distribution": "crps"}
 """The score of each track: as one answer (of samples, their median), and as a distribution."""
 UNDRESSED = (
@@ -245,29 +243,27 @@ def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[s
 
 def check_kept(folder: Path, source: Path) -> None:
     """Raises UserError where the folder for predictions holds those of another source, or of another schema."""
-    file = folder / "results.json"
-    if file.exists() and (kept := read_checked(file)["source"]) != str(source.resolve()):
+    there = ExperimentFolder(folder)
+    if there.finished and (kept := there.results()["source"]) != str(source.resolve()):
         raise UserError(f"--name {folder.name} is that of {kept}; choose another, or remove {folder}")
 
 
 def store(folder: Path, answer: Answer, maps: Tensor, tracks: BothTracks, dataset: Dataset, source: Path) -> None:
     """Keep outside predictions as a final keeps its own, so that the report has them in its tables."""
-    file = folder / "results.json"
     folder.mkdir(parents=True, exist_ok=True)
-    append_line(folder / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
+    there = ExperimentFolder(folder)
+    reads = there.count_test_read(dataset.digest)
     answered = Answered(dataset.test, in_bytes(maps))
     save_predictions(folder, answered, dataset.train, tracks.per_image)
     mine = answer["predictors"][folder.name]
     results = {
-        "schema": SCHEMA,
-        "exp": "outside",
+        "exp": OUTSIDE,
         "source": str(source.resolve()),
         "samples": answered.samples.shape[1],
         "dataset": answer["data"],
     }
-    reads = len(list(read_lines(folder / "test_reads.jsonl")))
     results |= {"calibration": tracks.calibration, "dressing": tracks.dressing}
-    save_json(file, results | {"test_scores": mine["scores"], "fid": mine["fid"], "test_reads": reads})
+    there.write_results(results | {"test_scores": mine["scores"], "fid": mine["fid"], "test_reads": reads})
 
 
 def per_image(maps: Tensor, pairs: Pairs) -> dict[str, Tensor]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from vmsbench.errors import UserError
 from vmsbench.inference.predictor import TrainedModel
 from vmsbench.inference.predictor import load as load_folder
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.reader import read_sweep
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import sweep_named
 
 
@@ -32,9 +34,9 @@ def model_folder(named: str, runs: Path) -> Path:
         from vmsbench.tracking.mlflow.fetch import folder_of_run
 
         return folder_of_run(named, runs)
-    if (Path(named) / "config.json").is_file():
+    if ExperimentFolder(Path(named)).begun:
         return Path(named)
-    if not (runs / named / "sweep.json").is_file() and Path(named).is_dir() and (Path(named) / "sweep.json").is_file():
+    if not SweepFolder(runs / named).begun and SweepFolder(Path(named)).begun:
         runs, named = Path(named).resolve().parent, Path(named).resolve().name
     return best_of_sweep(sweep_named(named, runs))
 
@@ -42,11 +44,11 @@ def model_folder(named: str, runs: Path) -> Path:
 def best_of_sweep(folder: Path) -> Path:
     """The final with the best tuning score of the configuration that stands for the sweep; else the winner's trial."""
     sweep = read_sweep(folder)
-    finals = [final for final in sweep.scored if (final.folder / "checkpoint.pt").is_file()]
+    finals = [final for final in sweep.scored if ExperimentFolder(final.folder).checkpoint.is_file()]
     if finals:
         return min(finals, key=lambda final: sweep.tuning_mean((final,))).folder
     if sweep.best is None:
         raise UserError(
             f"{folder.name} has no finished trial yet; `vmsbench resume {shlex.quote(folder.name)}` continues it"
         )
-    return folder / "trials" / sweep.best.id
+    return SweepFolder(folder).trial(sweep.best.id).path

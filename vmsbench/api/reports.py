@@ -44,6 +44,6 @@ def report(*names: str, runs: Path | str = "runs", out: Path | str | None = None
 def hours(folder: Path) -> Mapping[str, float]:
     """Slot-hours by what they were used for; none where the journal cannot be read."""
     try:
-        return asdict(slot_hours(list(Journal(folder / "journal.jsonl").events()), partial(last_sign, folder)))
+        return asdict(slot_hours(list(Journal(folder).events()), partial(last_sign, folder)))
     except (UserError, KeyError):
         return {}

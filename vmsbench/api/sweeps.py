@@ -21,8 +21,9 @@ from vmsbench.launch.ownership import owning
 from vmsbench.metrics.references import served
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
-from vmsbench.store.reader import read_about, read_sweep
+from vmsbench.store.reader import read_sweep
 from vmsbench.store.records import SweepRecord
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import check_name, sweep_named
 from vmsbench.sweep.progress import Lines, Quiet
 from vmsbench.sweep.status import Status, status
@@ -277,7 +278,7 @@ def settings_of(name: str, runs: Path, overrides: list[str]) -> tuple[Config, Co
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
-    about = read_about(sweep_named(name, runs))
+    about = SweepFolder(sweep_named(name, runs)).about()
     words = check_overrides(name, overrides, PLACES)
     composed = compose(about["exp"], overrides)
     given = {"data.root": composed["data"]["root"], "device": composed["device"], "fid": composed["fid"]}
@@ -298,7 +299,7 @@ def check_overrides(name: str, overrides: list[str], allowed: tuple[str, ...]) -
 
 def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> Config:
     """All settings that a sweep was started with, except for paths and resources."""
-    about = read_about(sweep_named(name, runs))
+    about = SweepFolder(sweep_named(name, runs)).about()
     words = check_overrides(name, overrides, (*PLACES, *LIMITS))
     composed, settings = compose(about["exp"], overrides), about["settings"]
     for word in words:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from vmsbench.config.instantiate import build
 from vmsbench.store.lock import living_owner
-from vmsbench.store.reader import read_about
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import sweep_folders
 from vmsbench.tracking.tracker import Tracker, Untracked
 
@@ -27,6 +27,6 @@ def tracker_of(folder: Path) -> Tracker:
     """The tracker that a sweep was started with; MLflow where it had none."""
     from vmsbench.tracking.mlflow.tracker import MlflowTracker
 
-    chosen = read_about(folder).get("settings", {}).get("tracker")
+    chosen = SweepFolder(folder).about().get("settings", {}).get("tracker")
     tracker: Tracker = build(chosen) if chosen else MlflowTracker()
     return MlflowTracker() if isinstance(tracker, Untracked) else tracker

@@ -11,9 +11,9 @@ from vmsbench.config.settings import Config
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.sources.provenance import Provenance
 from vmsbench.experiment import Report, config_hash, ignore, run
-from vmsbench.files import read_lines
 from vmsbench.inference.predictor import TrainedModel, load
 from vmsbench.metrics.baselines import score_baselines
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.sweep.tune import experiment_part, prepared, warn_of
 from vmsbench.training.checks import check
 from vmsbench.training.trainer import ShouldStop, never
@@ -42,7 +42,7 @@ class TrainingResult:
     @property
     def history(self) -> list[dict[str, Any]]:
         """A dictionary for each epoch: losses, scores, seconds."""
-        return list(read_lines(self.folder / "history.jsonl"))
+        return list(ExperimentFolder(self.folder).history())
 
     def baselines(self) -> Mapping[str, Mapping[str, Any]]:
         """The scores of the predictors that ignore the image, on the same pairs as `scores`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from vmsbench.experiment import config_hash
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.space import Parameter, Space
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.status import status
 from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, TrialResult
@@ -36,7 +37,7 @@ def space(trials: int) -> Space:
 
 def fill(folder: Path, trials: int) -> int:
     """Write the folder of a sweep of so many trials, without the last of them; returns how many it wrote."""
-    searched = space(trials)
+    searched, sweep = space(trials), SweepFolder(folder)
     searcher = CoordinateSearch(searched)
     lines, count = [json.dumps({"event": "session", "time": 0.0, "schema": SCHEMA, "slots": 4})], 0
     history = "".join(
@@ -44,17 +45,18 @@ def fill(folder: Path, trials: int) -> int:
     )
     while count < trials and (choice := searcher.ask()) is not None:
         trial, count = config_hash(searched.config(choice)), count + 1
-        (folder / "trials" / trial).mkdir(parents=True)
-        (folder / "trials" / trial / "history.jsonl").write_text(history)
+        there = sweep.trial(trial)
+        there.path.mkdir(parents=True)
+        there.history_file.write_text(history)
         score = sum(abs(value - 50) for value in choice.values())
         start = {"event": "started", "time": float(count), "trial": trial, "choice": choice}
         lines.append(json.dumps(start | {"parameter": searcher.parameter(choice)}))
         over = {"event": "finished", "time": float(count), "trial": trial}
         lines.append(json.dumps(over | asdict(TrialResult("complete", float(score), EPOCHS, 20.0, None))))
         searcher.tell(choice, float(score))
-    (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
+    sweep.journal.path.write_text("\n".join(lines) + "\n")
     entries = [{"param": one.param, "values": list(one.values)} for one in searched]
-    (folder / "sweep.json").write_text(json.dumps({"schema": SCHEMA, "config": searched.base, "space": entries}))
+    sweep.write_about({"config": searched.base, "space": entries})
     return count
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from vmsbench.bench.journal_replay import fill
 from vmsbench.bench.result import Measurement
-from vmsbench.files import read_json, save_json
+from vmsbench.store.sweep_folder import SweepFolder
 
 
 def waiting(folder: Path, trials: int = 100) -> list[Measurement]:
     """`vmsbench --help`, and `vmsbench report` of a sweep of `trials` trials, each with its start."""
     fill(folder / "runs" / "sweep", trials)
-    about = folder / "runs" / "sweep" / "sweep.json"
-    told = {"exp": "unet", "command": "vmsbench tune", "dataset": {"title": "formula", "digest": "0"}}
-    save_json(about, read_json(about) | told)
+    sweep = SweepFolder(folder / "runs" / "sweep")
+    facts = {"exp": "unet", "command": "vmsbench tune", "dataset": {"title": "formula", "digest": "0"}}
+    sweep.write_about(sweep.about() | facts)
     report = ("report", "sweep", "--runs", str(folder / "runs"), "--out", str(folder / "report"))
     return [
         Measurement("vmsbench --help", statistics.median(seconds("--help") for _ in range(5)), "s", most=0.5),

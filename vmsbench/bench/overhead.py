@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.experiment import config_hash
-from vmsbench.files import save_json
 from vmsbench.search.pruners import Curve, NoPruner
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
 
@@ -29,8 +29,8 @@ class Nothing(TrialSource):
         config: dict[str, Any] = {"exp": "unet", "seed": self.asked, "metric": "l1"}
         trial = Trial(config_hash(config), self.folder / str(self.asked), config, {}, None)
         trial.folder.mkdir(parents=True)
-        save_json(trial.folder / "config.json", config)
-        save_json(trial.folder / "results.json", {})
+        ExperimentFolder(trial.folder).write_config(config)
+        ExperimentFolder(trial.folder).write_results({})
         return trial
 
     def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:

@@ -10,8 +10,7 @@ from vmsbench.files import read_json, save_json
 from vmsbench.search.searcher import Params, key
 from vmsbench.search.simulation import CurveOf
 from vmsbench.search.space import Parameter, Space
-from vmsbench.store.journal import Journal
-from vmsbench.store.reader import read_about
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.sweep import curve
 
 DIGITS = 5
@@ -64,10 +63,10 @@ def recorded(folder: Path) -> Recorded:
 
     `searcher=grid searcher.repeats=4 pruner=none` makes such a sweep. Raises UserError where it is another.
     """
-    about = read_about(folder)
+    about = SweepFolder(folder).about()
     metric = about["config"]["metric"]
     curves: dict[str, list[list[float]]] = {}
-    for event in Journal(folder / "journal.jsonl").events():
+    for event in SweepFolder(folder).journal.events():
         if event["event"] == "started":
             scores = curve(folder / "trials" / event["trial"], metric)
             base = {param: value for param, value in event["choice"].items() if param != "seed"}

@@ -8,6 +8,7 @@ from typing import Any
 from vmsbench.config.format import describe, duration, number, short
 from vmsbench.data.sources.provenance import Provenance
 from vmsbench.search.searcher import ParameterResult
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.progress import Counting, described
 from vmsbench.sweep.status import status
 from vmsbench.sweep.trial import Trial, TrialResult
@@ -74,7 +75,7 @@ class LiveTable(Counting):
 
     def look(self) -> None:
         """Read from the folder, every few seconds: parameters settled, the best configuration, the time left."""
-        if time.monotonic() - self.looked < LOOK or not (self.folder / "sweep.json").exists():
+        if time.monotonic() - self.looked < LOOK or not SweepFolder(self.folder).begun:
             return
         now = status(self.folder)
         self.caption = f"; {sum(step.settled for step in now.parameters)} of {len(now.parameters)} parameters settled"

@@ -15,6 +15,7 @@ from vmsbench.data.pairs import signed
 from vmsbench.errors import UserError
 from vmsbench.inference.maps import Picture, PredictedMap, Sizes, opened, together
 from vmsbench.models.model import Model
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.training.checks import chosen_device
 from vmsbench.training.evaluation import FIXED_SEED, fixed_rng
 from vmsbench.versions import read_checked
@@ -84,10 +85,12 @@ class TrainedModel:
 
 def load(folder: Path, device: str = "auto") -> TrainedModel:
     """The predictor in an experiment's folder. Raises UserError where that holds no finished training."""
-    config, results = document(folder, "config.json"), document(folder, "results.json")
+    there = ExperimentFolder(folder)
+    config = document(there.config_file, "it is not a trial, a final or a training")
+    results = document(there.results_file, "its training is not finished")
     where = chosen_device(device)
     model: Model = build(config["model"], channels=results["channels"], size=results["size"])
-    model.load_state_dict(weights(folder / "checkpoint.pt"))
+    model.load_state_dict(weights(there.checkpoint))
     samples = results["samples"] if model.random else 1
     batch_size = config["evaluation"]["batch_size"]
     model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training: faster
@@ -104,11 +107,11 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
         raise UserError(f"{checkpoint} holds no finished training ({type(error).__name__})") from error
 
 
-def document(folder: Path, name: str) -> dict[str, Any]:
+def document(file: Path, missing: str) -> dict[str, Any]:
+    """The JSON object in a file. Raises UserError for one that is not, and where it is `missing`."""
     try:
-        return read_checked(folder / name)
+        return read_checked(file)
     except FileNotFoundError as error:
-        why = "its training is not finished" if name == "results.json" else "it is not a trial, a final or a training"
-        raise UserError(f"{folder} has no {name}: {why}") from error
+        raise UserError(f"{file.parent} has no {file.name}: {missing}") from error
     except json.JSONDecodeError as error:
-        raise UserError(f"{folder / name} is not JSON: {error}") from error
+        raise UserError(f"{file} is not JSON: {error}") from error

@@ -1,4 +1,4 @@
-"""The record of a sweep's jobs: jobs.jsonl, a line for each submission, start and end.
+"""A sweep's jobs, from the record in its folder: their numbers, launchers and status.
 
 A line with `launcher` holds the settings of the job's launcher.
 """
@@ -9,24 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.instantiate import build
-from vmsbench.files import append_line, read_lines
 from vmsbench.launch.launcher import Job, JobPhase, JobStatus, Launcher, unknown
+from vmsbench.store.job_events import note, notes
 from vmsbench.store.lock import SILENCE
 
 FAILURES = 2  # of a node, after which it is left out
 
 
-def note(folder: Path, event: str, **facts: Any) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    append_line(folder / "jobs.jsonl", {"event": event, "time": time.time(), **facts})
-
-
 def note_submitted(folder: Path, job: Job, launcher: Launcher, **facts: Any) -> None:
     note(folder, "submitted", job=job.number, log=str(job.log), launcher=dict(launcher.settings), **facts)
-
-
-def notes(folder: Path) -> list[dict[str, Any]]:
-    return list(read_lines(folder / "jobs.jsonl"))
 
 
 def jobs_of(folder: Path) -> list[str]:

@@ -3,11 +3,11 @@
 import contextlib
 from pathlib import Path
 
-from vmsbench.files import read_json, read_lines
-from vmsbench.launch.job_log import notes
+from vmsbench.files import read_json
 from vmsbench.signals import INTERRUPTED
+from vmsbench.store.job_events import notes
+from vmsbench.store.sweep_folder import SweepFolder
 
-KINDS = ("trials", "final")
 TIME_UP = "the time is nearly up"
 
 
@@ -15,10 +15,11 @@ def progress(folder: Path) -> int:
     """A value that grows with progress and not with restarts: trials that ended, epochs written, and the steps
     at which trials were interrupted within an epoch, which may be longer than a job.
     """
-    ended = sum(line["event"] in ("finished", "final", "winner") for line in read_lines(folder / "journal.jsonl"))
-    written = sum(file.stat().st_size for kind in KINDS for file in folder.glob(f"{kind}/*/history.jsonl"))
-    files = (file for kind in KINDS for file in folder.glob(f"{kind}/*/{INTERRUPTED}"))
-    return ended + written + sum(interrupted_at(file) for file in files)
+    sweep = SweepFolder(folder)
+    ended = sum(line.get("event") in ("finished", "final", "winner") for line in sweep.journal.lines())
+    there = list(sweep.experiments())
+    written = sum(one.history_file.stat().st_size for one in there if one.history_file.exists())
+    return ended + written + sum(interrupted_at(one.path / INTERRUPTED) for one in there)
 
 
 def interrupted_at(file: Path) -> int:

@@ -25,10 +25,11 @@ from vmsbench.config.instantiate import build
 from vmsbench.errors import UNFINISHED, WRONG, UserError
 from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
 from vmsbench.launch.environment import ELASTIC, UNTIL, max_restarts, notice
-from vmsbench.launch.job_log import failing_nodes, note, notes
+from vmsbench.launch.job_log import failing_nodes
 from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused
 from vmsbench.launch.progress import TIME_UP, chained, fruitless, progress
 from vmsbench.processes import adopt, die_with_parent, end_descendants
+from vmsbench.store.job_events import note, notes
 from vmsbench.versions import commit
 
 SWEEPS = ("tune", "resume", "final", "ablate")
@@ -230,7 +231,7 @@ class Supervisor:
         return [f"{time.strftime('%F %T')}  {words}", f"vmsbench {shlex.join(self.command)}"]
 
     def where(self) -> dict[str, Any]:
-        """This job's line in jobs.jsonl."""
+        """What this job records of itself in the sweep's folder."""
         if self.given is None:
             return {"log": None}
         given = self.given

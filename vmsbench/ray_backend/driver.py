@@ -48,6 +48,7 @@ from vmsbench.ray_backend.trainable import FAILURE, LEAVE, run_trial
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import SIGNALS, Interruption, deferred
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.lock import check_all_owned, held
 from vmsbench.sweep.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
@@ -255,7 +256,7 @@ class RaySearchAlgorithm(RaySearcher):
         elif error or trial_id in self.failed:
             died = self.raised.get(trial_id) or Failure(LOST, f"its process died {DEATHS + 1} times")
             self.work.tell(trial, None, kept(self.failed.get(trial_id, died), trial.folder))
-        elif trial_id in self.pruned or (trial.folder / "results.json").exists():
+        elif trial_id in self.pruned or ExperimentFolder(trial.folder).finished:
             self.work.tell(trial, self.pruned.get(trial_id), None)
 
     def save(self, checkpoint_path: str) -> None:
@@ -292,7 +293,7 @@ class RayPruningScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if "record" not in result:  # Ray's own message
             return TrialScheduler.CONTINUE
-        if self.bridge.work.halted and not (self.bridge.trials[trial.trial_id].folder / "results.json").exists():
+        if self.bridge.work.halted and not ExperimentFolder(self.bridge.trials[trial.trial_id].folder).finished:
             return TrialScheduler.STOP
         if result["record"]["seconds"] > self.seconds:
             hours = self.seconds / 3600

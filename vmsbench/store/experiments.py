@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vmsbench.files import read_lines
 from vmsbench.store.documents import last_line, read_checked_document, read_scores
+from vmsbench.store.experiment_folder import SCORES, ExperimentFolder
 from vmsbench.store.values import Scores, mapping, milliseconds, number, numbers, whole
 
 Event = Mapping[str, Any]
@@ -49,16 +49,16 @@ class ExperimentRecord:
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """Its settings; empty where they cannot be read."""
-        found = read_checked_document(self.folder / "config.json")
+        found = read_checked_document(ExperimentFolder(self.folder).config_file)
         return {name: value for name, value in found.items() if name != "schema"}
 
     @cached_property
     def results(self) -> Mapping[str, Any]:
-        return read_checked_document(self.folder / "results.json")
+        return read_checked_document(ExperimentFolder(self.folder).results_file)
 
     @cached_property
     def history(self) -> tuple[EpochRecord, ...]:
-        return read_history(self.folder / "history.jsonl")
+        return read_history(ExperimentFolder(self.folder))
 
     @property
     def clock(self) -> list[int]:
@@ -105,7 +105,7 @@ class TrialRecord(ExperimentRecord):
         """complete, pruned, failed or unfinished (running or killed)."""
         if "state" in self.end:
             return str(self.end["state"])
-        return "complete" if (self.folder / "results.json").exists() else "unfinished"
+        return "complete" if ExperimentFolder(self.folder).finished else "unfinished"
 
     @property
     def score(self) -> float | None:
@@ -114,7 +114,9 @@ class TrialRecord(ExperimentRecord):
     @property
     def epoch(self) -> int:
         """The last epoch that was trained."""
-        return whole(self.end.get("epoch")) or int(last_line(self.folder / "history.jsonl").get("epoch", 0))
+        return whole(self.end.get("epoch")) or int(
+            last_line(ExperimentFolder(self.folder).history_file).get("epoch", 0)
+        )
 
     @property
     def seconds(self) -> float | None:
@@ -165,14 +167,14 @@ class FinalRecord(ExperimentRecord):
         return numbers(self.results.get("validation_scores"))
 
     @property
-    def learnt(self) -> Scores:
+    def training(self) -> Scores:
         """On training images."""
         return numbers(self.results.get("train_scores"))
 
     @cached_property
     def per_image(self) -> Mapping[str, Scores]:
         """{image name: {score: value}} of the test set, from scores.csv; empty where there is none."""
-        return read_scores(self.folder / "scores.csv")
+        return read_scores(self.folder / SCORES)
 
     @property
     def fid(self) -> Mapping[str, Any]:
@@ -193,10 +195,10 @@ class FinalRecord(ExperimentRecord):
         return mapping(self.results.get("dressing"))
 
 
-def read_history(path: Path) -> tuple[EpochRecord, ...]:
+def read_history(folder: ExperimentFolder) -> tuple[EpochRecord, ...]:
     """One entry per epoch in order; where an epoch was run again the later line counts."""
     epochs: dict[int, EpochRecord] = {}
-    for line in read_lines(path):
+    for line in folder.history():
         at = whole(line.get("epoch"))
         if at is not None:
             epochs[at] = EpochRecord(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
-from vmsbench.files import append_line
+from vmsbench.files import append_line, read_lines
 from vmsbench.store.lock import check_owned
 from vmsbench.versions import SCHEMA, check_schema
 
@@ -26,10 +26,10 @@ STATES = ("complete", "pruned", "failed")
 
 
 class Journal:
-    """Appended to by the one process that owns the sweep; read by any process at any time."""
+    """The journal in a sweep's folder: appended to by the one process that owns the sweep, read by any at any time."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "journal.jsonl"
 
     def write(self, event: str, **fields: Any) -> None:
         """Add a line, on the disk when this returns; the first line of a journal says which schema it has.
@@ -69,6 +69,10 @@ class Journal:
                 if number == 1:
                     check_schema(event, self.path)
                 yield event
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Its lines, whatever they say: for one that must not stop at a damaged journal."""
+        return read_lines(self.path)
 
     def nonsense(self, number: int, reason: str) -> UserError:
         return UserError(

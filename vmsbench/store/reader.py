@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.families import family_of
-from vmsbench.errors import UserError
-from vmsbench.store.documents import read_checked_document, read_document
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
-from vmsbench.store.journal import Journal
 from vmsbench.store.option_names import with_names
 from vmsbench.store.records import (
     DataRecord,
@@ -24,10 +21,9 @@ from vmsbench.store.records import (
     SweepRecord,
     started,
 )
-from vmsbench.store.sweeps import sweep_folders
+from vmsbench.store.sweep_folder import BASELINES, FINALS, PEOPLE, PROVENANCE, TRADEOFF, TRIALS, SweepFolder
+from vmsbench.store.sweeps import OUTSIDE, sweep_folders
 from vmsbench.store.values import mapping, number, numbers, whole
-
-PROVENANCE = "provenance.json"
 
 Hours = Callable[[Path], Mapping[str, float]]
 """Hours of slots of the sweep in a folder, by their use."""
@@ -62,27 +58,20 @@ def collect(runs: Path, names: list[str], hours: Hours = uncounted) -> Study:
     return Study(runs, tuple(sweeps), tuple(groups))
 
 
-def read_about(folder: Path) -> dict[str, Any]:
-    """What sweep.json says. Raises UserError where it cannot be read: without it nothing else can be interpreted."""
-    about = read_checked_document(folder / "sweep.json")
-    if not about:
-        raise UserError(f"{folder / 'sweep.json'} cannot be read; restore it, or move {folder} out of {folder.parent}")
-    return about
-
-
 def read_sweep(folder: Path, hours: Hours = uncounted, alive: bool = True) -> SweepRecord:
     """The sweep in a folder; `alive` says whether a process owns it.
 
     Raises UserError where sweep.json cannot be read, the journal is damaged or the schema differs.
     """
-    about = read_about(folder)
+    there = SweepFolder(folder)
+    about = there.about()
     parts = (about, about.get("config"), about.get("searcher"), about.get("pruner"))
     metrics = [mapping(part).get("metric") for part in parts]
     space = tuple(entry for entry in about.get("space") or () if isinstance(entry, dict) and "param" in entry)
-    events = tuple(Journal(folder / "journal.jsonl").events())
+    events = tuple(there.journal.events())
     named = [with_names(event, space) for event in events]
     begun = started(about, events)
-    trials = read_trials(folder / "trials", named, begun)
+    trials = read_trials(folder / TRIALS, named, begun)
     return SweepRecord(
         name=folder.name,
         folder=folder,
@@ -99,13 +88,13 @@ def read_sweep(folder: Path, hours: Hours = uncounted, alive: bool = True) -> Sw
         trials=trials,
         parameters=read_parameters(named, trials, space),
         winner=next((event for event in reversed(named) if event["event"] == "winner"), {}),
-        finals=read_finals(folder / "final", named, begun),
+        finals=read_finals(folder / FINALS, named, begun),
         baselines=read_baselines(folder),
         repeats=whole(mapping(about.get("searcher")).get("repeats")) or 1,
         hours=hours(folder),
-        provenance=read_document(folder / PROVENANCE),
-        people=read_document(folder / "people.json"),
-        tradeoff=read_document(folder / "tradeoff.json"),
+        provenance=there.document(PROVENANCE),
+        people=there.document(PEOPLE),
+        tradeoff=there.document(TRADEOFF),
         alive=alive,
     )
 
@@ -114,7 +103,7 @@ def read_baselines(folder: Path) -> dict[str, dict[str, Mapping[str, float]]]:
     """{split: {predictor: {score: value}}}; empty where there are none yet."""
     return {
         split: {name: numbers(scores) for name, scores in mapping(predictors).items()}
-        for split, predictors in read_document(folder / "baselines.json").items()
+        for split, predictors in SweepFolder(folder).document(BASELINES).items()
     }
 
 
@@ -206,4 +195,4 @@ def read_finals(folder: Path, events: list[dict[str, Any]], begun: int) -> tuple
 
 def outside_models(runs: Path) -> tuple[FinalRecord, ...]:
     """Outside predictions for test images, as `vmsbench evaluate --name` keeps them."""
-    return read_finals(runs / "outside", [], 0)
+    return read_finals(runs / OUTSIDE, [], 0)

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.store.experiment_folder import RESULTS, ExperimentFolder
+from vmsbench.store.sweep_folder import ABOUT, FINALS, TRIALS
 
-NOT_SWEEPS = ("cache", "outside", "single", "slurm", "drill")
+OUTSIDE = "outside"
+"""The folder of outside predictions, in a runs folder."""
+NOT_SWEEPS = ("cache", OUTSIDE, "single", "slurm", "drill")
 """Folders of a runs folder that are not sweeps."""
 
 
@@ -46,7 +50,7 @@ def trial_named(beginning: str, runs: Path) -> Path:
 
     Raises UserError, with the nearest name, where there is none or more than one.
     """
-    there = {folder.name: folder for kind in ("trials", "final") for folder in runs.glob(f"*/{kind}/*")}
+    there = {folder.name: folder for kind in (TRIALS, FINALS) for folder in runs.glob(f"*/{kind}/*")}
     fitting = [folder for name, folder in there.items() if name.startswith(beginning)]
     if len(fitting) != 1:
         found = f"{len(fitting)} trials are" if fitting else "no trial is"
@@ -54,6 +58,12 @@ def trial_named(beginning: str, runs: Path) -> Path:
     return fitting[0]
 
 
+def finished_trials(runs: Path) -> list[ExperimentFolder]:
+    """The trials of all sweeps that have results, those of the last sweeps by name first."""
+    there = sorted(runs.glob(f"*/{TRIALS}/*/{RESULTS}"), reverse=True)
+    return [ExperimentFolder(file.parent) for file in there]
+
+
 def folders(runs: Path) -> list[Path]:
     """The folders of the sweeps in a runs folder, by name."""
-    return sorted(file.parent for file in runs.glob("*/sweep.json"))
+    return sorted(file.parent for file in runs.glob(f"*/{ABOUT}"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsbench.files import read_lines
+from vmsbench.store.sweep_folder import SweepFolder
 
 HOUR = 3600.0
 
@@ -111,6 +111,7 @@ def slot_hours(events: Sequence[Mapping[str, Any]], last_sign: LastSign, now: fl
 
 def last_sign(folder: Path, trial: str, before: float) -> float:
     """When a trial of the sweep in `folder` last started an epoch before a point of time; 0 where it never did."""
-    histories = (folder / kind / trial / "history.jsonl" for kind in ("trials", "final"))
-    times = (record.get("time", 0.0) for history in histories for record in read_lines(history))
+    sweep = SweepFolder(folder)
+    both = (sweep.trial(trial), sweep.final(trial))
+    times = (record.get("time", 0.0) for one in both for record in one.history())
     return max((at for at in times if at < before), default=0.0)

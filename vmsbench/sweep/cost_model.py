@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
@@ -12,8 +11,10 @@ import torch
 
 from vmsbench.config.settings import Config
 from vmsbench.experiment import SLIDES, Experiment
-from vmsbench.files import read_json
 from vmsbench.search.searcher import key
+from vmsbench.store.documents import read_document
+from vmsbench.store.experiment_folder import PICTURE
+from vmsbench.store.sweeps import finished_trials
 from vmsbench.training.evaluation import evaluate, validation_losses
 from vmsbench.versions import SCHEMA
 
@@ -58,22 +59,17 @@ def recorded(runs: Path, device: str) -> dict[str, TrialCost]:
     Medians over trials, including whatever shared the device at the time.
     """
     found: dict[str, list[TrialCost]] = {}
-    for folder in finished(runs):
-        results = read_json(folder / "results.json")
+    for folder in finished_trials(runs)[:LOOKED_AT]:
+        results = read_document(folder.results_file)
         if results.get("schema") == SCHEMA and str(results["device"]).partition(":")[0] == device:
             epoch = results["seconds"] / results["epochs"]
             end = results["seconds_per_image"] * results["samples"] * results["validation_scores"]["n"]
-            kept = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            found.setdefault(shape(read_json(folder / "config.json")), []).append(TrialCost(epoch, 0.0, end, kept))
+            kept = sum(file.stat().st_size for file in folder.path.rglob("*") if file.is_file())
+            found.setdefault(shape(folder.config()), []).append(TrialCost(epoch, 0.0, end, kept))
     return {
         one: TrialCost(*(median(part) for part in zip(*map(astuple, paces), strict=True)))
         for one, paces in found.items()
     }
-
-
-def finished(runs: Path) -> Iterator[Path]:
-    there = sorted(runs.glob("*/trials/*/results.json"), reverse=True)
-    return (file.parent for file in there[:LOOKED_AT])
 
 
 def measured(config: Config, folder: Path, seconds: float) -> TrialCost:
@@ -99,7 +95,7 @@ def measured(config: Config, folder: Path, seconds: float) -> TrialCost:
     seen = evaluate(experiment.model, shown, evaluation["samples"], batch, quick=True)
     look = (time.perf_counter() - begun) / len(shown)
     experiment.draw(experiment.epochs, shown, seen)
-    pictures = (SLIDES + 1) * (folder / "samples.png").stat().st_size
+    pictures = (SLIDES + 1) * (folder / PICTURE).stat().st_size
     model = config["model"]
     slower = (
         model["sampling_steps"] / model["preview_steps"] if {"sampling_steps", "preview_steps"} <= set(model) else 1.0

@@ -6,7 +6,6 @@ the number of epochs was found for fewer images. No single seed decides: the con
 is chosen by the mean tuning score over the fresh seeds, and the test scores report it.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.cache import expand
 from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import config_hash, rescore
-from vmsbench.files import append_line, read_json, read_lines, save_json
 from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.distances.encoder import find_encoder
 from vmsbench.metrics.distances.frechet import distances
@@ -28,7 +26,9 @@ from vmsbench.metrics.distances.inception import NoWeights, find_weights
 from vmsbench.search.pruners import Curve
 from vmsbench.search.searcher import Params, key
 from vmsbench.search.space import Space
+from vmsbench.store.experiment_folder import PREDICTIONS, ExperimentFolder
 from vmsbench.store.journal import Journal
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.budget import Budget
 from vmsbench.sweep.failures import STORAGE, Failure
 from vmsbench.sweep.retries import Retries
@@ -56,7 +56,7 @@ def finalists(folder: Path, space: Space, top: int) -> list[Finalist]:
     choices: dict[str, dict[str, Any]] = {}
     scores: dict[str, float | None] = {}
     winner = ""
-    for event in Journal(folder / "journal.jsonl").events():
+    for event in Journal(folder).events():
         if event["event"] in ("started", "winner"):
             choices[event["trial"]] = event["choice"]
         if event["event"] == "finished":
@@ -85,17 +85,16 @@ def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
     weights = find_weights(config["fid"]["weights"])
     if isinstance(weights, NoWeights) and isinstance(find_encoder(), str):
         return
-    for file in sorted((folder / "final").glob("*/results.json")):
-        results = read_json(file)
+    for final in SweepFolder(folder).finished_finals():
+        results = final.results()
         known = results["fid"].get("encoder") if isinstance(weights, NoWeights) else results["fid"]
         if not known or known["weights"] is None:
-            with np.load(file.parent / "predictions.npz") as kept:
+            with np.load(final.path / PREDICTIONS) as kept:
                 maps = torch.from_numpy(kept["predictions"])
             device, cache = chosen_device(config["device"]), expand(config["data"]["cache"])
-            append_line(file.parent / "test_reads.jsonl", {"time": time.time(), "digest": dataset.digest})
+            reads = final.count_test_read(dataset.digest)
             found = distances(dataset.test.maps, maps, dataset.train.maps, weights, device, cache=cache)
-            reads = len(list(read_lines(file.parent / "test_reads.jsonl")))
-            save_json(file, results | {"fid": found, "test_reads": reads})
+            final.write_results(results | {"fid": found, "test_reads": reads})
 
 
 def rescore_finals(folder: Path, config: Config) -> Iterator[Path]:
@@ -105,9 +104,9 @@ def rescore_finals(folder: Path, config: Config) -> Iterator[Path]:
     """
     here = {"data.root": config["data"]["root"], "data.cache": config["data"]["cache"]}
     here |= {"fid": config["fid"], "device": config["device"]}
-    for file in sorted((folder / "final").glob("*/results.json")):
-        yield file.parent
-        rescore(file.parent, here)
+    for final in SweepFolder(folder).finished_finals():
+        yield final.path
+        rescore(final.path, here)
 
 
 class Finals(TrialSource):
@@ -117,7 +116,7 @@ class Finals(TrialSource):
         self, folder: Path, finalists: list[Finalist], seeds: int, watcher: Callback, budget: Budget = Budget()
     ) -> None:
         self.folder, self.watcher, self.budget = folder, watcher, budget
-        self.journal = Journal(folder / "journal.jsonl")
+        self.journal = Journal(folder)
         self.retries = Retries(self.journal)
         told = {event["trial"] for event in self.journal.events() if event["event"] == "final"}
         self.of: dict[str, Finalist] = {}
@@ -131,7 +130,9 @@ class Finals(TrialSource):
         config = with_settings(finalist.config, {"seed": seed, "test": True})
         name = config_hash(config)
         self.of[name] = finalist
-        return Trial(name, self.folder / "final" / name, config, {"rank": finalist.rank, "seed": seed}, None)
+        return Trial(
+            name, SweepFolder(self.folder).final(name).path, config, {"rank": finalist.rank, "seed": seed}, None
+        )
 
     def ask(self) -> Trial | None:
         if not self.open or self.halted:
@@ -154,7 +155,7 @@ class Finals(TrialSource):
         outcome = outcome_of(trial, trial.config["metric"], stopped, failed)
         finalist = self.of[trial.id]
         if outcome.state == "complete":
-            results = read_json(trial.folder / "results.json")
+            results = ExperimentFolder(trial.folder).results()
             event = {"trial": trial.id, "seed": trial.config["seed"], "of": finalist.trial, "rank": finalist.rank}
             self.journal.write(
                 "final",

@@ -12,10 +12,12 @@ from typing import Any
 from vmsbench.metrics.references import served
 from vmsbench.search.space import Parameter
 from vmsbench.store.documents import last_line
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
 from vmsbench.store.lock import living_owner
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.records import SweepRecord
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import trial_named
 from vmsbench.store.usage import SlotHours, last_sign, slot_hours
 from vmsbench.versions import PUBLIC
@@ -119,7 +121,7 @@ def state_of(sweep: SweepRecord, owner: dict[str, Any] | None) -> str:
 
 
 def standing(folder: Path, name: str, started: Event, config: Mapping[str, Any]) -> Running:
-    last = last_line(folder / "trials" / name / "history.jsonl")
+    last = last_line(SweepFolder(folder).trial(name).history_file)
     epoch = last.get("epoch", 0)
     return Running(
         trial=name,
@@ -213,15 +215,15 @@ def why(runs: Path, trial: str) -> Why:
     records: Sequence[TrialRecord | FinalRecord] = sweep.trials if folder.parent.name == "trials" else sweep.finals
     found = next(record for record in records if record.id == folder.name)
     started = next((event for event in found.events if event["event"] == "started"), {})
-    log = folder / "log.txt"
+    there, log = ExperimentFolder(folder), folder / "log.txt"
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return Why(
         folder=folder,
         state=found.state if found.end else "not over",
         kind=found.end.get("kind"),
         cause=found.end.get("cause"),
-        epoch=last_line(folder / "history.jsonl").get("epoch", 0),
+        epoch=last_line(there.history_file).get("epoch", 0),
         choice=dict(started.get("choice", {})),
         log=tuple(lines[-LOG_LINES:]),
-        command=f"python -m {PUBLIC['one experiment']} {folder / 'config.json'} {Path('/tmp') / folder.name}",
+        command=f"python -m {PUBLIC['one experiment']} {there.config_file} {Path('/tmp') / folder.name}",
     )

@@ -19,12 +19,13 @@ from statistics import fmean
 from typing import Any
 
 from vmsbench.experiment import config_hash
-from vmsbench.files import read_json, read_lines
 from vmsbench.metrics.catalog import sign
 from vmsbench.search.pruners import Curve
 from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
 from vmsbench.search.space import Space
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.journal import Journal
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.budget import Budget
 from vmsbench.sweep.failures import CODE, SAME_FOR_ALL, STORAGE, Failure
 from vmsbench.sweep.retries import Retries
@@ -36,7 +37,7 @@ REORDERED = 64
 
 def curve(folder: Path, metric: str) -> dict[int, float]:
     """An experiment's validation scores, by epoch: negated where higher is better."""
-    records = read_lines(folder / "history.jsonl")
+    records = ExperimentFolder(folder).history()
     scored = ((record["epoch"], (record.get("scores") or {}).get(metric)) for record in records)
     return {epoch: sign(metric) * score for epoch, score in scored if score is not None}
 
@@ -44,11 +45,12 @@ def curve(folder: Path, metric: str) -> dict[int, float]:
 def outcome_of(trial: Trial, metric: str, stopped: str | None, failed: Failure | None) -> TrialResult:
     """How a trial ended, from its folder: results.json exists only when the work is done."""
     last: dict[str, Any] = {"epoch": 0, "seconds": 0.0}
-    for record in read_lines(trial.folder / "history.jsonl"):
+    there = ExperimentFolder(trial.folder)
+    for record in there.history():
         last = record
     epoch, seconds = last["epoch"], last["seconds"]
-    if (trial.folder / "results.json").exists():
-        score = read_json(trial.folder / "results.json")["validation_scores"].get(metric)
+    if there.finished:
+        score = there.results()["validation_scores"].get(metric)
         cause = None if score is not None else f"no {metric} among its scores"
         if cause is not None:
             return TrialResult("failed", None, epoch, seconds, cause, CODE)
@@ -82,7 +84,7 @@ class Sweep(TrialSource):
         self.reuse, self.budget = reuse, budget
         self.metric: str = space.base["metric"]
         self.sign = sign(self.metric)
-        self.journal = Journal(folder / "journal.jsonl")
+        self.journal = Journal(folder)
         self.known: dict[str, TrialResult] = {}
         self.choices: dict[str, Params] = {}
         self.settled: set[str] = set()
@@ -168,7 +170,7 @@ class Sweep(TrialSource):
     def trial(self, choice: Params) -> Trial:
         config = self.space.config(choice)
         name = config_hash(config)
-        return Trial(name, self.folder / "trials" / name, config, choice, self.searcher.parameter(choice))
+        return Trial(name, SweepFolder(self.folder).trial(name).path, config, choice, self.searcher.parameter(choice))
 
     def ask(self) -> Trial | None:
         if self.halted:
@@ -201,7 +203,7 @@ class Sweep(TrialSource):
         if trial.id in self.known:
             self.watcher.on_trial_restore(trial, self.known[trial.id])
             self.answer(trial, self.known[trial.id])
-        elif (trial.folder / "results.json").exists():
+        elif ExperimentFolder(trial.folder).finished:
             self.finish(trial, outcome_of(trial, self.metric, None, None))
         else:
             return False
@@ -297,8 +299,8 @@ class Sweep(TrialSource):
 
     @lru_cache(maxsize=8)  # noqa: B019
     def curve_of(self, name: str) -> Curve:
-        return curve(self.folder / "trials" / name, self.metric)
+        return curve(SweepFolder(self.folder).trial(name).path, self.metric)
 
     def past(self) -> dict[str, Curve]:
         over = (name for name, outcome in self.known.items() if outcome.state != "failed")
-        return {name: curve(self.folder / "trials" / name, self.metric) for name in over}
+        return {name: curve(SweepFolder(self.folder).trial(name).path, self.metric) for name in over}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from vmsbench.files import read_json
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.sweep.trial import Trial
 from vmsbench.versions import code_version
 
@@ -31,7 +31,7 @@ class TrialCache:
         return next((folder for folder in self.candidates(trial) if is_same(folder)), None)
 
     def candidates(self, trial: Trial) -> Iterator[Path]:
-        return (folder for folder in self.folders.get(trial.id, []) if (folder / "results.json").exists())
+        return (folder for folder in self.folders.get(trial.id, []) if ExperimentFolder(folder).finished)
 
     def take(self, trial: Trial) -> str | None:
         """Copy the training of another sweep into the trial's folder, and return where it was; None where there is
@@ -48,7 +48,7 @@ class TrialCache:
 
 
 def is_same(folder: Path) -> bool:
-    return read_json(folder / "results.json").get("code") == code_version()
+    return ExperimentFolder(folder).results().get("code") == code_version()
 
 
 def linked(source: str, target: str) -> None:

@@ -17,7 +17,7 @@ from vmsbench.data.pairs import Dataset
 from vmsbench.data.splits import splits
 from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.experiment import config_hash
-from vmsbench.files import plain, save_json
+from vmsbench.files import plain
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.search.configured import choice_of, known_choice, searcher_for
 from vmsbench.search.pruners import NoPruner, Pruner
@@ -25,7 +25,7 @@ from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import owned
-from vmsbench.store.reader import PROVENANCE, read_about
+from vmsbench.store.sweep_folder import BASELINES, PROVENANCE, SPLITS, SweepFolder
 from vmsbench.store.sweeps import sweep_named
 from vmsbench.store.usage import last_sign, slot_hours
 from vmsbench.sweep.budget import Budget, read_budget
@@ -34,7 +34,7 @@ from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, TrialSource
 from vmsbench.sweep.trial_cache import TrialCache
 from vmsbench.training.checks import check, check_fid
-from vmsbench.versions import SCHEMA, commit, read_checked
+from vmsbench.versions import SCHEMA, commit
 
 Driver = Callable[[TrialSource, Pruner], bool]
 """Runs trials to the end; False where interrupted."""
@@ -88,12 +88,11 @@ def first_choices(entries: Sequence[Any], space: Space, runs: Path) -> list[Para
 
 def best_of(name: str, space: Space, runs: Path) -> Params:
     """The winner of a finished sweep, as far as its values are in the space."""
-    folder = sweep_named(name, runs)
-    events = Journal(folder / "journal.jsonl").events()
-    won = next((event["choice"] for event in events if event["event"] == "winner"), None)
+    sweep = SweepFolder(sweep_named(name, runs))
+    won = next((event["choice"] for event in sweep.journal.events() if event["event"] == "winner"), None)
     if won is None:
         raise UserError(f"searcher.first: {name} has no winner yet; `vmsbench resume {name}` finishes its search")
-    about = read_about(folder)
+    about = sweep.about()
     return choice_of(space, space_of(about["space"], about["config"]).config(won))
 
 
@@ -177,7 +176,7 @@ def tune(
     folder.mkdir(parents=True, exist_ok=True)
     with own(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
-        journal = Journal(folder / "journal.jsonl")
+        journal = Journal(folder)
         budget = read_budget(settings["budget"], slots["cpus"], slots["gpus"])
         budget.used_before = spent(folder, journal) * budget.per_hour
         sweep = Sweep(folder, space, searcher, watcher, retry, TrialCache(runs, folder).take, budget)
@@ -237,8 +236,9 @@ def final(
     """
     if min(top, seeds) < 1:
         raise ConfigurationError(f"--top {top} --seeds {seeds}: at least 1 of each")
-    about = read_about(folder)
-    if not any(event["event"] == "winner" for event in Journal(folder / "journal.jsonl").events()):
+    there = SweepFolder(folder)
+    about = there.about()
+    if not any(event["event"] == "winner" for event in there.journal.events()):
         raise UserError(f"{folder.name} has no winner yet; first finish its search: `{about['command']}`")
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
@@ -255,13 +255,12 @@ def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[st
     tell    called with a line before each
     Raises UserError where there are none, or their data have changed.
     """
-    about = read_about(folder)
-    found = list((folder / "final").glob("*/results.json"))
+    there = SweepFolder(folder)
+    about, found = there.about(), there.finished_finals()
     if not found:
         raise UserError(f"{folder.name} has no finished final to score; `vmsbench final {folder.name}` makes some")
-    for results in found:
-        read_checked(results)
-        read_checked(results.with_name("config.json"))
+    for one in found:
+        one.results(), one.config()
     config, dataset = prepared(with_settings(about["config"], places), runs)
     check_fid(config)
     with own(folder):
@@ -272,9 +271,10 @@ def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[st
 
 def write_baselines(folder: Path, dataset: Dataset, again: bool = False) -> None:
     """baselines.json: scores of maps that ignore the image, on the tuning validation pairs and the test pairs."""
-    if again or not (folder / "baselines.json").exists():
+    there = SweepFolder(folder)
+    if again or not there.document(BASELINES):
         blind = {split: score_baselines(dataset, split) for split in ("validation", "test")}
-        save_json(folder / "baselines.json", blind)
+        there.write_document(BASELINES, blind)
 
 
 def finals(
@@ -303,7 +303,7 @@ def finals(
 @contextmanager
 def journalled(folder: Path) -> Iterator[None]:
     """Record in the journal when the sweep is interrupted and when it continues."""
-    journal = Journal(folder / "journal.jsonl")
+    journal = Journal(folder)
     if [event["event"] for event in journal.events()][-1:] == ["interrupted"]:
         journal.write("continued")
     try:
@@ -321,10 +321,11 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "searcher": settings["searcher"],
         "pruner": settings["pruner"],
     }
-    if (folder / "sweep.json").exists():
-        refuse_other(read_about(folder), described, folder)
+    there = SweepFolder(folder)
+    if there.begun:
+        refuse_other(there.about(), described, folder)
         return
-    save_json(folder / "splits.json", splits(dataset) | {"seed": config["data"].get("split_seed")})
+    there.write_document(SPLITS, splits(dataset) | {"seed": config["data"].get("split_seed")})
     facts = {
         "title": dataset.title,
         "digest": dataset.digest,
@@ -335,14 +336,13 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "test": len(dataset.test),
     }
     head = {
-        "schema": SCHEMA,
         "name": folder.name,
         "exp": config["exp"],
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": command,
     }
-    save_json(folder / PROVENANCE, {"schema": SCHEMA} | account(dataset))
-    save_json(folder / "sweep.json", head | described | {"dataset": facts, "commit": commit(), "settings": settings})
+    there.write_document(PROVENANCE, {"schema": SCHEMA} | account(dataset))
+    there.write_about(head | described | {"dataset": facts, "commit": commit(), "settings": settings})
 
 
 def account(dataset: Dataset) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from vmsbench.files import append_line, save_json
+from vmsbench.files import append_line
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.tracking.tracker import Tracker
 from vmsbench.versions import SCHEMA
 
@@ -32,27 +33,27 @@ def contents(folder: Path) -> dict[Path, bytes]:
 def half_a_sweep(sweep: Path) -> Path:
     """One trial complete, one at its second epoch."""
     sweep.mkdir(parents=True)
-    about = {"schema": SCHEMA, "name": "unet", "exp": "unet", "created": "2025-03-01T12:00:00+00:00", "searcher": {}}
+    about = {"name": "unet", "exp": "unet", "created": "2025-03-01T12:00:00+00:00", "searcher": {}}
     dataset = {"title": "a test, 64 px", "digest": "d1", "size": 64, "coding": "rg", "train": 9, "test": 3}
-    save_json(sweep / "sweep.json", about | {"dataset": dataset, "command": "vmsbench tune --exp unet"})
+    SweepFolder(sweep).write_about(about | {"dataset": dataset, "command": "vmsbench tune --exp unet"})
     for at, trial in enumerate(TRIALS):
         begin(sweep, trial, epochs=4 - 2 * at, at=1.0e9 + 10 * at)
-    save_json(sweep / "trials" / TRIALS[0] / "results.json", {"schema": SCHEMA, "epochs": 4, "seconds": 8.0})
+    SweepFolder(sweep).trial(TRIALS[0]).write_results({"epochs": 4, "seconds": 8.0})
     done = {"event": "finished", "time": 1.0e9 + 9, "trial": TRIALS[0], "state": "complete", "score": 0.1, "epoch": 4}
     done["seconds"] = 8.0
-    append_line(sweep / "journal.jsonl", done)
+    append_line(SweepFolder(sweep).journal.path, done)
     return sweep
 
 
 def begin(sweep: Path, trial: str, epochs: int, at: float) -> None:
-    folder, choice = sweep / "trials" / trial, {"model.network.width": 8}
-    folder.mkdir(parents=True)
+    there, choice = SweepFolder(sweep).trial(trial), {"model.network.width": 8}
+    journal = SweepFolder(sweep).journal
+    there.path.mkdir(parents=True)
     started = {"event": "started", "time": at, "trial": trial, "choice": choice, "parameter": "model.network.width"}
-    schema = {} if (sweep / "journal.jsonl").exists() else {"schema": SCHEMA}
-    append_line(sweep / "journal.jsonl", started | schema)
-    config = {"schema": SCHEMA, "exp": "unet", "seed": 0, "model": {"network": {"width": 8}}}
-    save_json(folder / "config.json", config)
+    schema = {} if journal.begun else {"schema": SCHEMA}
+    append_line(journal.path, started | schema)
+    there.write_config({"exp": "unet", "seed": 0, "model": {"network": {"width": 8}}})
     for epoch in range(1, epochs + 1):
         loss = {"loss": 0.5 / epoch}
         line = {"epoch": epoch, "seconds": 2.0 * epoch, "time": at + 2 * epoch, "images": 9 * epoch}
-        append_line(folder / "history.jsonl", line | {"train_loss": loss, "validation_loss": loss})
+        there.add_epoch(line | {"train_loss": loss, "validation_loss": loss})

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vmsbench.config.format import describe
+from vmsbench.store.experiment_folder import CHECKPOINT, CONFIG, PICTURE, RESULTS, SCORES, ExperimentFolder
 from vmsbench.store.experiments import FinalRecord, TrialRecord
 from vmsbench.store.records import SweepRecord
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.values import milliseconds
 
 Status = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
@@ -62,7 +64,7 @@ class Record:
 def records(sweep: SweepRecord) -> list[Record]:
     """The sweep's runs, parent first."""
     there: list[TrialRecord | FinalRecord] = [*sweep.trials, *sweep.finals]
-    return [parent(sweep), *(child(sweep, one) for one in there if (one.folder / "config.json").is_file())]
+    return [parent(sweep), *(child(sweep, one) for one in there if ExperimentFolder(one.folder).begun)]
 
 
 def identity(sweep: SweepRecord) -> str:
@@ -84,7 +86,6 @@ def parent(sweep: SweepRecord) -> Record:
         "command": str(about.get("command", "")),
         "dataset": str(about.get("dataset", {}).get("digest", "")),
     }
-    names = ("sweep.json", "journal.jsonl", "splits.json", "baselines.json")
     return Record(
         key="sweep",
         name=str(about.get("name", sweep.name)),
@@ -95,7 +96,7 @@ def parent(sweep: SweepRecord) -> Record:
         tags=tags | source(sweep) | {"mlflow.note.content": note(sweep)},
         curve=(),
         summary=tuple(sweep_metrics(sweep)),
-        files=tuple(sweep.folder / name for name in names),
+        files=SweepFolder(sweep.folder).public_files,
     )
 
 
@@ -132,9 +133,9 @@ def child(sweep: SweepRecord, experiment: TrialRecord | FinalRecord) -> Record:
         "winner": "yes" if experiment.id == sweep.winner.get("trial") else "",
         "seed": text(experiment.config.get("seed")),
     }
-    files = ["config.json", "samples.png"]
+    files = [CONFIG, PICTURE]
     if experiment.results:
-        files += ["results.json", "checkpoint.pt", "scores.csv"]
+        files += [RESULTS, CHECKPOINT, SCORES]
     if outcome == "failed":
         files += ["log.txt"]
     return Record(

@@ -17,6 +17,7 @@ from vmsbench.metrics.calibration import rank_histogram, record
 from vmsbench.metrics.catalog import per_image as kept_per_image
 from vmsbench.metrics.tracks.blind import blind_scores
 from vmsbench.metrics.tracks.dressed import dressed, mean_answer, one_answer
+from vmsbench.store.experiment_folder import PREDICTIONS, SCORES
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ def save_predictions(folder: Path, judged: Answered, train: Pairs, per_image: Ma
             "median": one_answer(samples).numpy(),
             "mean": mean_answer(samples).numpy(),
         }
-    replace(folder / "predictions.npz", lambda file: np.savez_compressed(file, **kept))
+    replace(folder / PREDICTIONS, lambda file: np.savez_compressed(file, **kept))
     columns = {name: per_image[name].tolist() for name in kept_per_image() if name in per_image}
     columns |= {name: values.tolist() for name, values in blind_scores(train, judged.pairs).items()}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["name", *columns])
     table.writerows(zip(judged.pairs.names, *columns.values(), strict=True))
-    replace(folder / "scores.csv", lambda file: file.write(text.getvalue().encode()))
+    replace(folder / SCORES, lambda file: file.write(text.getvalue().encode()))

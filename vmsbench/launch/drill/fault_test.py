@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
-from vmsbench.files import read_lines
 from vmsbench.launch.drill.faults import DRIVER, FAULTS, REQUEUE, SIGNAL, TRIAL, FaultTarget, ProcessTarget
-from vmsbench.launch.job_log import notes
 from vmsbench.launch.launcher import Unsupported
+from vmsbench.store.job_events import notes
 from vmsbench.store.journal import Journal
+from vmsbench.store.sweep_folder import SweepFolder
 
 TOY = (
     *("tune", "--exp", "unet", "--quiet", "data=standin", "data.size=32", "data.count=120", "preset=quick"),
@@ -54,7 +54,7 @@ class SweepTraces:
     def of(cls, folder: Path) -> "SweepTraces":
         events = [line["event"] for line in notes(folder)]
         logs = "".join(log.read_text(errors="replace") for log in folder.glob("*/*/log.txt"))
-        epochs = sum(len(list(read_lines(history))) for history in folder.glob("*/*/history.jsonl"))
+        epochs = sum(len(list(one.history())) for one in SweepFolder(folder).experiments())
         return cls(events.count("began"), events.count("died"), len(re.findall(r": epoch \d+ to \d+", logs)), epochs)
 
     def recovered(self, fault: str, before: "SweepTraces") -> bool:
@@ -151,7 +151,7 @@ class FaultTest:
 
 def outcome(folder: Path) -> dict[str, Any]:
     """Scores of all trainings, how often each was finished, and the winner, from the journal."""
-    events = list(Journal(folder / "journal.jsonl").events())
+    events = list(Journal(folder).events())
     over = [event for event in events if event["event"] == "finished" and event["state"] == "complete"]
     finals = {event["trial"]: event["scores"]["l1"] for event in events if event["event"] == "final"}
     names = [event["trial"] for event in over]

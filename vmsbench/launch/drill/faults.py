@@ -14,10 +14,11 @@ from pathlib import Path
 
 from vmsbench.errors import UNFINISHED, UserError
 from vmsbench.launch.allocation import python
-from vmsbench.launch.job_log import cancel, job_status, jobs_of, note_submitted, notes
+from vmsbench.launch.job_log import cancel, job_status, jobs_of, note_submitted
 from vmsbench.launch.launcher import Launcher, Refused, Unsupported
 from vmsbench.launch.supervisor import finish
 from vmsbench.processes import descendants, end, living
+from vmsbench.store.job_events import notes
 from vmsbench.versions import PUBLIC
 
 SIGNAL, REQUEUE, TRIAL, DRIVER = "signal", "requeue", "trial", "driver"

@@ -120,7 +120,7 @@ def stand(track: Track, entry: Entry, blind: Mapping[str, float], blind_validati
         errors, theirs = entry.per_image(track.score, images), np.array([blind[name] for name in images])
         error = mean_interval(errors)
         gained = skill(errors, theirs) if theirs.mean() > 0 else None
-    train, validation = (entry.mean(track.score, split)[0] for split in ("learnt", "tuning"))
+    train, validation = (entry.mean(track.score, split)[0] for split in ("training", "tuning"))
     known = train if blind_validation else None
     word = verdict(gained, blind_validation or 0.0, validation, known) if gained else ""
     seeds = sum(entry.score(track.score, final) is not None for final in entry.finals)

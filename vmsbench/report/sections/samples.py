@@ -19,6 +19,7 @@ from vmsbench.report import labels
 from vmsbench.report.blocks import Block, Bytes, Caution, FigureBlock, SampleGrid, SampleRow, Samples, Tile
 from vmsbench.report.render.style import MUTED, style
 from vmsbench.report.topic import Topic, Truth
+from vmsbench.store.experiment_folder import PREDICTIONS
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup
 
@@ -118,7 +119,7 @@ def predictions(finals: Sequence[FinalRecord]) -> tuple[FinalRecord, dict[str, B
     """The first of the finals with a readable predictions.npz, and its first samples by image name."""
     for final in finals:
         try:
-            with np.load(final.folder / "predictions.npz") as file:
+            with np.load(final.folder / PREDICTIONS) as file:
                 names, pixels = [str(name) for name in file["names"]], file["predictions"]
         except Exception:  # numpy raises many kinds of error for a damaged archive; the next final may be whole
             continue
@@ -130,7 +131,7 @@ def predictions(finals: Sequence[FinalRecord]) -> tuple[FinalRecord, dict[str, B
 def medians(final: FinalRecord) -> dict[str, Bytes]:
     """The pixelwise medians of a final's samples by image name; empty for a model with one answer."""
     try:
-        with np.load(final.folder / "predictions.npz") as file:
+        with np.load(final.folder / PREDICTIONS) as file:
             return dict(zip((str(name) for name in file["names"]), file["median"], strict=True))
     except (OSError, KeyError, ValueError):
         return {}

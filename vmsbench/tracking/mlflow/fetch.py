@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vmsbench.errors import UserError
 from vmsbench.files import read_json
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.tracking.mlflow.model import NEEDED
 from vmsbench.tracking.mlflow.tracker import client_of, failure, where
 
@@ -20,7 +21,7 @@ def folder_of_run(run: str, runs: Path) -> Path:
         except (OSError, ValueError, KeyError):
             continue
         for key, entry in noted.items():
-            if entry.get("run") == run and (note.parent / key / "config.json").is_file():
+            if entry.get("run") == run and ExperimentFolder(note.parent / key).begun:
                 return note.parent / key
     return fetched(run, runs)
 

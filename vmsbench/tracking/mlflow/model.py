@@ -12,9 +12,10 @@ import numpy as np
 
 from vmsbench.inference.images import map_of
 from vmsbench.inference.predictor import TrainedModel, load
+from vmsbench.store.experiment_folder import CHECKPOINT, CONFIG, RESULTS
 from vmsbench.versions import PUBLIC
 
-NEEDED = ("config.json", "results.json", "checkpoint.pt")
+NEEDED = (CONFIG, RESULTS, CHECKPOINT)
 
 
 @final

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from vmsbench.errors import masked
 from vmsbench.files import read_json, save_json
 from vmsbench.store.reader import read_sweep
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.tracking.mlflow.moved import set_aside_if_moved
 from vmsbench.tracking.records import Record, identity, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
@@ -71,7 +72,7 @@ class MlflowTracker(Tracker):
     def sync(self, sweep: Path, alive: bool = True) -> None:
         sweep = Path(sweep).resolve()
         self._runs = sweep.parent
-        if not (sweep / "sweep.json").exists():
+        if not SweepFolder(sweep).begun:
             return
         found = read_sweep(sweep, alive=alive)
         address = self._address()

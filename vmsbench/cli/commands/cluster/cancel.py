@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from vmsbench.cli.commands.cluster.logs import submitted
 from vmsbench.cli.options import Runs
 
 
@@ -21,6 +20,7 @@ def cancel(
 
 def cancel_jobs(name: str, runs: Path) -> None:
     from vmsbench.launch.job_log import cancel
+    from vmsbench.store.job_events import submitted
 
     folder = submitted(name, runs)
     ended = cancel(folder)

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import Runs
-from vmsbench.errors import UserError, did_you_mean
-from vmsbench.store.documents import read_checked_document
+from vmsbench.errors import UserError
 
 
 def logs(
@@ -23,22 +22,10 @@ def logs(
     show_logs(name, runs, lines, follow)
 
 
-def submitted(name: str, runs: Path) -> Path:
-    """The folder of a sweep that has jobs. Raises UserError, with the nearest name, where there is none, and for
-    a sweep of another schema."""
-    there = sorted(file.parent.name for file in runs.glob("*/jobs.jsonl"))
-    if name not in there:
-        raise UserError(
-            f"no jobs of a sweep {name} in {runs}{did_you_mean(name, there)}  (there are: {', '.join(there) or 'none'})"
-        )
-    read_checked_document(runs / name / "sweep.json")
-    return runs / name
-
-
 def logs_of(folder: Path) -> dict[str, Path]:
     """The log of each job, by its number, in the order of submission."""
 
-    from vmsbench.launch.job_log import notes
+    from vmsbench.store.job_events import notes
 
     return {str(line["job"]): Path(line["log"]) for line in notes(folder) if line.get("log") and "job" in line}
 
@@ -47,6 +34,7 @@ def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
     from vmsbench.launch.follow import follow
     from vmsbench.launch.job_log import job_statuses, launcher_of_job, leading_jobs
     from vmsbench.launch.launcher import POLL
+    from vmsbench.store.job_events import submitted
 
     folder = submitted(name, runs)
     logs = logs_of(folder)

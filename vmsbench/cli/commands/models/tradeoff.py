@@ -15,9 +15,9 @@ from vmsbench.cli.options import (
     writable,
 )
 from vmsbench.errors import UserError
-from vmsbench.files import save_json
+from vmsbench.store.experiment_folder import ExperimentFolder
+from vmsbench.store.sweep_folder import TRADEOFF, SweepFolder
 from vmsbench.store.sweeps import sweep_named
-from vmsbench.versions import read_checked
 
 
 def tradeoff(
@@ -46,7 +46,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
 
     folder = sweep_named(name, runs)
     chosen = model_folder(name, runs)
-    config = read_checked(chosen / "config.json")
+    config = ExperimentFolder(chosen).config()
     dataset = build(config["data"])
     if dataset.digest != config["data"]["digest"]:
         raise UserError(f"the data of {name} changed after it was trained (digest {dataset.digest[:12]}); restore them")
@@ -71,8 +71,8 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     print(f"  what never looks at the image: L1 of the pixel median {median:.4f}, CRPS of climatology {law:.4f}")
     about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
     about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-    save_json(folder / "tradeoff.json", about | {"blind": blind, "rows": rows})
-    print(f"kept in {folder / 'tradeoff.json'}; vmsbench report {shlex.quote(name)} plots it", file=sys.stderr)
+    SweepFolder(folder).write_document(TRADEOFF, about | {"blind": blind, "rows": rows})
+    print(f"kept in {folder / TRADEOFF}; vmsbench report {shlex.quote(name)} plots it", file=sys.stderr)
 
 
 def numbers(text: str, option: str) -> list[int]:

@@ -18,6 +18,9 @@ from vmsbench.cli.options import (
 from vmsbench.config.format import describe, duration, number, short
 from vmsbench.errors import UserError
 from vmsbench.files import plain
+from vmsbench.store.job_events import with_jobs
+from vmsbench.store.sweep_folder import SweepFolder
+from vmsbench.store.sweeps import folders as folders_of
 from vmsbench.store.sweeps import sweep_named
 
 if TYPE_CHECKING:
@@ -52,7 +55,7 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
 
     from vmsbench.launch.launcher import POLL
 
-    there = sorted({file.parent for kind in ("sweep.json", "jobs.jsonl") for file in runs.glob(f"*/{kind}")})
+    there = sorted({*folders_of(runs), *with_jobs(runs)})
     if not there and not name:
         raise UserError(f"no sweeps in {runs}; `vmsbench tune --exp unet` starts one")
     folders = [folder for folder in there if name in (None, folder.name)] or [sweep_named(str(name), runs)]
@@ -143,7 +146,7 @@ def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:
     """A sweep's status, None before it starts; where its process is gone, with the end of its jobs."""
     from vmsbench.sweep.status import status
 
-    if not (folder / "sweep.json").exists():
+    if not SweepFolder(folder).begun:
         return None
     one, why = status(folder), ending_of(jobs)
     return dataclasses.replace(one, state="interrupted", why=why) if one.state == "dead" and why else one
