@@ -237,6 +237,28 @@ def test_values_reach_their_places_with_their_types() -> None:
     assert settings["data"]["root"] == "/a b"
 
 
+def test_what_one_command_sets_the_next_does_not_find_and_a_changed_file_is_read_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What Hydra composes of the same choices is kept: neither values nor old files may stay in it."""
+    betas = compose("gan", [])["optimizers"]["network"]["betas"]
+    changed = compose("gan", ["optimizers.network.betas=[0.1,0.2]", "seed=7", "optimizers.network.lr=0.5"])
+    changed["trainer"]["epochs"] = -1
+    changed["space"]["parameters"].clear()
+    again = compose("gan", [])
+    assert again["optimizers"]["network"]["betas"] == betas != [0.1, 0.2]
+    assert again["seed"] == 0
+    assert again["trainer"]["epochs"] > 0
+    assert again["space"]["parameters"]
+    monkeypatch.setenv("VMSBENCH_CONF", str(tmp_path))
+    mine = tmp_path / "augment" / "mine.yaml"
+    mine.parent.mkdir()
+    for p in (0.25, 0.125):
+        mine.write_text(f"_target_: vmsbench.data.augmentation.Flip\np: {p}\n")
+        assert compose("unet", ["augment=mine"])["augment"]["p"] == p
+        assert compose("unet", ["augment=mine", "seed=3"])["augment"]["p"] == p
+
+
 def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VMSBENCH_DATA", "/somewhere")
     assert compose("unet", [])["data"]["root"] == "/somewhere"
