@@ -1,6 +1,7 @@
 """The house: imports point one way, each heavy library lives in one room, and the core runs on torch alone."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,22 @@ def test_the_files_of_sweeps_and_experiments_are_named_in_store_alone() -> None:
     others = [file for file in FILES if room(file) != "store"]
     found = {f"{named(file)}: {text}" for file in others for text in texts(file) if Path(text).name in FOLDER_FILES}
     assert not found
+
+
+SLURM = re.compile(r"slurm|sbatch|srun|squeue|sacct|scontrol|sinfo|submitit", re.IGNORECASE)
+NAMES_SLURM = {
+    "launch/environment.py": ["docs/how-to/slurm.md"],
+    "store/sweeps.py": ['"slurm"'],
+    "versions.py": ['"Slurm launcher": "vmsbench.launch.slurm.launcher.SlurmLauncher"'],
+}
+"""The page that explains variables, a folder in runs/ that is not a sweep, and the launcher's public name."""
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if "slurm" not in file.parts], ids=named)
+def test_slurm_is_named_by_its_launcher_alone(file: Path) -> None:
+    """What any other module knows of a cluster it knows through the interface of launchers."""
+    text = file.read_text()
+    for words in NAMES_SLURM.get(str(file.relative_to(PACKAGE)), []):
+        assert words in text
+        text = text.replace(words, "")
+    assert SLURM.findall(text) == []

@@ -9,7 +9,16 @@ import pytest
 
 from tests.cli.test_commands import vmsbench
 from vmsbench.cli.commands.toolkit import doctor
-from vmsbench.cli.commands.toolkit.doctor import Finding, dataset, disk, examine, limits, lines, mlflow_answers, slurm
+from vmsbench.cli.commands.toolkit.doctor import (
+    Finding,
+    clusters,
+    dataset,
+    disk,
+    examine,
+    limits,
+    lines,
+    mlflow_answers,
+)
 from vmsbench.data.standin import write_standin
 from vmsbench.errors import UserError
 
@@ -65,11 +74,11 @@ def test_data_with_a_missing_map_is_bad_and_says_which(tmp_path: Path) -> None:
 
 def test_slurm_that_does_not_answer_is_told_apart_from_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "none here" in next(slurm()).said
+    assert "none here" in next(clusters()).said
     for name in ("sbatch", "sinfo"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / name).chmod(0o755)
-    assert "does not answer" in next(slurm()).said
+    assert "does not answer" in next(clusters()).said
 
 
 def test_a_full_disk_is_bad_and_a_check_that_stumbles_does_not_stop_the_others(

@@ -54,8 +54,8 @@ Gpus = Annotated[int | None, typer.Option(help="GPUs to use (default: all).")]
 Cpus = Annotated[int | None, typer.Option(help="CPU cores to use (default: all).")]
 PerGpu = Annotated[int | None, typer.Option(help="Trials on each GPU; the same as slots.gpus=1/N.")]
 SweepName = Annotated[str | None, typer.Option(help="The sweep's name (default: that of --exp).")]
-Nodes = Annotated[int | None, typer.Option(help="launcher=slurm: nodes of the job; --gpus and --cpus are per node.")]
-Hours = Annotated[str | None, typer.Option("--time", help="launcher=slurm: time limit of the job, such as 8:00:00.")]
+Nodes = Annotated[int | None, typer.Option(help="On a cluster: nodes of the job; --gpus and --cpus are per node.")]
+Hours = Annotated[str | None, typer.Option("--time", help="On a cluster: time limit of the job, such as 8:00:00.")]
 
 
 def writable(runs: Path) -> Path:

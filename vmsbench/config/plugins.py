@@ -6,7 +6,7 @@
     mine = "my_package:conf"                                          the folder conf/ of my_package
 
 Each has the form of conf/: a folder for each group, a YAML file for each option. Python files in such a folder can be
-named by `_target_`; they are found in Ray's workers and in Slurm jobs too, because $VMSBENCH_CONF is.
+named by `_target_`; they are found in Ray's workers and in a cluster's jobs too, because $VMSBENCH_CONF is.
 """
 
 import importlib.util

@@ -270,5 +270,5 @@ def read_pairs(files: Sequence[tuple[Path, Path]], size: int, scale: float = 1) 
 
 
 def threads() -> int:
-    """The cores this process may use (fewer than the machine's where Slurm says so)."""
+    """The cores this process may use (fewer than the machine's where a cluster's job has fewer)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -55,7 +55,7 @@ class JobStatus:
     state   the cluster's own word: PENDING, RUNNING, COMPLETED, TIMEOUT, ...; UNKNOWN where it cannot be found out
     reason  why it waits or how it ended, to be shown
     nodes   where it is, or was
-    source  where this comes from, such as squeue or sacct
+    source  where this comes from: the command that was asked
     """
 
     job: str
@@ -79,6 +79,22 @@ class JobStatus:
         where = f" on {self.nodes}" if self.nodes and there else ""
         reason = f": {self.reason}" if self.reason else ""
         return f"job {self.job} {self.state}{where}{reason}  ({self.source})"
+
+
+@dataclass(frozen=True)
+class ClusterHealth:
+    """Whether a cluster can be used from this machine, for `vmsbench doctor`.
+
+    cluster  its name for people
+    works    whether its commands are here and answer
+    said     what was found, in one line
+    fix      what helps where it does not answer
+    """
+
+    cluster: str
+    works: bool
+    said: str
+    fix: str = ""
 
 
 def unknown(job: str) -> JobStatus:
@@ -224,6 +240,11 @@ class Launcher(ABC):
     @classmethod
     def allocation(cls) -> Allocation | None:
         """The allocation of this launcher's job that this process is in; None outside of one."""
+        return None
+
+    @classmethod
+    def health(cls) -> ClusterHealth | None:
+        """Whether its cluster can be used from this machine; None where there is nothing to say."""
         return None
 
     @classmethod

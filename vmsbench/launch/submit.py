@@ -9,7 +9,7 @@ from typing import Any
 
 from vmsbench.config.instantiate import build, find
 from vmsbench.errors import UNFINISHED, ConfigurationError, UserError
-from vmsbench.launch.allocation import refuse_login_node
+from vmsbench.launch.allocation import launchers, refuse_login_node
 from vmsbench.launch.environment import ELASTIC, Workers
 from vmsbench.launch.follow import follow
 from vmsbench.launch.job_log import cancel, failing_nodes, note_submitted
@@ -111,7 +111,8 @@ def launcher_of(
     """
     if find(settings["_target_"], "launcher").in_process:
         if options.nodes is not None or options.time is not None or options.show or options.check:
-            raise ConfigurationError("--nodes, --time, --print and --check are for a job: add launcher=slurm")
+            others = " or ".join(f"launcher={name}" for name, kind in launchers() if not kind.in_process)
+            raise ConfigurationError(f"--nodes, --time, --print and --check are for a job: add {others}")
         return built(settings)
     chosen = with_profile(settings, overrides)
     for name in options.sizes:

@@ -36,7 +36,7 @@ def work(driver: str, folder: str) -> None:
     """Run a node for the sweep in `folder` until the job `driver` is over. Raises JobError outside of a cluster."""
     given = allocation()
     if given is None:
-        raise JobError("a worker is a separate job: `sbatch slurm/worker.sh DRIVER FOLDER`")
+        raise JobError("a worker is a separate job: submit a script that runs `vmsbench work DRIVER FOLDER`")
     Worker(given, driver, Path(folder)).run()
 
 

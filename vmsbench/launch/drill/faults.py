@@ -73,7 +73,7 @@ class ProcessTarget(FaultTarget):
 
     def inject(self, fault: str) -> None:
         if fault == REQUEUE:
-            raise Unsupported("needs a cluster: launcher=slurm")
+            raise Unsupported("needs a cluster's launcher")
         self.seen |= {self.process.pid, *descendants(self.process.pid)}
         if fault == SIGNAL:
             self.process.send_signal(signal.SIGUSR1)

@@ -14,6 +14,7 @@ from vmsbench.launch.environment import LAUNCHER, NOTICE
 from vmsbench.launch.launcher import (
     AS_SET,
     POLL,
+    ClusterHealth,
     JobRequest,
     JobResources,
     JobStatus,
@@ -34,6 +35,7 @@ from vmsbench.launch.slurm.flags import (
     site_flags,
     size_flags,
 )
+from vmsbench.launch.slurm.health import health
 from vmsbench.launch.slurm.place import misplaced
 from vmsbench.launch.slurm.refusals import refusal
 from vmsbench.launch.slurm.status import details, job_status
@@ -173,6 +175,10 @@ class SlurmLauncher(Launcher):
     @classmethod
     def on_login_node(cls) -> bool:
         return on_login_node()
+
+    @classmethod
+    def health(cls) -> ClusterHealth | None:
+        return health()
 
     @classmethod
     def misplaced(cls) -> str | None:

@@ -69,9 +69,7 @@ def inject_faults(
 
     for override in overrides:
         if override.partition("=")[0].partition(".")[0] != "launcher":
-            raise ConfigurationError(
-                f"{override}: a drill takes only launcher=slurm and launcher.*; its sweep is fixed"
-            )
+            raise ConfigurationError(f"{override}: a drill takes only launcher=NAME and launcher.*; its sweep is fixed")
     settings = compose("unet", overrides)["launcher"]
     if "time" in settings:
         options = dataclasses.replace(options, time=options.time or MINUTES)

@@ -19,7 +19,7 @@ def job(command: Annotated[list[str], typer.Argument()]) -> None:
 
 
 def work(driver: Annotated[str, typer.Argument()], folder: Annotated[Path, typer.Argument()]) -> None:
-    """Add this job's node to the sweep in FOLDER until the job DRIVER is over; slurm/worker.sh runs it."""
+    """Add this job's node to the sweep in FOLDER until the job DRIVER is over; a worker's batch script runs it."""
     from vmsbench.launch.worker import work as lend
 
     lend(driver, str(folder))

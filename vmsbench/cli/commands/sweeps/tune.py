@@ -42,10 +42,10 @@ def tune(
     as_json: Json = False,
     nodes: Nodes = None,
     hours: Hours = None,
-    wait: Annotated[bool, typer.Option("--wait", help="launcher=slurm: show the job's log until it is over.")] = False,
-    show: Annotated[bool, typer.Option("--print", help="launcher=slurm: only print the batch script.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="On a cluster: show the job's log until it is over.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="On a cluster: only print the batch script.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="launcher=slurm: only ask sbatch whether it would accept the job.")
+        bool, typer.Option("--check", help="On a cluster: only ask whether it would accept the job.")
     ] = False,
     allow_login_node: OnLogin = False,
     dry: Annotated[

@@ -80,7 +80,7 @@ def examine(runs: Path, data: Path | None) -> Iterator[Finding]:
         "GPUs": gpus,
         "Ray": ray_starts,
         "MLflow": lambda: mlflow_answers(runs),
-        "Slurm": slurm,
+        "clusters": clusters,
         "disk": lambda: disk(runs),
         "limits": limits,
         "data": lambda: dataset(data),
@@ -154,20 +154,13 @@ def mlflow_answers(runs: Path) -> Iterator[Finding]:
         yield Finding("MLflow", "ok", f"{version('mlflow')}: {said}")
 
 
-def slurm() -> Iterator[Finding]:
-    from vmsbench.launch.allocation import allocation, login_node
-    from vmsbench.launch.slurm.commands import ask
+def clusters() -> Iterator[Finding]:
+    """What each launcher says of its cluster."""
+    from vmsbench.launch.allocation import launchers
 
-    if shutil.which("sbatch") is None:
-        yield Finding("Slurm", "note", "none here: launcher=slurm and slurm/*.sh need a cluster's login node")
-        return
-    partitions = ask("sinfo", "--noheader", "--format=%P %a %D nodes", patience=10)
-    if partitions is None:
-        fix = "systemctl status munge slurmctld, or ask the site's help desk"
-        yield Finding("Slurm", "note", "sbatch is here, but sinfo does not answer", fix)
-        return
-    where = f"in job {given.job}" if (given := allocation()) else "a login node" if login_node() else "a node of it"
-    yield Finding("Slurm", "ok", f"{where}; partitions: {'; '.join(partitions.split(chr(10))[:6])}")
+    for _, kind in launchers():
+        if health := kind.health():
+            yield Finding(health.cluster, "ok" if health.works else "note", health.said, health.fix)
 
 
 def disk(runs: Path) -> Iterator[Finding]:
