@@ -11,17 +11,57 @@ set to PASSIVE here, before torch reads it, where neither it nor GOMP_SPINCOUNT 
 """
 
 import os
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmsbench.api import evaluate, final, load, plan, report, rescore, resume, sync, train, tune
+    from vmsbench.api import (
+        evaluate,
+        final,
+        load,
+        plan,
+        report,
+        rescore,
+        resume,
+        status,
+        sync,
+        train,
+        tune,
+        why,
+    )
 
 if "GOMP_SPINCOUNT" not in os.environ:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.2.0"
-__all__ = ["evaluate", "final", "load", "plan", "report", "rescore", "resume", "sync", "train", "tune"]
+__all__ = [
+    "evaluate",
+    "final",
+    "load",
+    "plan",
+    "report",
+    "rescore",
+    "resume",
+    "status",
+    "sync",
+    "train",
+    "tune",
+    "why",
+]
+
+
+class FrontDoor(ModuleType):
+    """`vmsbench.report` is the function, also once the package of that name is imported, which Python would put
+    there."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = FrontDoor
 
 
 def __getattr__(name: str) -> Any:

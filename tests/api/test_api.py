@@ -1,8 +1,10 @@
 """vmsbench from Python: the same results as the commands, as objects, and nothing heavy before it is used."""
 
+import importlib
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,9 @@ import torch
 from PIL import Image
 
 import vmsbench
+import vmsbench.api
 from tests.docs.test_docs import blocks
+from tests.support.sweep_maker import make_sweep
 from vmsbench.api.sweeps import SweepResult
 from vmsbench.api.training import TrainingResult
 from vmsbench.errors import ConfigurationError, UserError
@@ -34,6 +38,28 @@ def test_importing_vmsbench_loads_nothing_heavy_and_knows_its_names() -> None:
     assert set(vmsbench.__all__) <= set(dir(vmsbench))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = vmsbench.trian
+
+
+def test_every_name_is_a_function_also_once_a_package_of_that_name_is_imported() -> None:
+    """`vmsbench.report` is a package as well: importing it must not hide the function."""
+    for name in vmsbench.__all__:
+        assert callable(getattr(vmsbench, name)), name
+    importlib.import_module("vmsbench.report.write")
+    assert not isinstance(vmsbench.report, types.ModuleType)
+    assert vmsbench.__all__ == sorted(vmsbench.__all__) == vmsbench.api.__all__
+
+
+def test_the_state_of_sweeps_is_that_of_their_folders_and_jobs(tmp_path: Path) -> None:
+    make_sweep(tmp_path, "gan", seeds=1)
+    (tmp_path / "waiting").mkdir()
+    append_line(tmp_path / "waiting" / "jobs.jsonl", {"event": "submitted", "time": 1.0, "job": "7"})
+    gan, waiting = vmsbench.status(runs=tmp_path)
+    assert (gan.name, gan.state, gan.alive, gan.jobs) == ("gan", "finished", False, ())
+    assert (waiting.state, waiting.status, [job.job for job in waiting.jobs]) == ("not started", None, ["7"])
+    assert vmsbench.status("gan", runs=tmp_path) == gan
+    assert vmsbench.why("100000000004", runs=tmp_path).cause == "Diverged: the loss_D is 100% nan"
+    with pytest.raises(UserError, match="did you mean gan"):
+        vmsbench.status("gann", runs=tmp_path)
 
 
 def test_the_package_says_that_it_is_typed() -> None:

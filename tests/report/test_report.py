@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from html.parser import HTMLParser
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -478,7 +479,7 @@ def test_a_crash_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.Mon
     def break_down(*_: object) -> str:
         raise RuntimeError
 
-    monkeypatch.setattr("vmsbench.report.write.to_page", break_down)
+    monkeypatch.setattr(import_module("vmsbench.report.write"), "to_page", break_down)
     with pytest.raises(RuntimeError):
         report(tmp_path / "runs", [], tmp_path / "out")
     assert {path: path.read_bytes() for path in page.parent.rglob("*") if path.is_file()} == before

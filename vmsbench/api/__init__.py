@@ -1,14 +1,52 @@
 """vmsbench from Python: what the commands do, as functions that return objects and print nothing.
 
-The command line is a client of this package. `import vmsbench` gives the same names, imported when they are used.
+The command line is a client of this package. `import vmsbench` gives the same names. Each is imported when it is used,
+so that what needs no torch does not wait for it.
 """
 
-from vmsbench.api.evaluation import evaluate
-from vmsbench.api.models import load
-from vmsbench.api.plans import plan
-from vmsbench.api.reports import report
-from vmsbench.api.sweeps import final, rescore, resume, tune
-from vmsbench.api.tracking import sync
-from vmsbench.api.training import train
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["evaluate", "final", "load", "plan", "report", "rescore", "resume", "sync", "train", "tune"]
+if TYPE_CHECKING:
+    from vmsbench.api.evaluation import evaluate
+    from vmsbench.api.models import load
+    from vmsbench.api.plans import plan
+    from vmsbench.api.reports import report
+    from vmsbench.api.states import status, why
+    from vmsbench.api.sweeps import final, rescore, resume, tune
+    from vmsbench.api.tracking import sync
+    from vmsbench.api.training import train
+
+PLACES = {
+    "evaluation": ("evaluate",),
+    "models": ("load",),
+    "plans": ("plan",),
+    "reports": ("report",),
+    "states": ("status", "why"),
+    "sweeps": ("final", "rescore", "resume", "tune"),
+    "tracking": ("sync",),
+    "training": ("train",),
+}
+"""The functions, by the module that holds them."""
+
+__all__ = [
+    "evaluate",
+    "final",
+    "load",
+    "plan",
+    "report",
+    "rescore",
+    "resume",
+    "status",
+    "sync",
+    "train",
+    "tune",
+    "why",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, functions in PLACES.items():
+        if name in functions:
+            return getattr(import_module(f"vmsbench.api.{module}"), name)
+    raise AttributeError(f"module 'vmsbench.api' has no attribute {name!r}")

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,14 +17,9 @@ from vmsbench.cli.options import (
     Runs,
 )
 from vmsbench.config.format import describe, duration, number, short
-from vmsbench.errors import UserError
-from vmsbench.files import plain
-from vmsbench.store.job_events import with_jobs
-from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import folders as folders_of
-from vmsbench.store.sweeps import sweep_named
 
 if TYPE_CHECKING:
+    from vmsbench.api.states import SweepState
     from vmsbench.launch.launcher import JobStatus
     from vmsbench.sweep.status import Status
 
@@ -47,42 +43,31 @@ PERIOD = 2.0
 SHOWN_FAILURES = 5
 
 
-NOT_BEGUN = "not started"  # its job waits, or ended before the sweep started
-
-
 def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> None:
     """Print the status of a sweep, or of all; with `watch` repeatedly until it is over or Ctrl-C."""
 
+    from vmsbench.api.states import jobs_in, states, sweeps_to_show
     from vmsbench.launch.launcher import POLL
 
-    there = sorted({*folders_of(runs), *with_jobs(runs)})
-    if not there and not name:
-        raise UserError(f"no sweeps in {runs}; `vmsbench tune --exp unet` starts one")
-    folders = [folder for folder in there if name in (None, folder.name)] or [sweep_named(str(name), runs)]
-    asked = float("-inf")
+    folders, asked = sweeps_to_show(name, runs), float("-inf")
     while True:
         if time.monotonic() - asked >= POLL:
-            asked, jobs = time.monotonic(), {folder: jobs_seen(folder) for folder in folders}
-        found = {folder: standing(folder, jobs[folder]) for folder in folders}
+            asked, jobs = time.monotonic(), jobs_in(folders)
+        found = states(folders, jobs)
         if as_json:
-            values = [
-                (plain(dataclasses.asdict(one)) if one else {"name": folder.name, "state": NOT_BEGUN})
-                | {"jobs": [dataclasses.asdict(job) for job in jobs[folder]]}
-                for folder, one in found.items()
-            ]
+            values = [one.as_json() for one in found]
             print(json.dumps(values[0] if name else values), flush=True)
         else:
             if watch and sys.stdout.isatty():
                 print("\x1b[2J\x1b[H", end="")
-            shown = [
-                "\n".join([*(lines(one) if one else [f"{folder.name}: {NOT_BEGUN}"]), *wrapped_jobs(jobs[folder])])
-                for folder, one in found.items()
-            ]
-            print("\n\n".join(shown), flush=True)
-        alive = any(one and one.state == "running" for one in found.values())
-        if not watch or not (alive or any(job.live for told_of in jobs.values() for job in told_of)):
+            print("\n\n".join("\n".join(shown(one)) for one in found), flush=True)
+        if not watch or not any(one.alive for one in found):
             return
         time.sleep(PERIOD)
+
+
+def shown(one: SweepState) -> list[str]:
+    return [*(lines(one.status) if one.status else [f"{one.name}: {one.state}"]), *wrapped_jobs(one.jobs)]
 
 
 def lines(one: Status) -> list[str]:
@@ -128,7 +113,7 @@ def lines(one: Status) -> list[str]:
     return out
 
 
-def wrapped_jobs(jobs: list[JobStatus]) -> list[str]:
+def wrapped_jobs(jobs: Sequence[JobStatus]) -> list[str]:
     return [line for job in jobs for line in wrapped(str(job))]
 
 
@@ -140,27 +125,3 @@ def wrapped(text: str) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
-
-
-def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:
-    """A sweep's status, None before it starts; where its process is gone, with the end of its jobs."""
-    from vmsbench.sweep.status import status
-
-    if not SweepFolder(folder).begun:
-        return None
-    one, why = status(folder), ending_of(jobs)
-    return dataclasses.replace(one, state="interrupted", why=why) if one.state == "dead" and why else one
-
-
-def ending_of(jobs: list[JobStatus]) -> str | None:
-    """How the cluster ended the jobs of a sweep, where all are over and the last one did not complete."""
-    if not jobs or not all(one.over for one in jobs) or jobs[-1].phase == "completed":
-        return None
-    return f"{jobs[-1].state}: {jobs[-1].reason}"
-
-
-def jobs_seen(folder: Path) -> list[JobStatus]:
-    """The cluster's status of a sweep's jobs; empty where it has none."""
-    from vmsbench.launch.job_log import job_statuses, jobs_of
-
-    return job_statuses(folder) if jobs_of(folder) else []

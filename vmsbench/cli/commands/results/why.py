@@ -26,9 +26,9 @@ def why(
 
 
 def show_why(runs: Path, trial: str) -> None:
-    from vmsbench.sweep.status import why
+    from vmsbench.api.states import why
 
-    found: Why = why(runs, trial)
+    found: Why = why(trial, runs)
     choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in found.choice.items())
     named = f" ({found.kind})" if found.kind else ""
     print(f"{found.folder.name}: {found.state}{named} after epoch {found.epoch}")
