@@ -14,6 +14,8 @@ from vmsbench.report.analysis.sentences import Verdicts, judge
 from vmsbench.report.analysis.tracks import tuning_words
 from vmsbench.report.document import compose
 from vmsbench.report.render.markdown import to_report
+from vmsbench.report.sections.scores.answers import answer_table
+from vmsbench.report.sections.scores.figures import lines_of, plotted
 from vmsbench.store.reader import collect
 from vmsbench.store.records import SweepGroup
 
@@ -217,6 +219,41 @@ def test_what_was_read_stands_in_the_report_as_the_sweep_wrote_it_down(tmp_path:
     assert "column 1 of train.csv, 40 names" in text
     assert "40 train, 8 validation (tuning), 20 test (validation drawn by a seed" in text
     assert "3 maps are black" in text
+
+
+def test_the_line_of_every_panel_is_the_blind_predictor_that_skill_under_its_score_is_against(tmp_path: Path) -> None:
+    """Here the category's maps are better under L1 and CRPS and no better under MSE and CC; each line is the better."""
+    group_with(tmp_path, {"unet": single(0.1, 0.08)})
+    file = tmp_path / "unet" / "baselines.json"
+    blind = json.loads(file.read_text())
+    for split in blind.values():
+        split["category_median"] = split["pixel_median"] | {"l1": 0.9 * MEDIAN}
+        split["category_mean"] = split["pixel_mean"] | {"mse": 2 * split["pixel_mean"]["mse"]}
+        split["category_climatology"] = split["climatology"] | {"crps": 0.9 * LAW, "energy": 2 * LAW}
+    write(file, blind)
+    for path in tmp_path.glob("unet/final/*/scores.csv"):
+        with path.open() as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            row["category_median_l1"] = 0.9 * float(row["pixel_median_l1"])
+            row["category_climatology_crps"] = 0.9 * float(row["climatology_crps"])
+        with path.open("w", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+    (group,) = collect(tmp_path, []).groups
+    rankings = rank(group)
+    drawn = {key: lines_of(group, key).blind for ranking in rankings.both for key in plotted(ranking)}
+    test = group.baselines("test")
+    assert drawn["l1"] == {"category_median": pytest.approx(0.9 * MEDIAN)}
+    assert drawn["mse"] == {"pixel_mean": test["pixel_mean"]["mse"]}
+    assert drawn["crps"] == {"category_climatology": pytest.approx(0.9 * LAW)}
+    assert drawn["energy"] == {"climatology": test["climatology"]["energy"]}
+    for ranking in rankings.both:
+        assert list(drawn[ranking.track.score]) == [ranking.reference]
+    headings = [column.heading for column in answer_table(group, rankings.answer).columns]
+    assert "Skill to category median (L1), % ↑" in headings
+    assert "Skill to pixel mean (MSE), % ↑" in headings
 
 
 def test_finals_of_an_older_version_say_what_cannot_be_known_and_the_command_that_measures_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from vmsbench.metrics.references import of_one_answer
 from vmsbench.report import labels
 from vmsbench.report.analysis.people import PUBLISHED_NOTE, people
 from vmsbench.report.analysis.ranking import Ranking, Standing
-from vmsbench.report.analysis.tracks import ANSWER, track_of
+from vmsbench.report.analysis.tracks import ANSWER, blind_predictor, track_of
 from vmsbench.report.cells import average
 from vmsbench.report.render.tables import Cell, Column, Table, number_cell
 from vmsbench.report.sections.scores.rows import PredictorRow, Shape, reads_notes, seeds_cell, unscored
@@ -19,7 +19,6 @@ LAWS = ("climatology", "category_climatology", "oracle_law")
 ONE = (
     Column("one_l1", "L1 of one sample [−1, 1] ↓"),
     Column("one_l1_unit", "L1 of one sample [0, 1] ↓", hidden=True),
-    Column("mse_skill", "Skill to pixel mean (MSE), % ↑"),
 )
 
 
@@ -39,7 +38,8 @@ def answered(scores: Scores) -> Scores:
 
 
 def answer_table(group: SweepGroup, ranking: Ranking, name: str = "answers") -> Table:
-    shape = Shape(ranking, answer_metrics(), ONE)
+    against = labels.predictor(mse_reference(group)).lower()
+    shape = Shape(ranking, answer_metrics(), (*ONE, Column("mse_skill", f"Skill to {against} (MSE), % ↑")))
     outside = {group.outside_label(one) for one in group.outside}
     models = [model_row(one, ranking, group) for one in ranking.standings.values()]
     parts = {
@@ -83,9 +83,13 @@ def baseline_rows(group: SweepGroup, oracle: bool) -> list[PredictorRow]:
 
 
 def mse_skill(scores: Scores, group: SweepGroup) -> Cell:
-    """1 - MSE / MSE of the pixel mean, in per cent."""
-    blind, found = group.baselines("test").get("pixel_mean", {}).get("mse"), scores.get("mse")
+    """1 - MSE / MSE of the best blind predictor under it, in per cent."""
+    blind, found = group.baselines("test").get(mse_reference(group), {}).get("mse"), scores.get("mse")
     return number_cell(100 * (1 - found / blind) if blind and found is not None else None, 1)
+
+
+def mse_reference(group: SweepGroup) -> str:
+    return blind_predictor("mse", group) or "pixel_mean"
 
 
 def answer_notes(group: SweepGroup, ranking: Ranking) -> list[str]:
@@ -97,7 +101,7 @@ def answer_notes(group: SweepGroup, ranking: Ranking) -> list[str]:
         else "L1 and MSE are of the one grey channel.",
         "In [0, 1] L1 is half, MSE a quarter of what it is in [−1, 1]. "
         "Models: mean ± standard deviation over seeds, where there are several.",
-        skill_note(ranking),
+        skill_note(ranking, group),
         *([samples_note(counts)] if counts else []),
         "Bold: better than every other model by more than chance. "
         "Tuning used other images: the test images select nothing.",
@@ -106,7 +110,7 @@ def answer_notes(group: SweepGroup, ranking: Ranking) -> list[str]:
     return notes + reads_notes(group)
 
 
-def skill_note(ranking: Ranking) -> str:
+def skill_note(ranking: Ranking, group: SweepGroup) -> str:
     if not ranking.reference:
         return "Skill needs the pixel median's score, which is missing."
     blind = labels.predictor(ranking.reference).lower()
@@ -114,7 +118,7 @@ def skill_note(ranking: Ranking) -> str:
         f"Skill = 1 − L1 / L1 of the {blind}, the best map under L1 that ignores the image, with its 95 % interval "
         f"over "
         "images and seeds. Where the interval touches 0 a model has no skill. Under MSE and CC the map to compare with "
-        "is the pixel mean."
+        f"is the {labels.predictor(mse_reference(group)).lower()}."
     )
 
 

@@ -11,7 +11,7 @@ from vmsbench.metrics.catalog import metric, metrics
 from vmsbench.report import labels
 from vmsbench.report.analysis.people import people
 from vmsbench.report.analysis.ranking import Ranking
-from vmsbench.report.analysis.tracks import ANSWER, track_of
+from vmsbench.report.analysis.tracks import ANSWER, blind_predictor, track_of
 from vmsbench.report.render.style import (
     BLIND_LINE,
     HAIR,
@@ -59,7 +59,7 @@ def track_figure(group: SweepGroup, ranking: Ranking) -> Figure:
         figure = Figure(figsize=(1.9 + 2.9 * len(panels), 1.25 + 0.27 * len(rows)), layout="constrained")
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, key in zip(grid, panels, strict=True):
-            draw_panel(axes, rows, key, lines_of(group, ranking, key))
+            draw_panel(axes, rows, key, lines_of(group, key))
         grid[0].set_yticks(range(len(rows)), [row.label for row in rows])
     return figure
 
@@ -104,11 +104,10 @@ def blind_rows(group: SweepGroup, ranking: Ranking) -> list[Dots]:
     return baselines_of(group, ranking, oracle=False)
 
 
-def lines_of(group: SweepGroup, ranking: Ranking, key: str) -> ReferenceLines:
-    """The blind references of this score that there are, and people's correlations under theirs."""
-    table = group.baselines("test")
-    blind = {"answer": {"l1": ("pixel_median",)}.get(key, ("pixel_mean",)), "distribution": ("climatology",)}
-    found = {name: table[name][key] for name in blind[ranking.track.name] if key in table.get(name, {})}
+def lines_of(group: SweepGroup, key: str) -> ReferenceLines:
+    """The blind reference of this score, the one that skill under it is against, and people's correlations."""
+    name, table = blind_predictor(key, group), group.baselines("test")
+    found = {name: table[name][key]} if key in table.get(name, {}) else {}
     told = {line.short: line.scores[key] for line in people(group) if key in line.scores}
     return ReferenceLines(found, told)
 

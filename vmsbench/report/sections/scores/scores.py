@@ -16,14 +16,12 @@ from vmsbench.store.records import SweepGroup
 
 FIGURES = {
     "answer": "Test scores as one answer. Filled dots are means over seeds, ticks single seeds; hollow dots are maps "
-    "that "
-    "never look at the image, diamonds an oracle that knows how the data were made. Dotted: the pixel median under L1, "
-    "the pixel mean under MSE and CC. Dashed, where something is known of people: how well half of them agree with the "
-    "other half, and the ceiling which that sets.",
+    "that never look at the image, diamonds an oracle that knows how the data were made. Dotted: the best predictor "
+    "under that score that never looks at the image. Dashed, where something is known of people: how well half of them "
+    "agree with the other half, and the ceiling which that sets.",
     "distribution": "Test scores as a distribution. Filled dots are samplers, circles in the same colour a model's one "
     "answer, dressed; grey circles never look at the image, diamonds are samples of the law that made the data. "
-    "Dotted: "
-    "climatology, the law of the training maps.",
+    "Dotted: the best predictor under that score that never looks at the image.",
 }
 
 
