@@ -2,12 +2,16 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from tests.support.sweep_maker import calibration, make_sweep, write
+from tests.support.sweep_maker import calibration, make_sweep, tiny, write
+from vmsbench.metrics.references import agreement, ceiling
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import Rankings, rank
 from vmsbench.report.analysis.sentences import Verdicts, judge
@@ -18,6 +22,7 @@ from vmsbench.report.sections.scores.answers import answer_table
 from vmsbench.report.sections.scores.figures import lines_of, plotted
 from vmsbench.store.reader import collect
 from vmsbench.store.records import SweepGroup
+from vmsbench.sweep.tune import write_down
 
 IMAGES, MEDIAN, LAW = 40, 0.13, 0.10
 NAMES = [f"sun_{at}.jpg" for at in range(IMAGES)]
@@ -208,6 +213,32 @@ def test_what_people_reach_on_vischema_is_shown_as_published_and_on_other_data_n
     for figure in ("0.700", "0.670", "0.440", "0.907", "0.896", "0.782"):
         assert f"| {figure} |" in text
     assert "People, as published, not measured here: Akagunduz, Bors and Evans 2020" in text
+
+
+def test_people_who_were_measured_are_lines_of_the_table_and_the_plot_and_come_before_the_published(
+    tmp_path: Path,
+) -> None:
+    """As a sweep on data with two halves leaves them, whatever the data are called."""
+    random = torch.Generator().manual_seed(0)
+    truth = tiny().test.maps.float()
+    halves = torch.stack([truth + 60 * torch.rand(truth.shape, generator=random) for _ in range(2)])
+    dataset = replace(tiny(), repeats=halves.clamp(0, 255).byte(), title="VISCHEMA PLUS, 24 px")
+    group_with(tmp_path / "runs", {"unet": single(0.1, 0.08)})
+    (tmp_path / "new").mkdir()
+    settings: dict = {"data": {}, "space": {"parameters": []}, "searcher": {}, "pruner": {}}
+    write_down(settings, {"exp": "unet", "data": {}}, dataset, tmp_path / "new", "vmsbench tune")
+    shutil.copy(tmp_path / "new" / "people.json", tmp_path / "runs" / "unet" / "people.json")
+    (group,) = collect(tmp_path / "runs", []).groups
+    r = agreement(dataset.repeats)["combined"]
+    assert 0.5 < r < 1
+    assert lines_of(group, "cc_combined_20").people == {
+        "split half (measured)": pytest.approx(r), "ceiling (measured)": pytest.approx(ceiling(r))
+    }  # fmt: skip
+    text = to_report(compose(collect(tmp_path / "runs", [])))
+    assert "| Half the people to the other half (measured) |" in text
+    assert f"| {r:.3f} |" in text
+    assert "People, measured: 2 maps of each test image, at 20 x 20" in text
+    assert "published" not in text
 
 
 def test_what_was_read_stands_in_the_report_as_the_sweep_wrote_it_down(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import find_weights
 from vmsbench.metrics.external import check_there, read_predictions
-from vmsbench.metrics.references import reference, skill_under
+from vmsbench.metrics.references import people, reference, skill_under
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.sweeps import OUTSIDE
@@ -40,7 +40,7 @@ Answer = dict[str, Any]
 class EvaluationResult:
     """Scores of the given predictions and of the baselines, as `vmsbench evaluate --json` prints them.
 
-    data        what was scored: title, digest, size, split, images
+    data        what was scored: title, digest, size, split, images; and what people reach, where that is known
     predictors  by name: kind (given, blind, oracle), scores, fid where given, and for each track (answer, distribution)
                 its metric, blind reference, skill with its interval, and verdict
     remarks     notes on how the predictions were read
@@ -153,6 +153,7 @@ def about(dataset: Dataset, pairs: Pairs, split: str) -> Answer:
         "images": len(pairs),
         "channels_scored": pairs.maps.shape[1],
         "provenance": dataset.provenance.as_json(),
+        "people": people(dataset.title, dataset.repeats),
     }
 
 

@@ -16,6 +16,7 @@ from vmsbench.data.layout import Layout, Split, existing_root, folder_layout
 from vmsbench.data.pairs import Coding, Dataset, Pairs
 from vmsbench.data.sources.oddities import oddities
 from vmsbench.data.sources.provenance import Decoded, Provenance, decoded, listing_warnings, source
+from vmsbench.data.sources.repeats import read_repeats
 from vmsbench.data.sources.walking import remarks
 from vmsbench.data.splits import carve
 from vmsbench.errors import ConfigurationError, DataError, did_you_mean
@@ -40,6 +41,7 @@ def folder(
     digest: str | None = None,
     scale: float = 1,
     verify: bool = False,
+    repeats: Sequence[str] | None = None,
 ) -> Dataset:
     """The pairs under root/images and root/maps, matched by file name without extension.
 
@@ -55,12 +57,16 @@ def folder(
     digest                that of an earlier run: refuse data that has changed since
     scale                 map values are multiplied by it: 255 for masks of 0 and 1, 16 for 12 bits in files of 16
     verify                read every file's bytes again, though its size, times and inode are those remembered
+    repeats               folders, relative to root, of the maps of several annotators or of halves of them, which share
+                          their names with the images: how far people agree is measured by them on the test images
 
     Raises DataError (all bad files in one message) and ConfigurationError.
     """
     lists: dict[Split, str | None] = {"train": train, "validation": validation, "test": test}
     layout = folder_layout(existing_root(root), images, maps, lists, categories)
-    return load(layout, size, coding, cache, validation_fraction, test_fraction, split_seed, digest, scale, verify)
+    return load(
+        layout, size, coding, cache, validation_fraction, test_fraction, split_seed, digest, scale, verify, repeats
+    )
 
 
 def load(
@@ -74,6 +80,7 @@ def load(
     digest: str | None = None,
     scale: float = 1,
     verify: bool = False,
+    repeats: Sequence[str] | None = None,
 ) -> Dataset:
     """The Dataset of a layout; see `folder`."""
     if coding not in CODINGS:
@@ -107,7 +114,8 @@ def load(
     counts: dict[str, int] = {split: len(members) for split, members in names.items()}
     title, account = f"{layout.title}, {size} px", provenance(layout, scanned, seen, counts, chosen, scale)
     files = {name: image for name, (image, _) in scanned.files.items()}
-    return Dataset(train, validation, test, chosen, now, title, provenance=account, files=files)
+    others = None if repeats is None else read_repeats(layout.root, repeats, test.names, maps.shape[1], size, scale)
+    return Dataset(train, validation, test, chosen, now, title, provenance=account, files=files, repeats=others)
 
 
 def provenance(

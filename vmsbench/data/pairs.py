@@ -70,6 +70,7 @@ class Dataset:
                 images, {"oracle_mean": ..., "oracle_median": ...}, uint8 of test.maps' shape, and "oracle_law", draws
                 of the maps' true law, uint8 N x K x M x S x S
     files       name -> the image's own file, where an encoder finds it larger than `size`
+    repeats     maps of the test images by each of several annotators, or halves of them: uint8, R x N x M x S x S
     """
 
     train: Pairs
@@ -81,6 +82,7 @@ class Dataset:
     oracle: dict[str, Tensor] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
     files: Mapping[str, Path] = field(default_factory=dict)
+    repeats: Tensor | None = None
 
     @property
     def channels(self) -> int:

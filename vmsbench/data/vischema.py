@@ -4,6 +4,7 @@ The official validation list is the test set; the validation set of a study is c
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,7 @@ def vischema(
     digest: str | None = None,
     scale: float = 1,
     verify: bool = False,
+    repeats: Sequence[str] | None = None,
 ) -> Dataset:
     """VISCHEMA PLUS in the folder `root` (without one: $VMSBENCH_DATA); the settings are those of `folder`.
 
@@ -52,4 +54,5 @@ def vischema(
         digest=digest,
         scale=scale,
         verify=verify,
+        repeats=repeats,
     )

@@ -9,7 +9,7 @@ skill against that one would say nothing.
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,7 @@ from vmsbench.metrics.catalog import BEST_ANSWER, metric, sign
 from vmsbench.metrics.scores import COARSE, measure, resize_by_area
 from vmsbench.metrics.significance import RESAMPLES, Interval, skill
 
+SPLITS = 20
 Track = Literal["answer", "distribution"]
 Row = Mapping[str, float | int | None]
 
@@ -29,6 +30,7 @@ BLIND |= {"crps": LAW, "energy": LAW}
 
 # Pearson's r between the maps of two halves of the people, on maps of 20 x 20, for VISCHEMA: Akagunduz, Bors and Evans,
 # "Defining Image Memorability using the Visual Memory Schema", IEEE TPAMI 42(9), 2020 (arXiv 1903.02056).
+VISCHEMA = "VISCHEMA PLUS"
 PUBLISHED = {"combined": 0.70, "true": 0.67, "false": 0.44}
 SOURCE = "Akagunduz, Bors and Evans 2020 (IEEE TPAMI 42(9), arXiv 1903.02056): split-half correlation at 20 x 20"
 
@@ -130,6 +132,21 @@ def split_half(first: Tensor, second: Tensor) -> dict[str, float | None]:
     return found
 
 
+def agreement(maps: Tensor, splits: int = SPLITS, seed: int = 0) -> dict[str, float | None]:
+    """The split-half correlations of several annotators' maps, bytes R x N x M x S x S, as `split_half` has them.
+
+    Two are the halves themselves. More are drawn into two halves of one size, `splits` times, and r is the mean.
+    """
+    draws, half = np.random.default_rng(seed), len(maps) // 2
+    orders = [draws.permutation(len(maps)) for _ in range(1 if len(maps) == 2 else splits)]
+    found = [
+        split_half(*((maps[order[part]].float() / 255).mean(dim=0) for part in (slice(0, half), slice(half, 2 * half))))
+        for order in orders
+    ]
+    known = {which: [r for one in found if (r := one[which]) is not None] for which in found[0]}
+    return {which: float(np.mean(rs)) if rs else None for which, rs in known.items()}
+
+
 def ceiling(r: float) -> float:
     """The correlation with the whole group's map that a perfect predictor would have: sqrt(2 r / (1 + r)).
 
@@ -140,6 +157,20 @@ def ceiling(r: float) -> float:
     if not 0 <= r <= 1:
         raise UserError(f"a split-half correlation of {r:.3g} has no ceiling: it must lie in 0..1")
     return math.sqrt(2 * r / (1 + r))
+
+
+def people(title: str, maps: Tensor | None) -> dict[str, Any]:
+    """What people reach on the test images: {split_half, ceiling: {combined, true, false: r}, published, source}.
+
+    Measured by several annotators' maps (as in `agreement`) where there are some; for VISCHEMA PLUS, whose release has
+    none, as published; empty for other data.
+    """
+    if maps is None and not title.startswith(VISCHEMA):
+        return {}
+    halves: Mapping[str, float | None] = PUBLISHED if maps is None else agreement(maps)
+    most = {which: None if r is None else ceiling(max(r, 0.0)) for which, r in halves.items()}
+    source = SOURCE if maps is None else f"{len(maps)} maps of each test image, at 20 x 20"
+    return {"split_half": dict(halves), "ceiling": most, "published": maps is None, "source": source}
 
 
 def _undressed(name: str) -> str:

@@ -19,13 +19,14 @@ from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.experiment import config_hash
 from vmsbench.files import plain
 from vmsbench.metrics.baselines import score_baselines
+from vmsbench.metrics.references import people
 from vmsbench.search.configured import choice_of, known_choice, searcher_for
 from vmsbench.search.pruners import NoPruner, Pruner
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import owned
-from vmsbench.store.sweep_folder import BASELINES, PROVENANCE, SPLITS, SweepFolder
+from vmsbench.store.sweep_folder import BASELINES, PEOPLE, PROVENANCE, SPLITS, SweepFolder
 from vmsbench.store.sweeps import sweep_named
 from vmsbench.store.usage import last_sign, slot_hours
 from vmsbench.sweep.budget import Budget, read_budget
@@ -324,6 +325,9 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
     there = SweepFolder(folder)
     if there.begun:
         refuse_other(there.about(), described, folder)
+    if dataset.repeats is not None:
+        there.write_document(PEOPLE, {"schema": SCHEMA} | people(dataset.title, dataset.repeats))
+    if there.begun:
         return
     there.write_document(SPLITS, splits(dataset) | {"seed": config["data"].get("split_seed")})
     facts = {

@@ -7,16 +7,15 @@ not, the published figures, shown as such.
 from dataclasses import dataclass
 from typing import Any
 
-from vmsbench.metrics.references import PUBLISHED, SOURCE, ceiling
+from vmsbench.metrics.references import PUBLISHED, SOURCE, VISCHEMA, ceiling
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores, mapping, number
 
 COLUMNS = {"true": "cc_true", "false": "cc_false", "combined": "cc_combined_20"}
-PUBLISHED_NOTE = (
-    f"People, as published, not measured here: {SOURCE}. The columns of CC true and CC false are at the maps' own "
-    f"size, "
-    "the published figures at 20 x 20. A split-half correlation is one half of the people against the other; the "
-    "ceiling sqrt(2 r / (1 + r)) is what a perfect prediction of the whole group's map would have."
+AT_20 = (
+    "The columns of CC true and CC false are at the maps' own size, these figures at 20 x 20. A split-half correlation "
+    "is one half of the people against the other; the ceiling sqrt(2 r / (1 + r)) is what a perfect prediction of the "
+    "whole group's map would have."
 )
 
 
@@ -33,7 +32,7 @@ class HumanLine:
 def people(group: SweepGroup) -> list[HumanLine]:
     """The split-half correlation and its ceiling; empty where nothing is known of people on these data."""
     halves, published = measured(group), False
-    if not halves and group.data.title.upper().startswith("VISCHEMA"):
+    if not halves and group.data.title.startswith(VISCHEMA):
         halves, published = PUBLISHED, True
     if not halves:
         return []
@@ -43,6 +42,17 @@ def people(group: SweepGroup) -> list[HumanLine]:
         HumanLine(f"Half the people to the other half ({said})", f"split half ({said})", named(halves), published),
         HumanLine(f"Ceiling for any map ({said})", f"ceiling ({said})", named(most), published),
     ]
+
+
+def people_note(group: SweepGroup) -> str:
+    """What the lines rest on; empty where there are none."""
+    lines = people(group)
+    if not lines:
+        return ""
+    if lines[0].published:
+        return f"People, as published, not measured here: {SOURCE}. {AT_20}"
+    source = next((str(sweep.people["source"]) for sweep in group.all if sweep.people.get("source")), "")
+    return f"People, measured{f': {source}' if source else ''}. {AT_20}"
 
 
 def measured(group: SweepGroup) -> dict[str, float]:

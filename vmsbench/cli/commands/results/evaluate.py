@@ -60,7 +60,18 @@ def lines(answer: Answer) -> list[str]:
         f"{'predictor':<20} {SCALES}  {SCALES} {'true':>5}",
     ]
     rows = [row(name, one) for name, one in sorted(answer["predictors"].items(), key=lambda item: answered(item[1]))]
-    return [*head, *rows, *foot(answer["predictors"])]
+    return [*head, *rows, *foot(answer["predictors"]), *people_lines(data.get("people") or {})]
+
+
+def people_lines(people: Answer) -> list[str]:
+    """The agreement between two halves of the people, and the ceiling that it sets for every map's CC at 20 x 20."""
+    if not people:
+        return []
+    how = "as published" if people["published"] else "measured"
+    known = {which: r for which, r in people["split_half"].items() if r is not None}
+    said = [f"{which} {r:.3f}, ceiling {people['ceiling'][which]:.3f}" for which, r in known.items()]
+    text = f"people, half to half, {how}: CC {'; '.join(said)} ({people['source']})"
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ") if said else []
 
 
 def answered(one: Answer) -> float:

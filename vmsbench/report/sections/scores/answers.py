@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from vmsbench.metrics.catalog import Metric, metrics
 from vmsbench.metrics.references import of_one_answer
 from vmsbench.report import labels
-from vmsbench.report.analysis.people import PUBLISHED_NOTE, people
+from vmsbench.report.analysis.people import people, people_note
 from vmsbench.report.analysis.ranking import Ranking, Standing
 from vmsbench.report.analysis.tracks import ANSWER, blind_predictor, track_of
 from vmsbench.report.cells import average
@@ -106,7 +106,7 @@ def answer_notes(group: SweepGroup, ranking: Ranking) -> list[str]:
         "Bold: better than every other model by more than chance. "
         "Tuning used other images: the test images select nothing.",
     ]
-    notes += [PUBLISHED_NOTE] if any(line.published for line in people(group)) else []
+    notes += [note] if (note := people_note(group)) else []
     return notes + reads_notes(group)
 
 
