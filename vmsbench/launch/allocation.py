@@ -34,6 +34,7 @@ class Allocation:
     early     seconds by which the cluster may signal the end of the time too early
     requeues  whether the cluster lets the job go back into the queue; else it submits its own continuation
     log       the file that it writes to
+    shares    CPUs and GPUs of the other nodes, by name, where they are known; else they are as this one's
     """
 
     job: str
@@ -46,6 +47,7 @@ class Allocation:
     early: float = 0.0
     requeues: bool = True
     log: str | None = None
+    shares: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def other_nodes(self) -> tuple[str, ...]:

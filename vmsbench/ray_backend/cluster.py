@@ -11,6 +11,7 @@ makes its directories 0777, hence the 0700 parent; a path of a socket may have 1
 import argparse
 import json
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -148,7 +149,9 @@ def begin(
 
 
 def deaf_child() -> None:
-    """Ray's processes ignore the signals that ask us to save; they end when we end them, or when we die."""
+    """Ray's processes ignore the signals that ask us to save; they end when we end them, or when we die; one that
+    crashes leaves no core file in the user's folder."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     die_with_parent()
 
@@ -219,8 +222,11 @@ def leave(*_: Any) -> NoReturn:
 
 
 def until_closed(process: "subprocess.Popen[bytes]") -> None:
-    """The driver holds the other end of our standard input: it closes when the driver ends or dies."""
-    while sys.stdin.buffer.read(1024):
+    """The driver holds the other end of our standard input: it closes when the driver ends or dies.
+
+    Read without Python's buffer: a thread that holds its lock as Python exits aborts the process, with a core file.
+    """
+    while os.read(0, 1024):
         pass
     process.kill()
 

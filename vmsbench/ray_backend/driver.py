@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +37,13 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 
-from vmsbench.errors import ConfigurationError, StorageError
+from vmsbench.errors import StorageError
 from vmsbench.files import log, read_json
 from vmsbench.launch.environment import drop_unusable_threads, until, workers
 from vmsbench.metrics.catalog import sign
 from vmsbench.ray_backend.cluster import PRIVATE, system_config
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
+from vmsbench.ray_backend.slots import Joined, Slots
 from vmsbench.ray_backend.trainable import FAILURE, LEAVE, run_trial
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
@@ -58,37 +58,6 @@ DEATHS = 100 if workers() else 2
 Elastic workers end in this way."""
 
 EXTRA = 1000  # trials that Ray may get on top of those of the search: to Ray a retry is a new trial
-
-
-@dataclass(frozen=True)
-class Slots:
-    """What a driver may use, and what each trial gets of it."""
-
-    cpus: int
-    gpus: int
-    cpus_per_trial: float = 1
-    gpus_per_trial: float = 0
-    nodes: int = 1
-    """A number of machines with so many CPUs and GPUs each."""
-    niceness: int = 0
-    """Of trials, on top of the driver's own."""
-
-    def __str__(self) -> str:
-        each = f"{self.cpus} cores, {self.gpus} GPUs"
-        return each if self.nodes == 1 else f"{self.nodes} nodes of {each} each"
-
-    @property
-    def count(self) -> int:
-        """How many trials run at once. Raises ConfigurationError where not one fits."""
-        fits = int(self.cpus / self.cpus_per_trial)
-        if self.gpus_per_trial:
-            fits = min(fits, int(self.gpus / self.gpus_per_trial + 1e-9))
-        if fits < 1:
-            raise ConfigurationError(
-                f"a trial needs {self.cpus_per_trial:g} CPUs and {self.gpus_per_trial:g} GPUs, but --cpus={self.cpus} "
-                f"and --gpus={self.gpus} are all there is"
-            )
-        return fits * self.nodes
 
 
 @functools.cache
@@ -150,7 +119,13 @@ def joined(address: str, token: Path) -> Iterator[None]:
 
 def nodes_there() -> int:
     """How many nodes of the joined Ray offer resources to trials."""
-    return sum(1 for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU"))
+    return len(joined_shares())
+
+
+def joined_shares() -> list[tuple[int, int]]:
+    """The CPUs and GPUs of each node of the joined Ray that offers some to trials."""
+    there = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    return [(int(one["CPU"]), int(one.get("GPU", 0))) for one in there]
 
 
 def run_trials(
@@ -170,7 +145,7 @@ def run_trials(
     """
     if work.finished or work.halted:
         return work.finished
-    bridge = RaySearchAlgorithm(work)
+    bridge = RaySearchAlgorithm(work, Joined(slots, joined_shares) if workers() else None)
     interruption = Interruption(bridge.leave)
     scheduler = RayPruningScheduler(bridge, PrunerState(stopping, epochs), metric, seconds)
     storage = private_folder()
@@ -182,7 +157,7 @@ def run_trials(
                     search_alg=bridge,
                     scheduler=scheduler,
                     num_samples=work.max_trials + EXTRA,
-                    max_concurrent_trials=slots.count,
+                    max_concurrent_trials=EXTRA if workers() else slots.count,
                     reuse_actors=True,
                     metric=metric,
                     mode="min",
@@ -215,9 +190,11 @@ def kept(failure: Failure, folder: Path) -> Failure:
 class RaySearchAlgorithm(RaySearcher):
     """Hands trials to Ray, and maps Ray's ids back to them."""
 
-    def __init__(self, work: TrialSource) -> None:
+    def __init__(self, work: TrialSource, joined: Joined | None = None) -> None:
+        """`joined`: the slots of an elastic sweep, whose nodes come and go."""
         super().__init__()
-        self.work = work
+        self.work, self.joined = work, joined
+        self.open = 0
         self.trials: dict[str, Trial] = {}
         self.pruned: dict[str, str] = {}
         self.failed: dict[str, Failure] = {}
@@ -241,15 +218,25 @@ class RaySearchAlgorithm(RaySearcher):
             return RaySearcher.FINISHED
         if time.time() + self.longest > self.until:
             return None  # it could not save its first epoch before the job's time is up
+        if self.joined is not None and self.open >= self.slots_now(self.joined):
+            return None
         trial = self.work.ask()
         if trial is not None:
+            self.open += 1
             self.trials[trial_id] = trial
             here = {"folder": str(trial.folder), "owner": held.get(trial.folder.parents[1].resolve())}
             return {"experiment": trial.config, "metric": trial.config["metric"], **here}
         return RaySearcher.FINISHED if self.work.finished or self.work.halted else None
 
+    def slots_now(self, joined: Joined) -> int:
+        """The slots of the nodes that are there, at least one; the journal has each change."""
+        if joined.look():
+            self.work.note_slots(joined.count)
+        return joined.count
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self.trials[trial_id]
+        self.open -= 1
         left = trial.folder / FAILURE
         if left.exists():
             self.work.tell(trial, None, Failure(**read_json(left)))

@@ -1,11 +1,12 @@
 """Where a sweep's trials run: on this machine, or on the nodes of the job that this process is in."""
 
 import contextlib
-import subprocess
+import dataclasses
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, python
 from vmsbench.launch.environment import workers
 from vmsbench.launch.worker import announce
+from vmsbench.ray_backend.node_step import NodeStep
 from vmsbench.versions import PUBLIC
 
 JOINING = 90.0  # seconds that the driver waits for the other nodes before it starts with those it has
@@ -23,7 +25,7 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     there is."""
     import torch
 
-    from vmsbench.ray_backend.driver import Slots
+    from vmsbench.ray_backend.slots import Slots
 
     for name, count, least in (("cpus", cpus, 1), ("gpus", gpus, 0)):
         if count is not None and count < least:
@@ -48,9 +50,19 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
             "its build does not fit the driver, or the GPUs are not bound to the job; `device=cpu` trains without them"
         )
     available = given.cpus if given else bound_cpus()
-    on_gpu = used > 0 and (given is not None or settings["device"] != "cpu")
+    elsewhere = any(more for _, more in given.shares.values()) and gpus != 0 if given else False
+    on_gpu = (used > 0 or elsewhere) and (given is not None or settings["device"] != "cpu")
     nodes = len(given.nodes) if given else 1
-    return Slots(cpus or available, used, share["cpus"], share["gpus"] if on_gpu else 0, nodes, niceness)
+    slots = Slots(cpus or available, used, share["cpus"], share["gpus"] if on_gpu else 0, nodes, niceness)
+    return dataclasses.replace(slots, others=unlike(slots, given, cpus, gpus)) if given else slots
+
+
+def unlike(slots: Any, given: Allocation, cpus: int | None, gpus: int | None) -> tuple[tuple[int, int], ...]:
+    """The shares of the job's other nodes, at most `cpus` and `gpus` of each; empty where they are as this one's."""
+    own = (slots.cpus, slots.gpus)
+    there = [given.shares.get(node, own) for node in given.other_nodes]
+    shares = tuple((min(c, cpus or c), min(g, g if gpus is None else gpus)) for c, g in there)
+    return shares if any(share != own for share in shares) else ()
 
 
 @contextmanager
@@ -85,20 +97,18 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
 def other_nodes(given: Allocation, address: str, token: Path, slots: Any, folder: Path) -> Iterator[None]:
     """The job's other nodes, each joined to Ray by a step of its own."""
     steps = []
-    for node in given.other_nodes:
+    for node, (cpus, gpus) in zip(given.other_nodes, slots.shares[1:], strict=True):
         command = python(PUBLIC["Ray node"], "join", address, f"--token={token}", f"--job={given.job}")
-        command += [f"--cpus={slots.cpus}", f"--gpus={slots.gpus}", "--patient"]
-        log = folder / "nodes.log"
-        steps.append(given.start_step(node, command, cpus=slots.cpus, gpus=slots.gpus, log=log))
+        command += [f"--cpus={cpus}", f"--gpus={gpus}", "--patient"]
+        begin = partial(given.start_step, node, command, cpus=cpus, gpus=gpus, log=folder / "nodes.log")
+        steps.append(NodeStep(node, begin))
     try:
         yield
     finally:
         for step in steps:
-            if step.stdin:
-                step.stdin.close()
+            step.close()
         for step in steps:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                step.wait(15)
+            step.wait(15)
 
 
 def await_nodes(count: int, folder: Path) -> None:

@@ -76,6 +76,9 @@ def runs_of(
         if kind == "session":
             close(event["time"])
             session = event
+        elif kind == "slots" and session is not None:
+            available += session["slots"] * (event["time"] - session["time"])
+            session = event
         elif kind in ("started", "resumed", "final_started"):
             open_[event["trial"]] = SlotUse(event["trial"], event["time"])
         elif kind in ("finished", "retried", "final") and event["trial"] in open_:

@@ -143,6 +143,9 @@ class Finals(TrialSource):
         self.watcher.on_trial_start(trial)
         return self.retries.fitted(trial)
 
+    def note_slots(self, count: int) -> None:
+        self.journal.write("slots", slots=count)
+
     def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
         self.budget.end(trial.id)
         if failed is not None and self.retries.again(trial, failed):

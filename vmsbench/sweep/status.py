@@ -184,7 +184,7 @@ def eta(
     full = [event["seconds"] for event in over.values() if event["state"] == "complete" and event["seconds"]]
     if not full:
         full = [one.seconds_per_epoch * one.epochs for one in running if one.seconds_per_epoch]
-    slots = next((event["slots"] for event in reversed(events) if event["event"] == "session"), None)
+    slots = next((event["slots"] for event in reversed(events) if "slots" in event), None)
     if not full or not slots:
         return None
     open_ = sum(max(1, step.options - 1) for step in steps if not step.settled)

@@ -291,6 +291,9 @@ class Sweep(TrialSource):
         known = self.known.get(trial.id)
         return trial if known is not None and known.state == "complete" else None
 
+    def note_slots(self, count: int) -> None:
+        self.journal.write("slots", slots=count)
+
     def reference(self) -> Curve:
         best = self.trial(self.searcher.incumbent)
         if best.id in self.known:  # and changes no more

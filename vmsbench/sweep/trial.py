@@ -67,6 +67,9 @@ class TrialSource(ABC):
     def max_trials(self) -> int:
         """The most trials that there can be."""
 
+    def note_slots(self, count: int) -> None:  # noqa: B027
+        """So many trials run at once from now on: nodes have joined or left."""
+
     @abstractmethod
     def reference(self) -> Curve:
         """The incumbent's learning curve, for pruners."""

@@ -15,6 +15,7 @@ from typing import final
 from vmsbench.launch.allocation import Allocation, bound_cpus, visible_gpus
 from vmsbench.launch.slurm.commands import ask, call, submitted_number
 from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, without_shown
+from vmsbench.launch.slurm.shares import node_shares
 from vmsbench.launch.slurm.status import details, down
 from vmsbench.processes import await_descendants, end_descendants
 
@@ -79,12 +80,12 @@ def allocation(launcher: str) -> SlurmAllocation | None:
     """The job that this process is in; None outside of Slurm. `launcher` is the full path of the launcher's class."""
     if not os.environ.get("SLURM_JOB_ID", "").isdigit():
         return None
-    job = job_here()
+    job, nodes = job_here(), nodes_here()
     facts = details(job)
     return SlurmAllocation(
         job,
         restarts=int(os.environ.get("SLURM_RESTART_COUNT") or 0),
-        nodes=nodes_here(),
+        nodes=nodes,
         cpus=cpus_here(),
         gpus=gpus_here(),
         settings={"_target_": launcher},
@@ -93,6 +94,7 @@ def allocation(launcher: str) -> SlurmAllocation | None:
         requeues=facts.get("Requeue") != "0",
         log=facts.get("StdOut"),
         facts=facts,
+        shares=node_shares(job) if len(nodes) > 1 else {},
     )
 
 
