@@ -83,6 +83,19 @@ def test_nothing_begins_that_could_not_save_before_the_job_ends_and_what_is_thro
     assert RaySearchAlgorithm(Asked(finished=True)).suggest("1") == RaySearcher.FINISHED
 
 
+def test_an_elastic_sweep_starts_as_many_trials_as_have_slots_now() -> None:
+    from vmsbench.ray_backend.driver import RaySearchAlgorithm
+    from vmsbench.ray_backend.slots import Joined, Slots
+
+    nodes = [(1, 0)]
+    bridge = RaySearchAlgorithm(work := Asked(), joined := Joined(Slots(1, 0), lambda: nodes))
+    assert bridge.suggest("1") is not None
+    assert bridge.suggest("2") is None
+    nodes, joined.at = [(1, 0), (1, 0)], -1e9
+    assert bridge.suggest("2") is not None
+    assert work.times == 2
+
+
 def test_who_was_asked_to_leave_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from vmsbench.ray_backend import driver as ray_driver
 

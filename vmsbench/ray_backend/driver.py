@@ -224,7 +224,7 @@ class RaySearchAlgorithm(RaySearcher):
         if trial is not None:
             self.open += 1
             self.trials[trial_id] = trial
-            here = {"folder": str(trial.folder), "owner": held.get(trial.folder.parents[1].resolve())}
+            here = {"folder": str(trial.folder), "owner": held.get(trial.folder.parent.parent.resolve())}
             return {"experiment": trial.config, "metric": trial.config["metric"], **here}
         return RaySearcher.FINISHED if self.work.finished or self.work.halted else None
 

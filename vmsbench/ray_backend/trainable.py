@@ -44,7 +44,7 @@ def attempt(config: dict[str, Any], folder: Path) -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     torch.set_num_threads(threads() or 1)
-    should_stop = StopFlag(folder.parents[1], config["owner"])
+    should_stop = StopFlag(folder.parent.parent, config["owner"])
     if should_stop():
         return
     (folder / FAILURE).unlink(missing_ok=True)
