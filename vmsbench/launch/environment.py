@@ -91,7 +91,7 @@ def threads(name: str = THREADS[0]) -> int | None:
 
 
 def drop_unusable_threads() -> None:
-    """Unset those of THREADS that mean nothing, as one that a batch script sets from an unset variable: the defaults hold then."""
+    """Unset those of THREADS that mean nothing, as one that is set from an unset variable: defaults hold then."""
     for name in THREADS:
         if threads(name) is None:
             os.environ.pop(name, None)
