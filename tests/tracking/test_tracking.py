@@ -17,7 +17,6 @@ import pytest
 from tests.cli.test_commands import command, surroundings
 from tests.support.tiny import configuration, dataset
 from vmsbench import experiment
-from vmsbench.config.instantiate import build
 from vmsbench.errors import masked
 from vmsbench.store.experiments import FinalRecord, TrialRecord
 from vmsbench.store.reader import read_sweep
@@ -26,7 +25,7 @@ from vmsbench.tracking.mlflow.fetch import fetched, folder_of_run
 from vmsbench.tracking.mlflow.server import compared
 from vmsbench.tracking.mlflow.tracker import MlflowTracker
 from vmsbench.tracking.records import flat, records
-from vmsbench.tracking.tracker import Tracker, TrackingError
+from vmsbench.tracking.tracker import TrackingError
 from vmsbench.versions import SCHEMA
 
 START = 1_700_000_000.0  # seconds since 1970
@@ -247,26 +246,6 @@ def test_the_status_of_runs_is_the_truth(tmp_path: Path) -> None:
     assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
     finish(sweep)
     assert statuses() == ["FINISHED", "FINISHED", "KILLED", "FAILED", "FINISHED"]
-
-
-# Every tracker
-
-
-@pytest.mark.parametrize(
-    "option", sorted((Path(__file__).parents[2] / "conf" / "tracker").glob("*.yaml")), ids=lambda p: p.stem
-)
-def test_every_tracker_syncs_as_often_as_one_likes(option: Path, tmp_path: Path) -> None:
-    from omegaconf import OmegaConf
-
-    tracker = build(OmegaConf.to_container(OmegaConf.load(option)))
-    assert isinstance(tracker, Tracker)
-    sweep = half_a_sweep(tmp_path)
-    tracker.sync(sweep)
-    before = {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()}
-    tracker.sync(sweep)
-    tracker.sync(tmp_path / "not-there-yet")
-    assert isinstance(tracker.link(), str)
-    assert {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()} == before
 
 
 # MLflow

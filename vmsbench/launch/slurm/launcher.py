@@ -178,7 +178,7 @@ class SlurmLauncher(Launcher):
 
     @classmethod
     def health(cls) -> ClusterHealth | None:
-        return health()
+        return health(cls.allocation())
 
     @classmethod
     def misplaced(cls) -> str | None:
