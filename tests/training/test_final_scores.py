@@ -79,6 +79,7 @@ def test_a_dressed_answer_is_judged_beside_the_samples(number):
         assert f"undefined for so few images ({one['images']})" in one["verdict"]
     assert found.scores["crps_dressed"] < scores["l1"].mean()
     assert found.scores["crps_dressed"] == pytest.approx(2 * found.scores["crps_dressed_unit"])
+    assert found.scores["energy_dressed"] == pytest.approx(2 * found.scores["energy_dressed_unit"])
 
 
 def test_without_the_errors_on_other_pairs_there_is_no_dressing_and_a_reason():

@@ -112,6 +112,7 @@ METRICS: dict[str, Metric] = {
     "kld_false": replace(KLD, label="KLD false"),
     "kld_combined": replace(KLD, label="KLD combined"),
     "energy": Metric("Energy score", scale=2, digits=4, plotted=True, per_image=True),
+    "energy_dressed": Metric("Energy score dressed", scale=2, digits=4, per_image=True),
     "spread": Metric("Spread", "neither", scale=4, digits=4, per_image=True),
     "spread_skill": Metric("Spread / skill", "nearest", perfect=1.0),
     "coverage_50": Metric("Coverage of 50 %", "nearest", perfect=0.5, per_image=True),

@@ -294,8 +294,7 @@ def of_distribution(samples: Tensor, ordered: Tensor, targets: Tensor, found: Er
     number = samples.shape[1]
     crps = found.absolute.mean(dim=1) - _mean_difference(ordered) / 2
     yield from _both_scales("crps", crps, factor=2)
-    error = found.squared.mean(dim=2).sqrt().mean(dim=1)
-    yield from _both_scales("energy", error - _mean_distance(samples) / 2, factor=2)
+    yield from energy(samples, found)
     if number > 1:
         around = (samples - samples.mean(dim=1, keepdim=True)).square_().mean(dim=(3, 4)).mean(dim=(1, 2))
         yield from _both_scales("spread", around * (number + 1) / (number - 1), factor=4)
@@ -303,6 +302,12 @@ def of_distribution(samples: Tensor, ordered: Tensor, targets: Tensor, found: Er
     for level in LEVELS:
         if number >= least_samples(level):
             yield f"coverage_{level}", coverage(low, high, level)
+
+
+def energy(samples: Tensor, found: Errors) -> Iterator[tuple[str, Tensor]]:
+    """The fair energy score of the K samples, whose errors are `found`, in both scales."""
+    error = found.squared.mean(dim=2).sqrt().mean(dim=1)
+    yield from _both_scales("energy", error - _mean_distance(samples) / 2, factor=2)
 
 
 def _mean_difference(ordered: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class Answered:
 class BothTracks:
     """What predictions are as one answer and as a distribution.
 
-    per_image   every score of each image, crps_dressed among them where the answer was dressed
+    per_image   every score of each image, crps_dressed and energy_dressed among them where the answer was dressed
     calibration of the `samples` where there are several, and of the `dressed` answer: what `calibration.record` says
     dressing    pairs: how many tuning validation pairs it was dressed with; reason: why with none
     """
@@ -45,7 +45,7 @@ class BothTracks:
     def scores(self) -> dict[str, float]:
         """The means that come from dressing."""
         found = {name: values.double().mean().item() for name, values in self.per_image.items()}
-        return {name: value for name, value in found.items() if name.startswith("crps_dressed")}
+        return {name: value for name, value in found.items() if "_dressed" in name}
 
 
 def both_tracks(

@@ -15,6 +15,7 @@ from vmsbench.data.pairs import Pairs, unit
 from vmsbench.metrics.baselines import Given
 from vmsbench.metrics.dressing import Dressed
 from vmsbench.metrics.ordering import in_order, middle
+from vmsbench.metrics.scores import CHUNK, energy, errors
 
 FOLDS = 5
 FEWEST = 2  # pairs, to dress one by the other
@@ -24,7 +25,8 @@ FEWEST = 2  # pairs, to dress one by the other
 class DressedScores:
     """What a dressed answer scores on N images.
 
-    per_image   crps_dressed and crps_dressed_unit, N each
+    per_image   crps_dressed and energy_dressed, and the same with _unit, N each; the energy score is of the draws of
+                whole maps that `Dressed.predict` makes
     law         its coverage, spread, mse_mean and so on, N each, as `Distribution.closed_form` names them
     ranks       the rank of the truth in its law, N x 17
     pairs       how many tuning validation pairs it was dressed with
@@ -46,15 +48,27 @@ def mean_answer(samples: Tensor) -> Tensor:
     return samples.float().mean(dim=1).round().to(torch.uint8)
 
 
-def dressed(answers: Tensor, pairs: Pairs, errors: Tensor, validation: Pairs) -> DressedScores:
-    """The answers (bytes, N x C x S x S) for `pairs`, dressed with those on the `validation` pairs (`errors`, bytes).
+def dressed(answers: Tensor, pairs: Pairs, elsewhere: Tensor, validation: Pairs) -> DressedScores:
+    """The answers (bytes, N x C x S x S) for `pairs`, dressed with those `elsewhere`, on the `validation` pairs (bytes).
 
     Raises DataError without validation pairs.
     """
-    single = Given([*validation.names, *pairs.names], unit(torch.cat([errors, answers])))
+    single = Given([*validation.names, *pairs.names], unit(torch.cat([elsewhere, answers])))
     law = Dressed(single, validation)
     found = law.closed_form(pairs, light=True)
-    return DressedScores(named(found), found, law.rank_histogram(pairs), len(validation))
+    whole = named(found) | energy_scores(law, pairs)
+    return DressedScores(whole, found, law.rank_histogram(pairs), len(validation))
+
+
+def energy_scores(law: Dressed, pairs: Pairs) -> dict[str, Tensor]:
+    """energy_dressed of each image, in both scales."""
+    found: list[dict[str, Tensor]] = []
+    for start in range(0, len(pairs), CHUNK):
+        batch = pairs.subset(range(start, min(start + CHUNK, len(pairs))))
+        samples = law.predict(batch)
+        found.append(dict(energy(samples, errors(samples, unit(batch.maps)))))
+    joined = {name: torch.cat([part[name] for part in found]) for name in (found[0] if found else ())}
+    return {name.replace("energy", "energy_dressed"): values for name, values in joined.items()}
 
 
 def crosswise(answers: Tensor, pairs: Pairs) -> dict[str, Tensor]:

@@ -1,30 +1,31 @@
 """Calibration: whether the spread of what each model says is right, as a picture and in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vmsbench.metrics.significance import Interval
+from vmsbench.report import labels
 from vmsbench.report.analysis.calibration import MeasuredCalibration, measured
-from vmsbench.report.analysis.tracks import Kind
+from vmsbench.report.analysis.tracks import Kind, blind_predictor
 from vmsbench.report.blocks import Block, Facts, FigureBlock, Text
+from vmsbench.report.cells import average
 from vmsbench.report.render.style import BLIND_LINE, HAIR, INK, PAPER, colors, plain, style
 from vmsbench.report.topic import Topic
 from vmsbench.store.experiments import FinalRecord
+from vmsbench.store.records import SweepGroup
 
 WHAT: dict[Kind, str] = {"samples": "its samples", "dressed": "its one answer, dressed"}
 ABOUT = (
-    "Left: the rank of the true pixel among the samples, or in the dressed law; flat (dotted) where the spread is "
-    "right, "
-    "high at both ends where it is too sure, in the middle where it is too wide, to one side where it is biased. "
-    "Middle: "
-    "the share of the pixels that central intervals hold, next to what they should hold (dotted). Right: the spread "
-    "over "
-    "the error of the mean; 1 (dotted) is right, less is too sure. Whiskers: 95 % intervals over the test images. "
-    "Pixels "
-    "where the truth and all samples are alike say nothing and are left out."
+    "From the left: the rank of the true pixel among the samples, or in the dressed law; flat (dotted) where the "
+    "spread is right, high at both ends where it is too sure, in the middle where it is too wide, to one side where it "
+    "is biased. The share of the pixels that central intervals hold, next to what they should hold (dotted). The "
+    "spread over the error of the mean; 1 (dotted) is right, less is too sure. The energy score of whole maps, next to "
+    "the best law that never looks at the image (dotted). Whiskers: 95 % intervals over the test images. Pixels where "
+    "the truth and all samples are alike say nothing and are left out."
 )
 
 
@@ -38,11 +39,12 @@ def calibration_blocks(topic: Topic) -> list[Block]:
     facts: list[tuple[str, str]] = []
     for label, finals in group.models.items():
         found = judged(finals)
-        facts.append((label, in_words(found)))
+        whole = {kind: one for kind in found if (one := energy_of(finals, kind, group)) is not None}
+        facts.append((label, in_words(found, whole)))
         drawn = {kind: one for kind, one in found.items() if one.ranks}
         if drawn:
-            picture = calibration_figure(label, drawn, shades.get(label, INK))
-            alt = f"Calibration of {label}: {in_words(found)}"
+            picture = calibration_figure(label, drawn, whole, shades.get(label, INK))
+            alt = f"Calibration of {label}: {in_words(found, whole)}"
             figures.append(FigureBlock(f"calibration-{stems[label]}", picture, alt, ""))
     if not facts:
         return []
@@ -55,25 +57,52 @@ def judged(finals: Sequence[FinalRecord]) -> dict[Kind, MeasuredCalibration]:
     return {kind: found for kind in kinds if (found := measured(finals, kind)) is not None}
 
 
-def in_words(found: dict[Kind, MeasuredCalibration]) -> str:
+@dataclass(frozen=True)
+class EnergyScore:
+    """Over whole maps: the mean over the finals, and that of the blind predictor it is held against, by its name."""
+
+    value: float
+    blind: str
+    level: float | None
+
+
+def energy_of(finals: Sequence[FinalRecord], kind: Kind, group: SweepGroup) -> EnergyScore | None:
+    """None where the finals did not measure it."""
+    mean, _ = average(finals, "energy_dressed" if kind == "dressed" else "energy")
+    blind = blind_predictor("energy", group)
+    level = group.baselines("test").get(blind, {}).get("energy")
+    return None if mean is None else EnergyScore(mean, labels.predictor(blind).lower() if blind else "", level)
+
+
+def in_words(found: Mapping[Kind, MeasuredCalibration], whole: Mapping[Kind, EnergyScore]) -> str:
     if not found:
         return "not measured: its finals were scored before calibration was."
-    said = [f"{WHAT[kind]}: {one.verdict or one.reason}" for kind, one in found.items()]
+    said = [f"{WHAT[kind]}: {one.verdict or one.reason}{energy_words(whole.get(kind))}" for kind, one in found.items()]
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
 
-def calibration_figure(label: str, found: dict[Kind, MeasuredCalibration], color: str) -> Figure:
-    """A row for the samples and one for the dressed answer: ranks, coverage, spread over error."""
+def energy_words(one: EnergyScore | None) -> str:
+    if one is None:
+        return ""
+    against = f", {one.blind} {one.level:.4f}" if one.level is not None else ""
+    return f" (energy score over whole maps {one.value:.4f}{against})"
+
+
+def calibration_figure(
+    label: str, found: Mapping[Kind, MeasuredCalibration], whole: Mapping[Kind, EnergyScore], color: str
+) -> Figure:
+    """A row for the samples and one for the dressed answer: ranks, coverage, spread over error, energy score."""
     with style():
-        picture = Figure(figsize=(8.4, 0.35 + 2.15 * len(found)), layout="constrained")
-        grid = picture.subplots(len(found), 3, squeeze=False, width_ratios=(1.5, 1, 1.1))
+        picture = Figure(figsize=(9.6, 0.35 + 2.15 * len(found)), layout="constrained")
+        grid = picture.subplots(len(found), 4, squeeze=False, width_ratios=(1.5, 1, 1.1, 1.1))
         for line, (kind, one) in zip(grid, found.items(), strict=True):
             hollow = kind == "dressed"
             rank_panel(line[0], one.ranks, color, hollow)
             line[0].set_title(f"{label}: {WHAT[kind]}")
             coverage_panel(line[1], one, color, hollow)
             spread_panel(line[2], one.spread_skill, color, hollow)
+            energy_panel(line[3], whole.get(kind), color, hollow)
     return picture
 
 
@@ -114,10 +143,25 @@ def spread_panel(axes: Axes, ratio: Interval | None, color: str, hollow: bool) -
         axes.annotate(
             f"{ratio.value:.2f}", (ratio.value, 0), (0, 9), textcoords="offset points", color=INK, ha="center"
         )
-    axes.set_xlim(0, max(1.5, 1.15 * ratio.high if ratio else 0.0))
+    alone(axes, "spread / error of the mean", max(1.5, 1.15 * ratio.high if ratio else 0.0))
+
+
+def energy_panel(axes: Axes, found: EnergyScore | None, color: str, hollow: bool) -> None:
+    most = max(found.value, found.level or 0.0) if found else 1.0
+    if found is not None:
+        axes.plot(found.value, 0, "o", ms=7, mfc=PAPER if hollow else color, mec=color, mew=1.4, zorder=3)
+        axes.annotate(f"{found.value:.4f}", (found.value, 0), (0, 9), textcoords="offset points", color=INK, ha="right")
+    if found is not None and found.level is not None:
+        axes.axvline(found.level, zorder=1, **(BLIND_LINE | {"color": INK}))
+    alone(axes, "energy score, in [−1, 1] (lower is better)", 1.15 * most)
+
+
+def alone(axes: Axes, what: str, most: float) -> None:
+    """Axes with a single value on them, from 0 to `most`."""
+    axes.set_xlim(0, most)
     axes.set_ylim(-1, 1)
     axes.set_yticks([])
-    axes.set_xlabel("spread / error of the mean")
+    axes.set_xlabel(what)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(plain))
     axes.spines["left"].set_visible(False)

@@ -119,9 +119,9 @@ def notes(group: SweepGroup, ranking: Ranking) -> list[str]:
     samplers = {one.entry.samples for one in ranking.standings.values() if one.entry.kind == "samples"}
     said = [
         "CRPS and energy score are in [−1, 1]; in [0, 1] they are half of it. CRPS is the fair estimator over K "
-        "samples, "
-        "and of laws that are known (climatology, dressed answers) exact. The energy score is of whole maps: it sees "
-        "whether a sample hangs together, which CRPS, pixel by pixel, cannot.",
+        "samples, and of laws that are known (climatology, dressed answers) exact. The energy score is of whole maps: "
+        "it sees whether a sample hangs together, which CRPS, pixel by pixel, cannot. Of a dressed answer it is that "
+        "of 16 draws, in which the pixels of a channel rise and fall together.",
         "Dressed: a single answer turned into a distribution by the errors that it made on the tuning validation pairs "
         "(EasyUQ). A sampler's dressed answer is the median of its samples. The CRPS of an answer that is not dressed "
         "is its L1 and no score of a distribution.",
