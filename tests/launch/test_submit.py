@@ -1,16 +1,18 @@
 """From a command to a launcher: options, the site's profile, and who answers for a job."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.commands import a_command
 from vmsbench.config.compose import compose
-from vmsbench.errors import ConfigurationError
+from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.allocation import Allocation
-from vmsbench.launch.job_log import job_status, note_submitted
-from vmsbench.launch.launcher import JobPhase, Launcher
-from vmsbench.launch.submit import RunOptions, job_command, launcher_of
+from vmsbench.launch.job_log import cancel, job_status, job_statuses, note_submitted
+from vmsbench.launch.launcher import JobPhase, Launcher, NoAnswer, answers_within
+from vmsbench.launch.submit import RunOptions, job_command, launcher_of, refuse_second
 from vmsbench.store.job_events import note
 
 
@@ -85,3 +87,49 @@ def test_an_allocation_of_one_node_needs_to_say_nothing_else() -> None:
     given = Allocation("7", restarts=0, nodes=("n1",), cpus=4, gpus=())
     assert given.other_nodes == ()
     assert given.lost(["n1"]) == []
+
+
+AWAY = 'sleep 0.2; echo "Unable to contact slurm controller (connect failure)" >&2; exit 1'
+SLURM = {"_target_": "vmsbench.launch.slurm.launcher.SlurmLauncher"}
+
+
+def a_cluster(folder: Path, monkeypatch: pytest.MonkeyPatch, squeue: str, others: str = "exit 1") -> None:
+    for name in ("sbatch", "srun", "scontrol", "sacct", "scancel"):
+        a_command(folder / "bin", name, others)
+    a_command(folder / "bin", "squeue", squeue)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+
+
+def test_a_second_submission_of_a_sweep_is_refused_naming_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(tmp_path, monkeypatch, "echo 'PENDING|Resources|'")
+    note(tmp_path / "unet", "submitted", job="7", launcher=SLURM)
+    with pytest.raises(UserError, match=r"job 7 PENDING: Resources.*`vmsbench cancel unet` ends that, --name"):
+        refuse_second(tmp_path / "unet")
+
+
+@pytest.mark.parametrize(("code", "phase"), [(0, JobPhase.COMPLETED), (1, JobPhase.FAILED)])
+def test_a_job_that_the_cluster_has_forgotten_ended_as_it_said(
+    code: int, phase: JobPhase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(tmp_path, monkeypatch, "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    note(tmp_path, "began", job="7", launcher=SLURM)
+    assert job_status(tmp_path, "7").phase == JobPhase.UNKNOWN
+    note(tmp_path, "ended", job="7", code=code, final=True)
+    assert job_status(tmp_path, "7").phase == phase
+    refuse_second(tmp_path)
+
+
+def test_a_cluster_that_is_away_is_asked_for_a_bounded_time_in_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(tmp_path, monkeypatch, f"echo >> {tmp_path}/asked; {AWAY}", AWAY)
+    for job in range(50):
+        note(tmp_path, "began", job=str(job), launcher=SLURM)
+    with answers_within(1.0):
+        statuses = job_statuses(tmp_path)
+    assert {status.phase for status in statuses} == {JobPhase.UNKNOWN}
+    assert len((tmp_path / "asked").read_text().splitlines()) <= 3
+    with pytest.raises(NoAnswer), answers_within(1.0):
+        cancel(tmp_path)

@@ -307,6 +307,20 @@ def test_a_job_that_ends_too_soon_for_anything_says_so_at_once(node: Node) -> No
     assert job.returncode == 2
 
 
+def test_a_job_that_is_not_signalled_saves_before_its_time_is_up_all_the_same(node: Node) -> None:
+    end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 70))
+    a_command(
+        node.programs, "scontrol", f'[ "$1" = show ] && echo JobId=12 EndTime={end} || echo "$@" >> {node.folder}/asked'
+    )
+    node.vmsbench(leaves_unfinished(node.folder))
+    job = node.begin(VMSBENCH_NOTICE="5")
+    node.ready()
+    job.send_signal(signal.SIGALRM)
+    said, _ = job.communicate()
+    assert "the time is nearly up, saving" in said
+    assert node.requeued()
+
+
 def test_steps_on_other_nodes_end_in_order_when_the_command_that_began_them_dies(node: Node) -> None:
     step = "trap 'echo cut >> order' TERM; touch ready; read -r nothing; sleep 0.3; echo ended >> order"
     a_command(node.programs, "srun", f"cd {node.folder}; {step}")

@@ -8,13 +8,16 @@ from typing import Any, overload
 from vmsbench.errors import UserError
 from vmsbench.files import plain
 from vmsbench.launch.job_log import job_statuses, jobs_of
-from vmsbench.launch.launcher import JobStatus
+from vmsbench.launch.launcher import JobStatus, answers_within
 from vmsbench.store.job_events import with_jobs
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import folders, sweep_named
 from vmsbench.sweep.status import Status, Why
 from vmsbench.sweep.status import status as status_of
 from vmsbench.sweep.status import why as why_of
+
+PATIENCE = 8.0
+"""Seconds in which the cluster answers for all sweeps, or is taken to be away."""
 
 NOT_BEGUN = "not started"  # its job waits, or ended before the sweep started
 
@@ -92,7 +95,8 @@ def states(folders: list[Path], jobs: Mapping[Path, list[JobStatus]] | None = No
 
 def jobs_in(folders: list[Path]) -> dict[Path, list[JobStatus]]:
     """The cluster's status of the sweeps' jobs, by folder; empty lists where a sweep has none."""
-    return {folder: job_statuses(folder) if jobs_of(folder) else [] for folder in folders}
+    with answers_within(PATIENCE):
+        return {folder: job_statuses(folder) if jobs_of(folder) else [] for folder in folders}
 
 
 def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:

@@ -18,6 +18,9 @@ NOTICE = "VMSBENCH_NOTICE"
 ELASTIC = "VMSBENCH_ELASTIC"
 """WORKERS,CPUS,GPUS: this job only drives; so many other jobs lend so many CPUs and GPUs each."""
 
+SUPERVISED = "VMSBENCH_SUPERVISED"
+"""Set by `vmsbench job` for its command: signals, restarts and requeues are looked after."""
+
 MAX_RESTARTS = "VMSBENCH_MAX_RESTARTS"
 """How often an unfinished sweep is requeued."""
 

@@ -47,10 +47,20 @@ def launcher_of_job(folder: Path, job: str) -> Launcher | None:
 
 
 def job_status(folder: Path, job: str) -> JobStatus:
-    """The status of a job of the sweep: from its launcher, else from the sweep's lock."""
+    """The status of a job of the sweep: from its launcher, else from its own last line, else from the sweep's lock."""
     launcher = launcher_of_job(folder, job)
     status = launcher.status(job) if launcher else unknown(job)
-    return status if status.phase != JobPhase.UNKNOWN else by_heartbeat(folder, job) or status
+    return status if status.phase != JobPhase.UNKNOWN else by_end(folder, job) or by_heartbeat(folder, job) or status
+
+
+def by_end(folder: Path, job: str) -> JobStatus | None:
+    """How a job ended, by its own words: where there is no accounting a cluster soon forgets it."""
+    last: dict[str, Any] = next((one for one in reversed(notes(folder)) if str(one.get("job")) == job), {})
+    if last.get("event") != "ended" or not last["final"]:
+        return None
+    done = last["code"] == 0
+    phase, reason = (JobPhase.COMPLETED, "") if done else (JobPhase.FAILED, f"it ended with exit code {last['code']}")
+    return JobStatus(job, phase, phase.upper(), reason, source="jobs.jsonl")
 
 
 def by_heartbeat(folder: Path, job: str) -> JobStatus | None:
@@ -60,6 +70,11 @@ def by_heartbeat(folder: Path, job: str) -> JobStatus | None:
             job, JobPhase.RUNNING, "RUNNING", f"its sweep was touched {silent:.0f} s ago", source="heartbeat"
         )
     return None
+
+
+def live_jobs(folder: Path) -> list[str]:
+    """The sweep's jobs that are not over, or may not be: the cluster is not asked about those that said so."""
+    return [job for job in jobs_of(folder) if not by_end(folder, job) and not job_status(folder, job).over]
 
 
 def job_statuses(folder: Path) -> list[JobStatus]:
@@ -75,7 +90,7 @@ def cancel(folder: Path, jobs: Sequence[str] | None = None) -> list[str]:
 
     Raises Refused with the cluster's message.
     """
-    live = list(jobs) if jobs is not None else [job for job in jobs_of(folder) if not job_status(folder, job).over]
+    live = list(jobs) if jobs is not None else live_jobs(folder)
     for job in live:
         if launcher := launcher_of_job(folder, job):
             launcher.cancel(job)

@@ -6,8 +6,12 @@ and `time` are what the options --nodes, --gpus, --cpus and --time of the comman
 tests it.
 """
 
+import math
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +30,20 @@ class JobError(UserError):
 
 class Refused(UserError):
     """A request that the cluster refused, with its message."""
+
+
+ANSWER_BY: ContextVar[float] = ContextVar("ANSWER_BY", default=math.inf)
+"""When a cluster must have answered, by `time.monotonic`."""
+
+
+@contextmanager
+def answers_within(seconds: float) -> Iterator[None]:
+    """Within the block all questions to a cluster together take so long at most: for commands that a user waits for."""
+    before = ANSWER_BY.set(min(ANSWER_BY.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        ANSWER_BY.reset(before)
 
 
 class NoAnswer(Refused):

@@ -1,5 +1,6 @@
 """Run a command in this process, or submit it as a job of a cluster."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +10,11 @@ from typing import Any
 
 from vmsbench.config.instantiate import build, find
 from vmsbench.errors import UNFINISHED, ConfigurationError, UserError
-from vmsbench.launch.allocation import launchers, refuse_login_node
-from vmsbench.launch.environment import ELASTIC, Workers
+from vmsbench.launch.allocation import allocation, launchers, refuse_login_node
+from vmsbench.launch.environment import ELASTIC, SUPERVISED, Workers
 from vmsbench.launch.follow import follow
-from vmsbench.launch.job_log import cancel, failing_nodes, note_submitted
-from vmsbench.launch.launcher import Job, JobRequest, Launcher
+from vmsbench.launch.job_log import cancel, failing_nodes, job_status, live_jobs, note_submitted
+from vmsbench.launch.launcher import Job, JobRequest, Launcher, answers_within
 from vmsbench.launch.site_profile import with_profile
 from vmsbench.launch.supervisor import finish
 from vmsbench.launch.worker import work as lend_node
@@ -30,6 +31,8 @@ OURS = {
 }
 """The options of submission alone, and how many arguments follow each."""
 DRIVER_CPUS = 2
+PATIENCE = 8.0
+"""Seconds in which the cluster says whether the sweep has jobs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,7 @@ def dispatch(
     launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=folder, options=options)
     if launcher.in_process:
         refuse_login_node(options.allow_login_node)
+        note_unsupervised()
         return 0 if launcher.submit(work).result() else UNFINISHED
     command = job_command(sys.argv[1:])
     if options.show:
@@ -87,6 +91,18 @@ def dispatch(
         print(launcher.check())
         return 0
     return hand_over(launcher=launcher, folder=folder, command=command, wait=options.wait)
+
+
+def note_unsupervised() -> None:
+    """Say in a job that nothing looks after this command, and how it is looked after."""
+    if SUPERVISED not in os.environ and (given := allocation()) is not None:
+        line = shlex.join(["exec", "vmsbench", "job", *sys.argv[1:]])
+        print(
+            f"note: when the time of job {given.job} is up nothing saves this sweep or requeues the job; `{line}` as "
+            "the last line of the batch script does both",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def job_command(arguments: Sequence[str]) -> list[str]:
@@ -134,6 +150,7 @@ def built(settings: Mapping[str, Any]) -> Launcher:
 
 def hand_over(*, launcher: Launcher, folder: Path, command: Sequence[str], wait: bool) -> int:
     """Submit a command of vmsbench, and print what to do next; with `wait` show its log until it is over."""
+    refuse_second(folder)
     shape = submit_elastic if launcher.elastic else submit_allocation
     job = shape(launcher, folder, list(command))
     print(job.description)
@@ -141,6 +158,18 @@ def hand_over(*, launcher: Launcher, folder: Path, command: Sequence[str], wait:
     for step in ("status", "logs", "cancel"):
         print(f"  vmsbench {step} {shlex.quote(folder.name)}{runs}", flush=True)
     return follow(job.number, job.log, folder, launcher.poll) if wait else 0
+
+
+def refuse_second(folder: Path) -> None:
+    """Raises UserError where a job of the sweep waits or runs: a second one would only find it in use."""
+    with answers_within(PATIENCE):
+        live = [job for job in live_jobs(folder) if job_status(folder, job).live]
+    if live:
+        name = shlex.quote(folder.name)
+        raise UserError(
+            f"{folder.name} has been submitted: {job_status(folder, live[0])}; `vmsbench cancel {name}` ends that, "
+            "--name gives this one another name"
+        )
 
 
 def submit_allocation(launcher: Launcher, folder: Path, command: list[str]) -> Job:

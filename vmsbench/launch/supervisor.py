@@ -24,7 +24,7 @@ from typing import Any
 from vmsbench.config.instantiate import build
 from vmsbench.errors import UNFINISHED, WRONG, UserError
 from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
-from vmsbench.launch.environment import ELASTIC, UNTIL, max_restarts, notice
+from vmsbench.launch.environment import ELASTIC, SUPERVISED, UNTIL, max_restarts, notice
 from vmsbench.launch.job_log import failing_nodes
 from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused
 from vmsbench.launch.progress import TIME_UP, chained, fruitless, progress
@@ -43,9 +43,10 @@ CRASHES = 3
 SIGNALS: Mapping[int, str] = {
     signal.SIGUSR1: TIME_UP,
     signal.SIGUSR2: TIME_UP,
+    signal.SIGALRM: TIME_UP,
     signal.SIGTERM: "asked to stop",
 }
-"""The signals by which a cluster ends a job, and their meaning."""
+"""The signals by which a cluster ends a job, and our own alarm where it sends none, and their meaning."""
 
 
 def supervise(
@@ -76,6 +77,8 @@ class Supervisor:
         adopt()
         for number in SIGNALS:
             signal.signal(number, self.pass_on)
+        if self.deadline is not None:
+            signal.alarm(max(1, int(self.deadline - notice() - time.time())))
         print("\n".join(self.first_lines()), flush=True)
         self.remember_lost_nodes()
         before = progress(self.folder)
@@ -114,7 +117,7 @@ class Supervisor:
 
     def once(self) -> int:
         """Run the command until it and all that it started have ended."""
-        os.environ["PYTHONUNBUFFERED"] = "1"
+        os.environ |= {"PYTHONUNBUFFERED": "1", SUPERVISED: "1"}
         if self.deadline is not None:
             os.environ[UNTIL] = f"{self.deadline - self.notice:.0f}"
         begin = [*self.program, *self.command]
@@ -138,6 +141,8 @@ class Supervisor:
             say(f"no report (exit code {code}); to write it: `vmsbench {shlex.join(report)}`")
 
     def pass_on(self, number: int, frame: Any) -> None:
+        if number == signal.SIGALRM and self.signalled is not None:
+            return
         self.signalled = SIGNALS[number]
         say(f"{signal.Signals(number).name}: {self.signalled}, saving")
         if self.child is not None:

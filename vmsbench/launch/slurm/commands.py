@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from vmsbench.launch.launcher import NoAnswer, Refused
+from vmsbench.launch.launcher import ANSWER_BY, NoAnswer, Refused
 
 PATIENCE = 30.0  # seconds
 EARLY = 60  # seconds by which Slurm may send a signal too early
@@ -48,6 +48,9 @@ def call(
     if shutil.which(command[0]) is None:
         raise Refused(f"{command[0]} not found: run this on a cluster's login node, or leave out launcher=slurm")
     for pause in (*pauses, None):
+        patience = min(patience, ANSWER_BY.get() - time.monotonic())
+        if patience <= 0:
+            raise NoAnswer("Slurm does not answer; try again later")
         try:
             done = subprocess.run(
                 command,
@@ -68,7 +71,7 @@ def call(
             raise NoAnswer(words)
         if not passing:
             break
-        time.sleep(pause or 0.0)
+        time.sleep(min(pause or 0.0, max(0.0, ANSWER_BY.get() - time.monotonic())))
     raise Refused(words or f"{command[0]} failed with exit code {done.returncode}")
 
 

@@ -19,9 +19,12 @@ def cancel(
 
 
 def cancel_jobs(name: str, runs: Path) -> None:
+    from vmsbench.api.states import PATIENCE
     from vmsbench.launch.job_log import cancel
+    from vmsbench.launch.launcher import answers_within
     from vmsbench.store.job_events import submitted
 
     folder = submitted(name, runs)
-    ended = cancel(folder)
+    with answers_within(PATIENCE):
+        ended = cancel(folder)
     print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: it has no job")
