@@ -263,7 +263,7 @@ def test_a_budget_is_never_exceeded_by_more_than_a_trial_over_all_starts(
 
 @pytest.mark.parametrize("text", ["20", "gpuh", "0h", "-1h", "20gb"])
 def test_a_budget_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="budget=20gpuh, budget=8cpuh and budget=3h are"):
+    with pytest.raises(ConfigurationError, match="budget=20gpuh, 8cpuh, 3h and 20gpuh-billed are"):
         read_budget(text, 1, 1)
 
 
@@ -313,3 +313,15 @@ def test_a_full_disk_is_said_at_once_and_leaves_nothing(tmp_path: Path, monkeypa
     with pytest.raises(UserError, match="No space left on device"), owned(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_billed_budget_counts_every_slot_by_the_clock() -> None:
+    budget = read_budget("2gpuh-billed", cpus=1, gpus=0.5, slots=4)
+    budget.begin("a")
+    budget.end("a")
+    assert budget.used_before == 0
+    budget.since -= 1800
+    assert budget.taken == pytest.approx(0.5 * 4 * 0.5, rel=1e-3)
+    assert budget.used_up is None
+    budget.since -= 1900
+    assert budget.used_up is not None

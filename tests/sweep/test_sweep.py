@@ -21,13 +21,14 @@ from vmsbench.search.configured import searcher_for
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.pruners import AshaPruner, GuardedAshaPruner, IncumbentPruner, NoPruner, Pruner, smooth
 from vmsbench.search.space import Parameter, Space
+from vmsbench.search.wrappers.filled import Filled
 from vmsbench.signals import GRACE, SIGNALS, Interruption, deferred, noted, stoppable
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import SILENCE, oneself, owned
 from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.finals import Finals, finalists
 from vmsbench.sweep.sweep import Sweep
-from vmsbench.sweep.trial import Callback, Trial, TrialResult, TrialSource
+from vmsbench.sweep.trial import UNNEEDED, Callback, Trial, TrialResult, TrialSource
 from vmsbench.sweep.tune import final, first_choices, tune
 
 SPACE = [Parameter("model.network.width", [2, 4, 6]), Parameter("optimizers.network.lr", [0.003, 0.01])]
@@ -529,3 +530,29 @@ def test_the_best_of_a_finished_sweep_is_tried_first(tmp_path: Path) -> None:
         first_choices(["nothing"], space, runs)
     searcher = searcher_for(settings(), space, first_choices([done.name], space, runs))
     assert won["choice"] in [searcher.ask(), searcher.ask()]
+
+
+def filled(folder: Path) -> Sweep:
+    folder.mkdir(exist_ok=True)
+    space = Space(SPACE, CONFIG)
+    return Sweep(folder, space, Filled(CoordinateSearch(space), space.base["seed"]), Callback())
+
+
+def test_an_extra_trial_that_made_way_continues_after_a_kill_and_never_wins_by_itself(tmp_path: Path) -> None:
+    dying = filled(tmp_path)
+    running = [trial for trial in (dying.ask() for _ in range(5)) if trial is not None]
+    *needed, extra, seeded = running
+    assert [event.get("extra") for event in read_lines(tmp_path / "journal.jsonl")] == [None] * 3 + [True] * 2
+    run(seeded.config, seeded.folder)
+    dying.tell(seeded, None, None)
+    dying.tell(extra, UNNEEDED, None)
+    again = filled(tmp_path)
+    resumed = [again.ask() for _ in range(3)]
+    assert [trial.id for trial in resumed if trial] == [trial.id for trial in needed]
+    assert (further := again.ask()) is not None
+    assert further.id == extra.id, "it made way, and continues"
+    in_turn(filled(tmp_path))
+    in_turn(sweep(tmp_path / "plain"))
+    assert told(tmp_path / "plain", "settled", "winner") == told(tmp_path, "settled", "winner")
+    top = finalists(tmp_path, Space(SPACE, CONFIG), 9)
+    assert seeded.id not in [one.trial for one in top]

@@ -16,11 +16,13 @@ def plan(
     cpus: int | None = None,
     gpus: int | None = None,
     calibrate: bool = False,
+    worlds: int = 3,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """Trials, epochs, hours and bytes that `vmsbench.tune` with the same arguments would take on this machine.
 
     calibrate    train what was never trained for a few seconds, to measure the seconds per epoch
+    worlds       searches that are simulated
     on_progress  is called with a line for what is being measured
 
     Raises UserError as `vmsbench.tune` would.
@@ -29,4 +31,4 @@ def plan(
 
     settings = compose(exp, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
     at_once = slots_for(settings, cpus, gpus).count
-    return simulate(settings, Path(runs).resolve(), at_once, calibrate, on_progress)
+    return simulate(settings, Path(runs).resolve(), at_once, calibrate, on_progress, worlds)

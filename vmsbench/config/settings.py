@@ -106,7 +106,11 @@ class Settings:
     hours_per_trial: Annotated[float, Range(above=0)] | None = None
 
 
-BY_PATH: dict[str, Any] = {"searcher.repeats": Annotated[int, AtLeast1], "searcher.first": list[Any]}
+BY_PATH: dict[str, Any] = {
+    "searcher.repeats": Annotated[int, AtLeast1],
+    "searcher.first": list[Any],
+    "searcher.fill": bool,
+}
 """Settings next to those of a `_target_` that are not its own."""
 
 

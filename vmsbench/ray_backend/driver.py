@@ -282,6 +282,9 @@ class RayPruningScheduler(FIFOScheduler):
             return TrialScheduler.CONTINUE
         if self.bridge.work.halted and not ExperimentFolder(self.bridge.trials[trial.trial_id].folder).finished:
             return TrialScheduler.STOP
+        if unneeded := self.bridge.work.unneeded(self.bridge.trials[trial.trial_id]):
+            self.bridge.pruned[trial.trial_id] = unneeded
+            return TrialScheduler.STOP
         if result["record"]["seconds"] > self.seconds:
             hours = self.seconds / 3600
             self.bridge.failed[trial.trial_id] = Failure(TIMED_OUT, f"longer than hours_per_trial={hours:g}")

@@ -15,16 +15,26 @@ from vmsbench.errors import ConfigurationError, did_you_mean
 from vmsbench.search.ranges import like
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import MISSING, Parameter, Space, at
+from vmsbench.search.wrappers.filled import Filled
 from vmsbench.search.wrappers.repeated import Repeated
 
-AROUND = ("repeats", "first")
+AROUND = ("repeats", "first", "fill")
 """Settings of `searcher` that are none of the algorithm's own."""
 
 
-def searcher_for(settings: Config, space: Space, first: Sequence[Params] = ()) -> Searcher:
+BILLED = "-billed"
+"""At the end of a budget: of all hours of all slots, idle or not."""
+
+FILLED_FROM = 3
+"""Fewer slots than these are hardly idle, and often belong to a machine that has other things to do."""
+
+
+def searcher_for(settings: Config, space: Space, first: Sequence[Params] = (), slots: int = 1) -> Searcher:
     """The searcher over the space.
 
     first   known-good choices, asked for before all others
+    slots   trials at once; from FILLED_FROM on those that are idle get extra choices, where searcher.fill is set and
+            no budget of hours of trials is
     Raises ConfigurationError where it may ask for more than max_trials.
     """
     spec = {name: value for name, value in settings["searcher"].items() if name not in AROUND}
@@ -39,7 +49,9 @@ def searcher_for(settings: Config, space: Space, first: Sequence[Params] = ()) -
             f"this search may take {searcher.max_trials} trials, more than max_trials={settings['max_trials']}; "
             f"searcher=coordinate and random take fewer, max_trials={searcher.max_trials} allows it"
         )
-    return searcher
+    fill = settings["searcher"].get("fill", False) and slots >= FILLED_FROM
+    spends = settings["budget"] is not None and not str(settings["budget"]).endswith(BILLED)
+    return Filled(searcher, space.base["seed"]) if fill and not spends else searcher
 
 
 def known_choice(space: Space, given: Mapping[str, Any]) -> Params:

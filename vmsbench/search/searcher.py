@@ -97,6 +97,17 @@ class Searcher(ABC):
         """
         return iter(())
 
+    def is_extra(self, choice: Params) -> bool:
+        """Whether a choice was given for an idle slot alone, and plays no part in the search so far."""
+        return False
+
+    def is_needed(self, choice: Params) -> bool:
+        """Whether a choice that was given is still worth its slot."""
+        return True
+
+    def release(self, choice: Params) -> None:  # noqa: B027
+        """A choice that is not needed was stopped: it is as if it had not been given."""
+
     def runs(self, choice: Params) -> list[Params]:
         """All choices that are run to score this one: itself, and its repeats where there are any."""
         return [choice]

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
@@ -20,8 +21,12 @@ def synthetic(space: Space, seed: int) -> CurveOf:
     A curve falls exponentially to its score, at a rate of its own: options that learn slowly may be the better ones.
     """
 
+    @cache
+    def drawn(name: str) -> float:
+        return random.Random(name).gauss(0, 1)
+
     def normal(*names: object) -> float:
-        return random.Random(key([seed, *names])).gauss(0, 1)
+        return drawn(key([seed, *names]))
 
     def curve_of(choice: Params) -> list[float]:
         marks = [(param, key(value)) for param, value in sorted(choice.items())]
@@ -39,30 +44,47 @@ class SimulatedSearch:
     """The result of a search: after each trial the epochs spent so far and the best score of a full training.
 
     trials   each choice with the epochs it was given, in the order in which they ended
+    extra    those of them that were given for idle slots alone, by `key(choice)`
     turns    how long it took, in epochs of one trial after the other in its slot
+    spent    epochs in all slots, those of trials that were not needed in the end too
+    busy     the share of the slots' time in which there was a trial
     """
 
     epochs: list[int] = field(default_factory=list)
     trials: list[tuple[Params, int]] = field(default_factory=list)
+    extra: set[str] = field(default_factory=set)
     turns: int = 0
+    spent: int = 0
+    slots: int = 1
     best: list[float] = field(default_factory=list)
     pruned: int = 0
     incumbent: Params = field(default_factory=dict)
     settled: tuple[ParameterResult, ...] = ()
+
+    @property
+    def needed(self) -> list[tuple[Params, int]]:
+        """The trials that the search asked for."""
+        return [one for one in self.trials if key(one[0]) not in self.extra]
+
+    @property
+    def busy(self) -> float:
+        return self.spent / max(1, self.turns * self.slots)
 
 
 def play(
     searcher: Searcher, curve_of: CurveOf, stopping: Pruner, slots: int = 4, limit: float = math.inf
 ) -> SimulatedSearch:
     """Run a searcher's trials, `slots` at a time, an epoch a turn, until it is finished or `limit` trials are over."""
-    played, spent, best = SimulatedSearch(), 0, math.inf
+    played, best = SimulatedSearch(slots=slots), math.inf
     looks: PrunerState | None = None
     running: dict[str, Params] = {}
     seen: dict[str, dict[int, float]] = {}
     while not searcher.finished and len(played.best) < limit:
+        for name in [name for name, choice in running.items() if not searcher.is_needed(choice)]:
+            searcher.release(running.pop(name))
         while len(running) < slots and (choice := searcher.ask()) is not None:
             running[key(choice)] = choice
-            seen[key(choice)] = {}
+            seen.setdefault(key(choice), {})
         if not running:
             break
         played.turns += 1
@@ -71,7 +93,7 @@ def play(
             looks = looks or PrunerState(stopping, len(scores))
             epoch = len(seen[name]) + 1
             seen[name][epoch] = scores[epoch - 1]
-            spent += 1
+            played.spent += 1
             verdict = looks.stop_reason(name, epoch, scores[epoch - 1], seen.get(key(searcher.incumbent), {}))
             if verdict is None and epoch < len(scores):
                 continue
@@ -79,9 +101,13 @@ def play(
             played.pruned += verdict is not None
             if verdict is None:
                 best = min(best, scores[-1])
-            searcher.tell(choice, None if verdict else scores[-1])
+                searcher.tell(choice, scores[-1])
+            else:
+                searcher.prune(choice, epoch, scores[epoch - 1])
             played.trials.append((choice, epoch))
-            played.epochs.append(spent)
+            played.epochs.append(played.spent)
             played.best.append(best)
+    played.trials += [(choice, len(seen[name])) for name, choice in running.items() if seen[name]]
+    played.extra = {key(choice) for choice, _ in played.trials if searcher.is_extra(choice)}
     played.incumbent, played.settled = searcher.incumbent, tuple(searcher.settled)
     return played

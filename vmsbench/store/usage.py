@@ -45,6 +45,16 @@ class SlotHours:
     def busy(self) -> float:
         return self.useful + self.pruned + self.repeated + self.finals + self.lost
 
+    @property
+    def billed(self) -> float:
+        """Of all slots, busy or idle, as a cluster bills them."""
+        return self.busy + self.idle
+
+    @property
+    def share(self) -> float | None:
+        """Of the slots' time, that in which they are busy; None where there was none."""
+        return self.busy / self.billed if self.billed else None
+
 
 def runs_of(
     events: Iterable[Mapping[str, Any]], last_sign: LastSign, now: float | None = None
@@ -100,9 +110,10 @@ def slot_hours(events: Sequence[Mapping[str, Any]], last_sign: LastSign, now: fl
     runs, available = runs_of(events, last_sign, now)
     stays = sum((now if run.end is None and now else run.end or run.begin) - run.begin for run in runs)
     seeded = {event["trial"] for event in events if event["event"] == "started" and "seed" in event["choice"]}
+    last = {event["trial"]: number for number, event in enumerate(events) if event["event"] == "finished"}
     sums = {"useful": 0.0, "pruned": 0.0, "repeated": 0.0, "finals": 0.0}
-    for event in events:
-        if event["event"] == "finished" and not event.get("reused"):
+    for number, event in enumerate(events):
+        if event["event"] == "finished" and not event.get("reused") and last[event["trial"]] == number:
             kind = {"complete": "repeated" if event["trial"] in seeded else "useful", "pruned": "pruned"}
             if event["state"] in kind:
                 sums[kind[event["state"]]] += event["seconds"] / HOUR

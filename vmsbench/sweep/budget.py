@@ -1,10 +1,12 @@
-"""The hours that the trials of a sweep may take: `budget=20gpuh`."""
+"""The hours that a sweep may take: `budget=20gpuh` of its trials, `budget=20gpuh-billed` of all its slots, idle or
+not."""
 
 import re
 import time
 from dataclasses import dataclass, field
 
 from vmsbench.errors import ConfigurationError
+from vmsbench.search.configured import BILLED
 from vmsbench.store.usage import HOUR
 
 
@@ -16,12 +18,16 @@ class Budget:
     per_hour   how many units a trial takes in an hour: the GPUs or CPUs of its slot
     used_before  units taken before this start
     text       as the user wrote it: `20gpuh`
+    billed     how many slots count from now on, whether they are busy or not; None where trials count
+    since      when this start was, in seconds of the monotonic clock
     """
 
     hours: float | None = None
     per_hour: float = 1.0
     used_before: float = 0.0
     text: str = ""
+    billed: int | None = None
+    since: float = field(default_factory=time.monotonic)
     running: dict[str, float] = field(default_factory=dict)
 
     def begin(self, trial: str) -> None:
@@ -29,12 +35,14 @@ class Budget:
 
     def end(self, trial: str) -> None:
         begun = self.running.pop(trial, None)
-        if begun is not None:
+        if begun is not None and self.billed is None:
             self.used_before += (time.monotonic() - begun) / HOUR * self.per_hour
 
     @property
     def taken(self) -> float:
         now = time.monotonic()
+        if self.billed is not None:
+            return self.used_before + (now - self.since) / HOUR * self.per_hour * self.billed
         return self.used_before + sum(now - begun for begun in self.running.values()) / HOUR * self.per_hour
 
     @property
@@ -44,14 +52,17 @@ class Budget:
         return f"budget={self.text} is used up ({self.taken:.2f} taken); a larger budget continues from here"
 
 
-def read_budget(text: str | None, cpus: float, gpus: float) -> Budget:
-    """`20gpuh`, `8cpuh` or `3.5h` (of one trial after the other). Raises ConfigurationError for anything else."""
+def read_budget(text: str | None, cpus: float, gpus: float, slots: int = 1) -> Budget:
+    """`20gpuh`, `8cpuh` or `3.5h` (of one trial after the other), of trials, or with `-billed` of so many slots.
+
+    Raises ConfigurationError for anything else.
+    """
     if text is None:
         return Budget()
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(gpuh|cpuh|h)", str(text))
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*(gpuh|cpuh|h)({BILLED})?", str(text))
     if match is None or not float(match[1]):
-        raise ConfigurationError(f"budget={text} is not a budget; budget=20gpuh, budget=8cpuh and budget=3h are")
+        raise ConfigurationError(f"budget={text} is not a budget; budget=20gpuh, 8cpuh, 3h and 20gpuh-billed are")
     if match[2] == "gpuh" and not gpus:
         raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={match[1]}cpuh works")
     per_hour = {"gpuh": gpus, "cpuh": cpus, "h": 1.0}[match[2]]
-    return Budget(float(match[1]), per_hour, text=str(text))
+    return Budget(float(match[1]), per_hour, text=str(text), billed=slots if match[3] else None)

@@ -51,20 +51,23 @@ class Finalist:
 def finalists(folder: Path, space: Space, top: int) -> list[Finalist]:
     """The winner of the sweep in `folder`, then its other complete choices by tuning score; `top` of them at most.
 
-    The score of a choice that was repeated is the mean over its seeds, where all of them are complete.
+    The score of a choice that was repeated is the mean over its seeds, where all of them are complete; seeds that were
+    run for idle slots play no part.
     """
     choices: dict[str, dict[str, Any]] = {}
     scores: dict[str, float | None] = {}
-    winner = ""
+    winner, extra = "", set()
     for event in Journal(folder).events():
         if event["event"] in ("started", "winner"):
             choices[event["trial"]] = event["choice"]
+        if event.get("extra") and "seed" in event["choice"]:
+            extra.add(event["trial"])
         if event["event"] == "finished":
             scores[event["trial"]] = event["score"] if event["state"] == "complete" else None
         elif event["event"] == "winner":
             winner = event["trial"]
     runs: dict[str, dict[str, float | None]] = {}
-    for trial in (started for started in choices if started in scores):
+    for trial in (started for started in choices if started in scores and started not in extra):
         runs.setdefault(key(without_seed(choices[trial])), {})[trial] = scores[trial]
     means = {}
     for repeats in runs.values():

@@ -16,10 +16,10 @@ from vmsbench.search.simulation import EPOCHS, SimulatedSearch, play, synthetic
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.usage import HOUR
 from vmsbench.sweep.cost_model import TrialCost, measured, recorded, shape
-from vmsbench.sweep.tune import resolve, searcher_for
+from vmsbench.sweep.tune import first_choices, resolve, searcher_for
 from vmsbench.training.checks import chosen_device
 
-WORLDS, SIMULATED = 20, 4_000  # searches that are simulated, at most so many trials of all of them
+SIMULATED = 4_000  # trials of all simulated searches, at most, where there are three or more
 CALIBRATION = 20.0  # seconds
 FILES_OF_SWEEP = 4
 
@@ -40,6 +40,7 @@ class Cost:
     hours              that trials are in slots, expected
     hours_at_most      the same, if no trial is stopped and each takes as long as the longest one
     clock              hours on the clock, expected
+    billed             hours of all slots, busy or idle, expected
     seconds_per_epoch  of a mean trial, validation and evaluation included
     bytes              in the sweep's folder when all is done
     """
@@ -47,6 +48,7 @@ class Cost:
     hours: float
     hours_at_most: float
     clock: float
+    billed: float
     seconds_per_epoch: float
     bytes: float
 
@@ -56,6 +58,8 @@ class Plan:
     """What a sweep will take.
 
     trials, epochs  of the search: expected, as means over simulated searches; and at most, where none is stopped
+    extra           trials for idle slots, expected
+    busy            the share of the slots' time in which there is a trial, expected, without the finals
     finals          trainings of the best from fresh seeds, with `final_epochs` in all
     slots           trials at once
     files           in the sweep's folder when all is done, expected
@@ -67,6 +71,8 @@ class Plan:
     repeats: int
     trials: float
     trials_at_most: int
+    extra: float
+    busy: float
     epochs: float
     epochs_at_most: int
     epochs_per_trial: int
@@ -81,18 +87,22 @@ class Plan:
         return self.finals * self.epochs_per_trial
 
 
-def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell: Callable[[str], None]) -> Plan:
+def plan(
+    settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell: Callable[[str], None], worlds: int = 3
+) -> Plan:
     """Simulate the search on synthetic curves with the real searcher and pruner, and add the cost of its trials.
 
     slots      trials at once
     calibrate  whether kinds of trial that were never trained may be trained for CALIBRATION seconds in all
     tell       is called with a line for what is being measured
+    worlds     searches that are simulated
     Raises UserError as `tune` would.
     """
     config, dataset, space, searcher, stopping = resolve(settings, runs)
     epochs, budget = config["trainer"]["epochs"], searcher.max_trials
-    curves = [synthetic(space, world) for world in range(max(3, min(WORLDS, SIMULATED // budget)))]
-    played = [play(searcher_for(settings, space), curve, stopping, slots) for curve in curves]
+    first = first_choices(settings["searcher"].get("first", ()), space, runs)
+    curves = [synthetic(space, world) for world in range(max(1, min(worlds, SIMULATED // budget)))]
+    played = [play(searcher_for(settings, space, first, slots), curve, stopping, slots) for curve in curves]
     shapes = {shape(space.config(choice)) for one in played for choice, _ in one.trials}
     known = recorded(runs, chosen_device(config["device"]).type)
     seen = len(shapes & known.keys())
@@ -100,7 +110,8 @@ def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell
         known |= calibrated(space, [choice for choice, _ in played[0].trials], known, tell)
     costs = {one: each for one, each in known.items() if one in shapes}
     finals = settings["finals"]["top"] * settings["finals"]["seeds"]
-    trials = fmean(len(one.trials) for one in played)
+    trials = fmean(len(one.needed) for one in played)
+    extra = fmean(len(one.extra) for one in played)
     samples = config["evaluation"]["final_samples"]
     maps = 1 if samples == 1 else samples + 3  # with the first once more, the median and the mean
     predictions = finals * maps * len(dataset.test) * dataset.channels * dataset.size**2
@@ -110,12 +121,14 @@ def plan(settings: dict[str, Any], runs: Path, slots: int, calibrate: bool, tell
         repeats=settings["searcher"].get("repeats", 1),
         trials=trials,
         trials_at_most=budget,
-        epochs=fmean(one.epochs[-1] for one in played) / EPOCHS * epochs,
+        extra=extra,
+        busy=fmean(one.busy for one in played),
+        epochs=fmean(sum(given for _, given in one.needed) for one in played) / EPOCHS * epochs,
         epochs_at_most=budget * epochs,
         epochs_per_trial=epochs,
         finals=finals,
         slots=slots,
-        files=FILES_OF_SWEEP + round((trials + finals) * FILES),
+        files=FILES_OF_SWEEP + round((trials + extra + finals) * FILES),
         measured=from_where(len(shapes), seen, len(costs) - seen),
         cost=cost(space, costs, played, config, budget, finals, slots, predictions) if costs else None,
     )
@@ -146,15 +159,18 @@ def cost(
     def hours(choice: Params) -> float:
         return costs.get(shape(space.config(choice)), mean).seconds(epochs, every) / HOUR
 
-    searched = [sum(hours(choice) * given / EPOCHS for choice, given in one.trials) for one in played]
-    turns = [spent / one.epochs[-1] * one.turns for spent, one in zip(searched, played, strict=True)]
+    searched = [sum(hours(choice) * given / EPOCHS for choice, given in one.needed) for one in played]
+    spent = [sum(hours(choice) * given / EPOCHS for choice, given in one.trials) for one in played]
+    turns = [busy / one.spent * one.turns for busy, one in zip(spent, played, strict=True)]
+    clock = fmean(turns) + math.ceil(finals / slots) * fmean(hours(one.incumbent) for one in played)
     final = fmean(hours(one.incumbent) for one in played)
     longest = max(each.seconds(epochs, every) for each in costs.values()) / HOUR
     trials = fmean(len(one.trials) for one in played)
     return Cost(
         hours=fmean(searched) + finals * final,
         hours_at_most=(budget + finals) * longest,
-        clock=fmean(turns) + math.ceil(finals / slots) * final,
+        clock=clock,
+        billed=clock * slots,
         seconds_per_epoch=mean.seconds(epochs, every) / epochs,
         bytes=(trials + finals) * mean.kept + predictions,
     )

@@ -29,7 +29,7 @@ from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.budget import Budget
 from vmsbench.sweep.failures import CODE, SAME_FOR_ALL, STORAGE, Failure
 from vmsbench.sweep.retries import Retries
-from vmsbench.sweep.trial import Callback, Trial, TrialResult, TrialSource
+from vmsbench.sweep.trial import UNNEEDED, Callback, Trial, TrialResult, TrialSource
 
 REORDERED = 64
 """So many choices may be asked for before one that was asked for earlier."""
@@ -88,6 +88,7 @@ class Sweep(TrialSource):
         self.known: dict[str, TrialResult] = {}
         self.choices: dict[str, Params] = {}
         self.settled: set[str] = set()
+        self.released: set[str] = set()
         self.won: str | None = None
         events = list(self.journal.events())
         for event in events:
@@ -108,8 +109,11 @@ class Sweep(TrialSource):
         """Ask and tell the searcher as in earlier starts; what it asked for and is not over, runs again first."""
         last = {event["trial"]: number for number, event in enumerate(events) if event["event"] == "finished"}
         for number, event in enumerate(events):
-            if event["event"] == "started":
-                self.ask_again(event["choice"])
+            again = event["event"] == "resumed" and event["trial"] in self.released
+            if event["event"] == "started" or again:
+                self.ask_again(self.choices[event["trial"]])
+            elif event["event"] == "finished" and event.get("cause") == UNNEEDED:
+                self.let_go(self.choices.get(event["trial"], {}))
             elif event["event"] == "finished" and last[event["trial"]] == number and event["trial"] in self.known:
                 self.tell_again(event["trial"])
         for choice in list(self.asked.values()):
@@ -127,6 +131,10 @@ class Sweep(TrialSource):
                 return
             self.asked[key(found)] = found
 
+    def let_go(self, choice: Params) -> None:
+        self.asked.pop(key(choice), None)
+        self.searcher.release(choice)
+
     def tell_again(self, name: str) -> None:
         choice = self.asked.pop(key(self.choices.get(name)), None)
         if choice is not None:
@@ -138,6 +146,8 @@ class Sweep(TrialSource):
         kind = event["event"]
         if kind == "started":
             self.choices[event["trial"]] = event["choice"]
+        elif kind == "finished" and event.get("cause") == UNNEEDED:
+            self.released.add(event["trial"])
         elif kind == "finished":
             self.known[event["trial"]] = TrialResult(
                 **{field.name: event[field.name] for field in fields(TrialResult) if field.name in event}
@@ -215,7 +225,8 @@ class Sweep(TrialSource):
         if again:
             self.journal.write("resumed", trial=trial.id)
         else:
-            self.journal.write("started", trial=trial.id, choice=trial.choice, parameter=trial.parameter)
+            extra = {"extra": True} if self.searcher.is_extra(trial.choice) else {}
+            self.journal.write("started", trial=trial.id, choice=trial.choice, parameter=trial.parameter, **extra)
 
     def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
         self.budget.end(trial.id)
@@ -228,6 +239,11 @@ class Sweep(TrialSource):
             self.finish(trial, outcome_of(trial, self.metric, stopped, failed))
 
     def finish(self, trial: Trial, outcome: TrialResult) -> None:
+        if outcome.cause == UNNEEDED:
+            self.journal.write("finished", trial=trial.id, **asdict(outcome))
+            self.watcher.on_trial_end(trial, outcome)
+            self.let_go(trial.choice)
+            return
         self.known[trial.id] = outcome
         self.count(trial.id, outcome)
         self.journal.write("finished", trial=trial.id, **asdict(outcome))
@@ -279,6 +295,9 @@ class Sweep(TrialSource):
     @property
     def finished(self) -> bool:
         return self.searcher.finished
+
+    def unneeded(self, trial: Trial) -> str | None:
+        return None if self.searcher.is_needed(trial.choice) else UNNEEDED
 
     @property
     def max_trials(self) -> int:

@@ -41,6 +41,10 @@ class TrialResult:
     reused: str | None = None
 
 
+UNNEEDED = "its slot was idle, and is not any more"
+"""The cause of a trial that made way; it continues where it is needed later."""
+
+
 class TrialSource(ABC):
     """Trials for a driver such as Ray's, which does not know what they are for."""
 
@@ -60,6 +64,10 @@ class TrialSource(ABC):
     @property
     def halted(self) -> str | None:
         """Why nothing more is run although work is left; None otherwise."""
+        return None
+
+    def unneeded(self, trial: Trial) -> str | None:
+        """Why a running trial is not worth its slot any more; None where it is."""
         return None
 
     @property

@@ -133,8 +133,10 @@ def warn_of(config_warnings: Iterable[str]) -> None:
         warn_once(caution)
 
 
-def resolve(settings: Config, runs: Path) -> tuple[Config, Dataset, Space, Searcher, Pruner]:
+def resolve(settings: Config, runs: Path, slots: int = 1) -> tuple[Config, Dataset, Space, Searcher, Pruner]:
     """Resolve settings: the experiment's configuration, its data, the space, the searcher and the pruner.
+
+    slots   trials at once
 
     Raises UserError where they cannot work.
     """
@@ -144,7 +146,7 @@ def resolve(settings: Config, runs: Path) -> tuple[Config, Dataset, Space, Searc
     config, dataset = prepared(experiment_part(settings), runs)
     space = space_of(settings["space"]["parameters"], config)
     first = first_choices(settings["searcher"].get("first", ()), space, runs)
-    searcher, stopping = searcher_for(settings, space, first), build(settings["pruner"])
+    searcher, stopping = searcher_for(settings, space, first, slots), build(settings["pruner"])
     stopping.halving(config["trainer"]["epochs"])
     check_space(space, dataset.channels, dataset.size, len(dataset.train))
     return config, dataset, space, searcher, stopping
@@ -172,14 +174,14 @@ def tune(
     Raises UserError where the settings cannot work, or the sweep of that name is another one or in use;
     KeyboardInterrupt where it was stopped.
     """
-    config, dataset, space, searcher, stopping = resolve(settings, runs)
+    config, dataset, space, searcher, stopping = resolve(settings, runs, int(slots["slots"]))
     watcher.on_data_read(dataset.provenance)
     folder.mkdir(parents=True, exist_ok=True)
     with own(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
         journal = Journal(folder)
-        budget = read_budget(settings["budget"], slots["cpus"], slots["gpus"])
-        budget.used_before = spent(folder, journal) * budget.per_hour
+        budget = read_budget(settings["budget"], slots["cpus"], slots["gpus"], int(slots["slots"]))
+        budget.used_before = spent(folder, journal, budget.billed is not None) * budget.per_hour
         sweep = Sweep(folder, space, searcher, watcher, retry, TrialCache(runs, folder).take, budget)
         if not sweep.finished and not sweep.halted:
             begin_session(journal, slots)
@@ -206,9 +208,10 @@ def begin_session(journal: Journal, slots: Mapping[str, float]) -> None:
     journal.write("session", host=socket.gethostname(), pid=os.getpid(), **slots)
 
 
-def spent(folder: Path, journal: Journal) -> float:
-    """Hours that trials have been in slots so far."""
-    return slot_hours(list(journal.events()), partial(last_sign, folder)).busy
+def spent(folder: Path, journal: Journal, billed: bool = False) -> float:
+    """Hours that trials have been in slots so far; with `billed`, hours of all slots."""
+    hours = slot_hours(list(journal.events()), partial(last_sign, folder))
+    return hours.billed if billed else hours.busy
 
 
 def halted(sweep: Sweep) -> UserError:

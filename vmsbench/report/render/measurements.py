@@ -1,4 +1,4 @@
-"""Figures of measurements of the toolkit itself: searchers against each other."""
+"""Figures of measurements of the toolkit itself: searchers against each other, and how busy they keep slots."""
 
 from collections.abc import Sequence
 
@@ -25,5 +25,25 @@ def draw_race(lines: Sequence[tuple[str, str, Sequence[float], Sequence[float]]]
             right.step(epochs, best, where="post", linewidth=1.3, label=f"{searcher}, {rule}", **look)
         left.set(title=f"Best {what} so far", xlabel="trials", ylabel=what)
         right.set(title="The same by epochs", xlabel="epochs")
+        right.legend()
+        return rendered(figure, "png")
+
+
+def draw_slots(lines: Sequence[tuple[str, bool, Sequence[int], Sequence[float], Sequence[float]]]) -> bytes:
+    """Busy share and length of a search by slots, as png: (space, filled, slots, busy, length) for each line."""
+    spaces = list(dict.fromkeys(space for space, *_ in lines))
+    with style():
+        figure = Figure(figsize=(9, 3.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for space, filled, slots, busy, length in lines:
+            look = {"color": PALETTE[spaces.index(space) % len(PALETTE)], "linestyle": DASHES[not filled]}
+            left.plot(slots, busy, linewidth=1.3, **look)
+            name = f"{space}, extra trials" if filled else space
+            right.plot(slots, length, linewidth=1.3, label=name, **look)
+        for axes in (left, right):
+            axes.set_xscale("log", base=2)
+            axes.set_xlabel("slots")
+        left.set(title="Share of the slots' time in use", ylim=(0, 1.02))
+        right.set(title="Length of the search, in trials one after the other")
         right.legend()
         return rendered(figure, "png")

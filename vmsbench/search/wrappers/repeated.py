@@ -1,6 +1,6 @@
 """Repeats: every choice of another searcher is scored from several seeds, and its score is their mean."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean
 
 from vmsbench.errors import ConfigurationError
@@ -61,6 +61,9 @@ class Repeated(Searcher):
             del self.open[key(base)]
             values = [value for value in scores.values() if value is not None]
             self.searcher.tell(base, fmean(values) if len(values) == self.repeats else None)
+
+    def ahead(self, known: Mapping[str, float | None]) -> Iterator[tuple[Params, str | None]]:
+        return self.searcher.ahead(known)
 
     @property
     def settled(self) -> list[ParameterResult]:  # type: ignore[override]

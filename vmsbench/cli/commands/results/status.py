@@ -108,6 +108,9 @@ def lines(one: Status) -> list[str]:
     hours = {name: value for name, value in dataclasses.asdict(one.hours).items() if value >= 0.005}
     spent = ", ".join(f"{name} {value:.2f}" for name, value in hours.items()) or "less than 0.01"
     out += ["", cut(f"slot hours: {spent}")]
+    if one.hours.share is not None and one.hours.billed >= 0.005:
+        idle = "" if one.hours.share >= 0.9 else "; `vmsbench plan` with its settings says what would raise it"
+        out += [cut(f"billed: {one.hours.billed:.2f} slot hours, busy {one.hours.share:.0%} of them{idle}")]
     if one.eta and one.state == "running":
         out.append(f"the search is over in at most {duration(one.eta)}")
     return out

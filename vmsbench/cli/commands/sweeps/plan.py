@@ -31,6 +31,7 @@ from vmsbench.cli.options import (
 from vmsbench.cli.submission import settings_for
 from vmsbench.config.format import describe, short
 from vmsbench.files import plain
+from vmsbench.search.configured import FILLED_FROM
 
 if TYPE_CHECKING:
     from vmsbench.launch.submit import RunOptions
@@ -50,6 +51,7 @@ def plan(
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
     calibrate: Annotated[bool, typer.Option(help="Measure what was never trained, for at most 20 seconds.")] = True,
+    worlds: Annotated[int, typer.Option(min=1, help="Searches that are simulated.")] = 3,
     as_json: Json = False,
     nodes: Nodes = None,
     hours: Hours = None,
@@ -57,13 +59,13 @@ def plan(
 ) -> None:
     """Show what `tune` with the same arguments would take. Trials, epochs, hours, bytes: nothing is started.
 
-    The search is simulated twenty times on synthetic curves, with the real searcher and pruner.
+    The search is simulated on synthetic curves, `--worlds` times, with the real searcher and pruner.
     """
     from vmsbench.launch.submit import RunOptions
 
     settings = settings_for(exp, overrides, epochs, per_gpu)
     options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=hours, allow_login_node=allow_login_node)
-    show_plan(settings, list(overrides or []), name or exp, writable(runs), options, calibrate, as_json)
+    show_plan(settings, list(overrides or []), name or exp, writable(runs), options, calibrate, as_json, worlds)
 
 
 WIDTH, NAMES = 80, 14
@@ -74,6 +76,9 @@ SEARCHERS = {
     "GridSearch": "grid",
     "RandomSearch": "random search",
     "Tpe": "TPE",
+    "GaussianProcess": "Gaussian process",
+    "CmaEs": "CMA-ES",
+    "Qmc": "quasi-random search",
 }
 
 
@@ -88,6 +93,7 @@ def show_plan(
     run_options: RunOptions,
     calibrate: bool,
     as_json: bool,
+    worlds: int = 3,
 ) -> None:
     """Print what the sweep will take, on this machine or in the job that it would submit."""
 
@@ -110,9 +116,9 @@ def show_plan(
     torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
     may_train = calibrate and job is None and (run_options.allow_login_node or not login_node())
     found = plan(
-        settings, runs.resolve(), slots.count, may_train, lambda text: print(text, file=sys.stderr, flush=True)
+        settings, runs.resolve(), slots.count, may_train, lambda text: print(text, file=sys.stderr, flush=True), worlds
     )
-    budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial)
+    budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial, slots.count)
     jobs = math.ceil(found.cost.clock / job.hours) if job and found.cost else None
     if as_json:
         asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": job.time}
@@ -143,6 +149,7 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
         out += wrapped(f"{number:>3}  {short(step.param)}: {options}{when}", " " * 7)
     finals = f", then {found.finals} finals" if found.finals else ""
     out += entry("trials", f"about {found.trials:.0f}, at most {found.trials_at_most}{finals}")
+    out += entry("slots", f"{found.slots}, busy about {found.busy:.0%} of the search{raised(found, settings)}")
     epochs = f"about {found.epochs + found.final_epochs:,.0f}, at most {found.epochs_at_most + found.final_epochs:,}"
     out += entry("epochs", f"{epochs}, finals included" + (f"; {rule} stops the rest" if rule else ""))
     out += entry("timing", found.measured)
@@ -154,14 +161,32 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
     return out
 
 
+BUSY = 0.9
+"""The share of the slots' time from which on nothing is said about it."""
+
+
+def raised(found: Plan, settings: dict[str, Any]) -> str:
+    """How many extra trials fill the slots, and what would make them busier."""
+    if found.extra:
+        return f", with about {found.extra:.0f} extra trials for those that are idle"
+    if found.busy >= BUSY:
+        return ""
+    if found.slots >= FILLED_FROM and not settings["searcher"].get("fill"):
+        return "; searcher.fill=true gives extra trials to those that are idle"
+    fewer = max(1, round(found.slots * found.busy))
+    return f"; with {fewer} it takes hardly longer" if fewer < found.slots else ""
+
+
 def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
     per = "GPU" if slots.gpus_per_trial else "CPU"
     each = slots.gpus_per_trial or slots.cpus_per_trial
     out = entry("an epoch", f"about {long(cost.seconds_per_epoch / 3600)}, validation and evaluation included")
     out += entry("wall time", f"about {long(cost.clock)} with {slots.count} trials at once on {slots}")
     out += entry(f"{per}-hours", f"about {cost.hours * each:.3g}, at most {cost.hours_at_most * each:.3g}")
+    out += entry("billed", f"about {cost.billed * each:.3g} {per}-hours, idle slots included")
     if budget.hours is not None:
-        needed, most = cost.hours * budget.per_hour, cost.hours_at_most * budget.per_hour
+        expected = cost.hours if budget.billed is None else cost.billed
+        needed, most = expected * budget.per_hour, max(expected, cost.hours_at_most) * budget.per_hour
         enough = "suffices" if most <= budget.hours else "is enough" if needed <= budget.hours else "is too little"
         out += entry("budget", f"{budget.text} {enough}")
     return out

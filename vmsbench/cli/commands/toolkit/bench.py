@@ -277,6 +277,37 @@ def search(
 
 
 @app.command()
+def slots(
+    most: Annotated[int, typer.Option(min=2, help="Slots: 2, 4, 8, ... up to so many.")] = 256,
+    worlds: Worlds = 10,
+    out: Out = Path("reports/search"),
+    as_json: Json = False,
+) -> None:
+    """How busy a coordinate search keeps its slots. Simulated, with and without extra trials."""
+    from vmsbench.bench.slots import row, table
+    from vmsbench.config.compose import compose
+    from vmsbench.report.render.measurements import draw_slots
+    from vmsbench.sweep.tune import experiment_part, space_of
+
+    rows = []
+    for exp in ("unet", "gan", "diffusion"):
+        settings = compose(exp, ["searcher=coordinate"])
+        searched = space_of(settings["space"]["parameters"], experiment_part(settings))
+        rows += [row(exp, settings, searched, 2**power, worlds) for power in range(1, most.bit_length())]
+    lines = []
+    for exp in dict.fromkeys(one.space for one in rows):
+        own = [one for one in rows if one.space == exp]
+        at = [one.slots for one in own]
+        lines += [(exp, False, at, [one.busy for one in own], [one.length for one in own])]
+        lines += [(exp, True, at, [one.busy_filled for one in own], [one.length_filled for one in own])]
+    text = table(rows)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "slots.png").write_bytes(draw_slots(lines))
+    (out / "slots.txt").write_text("\n".join([*text, "", command()]) + "\n")
+    tell([*text, str(out / "slots.png")], {"slots": [vars(one) for one in rows]}, as_json)
+
+
+@app.command()
 def stopping(
     source: Source,
     worlds: Worlds = 300,
