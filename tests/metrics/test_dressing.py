@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.known_law import drawn, true_laws
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import DataError, UserError
 from vmsbench.metrics.baselines import Black, ConstantMap, Given, evaluate
@@ -116,18 +117,6 @@ class Signal(Predictor):
 
     def predict(self, pairs: Pairs) -> torch.Tensor:
         return torch.stack([self.known[name] for name in pairs.names]).float() / 255
-
-
-def drawn(number: int, seed: int) -> tuple[Pairs, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    signal = torch.randint(0, 256, (number, 1, 16, 16), generator=generator)
-    truth = (torch.rand(signal.shape, generator=generator) * (signal + 1)).floor().clamp(max=255).byte()
-    return Pairs(tuple(f"{seed}_{i}" for i in range(number)), torch.zeros(number, 3, 16, 16).byte(), truth), signal
-
-
-def true_laws() -> ByteLaws:
-    bytes_ = torch.arange(256.0).double()
-    return ByteLaws(((bytes_[None] + 1) / (bytes_[:, None] + 1)).clamp(max=1))
 
 
 def test_dressed_never_beats_the_true_law_and_comes_near_it():
