@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vmsbench.api.evaluation import evaluate
     from vmsbench.api.models import load
     from vmsbench.api.plans import plan
+    from vmsbench.api.predictions import export, predict, tradeoff
     from vmsbench.api.reports import report
     from vmsbench.api.states import status, why
     from vmsbench.api.sweeps import final, rescore, resume, tune
@@ -21,6 +22,7 @@ PLACES = {
     "evaluation": ("evaluate",),
     "models": ("load",),
     "plans": ("plan",),
+    "predictions": ("export", "predict", "tradeoff"),
     "reports": ("report",),
     "states": ("status", "why"),
     "sweeps": ("final", "rescore", "resume", "tune"),
@@ -31,14 +33,17 @@ PLACES = {
 
 __all__ = [
     "evaluate",
+    "export",
     "final",
     "load",
     "plan",
+    "predict",
     "report",
     "rescore",
     "resume",
     "status",
     "sync",
+    "tradeoff",
     "train",
     "tune",
     "why",

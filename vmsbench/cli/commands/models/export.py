@@ -26,17 +26,14 @@ def export_command(
 
 
 def export_model(model: str, format: str, out: Path | None, runs: Path, as_json: bool) -> None:
-    from vmsbench.api.models import model_folder
-    from vmsbench.inference.export import TOLERANCE, export
-    from vmsbench.inference.predictor import load
+    from vmsbench.api.predictions import export
+    from vmsbench.inference.export import TOLERANCE
 
-    folder = model_folder(model, runs)
-    suffix = {"torchscript": ".pt"}.get(format, f".{format}")
-    file = out or Path(f"{Path(model).name}{suffix}")
-    apart = export(load(folder, "cpu"), file, format)
+    made = export(model, format, out, runs=runs)
+    apart = made.largest_difference
     if as_json:
-        print(json.dumps({"file": str(file), "of": str(folder), "largest_difference": apart}))
+        print(json.dumps({"file": str(made.file), "of": str(made.source), "largest_difference": apart}))
         return
-    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, from {folder}")
+    print(f"{made.file}: {made.file.stat().st_size / 1e6:.1f} MB, from {made.source}")
     print(f"  same maps to within {apart:.1g} in [0, 1] (tolerance {TOLERANCE:.1g}); inputs and outputs:")
-    print(f"  {file.with_suffix('.json')}")
+    print(f"  {made.description}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +15,11 @@ from vmsbench.cli.options import (
     Runs,
 )
 from vmsbench.cli.progress import terminal
-from vmsbench.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from vmsbench.api.predictions import PredictionResult, PredictionRun
 
 
 def predict(
@@ -40,53 +45,89 @@ def predict(
 def write_maps(
     pictures: Path, model: str, out: Path, samples: int | None, device: str, keep: bool, runs: Path, quiet: bool
 ) -> bool:
-    """Write the maps of a picture, or of a folder of them; True where every file could be read."""
-    from vmsbench.api.models import model_folder
+    """Write the maps of a picture, or of a folder of them, with progress; True where every file could be read."""
+    from vmsbench.api.predictions import predict as write
+
+    with progress_bar(quiet) as bar:
+
+        def begin(run: PredictionRun) -> None:
+            if not quiet:
+                print("\n".join(head(pictures, run, samples)), flush=True)
+            for warning in run.warnings:
+                print(f"warning: {warning}", file=sys.stderr)
+            bar.start(run.files)
+
+        where: dict[str, Any] = {"device": device, "runs": runs, "on_start": begin, "on_file": bar.advance}
+        result = write(pictures, model, out, samples=samples, npz=keep, **where)
+    report(result)
+    if result.written:
+        print("\n".join(places(result, keep)))
+    return not result.unreadable
+
+
+def head(pictures: Path, run: PredictionRun, samples: int | None) -> list[str]:
+    each = f"{run.samples} samples each, " if run.samples > 1 else ""
+    by = f"{run.files} pictures by {run.model}: {each}{run.size} px on {run.device}"
+    certain = ["  this model is deterministic: there is no uncertainty to map"] if (samples or 1) > run.samples else []
+    return [f"read from {pictures}: {run.account}", by, *certain]
+
+
+def report(result: PredictionResult) -> None:
+    """Say on standard error what could not be read, and what is to be known of the rest."""
     from vmsbench.data.sources.names import some
-    from vmsbench.inference.images import Writer, find
-    from vmsbench.inference.images import predict as predict_files
-    from vmsbench.inference.predictor import load
 
-    if samples is not None and samples < 1:
-        raise UserError(f"--samples {samples}: at least 1")
-    found = find(pictures, out)
-    files = found.files
-    folder = model_folder(model, runs)
-    predictor = load(folder, device)
-    count = (samples or predictor.samples) if predictor.model.random else 1
-    if not quiet:
-        print(f"read from {pictures}: {found.account}")
-        each = f"{count} samples each, " if count > 1 else ""
-        print(f"{len(files)} pictures by {folder}: {each}{predictor.size} px on {predictor.device}", flush=True)
-        if samples and samples > count:
-            print("  this model is deterministic: there is no uncertainty to map")
-    for warning in found.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    writer = Writer(out, keep)
-    done = predict_files(predictor, files, writer, count)
-    unreadable = [(file, reason) for file, reason in shown(done, len(files), quiet) if reason]
-    if unreadable:
-        print(f"{len(unreadable)} of {len(files)} files could not be read:", file=sys.stderr)
-        for file, reason in unreadable:
-            print(f"  {file}: {reason}", file=sys.stderr)
-    for said, names in writer.odd.items():
-        print(f"note: {said}: {some(names)}", file=sys.stderr)
-    if len(unreadable) == len(files):
-        return False
-    print(f"{len(files) - len(unreadable)} maps in {out / 'maps'}, on their pictures in {out / 'overlays'}")
+    if result.unreadable:
+        print(f"{len(result.unreadable)} of {result.run.files} files could not be read:", file=sys.stderr)
+    for file, reason in result.unreadable:
+        print(f"  {file}: {reason}", file=sys.stderr)
+    for said, names in result.remarks.items():
+        print(f"note: {said}: {some(list(names))}", file=sys.stderr)
+
+
+def places(result: PredictionResult, keep: bool) -> list[str]:
+    out, count = result.out, result.run.samples
+    lines = [f"{result.written} maps in {out / 'maps'}, on their pictures in {out / 'overlays'}"]
     if count > 1:
-        print(f"  the spread of {count} samples: {out / 'uncertainty'}, black for none, white for 0.5 in [0, 1]")
+        lines.append(f"  the spread of {count} samples: {out / 'uncertainty'}, black for none, white for 0.5 in [0, 1]")
     if keep:
-        print(f"  arrays at {predictor.size} px: {out / 'predictions.npz'}")
-    return not unreadable
+        lines.append(f"  arrays at {result.run.size} px: {out / 'predictions.npz'}")
+    return lines
 
 
-def shown(done: Iterable[tuple[Path, str]], total: int, quiet: bool) -> Iterator[tuple[Path, str]]:
-    """The same, with a progress bar in a terminal."""
+class Bar:
+    """A progress bar over pictures; this one is not shown."""
+
+    def start(self, total: int) -> None:
+        """The first of so many pictures is about to be predicted."""
+
+    def advance(self, file: Path) -> None:
+        """A picture is done."""
+
+
+class TerminalBar(Bar):
+    """A progress bar in a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def start(self, total: int) -> None:
+        self.task = self.progress.add_task("pictures", total=total)
+        self.progress.start()
+
+    def advance(self, file: Path) -> None:
+        self.progress.advance(self.task)
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Bar]:
+    """A bar in a terminal; elsewhere, and where `quiet`, none."""
     if quiet or not terminal():
-        yield from done
+        yield Bar()
         return
-    from rich.progress import track
+    from rich.progress import Progress
 
-    progress: Any = track(done, description="pictures", total=total, transient=True)
-    yield from progress
+    progress = Progress(transient=True)
+    try:
+        yield TerminalBar(progress)
+    finally:
+        progress.stop()

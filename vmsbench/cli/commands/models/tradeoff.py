@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +14,6 @@ from vmsbench.cli.options import (
     writable,
 )
 from vmsbench.errors import UserError
-from vmsbench.store.experiment_folder import ExperimentFolder
-from vmsbench.store.sweep_folder import TRADEOFF, SweepFolder
-from vmsbench.store.sweeps import sweep_named
 
 
 def tradeoff(
@@ -32,47 +28,27 @@ def tradeoff(
 
 
 def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> None:
-    """Score the sweep's best model under each number of steps and samples on tuning validation pairs, and print it.
+    """Print each row when it is measured."""
+    from vmsbench.api.predictions import tradeoff as score
 
-    The result is runs/NAME/tradeoff.json. No test pair is read. Raises UserError where the data have changed.
-    """
+    wanted = {"steps": numbers(steps, "--steps"), "samples": numbers(samples, "--samples")}
 
-    from vmsbench.api.models import model_folder
-    from vmsbench.config.instantiate import build
-    from vmsbench.data.encoded.features import unwatched
-    from vmsbench.inference.predictor import load
-    from vmsbench.inference.sampling_sweep import blind_levels
-    from vmsbench.inference.sampling_sweep import tradeoff as sampling_sweep
+    def head(model: Path, pairs: int) -> None:
+        print(f"{name}: {model.name}, {pairs} tuning validation pairs")
+        print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")
 
-    folder = sweep_named(name, runs)
-    chosen = model_folder(name, runs)
-    config = ExperimentFolder(chosen).config()
-    dataset = build(config["data"])
-    if dataset.digest != config["data"]["digest"]:
-        raise UserError(f"the data of {name} changed after it was trained (digest {dataset.digest[:12]}); restore them")
-    predictor = load(chosen, config["device"])
-    encoder, cache = predictor.model.sight.encoder, config["data"]["cache"]
-    validation = dataset.seen(encoder, cache, predictor.device, unwatched, "validation")
-    there = len(validation)
-    count = min(images, there)
-    pairs = validation.subset([at * there // count for at in range(count)])  # evenly from the list
-    rows: list[dict[str, Any]] = []
-    print(f"{name}: {chosen.name}, {len(pairs)} tuning validation pairs")
-    print("  steps  samples   L1 of one   L1 of median      CRPS   s per image")
-    for row in sampling_sweep(predictor, pairs, numbers(steps, "--steps"), numbers(samples, "--samples")):
-        rows.append(row)
-        print(
-            f"{row['steps']:>7} {row['samples']:>8} {row['l1']:>11.4f} {row['l1_median']:>14.4f} {row['crps']:>9.4f} "
-            f"{row['seconds_per_image']:>13.3g}",
-            flush=True,
-        )
-    blind = blind_levels(dataset.train, pairs)
-    median, law = blind["pixel_median"]["l1"], blind["climatology"]["crps"]
+    found = score(name, **wanted, images=images, runs=runs, on_start=head, on_row=print_row)
+    median, law = found.blind["pixel_median"]["l1"], found.blind["climatology"]["crps"]
     print(f"  what never looks at the image: L1 of the pixel median {median:.4f}, CRPS of climatology {law:.4f}")
-    about = {"model": chosen.name, "split": "validation", "images": len(pairs), "digest": dataset.digest}
-    about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-    SweepFolder(folder).write_document(TRADEOFF, about | {"blind": blind, "rows": rows})
-    print(f"kept in {folder / TRADEOFF}; vmsbench report {shlex.quote(name)} plots it", file=sys.stderr)
+    print(f"kept in {found.file}; vmsbench report {shlex.quote(name)} plots it", file=sys.stderr)
+
+
+def print_row(row: dict[str, Any]) -> None:
+    print(
+        f"{row['steps']:>7} {row['samples']:>8} {row['l1']:>11.4f} {row['l1_median']:>14.4f} {row['crps']:>9.4f} "
+        f"{row['seconds_per_image']:>13.3g}",
+        flush=True,
+    )
 
 
 def numbers(text: str, option: str) -> list[int]:
