@@ -46,6 +46,9 @@ PRIVATE = {
     "RAY_health_check_timeout_ms": "5000",
     "RAY_health_check_failure_threshold": "3",
 }
+LOOPBACK = "127.0.0.1"
+ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray takes 127.0.0.1 for the host's own address, and listens on all interfaces, but where it expects no other node."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -129,10 +132,11 @@ def begin(
             command += [f"--system-config={json.dumps(system_config(niceness))}"]
         else:
             command += [f"--address={address}", f"--temp-dir={directory}"]
+        alone = ALONE if ip == LOOPBACK else {}
         with said.open("w") as log:
             process = subprocess.Popen(
                 command,
-                env=os.environ | PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)},
+                env=os.environ | PRIVATE | alone | {"RAY_AUTH_TOKEN_PATH": str(token)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -32,6 +32,7 @@ os.environ.update(
 
 import ray
 from ray import tune
+from ray._private import ray_constants
 from ray.experimental.internal_kv import _internal_kv_put
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -41,7 +42,7 @@ from vmsbench.errors import StorageError
 from vmsbench.files import log, read_json
 from vmsbench.launch.environment import drop_unusable_threads, until, workers
 from vmsbench.metrics.catalog import sign
-from vmsbench.ray_backend.cluster import PRIVATE, system_config
+from vmsbench.ray_backend.cluster import ALONE, LOOPBACK, PRIVATE, system_config
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.ray_backend.slots import Joined, Slots
 from vmsbench.ray_backend.trainable import FAILURE, LEAVE, run_trial
@@ -84,6 +85,7 @@ def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(own_token())
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    expect_no_other_node()
     with deferred(SIGNALS):
         ray.init(
             address="local",
@@ -103,10 +105,18 @@ def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
         shutil.rmtree(private, ignore_errors=True)
 
 
+def expect_no_other_node() -> None:
+    """Let Ray listen on the loopback interface alone; it has read the variable as it was imported."""
+    os.environ |= ALONE
+    ray_constants.ENABLE_RAY_CLUSTER = False
+
+
 @contextmanager
 def joined(address: str, token: Path) -> Iterator[None]:
     """The Ray at `address`, which another process stops."""
     os.environ |= PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)}
+    if address.startswith(f"{LOOPBACK}:"):
+        expect_no_other_node()
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with deferred(SIGNALS):

@@ -75,10 +75,10 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
         with local_cluster(slots.cpus, slots.gpus, slots.niceness):
             yield
         return
-    from vmsbench.ray_backend.cluster import address_towards, head, token_file
+    from vmsbench.ray_backend.cluster import LOOPBACK, address_towards, head, token_file
 
     token = token_file(folder)
-    ip = address_towards(given.other_nodes[0]) if given.other_nodes else "127.0.0.1"
+    ip = address_towards(given.other_nodes[0]) if given.other_nodes else LOOPBACK
     with contextlib.ExitStack() as stack:
         if workers():
             address = stack.enter_context(head(given.address, token, given.job, 0, 0, slots.niceness))

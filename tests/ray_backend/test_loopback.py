@@ -1,0 +1,54 @@
+"""A sweep on one node listens on the loopback interface alone: other users of the host's network cannot reach it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import os, sys
+from pathlib import Path
+from vmsbench.processes import descendants
+from vmsbench.ray_backend.cluster import LOOPBACK, head, token_file
+from vmsbench.ray_backend.driver import joined, local_cluster, nodes_there
+
+def listening():
+    inodes = set()
+    for pid in [os.getpid(), *descendants(os.getpid())]:
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                inodes.add(os.readlink(fd).removeprefix("socket:[").removesuffix("]"))
+            except OSError:
+                pass
+    rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return [row[1] for row in rows if row[3] == "0A" and row[9] in inodes]
+
+def show():
+    import ray
+    ray.get(ray.remote(lambda: 1).remote())
+    print(nodes_there(), *listening())
+
+if sys.argv[1] == "local":
+    with local_cluster(1, 0):
+        show()
+else:
+    token = token_file(Path(sys.argv[2]))
+    with head(LOOPBACK, token, "12", 1, 0) as address, joined(address, token):
+        show()
+"""
+V4, V6 = "0100007F:", "00000000000000000000000001000000:"
+MAPPED = "0000000000000000FFFF00000100007F:"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["local", "job"])
+def test_one_node_listens_on_loopback_alone(how: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, how, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    nodes, *places = done.stdout.split()
+    assert nodes == "1"
+    assert places, "Ray listens somewhere"
+    assert [place for place in places if not place.startswith((V4, V6, MAPPED))] == []
