@@ -1,13 +1,23 @@
 # make demo: install, then `vmsbench demo` on synthetic data.   make test: install, then all that CI runs.
 # make study VMSBENCH_DATA=FOLDER: every family on VISCHEMA PLUS (docs/study.md); hours, continued by the same line.
 # make quick LOWEST=1: the quick tests on the lowest versions that pyproject.toml allows, in a new .venv.
+# make quick NEWEST=1: the same on the newest versions there are, without constraints.txt.
+# make install TORCH=cpu: PyTorch without CUDA, about 5 GB less, of an index that has such wheels (CPU_INDEX=URL; PyPI has none).
+# make system-packages: as root, the Debian packages without which some tests are skipped: Slurm, Chromium, LaTeX.
+# make test-cluster, make test-kills: the tests of every way in which a job can end, 40 and 20 minutes; as root.
 
 PYTHON ?= python3
 LOWEST ?=
+NEWEST ?=
+TORCH ?=
+CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo study test quick docs clean
+pinned = $(shell sed -n 's/^$(1)==//p' constraints.txt)
+CPU_WHEELS = torch==$(call pinned,torch)+cpu torchvision==$(call pinned,torchvision)+cpu
+
+.PHONY: install system-packages demo study test quick test-cluster test-kills constraints docs clean
 
 install: $(VENV)/installed
 
@@ -15,14 +25,25 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11; make PYTHON=python3.11 install"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+ifeq ($(TORCH),cpu)
+	@echo "installing PyTorch for CPUs alone into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --extra-index-url $(CPU_INDEX) $(CPU_WHEELS) || \
+	  { echo "error: no $(CPU_WHEELS) in $(CPU_INDEX); leave out TORCH=cpu, or name another index by CPU_INDEX=URL"; exit 2; }
+else
 	@echo "installing into $(VENV): about 6 GB, 4 minutes"
+endif
 ifdef LOWEST
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --resolution lowest-direct -e '.[test]'
+else ifdef NEWEST
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[test]'
 else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 endif
 	@touch $@
+
+system-packages:
+	@$(PYTHON) -m tests.support.system_packages
 
 demo: install
 	$(BIN)/vmsbench demo
@@ -38,6 +59,12 @@ test: install
 
 quick: install
 	$(BIN)/python -m pytest -m "not slow"
+
+test-cluster test-kills: install
+	$(BIN)/python -m tests.support.reliability $(@:test-%=%) reports/reliability.md
+
+constraints:
+	$(PYTHON) -m tests.support.constraints constraints.txt
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

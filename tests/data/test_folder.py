@@ -1,6 +1,5 @@
 """Paired folders of every kind load, or say everything that is wrong with them at once."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from PIL import Image
 
 from tests.support.data_folders import image_of, map_of, write_list, write_pairs, write_vischema
+from tests.support.vischema import data_folder
 from vmsbench.data.folder import folder
 from vmsbench.data.pairs import Dataset, signed
 from vmsbench.data.splits import carve, splits
@@ -236,18 +236,12 @@ def test_categories_are_read_where_they_are(tmp_path: Path) -> None:
     assert folder(tmp_path, maps="vms", size=16).train.categories == ()
 
 
-def real_data() -> Path:
-    beside = [parent / "shared" / "vischema_plus" for parent in Path(__file__).resolve().parents]
-    places = [Path(os.environ["VMSBENCH_DATA"])] if os.environ.get("VMSBENCH_DATA") else beside
-    for place in places:
-        if (place / "viscplus_train.csv").exists():
-            return place
-    pytest.skip("VISCHEMA PLUS is not here: set VMSBENCH_DATA to its folder")
-
-
+@pytest.mark.vischema
 def test_blind_baselines_on_the_real_maps_agree_with_the_published_figures() -> None:
     """All black 0.149 and the pixel median 0.133 in [-1, 1], on the official test maps, whichever of them are here."""
-    dataset = vischema(real_data())
+    root = data_folder()
+    assert root is not None
+    dataset = vischema(root)
     truth = signed(dataset.test.maps)
     official = signed(torch.cat([dataset.train.maps, dataset.validation.maps]))
     assert abs(float((truth + 1).abs().mean()) - 0.1491) < 0.001

@@ -1,7 +1,6 @@
 """The predictors that ignore the image, on small pairs made here and on VISCHEMA PLUS where it is."""
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.support.vischema import data_folder
 from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import DataError
 from vmsbench.metrics.baselines import (
@@ -116,15 +116,6 @@ def test_no_training_pairs_or_no_categories_are_named():
         CategoryMedian(pairs(3, categories=()))
 
 
-def vischema() -> Path:
-    places = [Path(given)] if (given := os.environ.get("VMSBENCH_DATA")) else []
-    places += [parent / "shared" / "vischema_plus" for parent in Path(__file__).resolve().parents]
-    for place in places:
-        if (place / "viscplus_train.csv").is_file():
-            return place
-    pytest.skip("VISCHEMA PLUS is not here: set VMSBENCH_DATA to its folder")
-
-
 def read(root: Path, listing: str) -> Pairs:
     names = tuple(name.strip() for name in (root / listing).read_text().splitlines() if name.strip())
     with (root / "categories.csv").open() as file:
@@ -134,6 +125,7 @@ def read(root: Path, listing: str) -> Pairs:
     return Pairs(names, torch.zeros_like(stacked), stacked, tuple(category[name] for name in names))
 
 
+@pytest.mark.vischema
 @pytest.mark.slow
 def test_the_baselines_of_vischema_plus_are_the_known_ones():
     """On the 320 official images black .1491, mean .1602, median .1327, category .1303, random .199.
@@ -143,7 +135,8 @@ def test_the_baselines_of_vischema_plus_are_the_known_ones():
     over the copy's own three channels the median is .1338. The tolerance is less than the standard error of half the
     images, .005, for all share those images; the known random map is one draw an image, a noisier figure than 16.
     """
-    root = vischema()
+    root = data_folder()
+    assert root is not None
     train, test = read(root, "viscplus_train.csv"), read(root, "viscplus_val.csv")
     table = score_baselines(Dataset(train, test, test, "rg", "0", "VISCHEMA PLUS, 64 px"), "test")
     known = {"black": 0.1491, "pixel_mean": 0.1602, "pixel_median": 0.1327, "category_median": 0.1303}

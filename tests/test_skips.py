@@ -1,0 +1,73 @@
+"""A test that cannot run here is listed with the remedy; under CI it fails. One that needs VISCHEMA PLUS is neither."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.slurm.lab import packages
+from tests.support import reliability
+from tests.support.constraints import lines
+from tests.support.system_packages import NEEDS
+
+ROOT = Path(__file__).parents[1]
+TESTS = """
+import pytest
+def test_of_a_program():
+    pytest.skip("no Chromium here: apt-get install chromium")
+@pytest.mark.vischema
+def test_of_the_data(): pass
+@pytest.mark.xfail
+def test_known(): assert False
+@pytest.mark.kills
+def test_of_kills(): pass
+def test_of_nothing(): pass
+"""
+
+
+def ran(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """pytest with the conftest of these tests, on others, from where no data lies next to any folder above."""
+    (folder / "test_them.py").write_text(TESTS)
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "VMSBENCH_DATA")}
+    own = kept | {"PYTHONPATH": str(ROOT)} | environment
+    options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", "."]
+    command = [sys.executable, "-m", "pytest", *options, "test_them.py"]
+    return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True)
+
+
+def test_without_ci_what_is_not_tested_is_listed_with_the_remedy(tmp_path: Path) -> None:
+    done = ran(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, _, listed = done.stdout.partition("not tested")
+    assert "1 tests: no Chromium here: apt-get install chromium; `make system-packages`" in listed
+    assert "tests marked kills: `make test-kills`" in listed
+
+
+def test_under_ci_a_skipped_test_fails_with_the_line_that_installs_what_it_needs(tmp_path: Path) -> None:
+    done = ran(tmp_path, CI="true")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, " in done.stdout
+    assert "skipped, and CI is set" in done.stdout
+    assert "apt-get install chromium" in done.stdout
+    assert "skipped" not in done.stdout.splitlines()[-1]
+
+
+def test_one_script_installs_what_any_skipped_test_asks_for() -> None:
+    known = {package for _, needed in NEEDS for package in needed}
+    assert {*packages(accounting=True, pbs=True), "chromium", "texlive-latex-base"} <= known
+
+
+def test_the_constraints_are_the_resolved_versions_without_torchs_own() -> None:
+    resolved = [("torch", "2.9.0+cpu"), ("nvidia-cublas", "1"), ("Jinja2", "3.1"), ("anyio", "4"), ("vmsbench", "0.2")]
+    head, *pins = lines([{"name": name, "version": version} for name, version in resolved])
+    assert head.startswith("# The versions that were tested together")
+    assert pins == ["anyio==4", "Jinja2==3.1", "torch==2.9.0"]
+
+
+def test_a_run_replaces_its_own_section_of_the_reliability_report_alone() -> None:
+    first = reliability.with_section(reliability.HEAD, "kills", "## kills\n\nold\n")
+    both = reliability.with_section(first, "cluster", "## cluster\n\n1 failed\n")
+    assert reliability.with_section(both, "kills", "## kills\n\nnew\n") == both.replace("old", "new")
+    made = reliability.section("kills", {"tests/a.py::b": ("passed", 1.2), "tests/a.py::c": ("failed", 2.0)}, 120)
+    assert "1 passed, 1 failed, 0 skipped, in 2.0 minutes" in made
+    assert "| a.py::c | failed | 2 |" in made
