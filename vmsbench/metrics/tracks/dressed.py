@@ -49,7 +49,7 @@ def mean_answer(samples: Tensor) -> Tensor:
 
 
 def dressed(answers: Tensor, pairs: Pairs, elsewhere: Tensor, validation: Pairs) -> DressedScores:
-    """The answers (bytes, N x C x S x S) for `pairs`, dressed with those `elsewhere`, on the `validation` pairs (bytes).
+    """The answers (bytes, N x C x S x S) for `pairs`, dressed with those `elsewhere`, on `validation` pairs (bytes).
 
     Raises DataError without validation pairs.
     """
