@@ -145,10 +145,11 @@ class Experiment:
         check(config, channels, self.dataset.size, len(self.dataset.train))
         self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
         self.model.to(memory_format=torch.channels_last)
-        encoder, cache = self.model.sight.encoder, config["data"].get("cache")
+        encoder, cache = self.model.sight.encoder.kept, config["data"].get("cache")
         self.seen = partial(self.dataset.seen, encoder, cache, self.device, logged(folder))
         self.train, self.validation = self.seen("train"), self.seen("validation")
-        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]), self.train.moments())
+        moments = self.train.moments(self.model.look)
+        self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]), moments)
         trainer = dict(config["trainer"])
         self.epochs = trainer["epochs"]
         self.patience, self.keeps_best = trainer.pop("patience"), trainer.pop("keep") == "best"

@@ -162,7 +162,7 @@ def test_a_part_of_the_pairs_has_the_features_of_that_part() -> None:
 def test_moments_are_those_of_all_features() -> None:
     pairs = seen()
     maps = pairs.features(torch.arange(len(pairs))).maps
-    for (mean, deviation), map_ in zip(pairs.moments(), maps, strict=True):
+    for (mean, deviation), map_ in zip(pairs.moments(lambda kept: kept), maps, strict=True):
         torch.testing.assert_close(mean, map_.mean(dim=(0, 2, 3)), atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(deviation, map_.std(dim=(0, 2, 3), correction=0), atol=1e-3, rtol=1e-3)
 

@@ -45,8 +45,8 @@ def test_folded_batch_norms_do_what_batch_norms_do() -> None:
         *(state[f"_bn0.{name}"] for name in ("running_mean", "running_var", "weight", "bias")),
         eps=1e-3,
     )
-    kernel, bias = lite(encoder.file, encoder.package.sha256, x.device).stem
-    torch.testing.assert_close(functional.conv2d(same(x, 3, 2), kernel, bias, stride=2), apart, atol=1e-4, rtol=1e-4)
+    stem = lite(encoder.file, encoder.package.sha256, x.device).trunk.stem
+    torch.testing.assert_close(stem(x), apart, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("colour", [0, 1])
@@ -102,7 +102,7 @@ def test_any_classifier_of_torchvision_is_an_encoder(resnet: Path) -> None:
 def test_a_set_of_encoders_sees_what_each_of_them_sees(resnet: Path) -> None:
     """Of different channels, in their order; its fingerprint and facts name all of them."""
     makes = [partial(EfficientNetLite, version=0), partial(Torchvision, "resnet18", str(resnet))]
-    both, alone = EncoderSet(makes, size=64), [make(size=64, warps=1) for make in makes]
+    both, alone = EncoderSet(makes, size=64), [make(size=64) for make in makes]
     assert both.channels == tuple(a + b for a, b in zip(*(encoder.channels for encoder in alone), strict=True))
     pictures = torch.rand(2, 3, 64, 64)
     for found, *parts in zip(both(pictures), *(encoder(pictures) for encoder in alone), strict=True):

@@ -192,7 +192,7 @@ def tradeoff(
 
 def spread_evenly(dataset: Dataset, predictor: TrainedModel, cache: str | None, images: int) -> Pairs:
     """So many tuning validation pairs, evenly from their list, with the features that the model needs."""
-    encoder = predictor.model.sight.encoder
+    encoder = predictor.model.sight.encoder.kept
     validation = dataset.seen(encoder, cache, predictor.device, unwatched, "validation")
     there = len(validation)
     count = min(images, there)

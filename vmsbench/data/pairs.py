@@ -1,6 +1,6 @@
 """Images and their maps, whole and as bytes on one device, and the three splits of a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -50,9 +50,9 @@ class Pairs:
         """What the encoder saw in the chosen images and in their mirror images; nothing where none has looked."""
         return self.views.features(chosen) if self.views else Features()
 
-    def moments(self) -> list[tuple[Tensor, Tensor]]:
-        """Mean and deviation of each channel of those features, for each stride."""
-        return self.views.moments() if self.views else []
+    def moments(self, change: Callable[[Features], Features]) -> list[tuple[Tensor, Tensor]]:
+        """Mean and deviation of each channel of what is made of those features, for each stride."""
+        return self.views.moments(change) if self.views else []
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class TrainedModel:
     @torch.inference_mode()
     def look(self, pictures: Tensor) -> Features:
         """What the model's encoder, where it has one, sees in uint8 pictures, N x 3 x S x S; the larger the better."""
-        return seen_now(self.model.sight.encoder, pictures.to(self.device))
+        return seen_now(self.model.sight.encoder.kept, pictures.to(self.device))
 
     def predict(self, pictures: Picture | Iterable[Picture], samples: int | None = None) -> Any:
         """The maps of pictures of any size: a PredictedMap for a single picture, a list of them for a folder, a list

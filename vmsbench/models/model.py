@@ -12,6 +12,7 @@ from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.models.sight import COORDINATES, Sight
 from vmsbench.models.target import Sum, Target
 from vmsbench.networks.conditions import Maps, Moments, resized
+from vmsbench.networks.encoder_training import SeeingNetwork
 
 Losses = Iterator[tuple[str, dict[str, Tensor]]]
 
@@ -61,7 +62,7 @@ class Model(nn.Module, ABC):
     def prepare(self, image: Tensor, label: Tensor, moments: Moments = ()) -> None:
         """Take statistics, once before training, of the training images (N x 3 x S x S) and maps (N x C x S x S).
 
-        moments   of the encoder's features of them, where there is an encoder
+        moments   of the encoder's maps of them, where there is an encoder
         """
         coded = resized(self.target.code(image, label), self.side)
         if self.sight.blind:
@@ -91,12 +92,17 @@ class Model(nn.Module, ABC):
         `quick` samples may be worse and must be cheaper: they are for validation during training.
         """
         self.check(features)
-        coded = self._sample(resized(image, self.side), count, quick, features)
+        coded = self._sample(resized(image, self.side), count, quick, self.look(features))
         images = image[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
         return self.target.label(images, resized(coded.flatten(0, 1), self.size)).unflatten(0, (-1, count))
 
+    def look(self, features: Features) -> Features:
+        """The encoder's maps, where it is trained and pictures are kept in their place."""
+        network = self.network
+        return features.through(network.look) if isinstance(network, SeeingNetwork) else features
+
     def check(self, features: Features) -> None:
-        if len(features.maps) != len(self.sight.encoder.channels):
+        if len(features.maps) != len(self.sight.encoder.kept.channels):
             raise UserError(
                 "this model sees pictures through an encoder too, and was given no features of them"
                 if self.sight.encoder.channels
@@ -140,7 +146,11 @@ class Model(nn.Module, ABC):
 
     def makes(self, network: MakesNetwork, inputs: int, outputs: int, **given: Any) -> nn.Module:
         """A predicting network of `inputs` channels, and what `sight` adds."""
-        return network(inputs + self.known.shape[1], outputs, self.side, **self.seen(), **given)
+        return self.sees(network(inputs + self.known.shape[1], outputs, self.side, **self.seen(), **given))
+
+    def sees(self, network: nn.Module) -> nn.Module:
+        """A network that takes an encoder's maps, together with the encoder where that is trained."""
+        return SeeingNetwork(network, self.sight.encoder) if self.sight.encoder.train else network
 
     def seen(self) -> dict[str, Any]:
         """Further arguments of a network's constructor where there is an encoder."""

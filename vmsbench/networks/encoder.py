@@ -1,12 +1,17 @@
-"""Encoders: networks taught on other pictures and used as they are; a thousand pairs need not teach how to see."""
+"""Encoders: networks taught on other pictures; a thousand pairs need not teach how to see.
+
+A frozen one is used as it is: what it sees is computed once and kept. One that is trained further (`train`) is part of
+the network, and what is kept are the pictures.
+"""
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from vmsbench.errors import ConfigurationError
@@ -20,23 +25,38 @@ class Encoder(ABC):
 
     size       px of the pictures it looks at; more than the model's own, as it was taught on large ones
     warps      pairs of fixed warps of each training picture that it looks at, besides picture and mirror image
+    train      whether its weights are trained together with the network that sees through it
+    lr         the learning rate of its weights then; the schedule is the network's
     channels   of its maps; empty where there is no encoder
     """
 
     channels: tuple[int, ...]
+    train = False
 
-    def __init__(self, size: int, warps: int) -> None:
+    def __init__(self, size: int, warps: int, train: bool = False, lr: float = 1e-4) -> None:
         if size < 64 or size % max(STRIDES):
             near = max(64, round(size / max(STRIDES)) * max(STRIDES))
             raise ConfigurationError(f"encoder size={size}: a multiple of {max(STRIDES)} from 64 on; {near} works")
         if warps < 0:
             raise ConfigurationError(f"encoder warps={warps}: at least 0; 1 makes four views of each training picture")
-        self.size, self.warps = size, warps
+        if lr <= 0:
+            raise ConfigurationError(f"encoder lr={lr:g}: above 0; 0.0001 works")
+        self.size, self.warps, self.train, self.lr = size, warps, train, lr
 
     @property
     def sides(self) -> tuple[int, ...]:
         """Of its maps, in pixels."""
         return tuple(self.size // max(stride, GRID) for stride in STRIDES)
+
+    @property
+    def use(self) -> str:
+        """For `info`."""
+        return "trained further" if self.train else "frozen"
+
+    @property
+    def kept(self) -> "Encoder":
+        """What is computed of pictures once and kept: its maps, or the pictures themselves where it is trained."""
+        return Pictures(self.size, self.warps) if self.train else self
 
     @property
     @abstractmethod
@@ -51,13 +71,27 @@ class Encoder(ABC):
     def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Features at strides 8, 16 and 32 of pictures in [0, 1], B x 3 x size x size."""
 
+    def trainable(self) -> nn.Module:
+        """A copy of the network behind `maps` that can be trained; it returns what `maps` returns.
+
+        Raises ConfigurationError where an encoder has none.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot be trained further: model.sight.encoder.train=false works"
+        )
+
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """B x `channels` x `sides` x `sides` each, for pictures in [0, 1], B x 3 x size x size."""
-        found = zip(self.maps(pictures), self.sides, strict=True)
-        return tuple(
-            functional.adaptive_avg_pool2d(map_, side) if map_.shape[-1] > side else map_ for map_, side in found
-        )
+        return pooled(self.maps(pictures), self.sides)
+
+
+def pooled(maps: Sequence[Tensor], sides: Sequence[int]) -> tuple[Tensor, ...]:
+    """Maps with at most so many pixels a side: the means of areas where they have more."""
+    return tuple(
+        functional.adaptive_avg_pool2d(map_, side) if map_.shape[-1] > side else map_
+        for map_, side in zip(maps, sides, strict=True)
+    )
 
 
 class NoEncoder(Encoder):
@@ -77,6 +111,23 @@ class NoEncoder(Encoder):
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
         return ()
+
+
+class Pictures(Encoder):
+    """The pictures themselves, as the maps that are kept for an encoder that is trained."""
+
+    channels = (3,)
+    fingerprint = "pictures"
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        return (self.size,)
+
+    def info(self) -> dict[str, str]:
+        return {}
+
+    def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        return (pictures,)
 
 
 @cache

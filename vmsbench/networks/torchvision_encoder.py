@@ -1,5 +1,6 @@
 """Any of torchvision's classifiers as an encoder, with weights from a file: nothing is ever downloaded."""
 
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -20,9 +21,15 @@ class Torchvision(Encoder):
     """
 
     def __init__(
-        self, architecture: str = "resnet50", weights: str | None = None, size: int = 256, warps: int = 1
+        self,
+        architecture: str = "resnet50",
+        weights: str | None = None,
+        size: int = 256,
+        warps: int = 1,
+        train: bool = False,
+        lr: float = 1e-4,
     ) -> None:
-        super().__init__(size, warps)
+        super().__init__(size, warps, train, lr)
         if weights is None:
             raise ConfigurationError(
                 "encoder=torchvision needs a file: model.sight.encoder.weights=FILE, the state dict of "
@@ -38,14 +45,36 @@ class Torchvision(Encoder):
 
     def info(self) -> dict[str, str]:
         return {
-            "encoder": f"torchvision's {self.architecture} at {self.size} px, frozen",
+            "encoder": f"torchvision's {self.architecture} at {self.size} px, {self.use}",
             "encoder_weights": f"{self.file.name}, a file of the user's own; licence not known",
             "encoder_sha256": self.sha256,
         }
 
     def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        mean, deviation = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
-        return maps_within(loaded(self.architecture, self.file, pictures.device), (pictures - mean) / deviation)
+        return maps_within(loaded(self.architecture, self.file, pictures.device), standard(pictures))
+
+    def trainable(self) -> nn.Module:
+        return TrainableClassifier(deepcopy(loaded(self.architecture, self.file, torch.device("cpu"))))
+
+
+class TrainableClassifier(nn.Module):
+    """A classifier's maps, with batch norms that keep the statistics of the pictures that they were taught on."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def train(self, mode: bool = True) -> "TrainableClassifier":
+        return super().train(False)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        return maps_within(self.classifier, standard(pictures))
+
+
+def standard(pictures: Tensor) -> Tensor:
+    """Pictures in [0, 1] as torchvision's classifiers were shown them."""
+    mean, deviation = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
+    return (pictures - mean) / deviation
 
 
 def bare(architecture: str) -> nn.Module:

@@ -15,6 +15,7 @@ from vmsbench.data.encoded.viewing import Viewing
 from vmsbench.data.pairs import Pairs, signed
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.models.model import Losses, Model
+from vmsbench.networks.encoder_training import SeeingNetwork
 from vmsbench.training.ema import EMA
 from vmsbench.training.lr_schedules import LRSchedule
 from vmsbench.training.out_of_memory import fitting
@@ -87,7 +88,7 @@ class Training:
         self.batch_size, self.clip = batch_size, clip
         self.device, self.half = pairs.images.device, precision == "bf16"
         self.weights = {name: list(player.parameters()) for name, player in players.items()}
-        self.optimizers = {name: optimizers[name](self.weights[name]) for name in players}
+        self.optimizers = {name: optimizers[name](groups_of(player)) for name, player in players.items()}
         self.rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
         self.average = EMA(model.network, ema)
         self.steps_per_epoch = len(pairs) // batch_size
@@ -217,6 +218,11 @@ class Training:
         self.average.load_state_dict(state["average"])
         self.step, self.part = state["step"], state["part"]
         set_random_state(state)
+
+
+def groups_of(player: nn.Module) -> list[Any]:
+    """What an optimiser is made of: weights, or groups of them that differ in their learning rate."""
+    return player.parameter_groups() if isinstance(player, SeeingNetwork) else list(player.parameters())
 
 
 def random_state() -> dict[str, Any]:

@@ -101,6 +101,10 @@ class Features:
         starts = range(0, count, size)
         return [self.each(lambda map_, start=start: map_[start : start + size]) for start in starts]  # type: ignore[misc]
 
+    def through(self, change: Callable[[Sequence[Tensor]], tuple[Tensor, ...]]) -> "Features":
+        """All maps of the images changed at once, and those of their mirror images, where there are any."""
+        return Features(change(self.maps), change(self.mirrored) if self.mirrored else ())
+
     def each(self, change: Callable[[Tensor], Tensor]) -> "Features":
         return Features(tuple(map(change, self.maps)), tuple(map(change, self.mirrored)))
 
@@ -145,16 +149,18 @@ class Views:
         """B x 2 x 3: how those views were made."""
         return self.warps[self.rows[chosen], view]
 
-    def moments(self) -> list[tuple[Tensor, Tensor]]:
-        """Mean and deviation of each channel over pictures and pixels, for each stride: C each."""
-        sums = [
-            (torch.zeros(c, device=self.rows.device), torch.zeros(c, device=self.rows.device)) for c, _ in self.shapes
-        ]
+    @torch.no_grad()
+    def moments(self, change: Callable[[Features], Features] = lambda kept: kept) -> list[tuple[Tensor, Tensor]]:
+        """Mean and deviation of each channel over pictures and pixels, for each stride: C each.
+
+        change   what is made of the kept features first
+        """
         order = torch.arange(len(self.rows), device=self.rows.device)
+        sums: list[tuple[Tensor, Tensor]] = []
         for chosen in order.split(64):
-            for (one, two), map_ in zip(sums, self.maps(chosen, 0), strict=True):
-                one += map_.mean(dim=(2, 3)).sum(0)
-                two += map_.square().mean(dim=(2, 3)).sum(0)
+            maps = change(Features(self.maps(chosen, 0))).maps
+            found = [(m.mean(dim=(2, 3)).sum(0), m.square().mean(dim=(2, 3)).sum(0)) for m in maps]
+            sums = [(a + c, b + d) for (a, b), (c, d) in zip(sums, found, strict=True)] if sums else found
         means = [(one / len(order), two / len(order)) for one, two in sums]
         return [(mean, (square - mean.square()).clamp(min=0).sqrt()) for mean, square in means]
 
