@@ -16,9 +16,6 @@ from vmsbench.sweep.status import Status, Why
 from vmsbench.sweep.status import status as status_of
 from vmsbench.sweep.status import why as why_of
 
-PATIENCE = 8.0
-"""Seconds in which the cluster answers for all sweeps, or is taken to be away."""
-
 NOT_BEGUN = "not started"  # its job waits, or ended before the sweep started
 
 
@@ -95,7 +92,7 @@ def states(folders: list[Path], jobs: Mapping[Path, list[JobStatus]] | None = No
 
 def jobs_in(folders: list[Path]) -> dict[Path, list[JobStatus]]:
     """The cluster's status of the sweeps' jobs, by folder; empty lists where a sweep has none."""
-    with answers_within(PATIENCE):
+    with answers_within():
         return {folder: job_statuses(folder) if jobs_of(folder) else [] for folder in folders}
 
 

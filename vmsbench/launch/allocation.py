@@ -126,13 +126,32 @@ def bound_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+GPU_NAMES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+
+
 def visible_gpus() -> tuple[str, ...] | None:
-    """The GPUs that the environment names, by their names for CUDA; None where it names none."""
-    for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
-        if name in os.environ:
-            words = [word.strip() for word in os.environ[name].split(",")]
-            return tuple(word for word in words if word not in ("", "-1", "NoDevFiles"))
-    return None
+    """The GPUs that the environment names, by their names for CUDA or HIP; None where it names none."""
+    name = next((name for name in GPU_NAMES if name in os.environ), None)
+    return listed_gpus(name) if name else None
+
+
+def listed_gpus(name: str) -> tuple[str, ...]:
+    words = [word.strip() for word in os.environ[name].split(",")]
+    return tuple(word for word in words if word not in ("", "-1", "NoDevFiles"))
+
+
+def name_amd_gpus() -> None:
+    """Set HIP_VISIBLE_DEVICES where ROCR_VISIBLE_DEVICES alone is set, as Slurm does; Ray refuses that. HIP counts the
+    GPUs that ROCR leaves, from 0."""
+    if "ROCR_VISIBLE_DEVICES" in os.environ and "HIP_VISIBLE_DEVICES" not in os.environ:
+        os.environ["HIP_VISIBLE_DEVICES"] = ",".join(map(str, range(len(listed_gpus("ROCR_VISIBLE_DEVICES")))))
+
+
+def usable_gpus(counted: int) -> int:
+    """How many GPUs trials can have, where this process counts so many: CUDA shows a process one MIG slice alone, and
+    each trial gets another."""
+    slices = [name for name in visible_gpus() or () if name.startswith("MIG-")]
+    return max(counted, len(slices)) if counted else 0
 
 
 def python(module: str, *arguments: str) -> list[str]:

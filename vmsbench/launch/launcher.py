@@ -36,8 +36,12 @@ ANSWER_BY: ContextVar[float] = ContextVar("ANSWER_BY", default=math.inf)
 """When a cluster must have answered, by `time.monotonic`."""
 
 
+PROMPT = 5.0
+"""Seconds in which a cluster answers all questions of a command that shows something, or is taken to be away."""
+
+
 @contextmanager
-def answers_within(seconds: float) -> Iterator[None]:
+def answers_within(seconds: float = PROMPT) -> Iterator[None]:
     """Within the block all questions to a cluster together take so long at most: for commands that a user waits for."""
     before = ANSWER_BY.set(min(ANSWER_BY.get(), time.monotonic() + seconds))
     try:

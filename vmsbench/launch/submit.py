@@ -31,8 +31,6 @@ OURS = {
 }
 """The options of submission alone, and how many arguments follow each."""
 DRIVER_CPUS = 2
-PATIENCE = 8.0
-"""Seconds in which the cluster says whether the sweep has jobs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +160,7 @@ def hand_over(*, launcher: Launcher, folder: Path, command: Sequence[str], wait:
 
 def refuse_second(folder: Path) -> None:
     """Raises UserError where a job of the sweep waits or runs: a second one would only find it in use."""
-    with answers_within(PATIENCE):
+    with answers_within():
         live = [job for job in live_jobs(folder) if job_status(folder, job).live]
     if live:
         name = shlex.quote(folder.name)

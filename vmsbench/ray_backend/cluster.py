@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vmsbench.errors import UserError
+from vmsbench.launch.allocation import name_amd_gpus
 from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.launch.worker import TOKEN
 from vmsbench.processes import adopt, descendants, die_with_parent, end, end_descendants
@@ -184,6 +185,7 @@ def head(ip: str, token: Path, job: str, cpus: int, gpus: int, niceness: int = 0
     will join."""
     adopt()
     drop_unusable_threads()
+    name_amd_gpus()
     with private_directory() as private:
         process, address = begin(private, ip, None, token, job, cpus, gpus, niceness)
         try:
@@ -206,6 +208,7 @@ def join(address: str, token: Path, job: str, cpus: int, gpus: int, patient: boo
     """
     adopt()
     drop_unusable_threads()
+    name_amd_gpus()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN if patient else leave)
     with private_directory() as private:

@@ -40,6 +40,7 @@ from ray.tune.search import Searcher as RaySearcher
 
 from vmsbench.errors import StorageError
 from vmsbench.files import log, read_json
+from vmsbench.launch.allocation import name_amd_gpus
 from vmsbench.launch.environment import drop_unusable_threads, until, workers
 from vmsbench.metrics.catalog import sign
 from vmsbench.ray_backend.cluster import ALONE, LOOPBACK, PRIVATE, system_config
@@ -86,6 +87,7 @@ def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     expect_no_other_node()
+    name_amd_gpus()
     with deferred(SIGNALS):
         ray.init(
             address="local",
@@ -115,6 +117,7 @@ def expect_no_other_node() -> None:
 def joined(address: str, token: Path) -> Iterator[None]:
     """The Ray at `address`, which another process stops."""
     os.environ |= PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)}
+    name_amd_gpus()
     if address.startswith(f"{LOOPBACK}:"):
         expect_no_other_node()
     for name in ("ray", "ray.tune"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, python
+from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, python, usable_gpus
 from vmsbench.launch.environment import workers
 from vmsbench.launch.worker import announce
 from vmsbench.ray_backend.node_step import NodeStep
@@ -38,7 +38,7 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     niceness = share.get("niceness", 0)  # a sweep of an earlier version has none
     if given and (lent := workers()):
         return Slots(lent.cpus, lent.gpus, share["cpus"], share["gpus"] * bool(lent.gpus), lent.count, niceness)
-    seen = torch.cuda.device_count()
+    seen = usable_gpus(torch.cuda.device_count())
     there = len(given.gpus) if given else seen
     if gpus is not None and gpus > there:
         who = "the job has" if given else "torch sees"

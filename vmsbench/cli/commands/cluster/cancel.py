@@ -19,12 +19,11 @@ def cancel(
 
 
 def cancel_jobs(name: str, runs: Path) -> None:
-    from vmsbench.api.states import PATIENCE
     from vmsbench.launch.job_log import cancel
     from vmsbench.launch.launcher import answers_within
     from vmsbench.store.job_events import submitted
 
     folder = submitted(name, runs)
-    with answers_within(PATIENCE):
+    with answers_within():
         ended = cancel(folder)
     print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: it has no job")
