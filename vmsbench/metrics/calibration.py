@@ -54,10 +54,14 @@ def check_samples(number: int, level: int) -> None:
         )
 
 
+def ranked(maps: Tensor) -> Tensor:
+    """Of maps ... x M x H x W those channels that hold something: red and green, or the one there is."""
+    return maps[..., :2, :, :] if maps.shape[-3] == 3 else maps
+
+
 def classes(maps: Tensor) -> Tensor:
     """Maps in [0, 1], ... x M x H x W, as classes 0..15 of the channels that are ranked."""
-    ranked = maps[..., :2, :, :] if maps.shape[-3] == 3 else maps
-    return (ranked * 255).round().to(torch.uint8) // CLASS
+    return (ranked(maps) * 255).round().to(torch.uint8) // CLASS
 
 
 def ranks(samples: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:

@@ -88,6 +88,7 @@ class Metric:
 CC = Metric("CC", "higher", perfect=1.0)
 SIM = Metric("SIM", "higher", perfect=1.0)
 KLD = Metric("KLD")
+SSIM = Metric("SSIM", "higher", perfect=1.0, shown="report")
 L1 = Metric("L1", scale=2, digits=4)
 MSE = Metric("MSE", scale=4, digits=4)
 
@@ -100,6 +101,7 @@ METRICS: dict[str, Metric] = {
     "cc_false": replace(CC, label="CC false", shown="report", per_image=True),
     "cc_combined": replace(CC, label="CC combined", shown="terminal", per_image=True),
     "cc_combined_20": replace(CC, label="CC combined, 20 x 20", shown="report", plotted=True, per_image=True),
+    "ssim": SSIM,
     "l1_rg": replace(L1, label="L1 red and green"),
     "mse_rg": replace(MSE, label="MSE red and green"),
     "l1_red": replace(L1, label="L1 red"),
@@ -121,7 +123,7 @@ METRICS: dict[str, Metric] = {
 """By name, in the order of the tables."""
 
 ANSWERS = {"_mean": " of the mean", "_median": " of the median"}
-BEST_ANSWER = {"l1": "_median", "mse": "_mean", "cc": "_mean", "sim": "_mean", "kld": "_mean"}
+BEST_ANSWER = {"l1": "_median", "mse": "_mean", "cc": "_mean", "sim": "_mean", "kld": "_mean", "ssim": "_mean"}
 """By family of scores, which one answer of several samples is the best under it, or near to it."""
 
 

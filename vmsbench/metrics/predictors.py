@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vmsbench.data.pairs import Pairs, unit
-from vmsbench.metrics.calibration import CLASS, LEVELS, coverage, histogram
+from vmsbench.metrics.calibration import CLASS, LEVELS, coverage, histogram, ranked
 from vmsbench.metrics.scores import measure, of_answers
 
 SAMPLES = 16  # of each image, the same for every sampler
@@ -172,11 +172,6 @@ class Distribution(Predictor):
         for part in self.laws(pairs):
             maps[:, part.pixels] = part.laws.quantile(level).float()[part.rows]
         return maps.view(pairs.maps.shape)
-
-
-def ranked(maps: Tensor) -> Tensor:
-    """The channels of which the calibration speaks: red and green, or the one there is."""
-    return maps[:, :2] if maps.shape[1] == 3 else maps
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

@@ -1,8 +1,8 @@
 """The references of a score: the best predictor that ignores the image under that score, and agreement between people.
 
-Scores speak in two tracks that are never mixed in one ranking. As one answer (l1, mse, cc, sim, kld): a sampler answers
-with the median of its samples under L1 and else with their mean, and the references are the pixel median and the pixel
-mean. As a distribution (crps, energy): a single answer is dressed first (`vmsbench.metrics.dressing`), and the
+Scores speak in two tracks that are never mixed in one ranking. As one answer (l1, mse, cc, sim, kld, ssim): a sampler
+answers with the median of its samples under L1 and else with their mean, and the references are the pixel median and
+the pixel mean. As a distribution (crps, energy): a single answer is dressed first (`vmsbench.metrics.dressing`), and the
 reference is climatology. A sampler that draws random training maps has a CRPS a quarter below the pixel median's, so
 skill against that one would say nothing.
 """
@@ -25,7 +25,7 @@ Track = Literal["answer", "distribution"]
 Row = Mapping[str, float | int | None]
 
 MEAN, LAW = ("pixel_mean", "category_mean"), ("climatology", "category_climatology")
-BLIND = {"l1": ("pixel_median", "category_median"), "mse": MEAN, "cc": MEAN, "sim": MEAN, "kld": MEAN}
+BLIND = {"l1": ("pixel_median", "category_median"), "mse": MEAN, "cc": MEAN, "sim": MEAN, "kld": MEAN, "ssim": MEAN}
 BLIND |= {"crps": LAW, "energy": LAW}
 
 # Pearson's r between the maps of two halves of the people, on maps of 20 x 20, for VISCHEMA: Akagunduz, Bors and Evans,

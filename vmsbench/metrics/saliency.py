@@ -1,7 +1,7 @@
 """Scores of saliency research, for maps and fixations: NSS, AUC-Judd, information gain; and SSIM between maps.
 
 Definitions as in the MIT/Tuebingen saliency benchmark (Bylinskii et al. 2019; Kuemmerer, Wallis and Bethge 2015).
-Visual memory schemas have no fixations: these are for data that have them. One image at a time, H x W; a fixation map
+Visual memory schemas have no fixations: NSS, AUC and information gain are for data that have them. One image at a time, H x W; a fixation map
 says of every pixel whether it was fixated.
 """
 
@@ -68,7 +68,7 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
             f"SSIM compares maps of one shape and at least {WINDOW} x {WINDOW} px; here are {tuple(first.shape)} and "
             f"{tuple(second.shape)}"
         )
-    x, y = first.double(), second.double()
+    x, y = first, second.to(first.dtype)
     mean_x, mean_y = _smooth(x), _smooth(y)
     variance_x, variance_y = _smooth(x * x) - mean_x**2, _smooth(y * y) - mean_y**2
     covariance = _smooth(x * y) - mean_x * mean_y

@@ -9,6 +9,7 @@ Of one sample; with K > 1 samples the expected score of one, which is the mean o
                         with blue = 0. `_unit` is the same in [0, 1], `_rg` over red and green, `l1_red` one channel.
     cc                  Pearson's correlation over the pixels of one map: true (green), false (red), combined (red +
                         green) and combined_20 (the same resized by area to 20 x 20).
+    ssim                structural similarity (Wang et al. 2004), of red and green or of the one channel
     sim, kld            similarity and Kullback-Leibler divergence of the maps normalised to sum 1, as in the MIT
                         saliency benchmark (Bylinskii et al. 2019; epsilon 2.2204e-16).
 
@@ -47,9 +48,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from vmsbench.errors import UserError
-from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_samples, ranks
+from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_samples, ranked, ranks
 from vmsbench.metrics.catalog import metric, metrics
 from vmsbench.metrics.ordering import in_order, middle
+from vmsbench.metrics.saliency import WINDOW, ssim
 
 CONSTANT_TRUTH = 16 / 255
 CONSTANT_PREDICTION = 1e-5
@@ -57,7 +59,7 @@ ROUNDING = 1e-5
 COARSE = 20
 EPSILON = 2.2204e-16
 CHUNK = 16  # images at once: larger blocks of memory are slower to come by than to fill
-WITH_GAPS = ("cc_", "sim_", "kld_", "coverage_")
+WITH_GAPS = ("cc_", "sim_", "kld_", "ssim", "coverage_")
 
 
 def tunable(grey: bool = False) -> list[str]:
@@ -273,12 +275,22 @@ def _squared(found: Errors, answer: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def _of_shape(samples: Tensor, targets: Tensor, light: bool, answer: str = "") -> Iterator[tuple[str, Tensor]]:
+    if not light:
+        yield f"ssim{answer}", _structure(samples, targets)
     for name, predicted, true in _named_maps(samples, targets[:, None]):
         shaped = (true.amax(dim=(-2, -1)) - true.amin(dim=(-2, -1))).squeeze(1) > CONSTANT_TRUTH
         yield f"cc_{name}{answer}", _where(shaped, _correlation(predicted, true))
         if not light and name != "combined_20":
             yield f"sim_{name}{answer}", _where(shaped, _similarity(predicted, true))
             yield f"kld_{name}{answer}", _where(shaped, _divergence(predicted, true))
+
+
+def _structure(samples: Tensor, targets: Tensor) -> Tensor:
+    """SSIM of red and green, or of the one channel, B; NaN for maps smaller than its window."""
+    many, few = ranked(samples), ranked(targets)
+    if min(few.shape[-2:]) < WINDOW:
+        return few.new_full((len(few),), torch.nan)
+    return ssim(many.flatten(0, 1), few[:, None].expand_as(many).flatten(0, 1)).view(many.shape[:2]).mean(dim=1)
 
 
 def _both_scales(name: str, in_unit: Tensor, factor: int) -> Iterator[tuple[str, Tensor]]:
