@@ -1,8 +1,8 @@
 """Scores of saliency research, for maps and fixations: NSS, AUC-Judd, information gain; and SSIM between maps.
 
 Definitions as in the MIT/Tuebingen saliency benchmark (Bylinskii et al. 2019; Kuemmerer, Wallis and Bethge 2015).
-Visual memory schemas have no fixations: NSS, AUC and information gain are for data that have them. One image at a time, H x W; a fixation map
-says of every pixel whether it was fixated.
+Visual memory schemas have no fixations: NSS, AUC and information gain are for data that have them. One image at a time,
+H x W; a fixation map says of every pixel whether it was fixated.
 """
 
 import math
