@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from omegaconf import OmegaConf
 
 from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import find
-from vmsbench.config.plugins import conf_folder
+from vmsbench.config.plugins import conf_folder, options
 from vmsbench.config.settings import (
     EvaluationSettings,
     FidSettings,
@@ -21,7 +22,12 @@ from vmsbench.config.settings import (
 )
 from vmsbench.search.configured import AROUND
 
-FILES = sorted(file for file in conf_folder().glob("*/*.yaml") if "_target_" in file.read_text())
+ALL = sorted(conf_folder().glob("*/*.yaml"))
+DECLARED: dict[str, Any] = {"trainer": TrainerSettings, "evaluation": EvaluationSettings, "fid": FidSettings}
+"""Groups whose settings a dataclass declares."""
+VARIES = {"augment", "augment_exp", "exp", "network_exp", "preset", "preset_exp", "space"}
+"""Groups whose options are values other than the defaults, which is what they are for."""
+FILES = [file for file in ALL if file.parent.name not in VARIES | set(DECLARED)]
 OTHERWISE = {
     "efficientnet_lite0.version": "which it is; a constructor has no default",
     "efficientnet_lite02.encoders": "which they are; a constructor has no default",
@@ -59,23 +65,34 @@ def content(file: Path) -> Any:
     return OmegaConf.to_container(OmegaConf.create(text))
 
 
+def objects(config: Any) -> Iterator[dict[str, Any]]:
+    """The outermost objects with a `_target_` in a file."""
+    if isinstance(config, dict) and "_target_" in config:
+        yield config
+    elif isinstance(config, dict):
+        for value in config.values():
+            yield from objects(value)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}={file.stem}")
 def test_defaults_of_conf_are_those_of_the_constructors(file: Path) -> None:
-    config = content(file)
-    if "_target_" in config and file.parent.name not in ("augment", "space"):
-        assert [found for found in differing(config, file.stem) if found not in OTHERWISE] == []
+    found = list(objects(content(file)))
+    assert found, f"{file} declares nothing; is its group one of VARIES?"
+    assert [name for one in found for name in differing(one, file.stem) if name not in OTHERWISE] == []
 
 
-@pytest.mark.parametrize(
-    ("group", "declared"),
-    [
-        ("trainer/default", TrainerSettings),
-        ("evaluation/deterministic", EvaluationSettings),
-        ("fid/auto", FidSettings),
-    ],
-)
-def test_defaults_of_conf_are_those_of_the_declared_settings(group: str, declared: Any) -> None:
-    agrees(content(conf_folder() / f"{group}.yaml"), declared)
+@pytest.mark.parametrize("group", DECLARED)
+def test_defaults_of_conf_are_those_of_the_declared_settings(group: str) -> None:
+    usual, *others = [content(conf_folder() / group / f"{name}.yaml") for name in (chosen(group), *options(group))]
+    agrees(usual, DECLARED[group])
+    for other in others:
+        assert set(other) <= {field.name for field in dataclasses.fields(DECLARED[group])}
+
+
+def chosen(group: str) -> str:
+    """The option of a group that conf/config.yaml chooses."""
+    entries = OmegaConf.to_container(OmegaConf.load(conf_folder() / "config.yaml"))["defaults"]
+    return next(entry[group] for entry in entries if isinstance(entry, dict) and group in entry)
 
 
 def test_defaults_of_all_other_settings_are_those_that_are_declared() -> None:
@@ -94,5 +111,6 @@ def agrees(config: dict[str, Any], declared: Any) -> None:
 
 
 def test_what_differs_is_there() -> None:
-    files = [file for file in FILES if file.parent.name in ("optimizer", "launcher", "encoder")]
-    assert {found for file in files for found in differing(content(file), file.stem)} == set(OTHERWISE)
+    assert {name for file in FILES for one in objects(content(file)) for name in differing(one, file.stem)} == set(
+        OTHERWISE
+    )
