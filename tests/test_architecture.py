@@ -1,9 +1,12 @@
 """The house: imports point one way, each heavy library lives in one room, and the core runs on torch alone."""
 
 import ast
+import graphlib
 import re
+import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -140,8 +143,12 @@ def test_no_class_is_called_as_another() -> None:
 
 
 def test_no_folder_holds_more_than_fourteen_files() -> None:
-    folders = {file.parent for file in FILES}
-    crowded = {str(f.relative_to(ROOT)): n for f in folders if (n := len([*f.glob("*.py")])) > 14}
+    homes = (PACKAGE, ROOT / "conf", ROOT / "docs", ROOT / "slurm")
+    folders = [folder for home in homes for folder in (home, *home.rglob("*")) if folder.is_dir()]
+    files = {folder: [one for one in folder.iterdir() if one.is_file()] for folder in folders}
+    crowded = {
+        named(folder): len(there) for folder, there in files.items() if len(there) > 14 and there[0].suffix != ".pyc"
+    }
     assert not crowded
 
 
@@ -185,3 +192,52 @@ def test_slurm_is_named_by_its_launcher_alone(file: Path) -> None:
         assert words in text
         text = text.replace(words, "")
     assert SLURM.findall(text) == []
+
+
+MIRRORS = ("api", "bench", "cli/commands", "launch/slurm", "report", "testing", "tracking/mlflow")
+"""Rooms whose files are named by what they are about: a command, a contract, a section, Slurm's status."""
+
+
+def test_no_file_name_means_two_things() -> None:
+    seen: dict[str, Path] = {}
+    for file in FILES:
+        place = str(file.relative_to(PACKAGE))
+        if file.stem not in ("__init__", "__main__") and not place.startswith(MIRRORS):
+            assert file.stem not in seen, f"{file} and {seen[file.stem]}"
+            seen[file.stem] = file
+    schedules = {folder.name for folder in (ROOT / "conf").iterdir() if "schedule" in folder.name}
+    assert schedules == {"lr_schedule", "noise_schedule"}
+    assert not (ROOT / "conf" / "scheduler").exists(), "what stops trials early is a pruner"
+
+
+def test_half_of_all_functions_are_of_at_most_eight_lines() -> None:
+    functions = [
+        node.end_lineno - node.lineno + 1
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno
+    ]
+    assert statistics.median(functions) <= 8
+
+
+def imported_first(tree: ast.Module) -> Iterator[str]:
+    """The names that a module imports when it is imported."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    module = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES}
+    needs = {
+        name: {
+            found
+            for one in imported_first(ast.parse(file.read_text()))
+            for found in (one, one.rpartition(".")[0])
+            if found in module and found != name
+        }
+        for name, file in module.items()
+    }
+    graphlib.TopologicalSorter(needs).prepare()  # raises CycleError with the cycle

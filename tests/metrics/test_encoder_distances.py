@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from vmsbench.data.standin import standin
-from vmsbench.metrics.distances import encoder
-from vmsbench.metrics.distances.encoder import encoder_features, find_encoder
+from vmsbench.metrics.distances import encoder_features as module
+from vmsbench.metrics.distances.encoder_features import encoder_features, find_encoder
 from vmsbench.metrics.distances.frechet import distances, frechet_distance, kernel_distance
 from vmsbench.metrics.distances.inception import NoWeights
 from vmsbench.networks.efficientnet import PACKAGES, Package, pooled_features
@@ -49,7 +49,7 @@ def test_two_channels_and_grey_are_seen_as_their_pictures_and_features_are_kept(
     two, grey = encoder_features(MAPS[:2, :2], cache=tmp_path)[1280], encoder_features(MAPS[:2, :1])[1280]
     torch.testing.assert_close(two, encoder_features(padded[:2])[1280])
     torch.testing.assert_close(grey, encoder_features(MAPS[:2, :1].repeat(1, 3, 1, 1) / 255)[1280])
-    monkeypatch.setattr(encoder, "pooled_features", None)
+    monkeypatch.setattr(module, "pooled_features", None)
     assert torch.equal(encoder_features(MAPS[:2, :2], cache=tmp_path)[1280], two)
 
 

@@ -20,7 +20,7 @@ from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import GuardedAshaPruner, IncumbentPruner, Pruner
 from vmsbench.store.reader import read_sweep
 from vmsbench.sweep.finals import Finals, finalists
-from vmsbench.sweep.progress import Counting
+from vmsbench.sweep.progress_lines import Counting
 from vmsbench.sweep.status import status
 from vmsbench.sweep.sweep import curve
 from vmsbench.sweep.trial import Callback

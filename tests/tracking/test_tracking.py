@@ -24,7 +24,7 @@ from vmsbench.store.values import milliseconds
 from vmsbench.tracking.mlflow.fetch import fetched, folder_of_run
 from vmsbench.tracking.mlflow.server import compared
 from vmsbench.tracking.mlflow.tracker import MlflowTracker
-from vmsbench.tracking.records import flat, records
+from vmsbench.tracking.runs import flat, records
 from vmsbench.tracking.tracker import TrackingError
 from vmsbench.versions import SCHEMA
 

@@ -25,7 +25,7 @@ from vmsbench.store.reader import read_sweep
 from vmsbench.store.records import SweepRecord
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import check_name, sweep_named
-from vmsbench.sweep.progress import Lines, Quiet
+from vmsbench.sweep.progress_lines import Lines, Quiet
 from vmsbench.sweep.status import Status, status
 from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
 from vmsbench.sweep.tune import Driver

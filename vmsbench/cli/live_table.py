@@ -9,7 +9,7 @@ from vmsbench.config.format import describe, duration, number, short
 from vmsbench.data.sources.provenance import Provenance
 from vmsbench.search.searcher import ParameterResult
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.sweep.progress import Counting, described
+from vmsbench.sweep.progress_lines import Counting, described
 from vmsbench.sweep.status import status
 from vmsbench.sweep.trial import Trial, TrialResult
 

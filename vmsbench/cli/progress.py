@@ -20,7 +20,7 @@ def terminal() -> bool:
 def watching(folder: Path, quiet: bool = False) -> Iterator["Callback"]:
     """The callback that shows a sweep: a live table in a terminal, lines elsewhere; where `quiet`, what is odd
     about the data alone."""
-    from vmsbench.sweep.progress import Lines, Quiet
+    from vmsbench.sweep.progress_lines import Lines, Quiet
 
     if quiet:
         yield Quiet()

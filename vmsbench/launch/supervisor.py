@@ -23,11 +23,11 @@ from typing import Any
 
 from vmsbench.config.instantiate import build
 from vmsbench.errors import UNFINISHED, WRONG, UserError
+from vmsbench.launch.advance import TIME_UP, chained, fruitless, progress
 from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
 from vmsbench.launch.environment import ELASTIC, SUPERVISED, UNTIL, max_restarts, notice
 from vmsbench.launch.job_log import failing_nodes
 from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused
-from vmsbench.launch.progress import TIME_UP, chained, fruitless, progress
 from vmsbench.processes import adopt, die_with_parent, end_descendants
 from vmsbench.store.job_events import note, notes
 from vmsbench.versions import commit

@@ -20,7 +20,7 @@ from vmsbench.data.cache import expand
 from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import config_hash, rescore
 from vmsbench.metrics.catalog import sign
-from vmsbench.metrics.distances.encoder import find_encoder
+from vmsbench.metrics.distances.encoder_features import find_encoder
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import NoWeights, find_weights
 from vmsbench.search.pruners import Curve

@@ -24,7 +24,6 @@ from vmsbench.launch.launcher import (
 )
 from vmsbench.launch.pickled import check_importable
 from vmsbench.launch.slurm.allocation import allocation, on_login_node, scrubbed, step
-from vmsbench.launch.slurm.background import cancel_process, process_status
 from vmsbench.launch.slurm.commands import call
 from vmsbench.launch.slurm.flags import (
     GPU_FLAGS,
@@ -36,6 +35,7 @@ from vmsbench.launch.slurm.flags import (
     size_flags,
 )
 from vmsbench.launch.slurm.health import health
+from vmsbench.launch.slurm.local_process import cancel_process, process_status
 from vmsbench.launch.slurm.place import misplaced
 from vmsbench.launch.slurm.refusals import refusal
 from vmsbench.launch.slurm.status import details, job_status

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vmsbench.errors import UserError
-from vmsbench.metrics.distances.encoder import DIMENSIONS, NAME, encoder_features, find_encoder
+from vmsbench.metrics.distances.encoder_features import DIMENSIONS, NAME, encoder_features, find_encoder
 from vmsbench.metrics.distances.inception import NoWeights, Weights, features
 from vmsbench.metrics.distances.pictures import Features
 
@@ -113,7 +113,7 @@ def encoder_distances(
     seed: int = 0,
     cache: Path | None = None,
 ) -> dict[str, Any]:
-    """As `distances`, in the features of the encoder of `vmsbench.metrics.distances.encoder`, and named by it.
+    """As `distances`, in the features of the encoder of `vmsbench.metrics.distances.encoder_features`, and named by it.
 
     Without value_64 and so on; where the encoder's package is not installed every figure is None.
     """

@@ -24,7 +24,7 @@ from vmsbench.files import read_json, save_json
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.tracking.mlflow.moved import set_aside_if_moved
-from vmsbench.tracking.records import Record, identity, records
+from vmsbench.tracking.runs import Record, identity, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
 
 QUIET_AND_QUICK = {
