@@ -6,6 +6,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,11 +145,8 @@ def test_no_class_is_called_as_another() -> None:
 
 def test_no_folder_holds_more_than_fourteen_files() -> None:
     homes = (PACKAGE, ROOT / "conf", ROOT / "docs", ROOT / "slurm")
-    folders = [folder for home in homes for folder in (home, *home.rglob("*")) if folder.is_dir()]
-    files = {folder: [one for one in folder.iterdir() if one.is_file()] for folder in folders}
-    crowded = {
-        named(folder): len(there) for folder, there in files.items() if len(there) > 14 and there[0].suffix != ".pyc"
-    }
+    files = (file for home in homes for file in home.rglob("*") if file.is_file() and file.suffix != ".pyc")
+    crowded = {named(folder): count for folder, count in Counter(file.parent for file in files).items() if count > 14}
     assert not crowded
 
 
