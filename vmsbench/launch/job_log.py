@@ -10,7 +10,7 @@ from typing import Any
 
 from vmsbench.config.instantiate import build
 from vmsbench.launch.launcher import Job, JobPhase, JobStatus, Launcher, unknown
-from vmsbench.store.job_events import note, notes
+from vmsbench.store.job_events import JOBS, note, notes
 from vmsbench.store.lock import SILENCE
 
 FAILURES = 2  # of a node, after which it is left out
@@ -60,7 +60,7 @@ def by_end(folder: Path, job: str) -> JobStatus | None:
         return None
     done = last["code"] == 0
     phase, reason = (JobPhase.COMPLETED, "") if done else (JobPhase.FAILED, f"it ended with exit code {last['code']}")
-    return JobStatus(job, phase, phase.upper(), reason, source="jobs.jsonl")
+    return JobStatus(job, phase, phase.upper(), reason, source=JOBS)
 
 
 def by_heartbeat(folder: Path, job: str) -> JobStatus | None:
