@@ -3,7 +3,7 @@
 Scores speak in two tracks that are never mixed in one ranking. As one answer (l1, mse, cc, sim, kld, ssim): a sampler
 answers with the median of its samples under L1 and else with their mean, and the references are the pixel median and
 the pixel mean. As a distribution (crps, energy): a single answer is dressed first (`vmsbench.metrics.dressing`), and
-the reference is climatology. A sampler that draws random training maps has a CRPS a quarter below the pixel median's, so
+the reference is climatology. A sampler that draws random training maps has a CRPS a quarter below the pixel median's:
 skill against that one would say nothing.
 """
 
