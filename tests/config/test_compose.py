@@ -293,6 +293,11 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ("unet", "discriminator=patch", "discriminator is not a choice of --exp unet"),
         ("unet", "optimizer=sgd", "optimizer@optimizers.network=sgd"),
         ("unet", "exp=gan", "choose the experiment by `--exp gan`"),
+        (
+            "unet",
+            "trainer.clip=${LAB}",
+            r"^trainer.clip=\$\{LAB\}: .*a variable .* is trainer.clip='\$\{oc.env:NAME\}'$",
+        ),
         ("unet", "epochs", "epochs is neither group=option nor key=value"),
         (
             "unet",

@@ -120,7 +120,7 @@ def test_an_override_that_does_not_fit_is_refused_in_one_line_that_names_it(exp:
 
 
 NAMES = ["data (1)", "datä", "a=b", "a,b", "a#b", "a&b", "it's", "a;b", "a!", "a[b", "a{b", "a:b c", "a\\", "\\'",
-         'a"b', "123", "1e5", "true", "~", "a$b", " a ", "名"]  # fmt: skip
+         'a"b', "123", "1e5", "true", "~", "a$b", " a ", "名", "${x}", "a${b", "${}", "${a.b}", "$"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -135,6 +135,8 @@ def test_a_home_and_variables_in_a_path_are_expanded(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("LAB", "/lab")
     assert compose("unet", ["data.root=~/data (1)"])["data"]["root"] == "/home/user/data (1)"
     assert compose("unet", ["data.root=$LAB/${oc.env:LAB}"])["data"]["root"] == "/lab//lab"
+    assert compose("unet", ["data.root=${LAB}/data"])["data"]["root"] == "/lab/data"
+    assert compose("unet", ["data.root=/run-${seed}", "seed=7"])["data"]["root"] == "/run-7"
     (tmp_path / "a$LAB").mkdir()
     assert compose("unet", [f"data.root={tmp_path}/a$LAB"])["data"]["root"] == f"{tmp_path}/a$LAB"
 

@@ -103,6 +103,15 @@ def test_the_picture_shows_up_to_eight_pairs(tmp_path: Path, count: int) -> None
     assert drawn.size == (6 + columns * 134, 22 + rows * 150)
 
 
+def test_a_name_of_two_lines_is_drawn_on_one(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 4)
+    for part in ("images", "maps"):
+        (tmp_path / part / "pic00.png").rename(tmp_path / part / "a\nb.png")
+    checked = check(tmp_path)
+    assert "a\nb.png" in checked.pairs.names
+    assert picture(checked.pairs).size == (6 + 6 * 134, 22 + 2 * 150)
+
+
 def test_maps_are_rendered_in_their_own_colours() -> None:
     maps = torch.tensor([[10, 20, 30]], dtype=torch.uint8).reshape(1, 3, 1, 1)
     assert render(maps[:, :1]).flatten().tolist() == [10, 10, 10]

@@ -74,6 +74,15 @@ DIM = "the brightest value of any map is {}: data.scale={} makes it white, or ar
         ),
         (lambda i: Image.fromarray(map_of(i) * (i > 5)), ["6 of 10 maps are black"]),
         (
+            lambda i: Image.fromarray(map_of(i)[..., [2, 1, 0]]),  # as a program writes them that counts from blue
+            ["blue, 50 % of white on average, is not read: data.coding=rgb reads it"],
+        ),
+        (
+            lambda i: Image.fromarray(map_of(i)[..., [2, 2, 0]]),
+            ["blue, 50 % of white on average, is not read; red and green are black: data.coding=rgb reads it"],
+        ),
+        (lambda i: Image.fromarray(255 - map_of(i, grey=True) // 4), ["the darkest value of any map is 192 of 255"]),
+        (
             lambda i: Image.fromarray(np.dstack([map_of(i), levels(i, 9, 255).astype(np.uint8)])),
             ["all 10 maps have transparent parts"],
         ),
@@ -112,6 +121,14 @@ def test_grey_maps_saved_in_colour_can_be_read_as_grey(tmp_path: Path) -> None:
     dataset = folder(tmp_path, size=SIDE, coding="grey")
     assert dataset.train.maps.shape[1] == dataset.channels == 1
     assert not dataset.provenance.warnings
+
+
+def test_blue_is_read_where_all_three_are(tmp_path: Path) -> None:
+    (said,) = warnings(tmp_path, lambda i: Image.fromarray(map_of(i)[..., [2, 1, 0]]))
+    assert said.startswith("blue, ")
+    dataset = folder(tmp_path, size=SIDE, coding="rgb")
+    assert not dataset.provenance.warnings
+    assert dataset.channels == 3
 
 
 def test_grey_files_among_grey_maps_saved_in_colour_are_alike(tmp_path: Path) -> None:

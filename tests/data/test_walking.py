@@ -151,6 +151,15 @@ def test_a_folder_of_files_that_are_not_read_is_not_called_empty(tmp_path: Path)
         folder(tmp_path)
 
 
+def test_of_many_kinds_of_files_the_commonest_are_named(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 5)
+    for number in range(30):
+        for copy in range(1 + (number == 7)):
+            (tmp_path / "images" / f"{copy}.x{number:02d}").write_bytes(b"x")
+    (line,) = [line for line in folder(tmp_path, size=16).provenance.lines() if "  images" in line]
+    assert line.endswith("; skipped: 2 .x07, 1 .x00, 1 .x01, 1 .x02, 1 .x03, 1 .x04 and 24 of 24 other kinds")
+
+
 def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
     there = write_pairs(tmp_path, 5)
     for name in (".DS_Store", "._pic00.png", "notes.txt", "more.txt", "README", "scan.heic"):

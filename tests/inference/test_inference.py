@@ -301,6 +301,14 @@ def test_a_file_that_answers_differently_is_not_kept(tmp_path: Path, monkeypatch
     assert not list(tmp_path.glob("*file*"))
 
 
+def test_a_file_that_cannot_be_written_is_one_line(unet: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place, said in ((tmp_path, "is a folder: give a file by --out"), (tmp_path / "file" / "a.pt", "cannot be")):
+        with pytest.raises(UserError, match=said):
+            export(load(unet, "cpu"), place, "torchscript")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_without_onnx_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(configuration(), tmp_path / "unet")
     monkeypatch.setattr("vmsbench.inference.export.find_spec", lambda name: None if name == "onnx" else True)

@@ -137,10 +137,11 @@ def tune(
     An interrupt (the notebook's stop button, Ctrl-C) lets the trials save, and returns with `finished` False.
     Raises UserError for settings or data that cannot work.
     """
-    check_name(name or exp)
+    name = exp if name is None else name
+    check_name(name)
     settings = compose(exp, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
     command = command_line("tune", exp, overrides, runs, name=name, epochs=epochs)
-    folder = Path(runs) / (name or exp)
+    folder = Path(runs) / name
     callback = Callbacks([Quiet() if quiet else Lines(folder.name), *callbacks])
     return run_search(settings, folder, command, callback, retry=retry, cpus=cpus, gpus=gpus)
 

@@ -57,11 +57,18 @@ def run(app: Callable[..., Any]) -> int:
 
             keep_traceback()
             return print_error(f"{printable(str(error.filename))}: {error.strerror}", WRONG)
+        if isinstance(error, MemoryError) or "failed to map segment" in str(error) or no_memory(error):
+            keep_traceback()
+            return print_error("not enough memory here (ulimit -v, or what the job was given): ask for more", WRONG)
         if hasattr(error, "format_message"):
             return print_error(usage(error), WRONG)
         first = next(iter(str(error).splitlines()), "")
         return print_error(f"{type(error).__name__}: {first}  (traceback: {keep_traceback()})", FAILED)
     return status if isinstance(status, int) else 0
+
+
+def no_memory(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ENOMEM
 
 
 def usage(error: Any) -> str:

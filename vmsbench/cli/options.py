@@ -60,6 +60,11 @@ Hours = Annotated[str | None, typer.Option("--time", help="On a cluster: time li
 
 def writable(runs: Path) -> Path:
     """The runs folder, created if missing. Raises UserError where nothing can be written into it."""
+    from vmsbench.data.sources.names import is_text, printable
+
+    path = str(runs.resolve())
+    if not is_text(path) or "\n" in path:
+        raise UserError(f"--runs {printable(path)}: this path is not UTF-8 on one line; choose another folder")
     try:
         runs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=runs) as file:

@@ -1,5 +1,6 @@
 """The environment of every command, checked before it starts: streams, encodings, thread counts."""
 
+import logging
 import os
 import sys
 
@@ -11,6 +12,7 @@ def prepare() -> None:
     """Raises UserError where nothing can be done about them here."""
     open_streams()
     drop_unusable_threads()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a home that cannot be written
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has not every character
     if sys.getfilesystemencoding().replace("-", "").lower() != "utf8":

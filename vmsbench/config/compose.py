@@ -117,6 +117,8 @@ def as_hydra_reads(name: str, text: str, base: Config, exp: str) -> str:
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     literal = is_text(hint) and text not in ("", "null") and not is_quoted
     value = UNFIT if literal else value_of(text)
+    if literal:
+        text = without_references(text, base)
     if (
         not new
         and (current := setting(base, name)) is not None
@@ -124,6 +126,16 @@ def as_hydra_reads(name: str, text: str, base: Config, exp: str) -> str:
     ):
         raise misfit(name, text, hint, current)
     return f"{'+' if new else ''}{name}={quoted(text) if value is UNFIT else text}"
+
+
+def without_references(text: str, base: Config) -> str:
+    """A text in which `${name}` is read where it is a setting, `${oc.env:NAME}` too, and any other `${` is literal."""
+
+    def read(found: re.Match[str]) -> str:
+        resolved = found[2] is not None or (found[1] or "").partition(".")[0] in base
+        return found[0] if resolved else rf"\{found[0]}"
+
+    return re.sub(r"\$\{(?:(?=([\w.]+)(:[^{}]*)?\}))?", read, text)
 
 
 def value_of(text: str) -> Any:
@@ -226,6 +238,12 @@ def one_line(error: Exception, overrides: list[str]) -> str:
     reason = str(error.__cause__ or error)
     first = next((line.strip() for line in reason.splitlines() if line.strip()), type(error).__name__)
     quoted = first.split("'")[1] if first.count("'") > 1 else ""
+    key = getattr(error, "full_key", None)
+    for override in reversed(overrides):
+        if key and override.startswith(f"{key}="):
+            return f"{override}: {first}; a variable of the environment is {key}='${{oc.env:NAME}}'"
+        if quoted and quoted in override and override not in first:
+            return f"{override}: {first}"
     return first if quoted in overrides else f"{' '.join(overrides)}: {first}"
 
 

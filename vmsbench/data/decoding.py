@@ -59,6 +59,7 @@ class PictureFacts:
     frames       how many it holds; the first is read
     white        255, or 65535 in a file of 16-bit greys
     levels       the distinct values of all channels, at most 256 of them; lowest and highest are of all
+    means        of red, green and blue, or of grey, as shares of white
     flat         whether all pixels are one colour
     equal        whether red, green and blue are the same everywhere
     transparent  whether parts are; `alone` where nothing but the transparency varies
@@ -72,6 +73,7 @@ class PictureFacts:
     levels: tuple[int, ...] = ()
     lowest: int = 0
     highest: int = 0
+    means: tuple[float, ...] = ()
     flat: bool = False
     equal: bool = True
     transparent: bool = False
@@ -134,6 +136,8 @@ def why(error: Exception, path: Path) -> str:
     """What Pillow says, on one line, without the path."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it has more pixels than Pillow reads, {2 * (Image.MAX_IMAGE_PIXELS or 0):,}: shrink it first"
     return " ".join(str(error).split()).replace(f" {str(path)!r}", "") or type(error).__name__
 
 
@@ -220,8 +224,9 @@ def levels(pixels: np.ndarray, white: int) -> PictureFacts:
     equal = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
     flat = bool((pixels == pixels[:1, :1]).all())
     kept = tuple(int(level) for level in present[:MANY])
+    means = tuple(np.atleast_1d(pixels.mean((0, 1)) / white).tolist())
     return PictureFacts(
-        white=white, levels=kept, lowest=int(present[0]), highest=int(present[-1]), flat=flat, equal=equal
+        white=white, levels=kept, lowest=int(present[0]), highest=int(present[-1]), means=means, flat=flat, equal=equal
     )
 
 

@@ -7,7 +7,7 @@ from vmsbench.data.decoding import SUFFIXES
 from vmsbench.data.layout import Layout, Split
 from vmsbench.data.sources.lists import Listing, categories_in, stems_in
 from vmsbench.data.sources.names import Names, Problem, refuse, stem_of
-from vmsbench.data.sources.walking import Walk, walk
+from vmsbench.data.sources.walking import Walk, kinds, walk
 from vmsbench.errors import DataError
 
 __all__ = ["Problem", "Scan", "refuse", "scan"]
@@ -93,7 +93,7 @@ def scan(layout: Layout, everything: bool = False) -> Scan:
 def nothing_in(found: Walk) -> str:
     """Why a folder without pictures has none."""
     read = " ".join(sorted(SUFFIXES))
-    there = ", ".join(f"{count} {what}" for what, count in found.aside.items())
+    there = kinds(found.aside)
     if found.dead:
         there = ", ".join([*([there] if there else []), f"{len(found.dead)} links that lead nowhere"])
     return (

@@ -91,18 +91,20 @@ def check(root: str | Path, images: str | None = None, maps: str | None = None) 
         **{split: len(members) for split, members in scanned.lists.items()},
         **({"unlisted": scanned.unlisted} if scanned.unlisted else {}),
     }
+    kind = "grey" if pairs.maps.shape[1] == 1 else "colour"
+    found = decoded(list(good), list(good.values()))
     return Check(
         layout=layout,
         counts=counts,
         image_sizes=sizes([f"{pair.image.width} x {pair.image.height}" for pair in good.values()]),
         map_sizes=sizes([f"{pair.map.width} x {pair.map.height}" for pair in good.values()]),
-        kind="grey" if pairs.maps.shape[1] == 1 else "colour",
+        kind=kind,
         mean=tuple(shares.mean((0, 2, 3)).tolist()) if good else (),
         std=tuple(shares.std((0, 2, 3), correction=0).tolist()) if good else (),
         without_red=float((red < FAINT).double().mean()) if red is not None else None,
         problems=(*scanned.problems, *wrong),
         pairs=pairs,
-        provenance=provenance(layout, scanned, decoded(list(good), list(good.values())), counts),
+        provenance=provenance(layout, scanned, found, counts, "grey" if kind == "grey" else "rg"),
     )
 
 
@@ -146,8 +148,6 @@ def lines(checked: Check) -> list[str]:
         ]
     if checked.without_red is not None:
         text.append(f"  without red: {100 * checked.without_red:.0f} % of the maps")
-    if len(checked.mean) == 3 and checked.mean[2] > 0.02:
-        text.append("  note: blue is not empty; coding=rg leaves it out, coding=rgb keeps it")
     account = checked.provenance
     text += ["what was read", *(f"  {what}: {words}" for what, words in account.table() if what != "pairs")]
     if account.warnings:

@@ -7,6 +7,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from vmsbench.data.sources.names import printable
+
 GUTTER = 6  # px
 LINE = 16  # px; the height of a line of text
 
@@ -75,7 +77,7 @@ def grid(
 def write(canvas: Image.Image, text: str, left: int, top: int, width: int) -> None:
     """One line of text, shortened with an ellipsis to fit."""
     font, draw = ImageFont.load_default(), ImageDraw.Draw(canvas)
-    shown = text
+    shown = text = printable(text)
     while shown and draw.textlength(shown, font=font) > width:
         text = text[:-1]
         shown = text + "..." if text else ""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from vmsbench.errors import UserError
-from vmsbench.files import save_json
+from vmsbench.files import save_json, storing
 from vmsbench.inference.predictor import TrainedModel
 from vmsbench.models.model import Model
 
@@ -58,7 +58,10 @@ def export(predictor: TrainedModel, file: Path, format: str) -> float:
         )
     original = Exported(predictor.model).eval()
     refuse_hidden_draws(original, predictor)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: give a file by --out, such as {file / 'model'}.{format}")
+    with storing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f".{os.getpid()}.{file.name}")
     try:
         with torch.no_grad(), warnings.catch_warnings():

@@ -50,7 +50,8 @@ def find(path: Path, out: Path) -> Found:
     if path.is_file():
         return Found([(path, path.stem)], str(path))
     if not path.is_dir():
-        raise UserError(f"{path} does not exist: give a picture, or a folder of pictures")
+        missing = "is neither a file nor a folder" if path.exists() else "does not exist"
+        raise UserError(f"{path} {missing}: give a picture, or a folder of pictures")
     made = [out / kind for kind in KINDS] if out.exists() and out.samefile(path) else [out]
     found = walk(path, without=made)
     bad = [path / problem.name for problem in found.problems]

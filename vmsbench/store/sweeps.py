@@ -12,13 +12,18 @@ OUTSIDE = "outside"
 NOT_SWEEPS = ("cache", OUTSIDE, "single", "slurm", "drill")
 """Folders of a runs folder that are not sweeps."""
 
+LONGEST = 120
+"""Bytes of a sweep's name: files, jobs and MLflow's experiments are called after it."""
+
 
 def check_name(name: str) -> None:
     """Raises ConfigurationError for a name that a sweep cannot have."""
-    if not name or "/" in name or name.startswith(".") or name in NOT_SWEEPS:
+    is_folder = name.isprintable() and "/" not in name and not name.startswith((".", "-"))
+    if not name.strip() or not is_folder or name in NOT_SWEEPS or len(name.encode()) > LONGEST:
         taken = ", ".join(NOT_SWEEPS)
+        shown = name.encode("unicode_escape").decode() if not name.isprintable() else name[:80]
         raise ConfigurationError(
-            f"--name {name}: a sweep's name is a folder's name, such as gan-2; reserved are {taken}"
+            f"--name {shown}: a sweep's name is a folder's name, such as gan-2; reserved are {taken}"
         )
 
 

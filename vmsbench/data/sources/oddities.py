@@ -6,6 +6,7 @@ from vmsbench.data.sources.provenance import Decoded, Values
 
 DIM = 0.5  # of white; maps of which none is brighter were made on another scale
 FEW = 8  # different values or fewer are labels, unless they are black and white
+BLUE = 0.02  # of white, and a fifth of red and green; a JPEG's own noise is far below
 DEPTHS = (255, 1023, 4095, 16383)  # the whites of 8, 10, 12 and 14 bits
 
 
@@ -16,6 +17,7 @@ def oddities(found: Decoded, coding: str = "", scale: float = 1) -> list[str]:
         return []
     told = [
         *brightness(maps, scale),
+        *unread(maps, coding),
         *depth(maps, "maps"),
         *depth(images, "images"),
         *transparency(maps, "maps"),
@@ -54,9 +56,24 @@ def brightness(maps: Values, scale: float) -> list[str]:
         told.append(
             f"the maps have {maps.levels} different values alone ({', '.join(map(str, maps.few))}): are these labels?"
         )
+    if maps.lowest * scale > DIM * maps.white and maps.flat < maps.files:
+        told.append(
+            f"the darkest value of any map is {maps.lowest} of {maps.white}: are they inverted, or on another scale?"
+        )
     if maps.black >= 0.5 * maps.files:
         told.append(f"{count(maps.black, maps)} maps are black")
     return told
+
+
+def unread(maps: Values, coding: str) -> list[str]:
+    """What blue holds, where red and green alone are read."""
+    if len(maps.means) != 3 or maps.equal == maps.files or coding in ("rgb", "grey"):
+        return []
+    red, green, blue = maps.means
+    if blue < max(BLUE, 0.2 * max(red, green)):
+        return []
+    empty = "; red and green are black" if not red + green else ""
+    return [f"blue, {100 * blue:.0f} % of white on average, is not read{empty}: data.coding=rgb reads it"]
 
 
 def stretch(maps: Values) -> float:

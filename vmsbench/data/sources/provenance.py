@@ -12,7 +12,7 @@ from typing import Any
 from vmsbench.data.decoding import MANY, Pair, Picture, PictureFacts
 from vmsbench.data.sources.lists import Listing
 from vmsbench.data.sources.names import printable, some
-from vmsbench.data.sources.walking import Walk
+from vmsbench.data.sources.walking import Walk, kinds
 
 USED = {"rg": "red and green used", "rgb": "red, green and blue used", "grey": "one channel used"}
 
@@ -23,6 +23,7 @@ class Values:
 
     white            255, or 65535 where a file has 16 bits; `mixed` where others have 8
     lowest, highest  of all files, before data.scale
+    means            of red, green and blue of the colour files, as shares of white; empty where all are grey
     levels           how many different ones there are, `many` where there are more; `few` are they, up to 8
     """
 
@@ -31,6 +32,7 @@ class Values:
     mixed: bool = False
     lowest: int = 0
     highest: int = 0
+    means: tuple[float, ...] = ()
     levels: int = 0
     many: bool = False
     few: tuple[int, ...] = ()
@@ -61,7 +63,10 @@ class Decoded:
     def from_bytes(cls, content: bytes) -> "Decoded":
         """Raises ValueError, TypeError or KeyError where `content` is not what `to_bytes` gives."""
         told = json.loads(content)
-        parts = {what: Values(**told[what] | {"few": tuple(told[what]["few"])}) for what in ("images", "maps")}
+        parts = {}
+        for what in ("images", "maps"):
+            tuples = {name: tuple(told[what][name]) for name in ("few", "means")}
+            parts[what] = Values(**told[what] | tuples)
         return cls(**parts, same=int(told["same"]))
 
 
@@ -79,7 +84,7 @@ class Source:
         words = [f"{printable(self.folder)}/, {self.pictures} pictures"]
         words += [f"{turned} turned upright"] if turned else []
         words += [f"links followed: {some(self.links)}"] if self.links else []
-        passed = ", ".join(f"{count} {printable(what)}" for what, count in self.passed_over.items())
+        passed = kinds(self.passed_over)
         return words + ([f"skipped: {passed}"] if passed else [])
 
 
@@ -165,6 +170,7 @@ def values(names: Sequence[str], pictures: Sequence[Picture]) -> Values:
         mixed=any(fact.white != white for fact in facts),
         lowest=min(in_units(fact, fact.lowest, white) for fact in facts),
         highest=max(in_units(fact, fact.highest, white) for fact in facts),
+        means=means([fact.means for fact in facts if len(fact.means) == 3]),
         levels=len(present),
         many=white > 255 and any(len(fact.levels) >= MANY for fact in facts),
         few=tuple(sorted(present)[:9]) if len(present) <= 8 else (),
@@ -179,6 +185,10 @@ def values(names: Sequence[str], pictures: Sequence[Picture]) -> Values:
         turned=sum(fact.turned for fact in facts),
         frames={name: fact.frames for name, fact in zip(names, facts, strict=True) if fact.frames > 1},
     )
+
+
+def means(each: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(round(sum(channel) / len(channel), 6) for channel in zip(*each, strict=True))
 
 
 def in_units(fact: PictureFacts, level: int, white: int) -> int:

@@ -3,11 +3,11 @@ reported."""
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmsbench.data.sources.names import Problem, composed, is_picture, is_text, some
+from vmsbench.data.sources.names import Problem, composed, is_picture, is_text, printable, some
 from vmsbench.errors import DataError
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
@@ -120,6 +120,14 @@ def walk(folder: Path, wanted: Callable[[str], bool] = is_picture, without: Sequ
     Raises DataError where `folder` itself cannot be read.
     """
     return Walker(folder, wanted, without).walk()
+
+
+def kinds(aside: Mapping[str, int], at_most: int = 6) -> str:
+    """What was skipped, in words: the commonest kinds, and how many others."""
+    each = sorted(aside.items(), key=lambda kind: -kind[1])
+    shown = [f"{count} {printable(what)}" for what, count in each[:at_most]]
+    others = sum(count for _, count in each[at_most:])
+    return ", ".join(shown) + (f" and {others} of {len(each) - at_most} other kinds" if others else "")
 
 
 def kind_of(entry: os.DirEntry[str]) -> str:

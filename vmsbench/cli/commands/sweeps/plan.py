@@ -32,6 +32,7 @@ from vmsbench.cli.submission import settings_for
 from vmsbench.config.format import describe, short
 from vmsbench.files import plain
 from vmsbench.search.configured import FILLED_FROM
+from vmsbench.store.sweeps import check_name
 
 if TYPE_CHECKING:
     from vmsbench.launch.submit import RunOptions
@@ -65,7 +66,8 @@ def plan(
 
     settings = settings_for(exp, overrides, epochs, per_gpu)
     options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=hours, allow_login_node=allow_login_node)
-    show_plan(settings, list(overrides or []), name or exp, writable(runs), options, calibrate, as_json, worlds)
+    name = exp if name is None else name
+    show_plan(settings, list(overrides or []), name, writable(runs), options, calibrate, as_json, worlds)
 
 
 WIDTH, NAMES = 80, 14
@@ -106,6 +108,7 @@ def show_plan(
     from vmsbench.sweep.budget import read_budget
     from vmsbench.sweep.plan import plan
 
+    check_name(name)
     launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=runs / name, options=run_options)
     job = launcher.resources
     share = settings["slots"]

@@ -72,9 +72,18 @@ def tune(
     if dry:
         from vmsbench.cli.commands.sweeps.plan import show_plan
 
-        show_plan(settings, list(overrides or []), name or exp, writable(runs), options, True, as_json)
+        show_plan(
+            settings, list(overrides or []), exp if name is None else name, writable(runs), options, True, as_json
+        )
         return
     code = submit_search(
-        settings, overrides, name or exp, runs=runs, options=options, retry=retry, quiet=quiet, as_json=as_json
+        settings,
+        overrides,
+        exp if name is None else name,
+        runs=runs,
+        options=options,
+        retry=retry,
+        quiet=quiet,
+        as_json=as_json,
     )
     raise typer.Exit(code)
