@@ -24,7 +24,8 @@ from vmsbench.data.sources.oddities import remarkable
 from vmsbench.data.sources.walking import remarks, walk
 from vmsbench.errors import DataError, UserError
 from vmsbench.metrics.calibration import LEVELS, collapsed, least_samples
-from vmsbench.metrics.scores import CONSTANT_PREDICTION, check_unit
+from vmsbench.metrics.scores import check_unit
+from vmsbench.metrics.similarity import CONSTANT_PREDICTION
 
 SHOWN = 5
 SAMPLE = re.compile(r"(.+)_(\d+)")

@@ -52,12 +52,11 @@ from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_sample
 from vmsbench.metrics.catalog import metric, metrics
 from vmsbench.metrics.ordering import in_order, middle
 from vmsbench.metrics.saliency import WINDOW, ssim
+from vmsbench.metrics.similarity import correlation, divergence, similarity
 
 CONSTANT_TRUTH = 16 / 255
-CONSTANT_PREDICTION = 1e-5
 ROUNDING = 1e-5
 COARSE = 20
-EPSILON = 2.2204e-16
 CHUNK = 16  # images at once: larger blocks of memory are slower to come by than to fill
 WITH_GAPS = ("cc_", "sim_", "kld_", "ssim", "coverage_")
 
@@ -279,10 +278,10 @@ def _of_shape(samples: Tensor, targets: Tensor, light: bool, answer: str = "") -
         yield f"ssim{answer}", _structure(samples, targets)
     for name, predicted, true in _named_maps(samples, targets[:, None]):
         shaped = (true.amax(dim=(-2, -1)) - true.amin(dim=(-2, -1))).squeeze(1) > CONSTANT_TRUTH
-        yield f"cc_{name}{answer}", _where(shaped, _correlation(predicted, true))
+        yield f"cc_{name}{answer}", _where(shaped, correlation(predicted, true))
         if not light and name != "combined_20":
-            yield f"sim_{name}{answer}", _where(shaped, _similarity(predicted, true))
-            yield f"kld_{name}{answer}", _where(shaped, _divergence(predicted, true))
+            yield f"sim_{name}{answer}", _where(shaped, similarity(predicted, true))
+            yield f"kld_{name}{answer}", _where(shaped, divergence(predicted, true))
 
 
 def _structure(samples: Tensor, targets: Tensor) -> Tensor:
@@ -356,32 +355,3 @@ def _named_maps(samples: Tensor, truth: Tensor) -> Iterator[tuple[str, Tensor, T
 def _where(shaped: Tensor, values: Tensor) -> Tensor:
     """The mean over the K samples, B x K to B, and NaN where the truth has no shape."""
     return torch.where(shaped, values.mean(dim=1), torch.nan)
-
-
-def _correlation(predicted: Tensor, true: Tensor) -> Tensor:
-    """Pearson's correlation over the pixels, B x K; 0 for a constant prediction."""
-    x = predicted - predicted.mean(dim=(-2, -1), keepdim=True)
-    y = true - true.mean(dim=(-2, -1), keepdim=True)
-    both = (x * y).sum(dim=(-2, -1))
-    each = (x.square().sum(dim=(-2, -1)) * y.square().sum(dim=(-2, -1))).sqrt()
-    flat = predicted.amax(dim=(-2, -1)) - predicted.amin(dim=(-2, -1)) <= CONSTANT_PREDICTION
-    return torch.where(flat, 0.0, both / each.clamp(min=torch.finfo(each.dtype).tiny))
-
-
-def _distribution(maps: Tensor) -> Tensor:
-    """Maps that sum to 1; a map that sums to 0 becomes uniform."""
-    maps = maps.clamp(min=0)
-    total = maps.sum(dim=(-2, -1), keepdim=True)
-    uniform = 1 / (maps.shape[-2] * maps.shape[-1])
-    return torch.where(total > 0, maps / total.clamp(min=torch.finfo(total.dtype).tiny), uniform)
-
-
-def _similarity(predicted: Tensor, true: Tensor) -> Tensor:
-    """The sum of the smaller of both densities, B x K, in [0, 1]."""
-    return torch.minimum(_distribution(predicted), _distribution(true)).sum(dim=(-2, -1))
-
-
-def _divergence(predicted: Tensor, true: Tensor) -> Tensor:
-    """KL(true || predicted) in nats, B x K."""
-    p, q = _distribution(predicted), _distribution(true)
-    return (q * (EPSILON + q / (p + EPSILON)).log()).sum(dim=(-2, -1))
