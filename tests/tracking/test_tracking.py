@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -22,7 +24,7 @@ from vmsbench.store.experiments import FinalRecord, TrialRecord
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.values import milliseconds
 from vmsbench.tracking.mlflow.fetch import fetched, folder_of_run
-from vmsbench.tracking.mlflow.server import compared
+from vmsbench.tracking.mlflow.server import compared, healthy
 from vmsbench.tracking.mlflow.tracker import MlflowTracker
 from vmsbench.tracking.runs import flat, records
 from vmsbench.tracking.tracker import TrackingError
@@ -485,7 +487,7 @@ def test_the_pages_open_on_the_comparison_and_their_end_leaves_no_server(end: si
     sweep = whole_sweep(tmp_path / "runs")
     begin(sweep, "eeeeeeeeeeee", width=8, at=START + 43, folder="final", seed=8)
     process = subprocess.Popen(
-        command("ui", "--port", "5600"), cwd=tmp_path, env=surroundings(), stdout=subprocess.PIPE, text=True
+        command("ui", "--tcp", "--port", "5600"), cwd=tmp_path, env=surroundings(), stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     said = []
@@ -503,3 +505,25 @@ def test_the_pages_open_on_the_comparison_and_their_end_leaves_no_server(end: si
     assert process.wait(30) == 0
     with pytest.raises(OSError, match="refused"):
         urlopen(f"{base}/health", timeout=2)
+
+
+@pytest.mark.slow
+def test_the_pages_are_served_on_a_socket_that_its_owner_alone_can_open(tmp_path: Path) -> None:
+    whole_sweep(tmp_path / "runs")
+    words = command("ui", "--port", "5711")
+    process = subprocess.Popen(words, cwd=tmp_path, env=surroundings(), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = []
+    while not said or not said[-1].startswith("Ctrl-C"):
+        said.append(process.stdout.readline())
+        assert said[-1], "it ended before it served"
+    found = re.search(r"ssh -L 5711:(/\S+) \S+@", "".join(said))
+    assert found, said
+    place = Path(found[1])
+    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+    assert healthy(5711, place)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", 5711)) != 0, "nobody listens on the port"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert not place.parent.exists()

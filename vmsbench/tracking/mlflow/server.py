@@ -2,16 +2,19 @@
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import quote
-from urllib.request import urlopen
 
 from vmsbench.files import read_json
 from vmsbench.store.reader import read_sweep
@@ -62,12 +65,25 @@ def free_port(first: int, host: str = "127.0.0.1") -> int:
 
 
 @contextmanager
-def serving(address: str, port: int, log: Path) -> Iterator[str]:
+def private_socket() -> Iterator[Path]:
+    """The path of a Unix socket in a folder that its owner alone can enter; removed after the block."""
+    folder = Path(tempfile.mkdtemp(prefix="vmsbench-ui-"))
+    try:
+        yield folder / "socket"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def serving(address: str, port: int, log: Path, at: Path | None = None) -> Iterator[str]:
     """An MLflow server over a store, for this machine alone, with telemetry off; stopped after the block.
 
-    Raises TrackingError, naming its log, where it does not answer.
+    at   the Unix socket that it listens on; None for the port, which all users of this machine can reach
+    Yields the address for a browser: with `at`, once ssh forwards the port to the socket. Raises TrackingError, naming
+    its log, where it does not answer.
     """
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--uvicorn-opts", f"--uds {shlex.quote(str(at))}"] if at else []
     environment = os.environ | QUIET_AND_QUICK | LEAN | {"MLFLOW_BACKEND_STORE_URI": address}  # not for `ps` to show
     environment.pop("MLFLOW_TRACKING_URI", None)
     base = f"http://127.0.0.1:{port}"
@@ -80,7 +96,7 @@ def serving(address: str, port: int, log: Path) -> Iterator[str]:
             start_new_session=True,
         )
     try:
-        await_answer(server, base, log)
+        await_answer(server, port, at, log)
         yield base
     finally:
         for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, None)):
@@ -91,11 +107,23 @@ def serving(address: str, port: int, log: Path) -> Iterator[str]:
                 break
 
 
-def await_answer(server: "subprocess.Popen[bytes]", base: str, log: Path) -> None:
+def await_answer(server: "subprocess.Popen[bytes]", port: int, at: Path | None, log: Path) -> None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and server.poll() is None:
-        with suppress(OSError), urlopen(f"{base}/health", timeout=5) as answer:
-            if answer.status == 200:
+        with suppress(OSError, HTTPException):
+            if healthy(port, at):
                 return
         time.sleep(0.2)
     raise TrackingError(f"MLflow's server does not start; {log} says why")
+
+
+def healthy(port: int, at: Path | None) -> bool:
+    """Whether the server answers. Raises OSError or HTTPException where nobody does."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    if at is not None:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(5)
+        connection.sock.connect(str(at))
+    with closing(connection):
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
