@@ -22,7 +22,7 @@ from vmsbench.files import append_line, read_json, read_lines, save_json
 from vmsbench.launch.supervisor import progress
 from vmsbench.metrics.scores import score
 from vmsbench.training.checks import check
-from vmsbench.training.trainer import Diverged, TrainingInterrupted
+from vmsbench.training.trainer import Diverged, Training, TrainingInterrupted
 
 TIMES = ("seconds", "time", "seconds_per_image")
 
@@ -64,16 +64,26 @@ def test_an_interrupted_experiment_continues_where_it_stopped(model: str, tmp_pa
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(model: str, tmp_path: Path) -> None:
+def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, one_step = 0, Training.one_step
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        return one_step(*arguments)
+
+    monkeypatch.setattr(Training, "one_step", counted)
     config = configuration(**MODELS[model])
     whole = run(config, tmp_path / "whole")
     steps = whole["images_seen"] // config["trainer"]["batch_size"]
     left = sorted({0, 1, steps // 2, steps - 1})
     cut, gone = tmp_path / "trials" / "cut", []
     for before, step in itertools.pairwise([0, *left]):
-        asked = iter([*[False] * (step - before), True])
+        taken = 0
         with pytest.raises(TrainingInterrupted):
-            run(config, cut, should_stop=asked.__next__)
+            run(config, cut, should_stop=lambda more=step - before: taken >= more)
         gone.append(progress(tmp_path))
     said = re.findall(r"stopped at step (\d+)", (cut / "log.txt").read_text())
     assert [int(step) for step in said] == left

@@ -18,10 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vmsbench.api import (
+        ablate,
+        cancel,
+        doctor,
         evaluate,
         export,
         final,
         load,
+        logs,
         plan,
         predict,
         report,
@@ -40,10 +44,14 @@ if "GOMP_SPINCOUNT" not in os.environ:
 
 __version__ = "0.2.0"
 __all__ = [
+    "ablate",
+    "cancel",
+    "doctor",
     "evaluate",
     "export",
     "final",
     "load",
+    "logs",
     "plan",
     "predict",
     "report",

@@ -62,6 +62,30 @@ def test_the_state_of_sweeps_is_that_of_their_folders_and_jobs(tmp_path: Path) -
         vmsbench.status("gann", runs=tmp_path)
 
 
+def test_the_logs_of_jobs_are_files_and_a_sweep_without_jobs_is_named(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path, "gan", seeds=1)
+    with pytest.raises(UserError, match="no jobs of a sweep gan"):
+        vmsbench.logs("gan", runs=tmp_path)
+    append_line(sweep / "jobs.jsonl", {"event": "began", "time": 1.0, "job": "7", "log": str(tmp_path / "7.log")})
+    with pytest.raises(UserError, match=r"gan has written nothing yet: .*7"):
+        vmsbench.logs("gan", runs=tmp_path)
+    (tmp_path / "7.log").write_text("epoch 1")
+    assert vmsbench.logs("gan", runs=tmp_path) == {"7": tmp_path / "7.log"}
+    with pytest.raises(UserError, match="no jobs of a sweep unet"):
+        vmsbench.cancel("unet", runs=tmp_path)
+
+
+def test_an_installation_is_examined_finding_by_finding(tmp_path: Path) -> None:
+    first = next(vmsbench.doctor(runs=tmp_path / "runs"))
+    assert (first.name, first.state, sys.executable in first.said) == ("Python", "ok", True)
+
+
+def test_a_group_that_cannot_be_ablated_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="tracker is not part of the training"):
+        vmsbench.ablate("tracker", "unet", *SMALL, runs=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_package_says_that_it_is_typed() -> None:
     assert (ROOT / "vmsbench" / "py.typed").is_file()
 

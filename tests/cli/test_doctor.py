@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import vmsbench
-from vmsbench.cli.commands.toolkit import doctor
-from vmsbench.cli.commands.toolkit.doctor import (
-    Finding,
-    clusters,
-    dataset,
-    disk,
-    examine,
-    limits,
-    lines,
-    mlflow_answers,
-)
+from vmsbench.api import installation
+from vmsbench.api.installation import Finding, clusters, dataset, disk, examine, limits, mlflow_answers
+from vmsbench.cli.commands.toolkit.doctor import lines
 from vmsbench.data.standin import write_standin
 from vmsbench.errors import UserError
 
@@ -84,7 +76,7 @@ def test_slurm_that_does_not_answer_is_told_apart_from_none(tmp_path: Path, monk
 def test_a_full_disk_is_bad_and_a_check_that_stumbles_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "LEAST_DISK", 1e9)
+    monkeypatch.setattr(installation, "LEAST_DISK", 1e9)
     assert next(disk(tmp_path)).state == "bad"
 
     def broken() -> None:
@@ -94,8 +86,8 @@ def test_a_full_disk_is_bad_and_a_check_that_stumbles_does_not_stop_the_others(
         raise UserError("no such data")
 
     for name in ("torch_works", "ray_starts"):
-        monkeypatch.setattr(doctor, name, broken)
-    monkeypatch.setattr(doctor, "dataset", lambda told: lacking())
+        monkeypatch.setattr(installation, name, broken)
+    monkeypatch.setattr(installation, "dataset", lambda told: lacking())
     found = {finding.name: finding for finding in examine(tmp_path, None)}
     assert found["torch"] == Finding("torch", "bad", "RuntimeError: libcudart.so.12: cannot open", found["torch"].fix)
     assert found["data"].said == "no such data"

@@ -9,33 +9,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vmsbench.api.evaluation import evaluate
+    from vmsbench.api.installation import doctor
+    from vmsbench.api.job_control import cancel, logs
     from vmsbench.api.models import load
     from vmsbench.api.plans import plan
     from vmsbench.api.predictions import export, predict, tradeoff
     from vmsbench.api.reports import report
     from vmsbench.api.states import status, why
-    from vmsbench.api.sweeps import final, rescore, resume, tune
+    from vmsbench.api.sweeps import ablate, final, rescore, resume, tune
     from vmsbench.api.tracking import sync
     from vmsbench.api.training import train
 
 PLACES = {
     "evaluation": ("evaluate",),
+    "installation": ("doctor",),
+    "job_control": ("cancel", "logs"),
     "models": ("load",),
     "plans": ("plan",),
     "predictions": ("export", "predict", "tradeoff"),
     "reports": ("report",),
     "states": ("status", "why"),
-    "sweeps": ("final", "rescore", "resume", "tune"),
+    "sweeps": ("ablate", "final", "rescore", "resume", "tune"),
     "tracking": ("sync",),
     "training": ("train",),
 }
 """The functions, by the module that holds them."""
 
 __all__ = [
+    "ablate",
+    "cancel",
+    "doctor",
     "evaluate",
     "export",
     "final",
     "load",
+    "logs",
     "plan",
     "predict",
     "report",

@@ -1,9 +1,22 @@
 """What a sweep will take, from Python, before anything starts."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from vmsbench.config.compose import compose
+from vmsbench.config.settings import Config
+from vmsbench.files import plain
+from vmsbench.launch.allocation import login_node
+from vmsbench.launch.launcher import JobResources
+from vmsbench.launch.submit import RunOptions, launcher_of
+from vmsbench.ray_backend.driver import Slots
+from vmsbench.ray_backend.resources import slots_for
+from vmsbench.sweep.budget import Budget, read_budget
 from vmsbench.sweep.plan import Plan
 from vmsbench.sweep.plan import plan as simulate
 
@@ -27,8 +40,58 @@ def plan(
 
     Raises UserError as `vmsbench.tune` would.
     """
-    from vmsbench.ray_backend.resources import slots_for
-
     settings = compose(exp, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
     at_once = slots_for(settings, cpus, gpus).count
     return simulate(settings, Path(runs).resolve(), at_once, calibrate, on_progress, worlds)
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What a sweep will take where it is to run: on this machine, or in a job.
+
+    slots   the trials at once, and what each of them gets
+    job     the resources of its job; None on this machine
+    """
+
+    name: str
+    plan: Plan
+    slots: Slots
+    budget: Budget
+    job: JobResources | None
+
+    @property
+    def jobs(self) -> int | None:
+        """How many jobs of that length the sweep fills, one after the other; None where that is unknown."""
+        return math.ceil(self.plan.cost.clock / self.job.hours) if self.job and self.plan.cost else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as one dictionary, as `vmsbench plan --json` prints it."""
+        job = self.job
+        asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": job.time}
+        share = {"cpus": self.slots.cpus_per_trial, "gpus": self.slots.gpus_per_trial}
+        known: dict[str, Any] = plain(asdict(self.plan) | {"trial": share, "job": asked, "jobs": self.jobs})
+        return {"name": self.name} | known
+
+
+def plan_sweep(
+    settings: Config,
+    overrides: Sequence[str],
+    folder: Path,
+    options: RunOptions,
+    *,
+    calibrate: bool = False,
+    worlds: int = 3,
+    on_progress: Callable[[str], None] = lambda text: None,
+) -> SweepPlan:
+    """`plan`, with all settings composed, for the sweep in `folder` where its launcher and `options` would run it."""
+    launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=folder, options=options)
+    job, share = launcher.resources, settings["slots"]
+    if job:
+        slots = Slots(job.cpus, job.gpus, share["cpus"], share["gpus"] * bool(job.gpus), job.nodes)
+    else:
+        slots = slots_for(settings, options.cpus, options.gpus)
+    torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
+    may_train = calibrate and job is None and (options.allow_login_node or not login_node())
+    found = simulate(settings, folder.parent.resolve(), slots.count, may_train, on_progress, worlds)
+    budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial, slots.count)
+    return SweepPlan(folder.name, found, slots, budget, job)

@@ -25,6 +25,7 @@ from vmsbench.store.reader import read_sweep
 from vmsbench.store.records import SweepRecord
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import check_name, sweep_named
+from vmsbench.sweep.ablation import ablation
 from vmsbench.sweep.progress_lines import Lines, Quiet
 from vmsbench.sweep.status import Status, status
 from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
@@ -144,6 +145,42 @@ def tune(
     folder = Path(runs) / name
     callback = Callbacks([Quiet() if quiet else Lines(folder.name), *callbacks])
     return run_search(settings, folder, command, callback, retry=retry, cpus=cpus, gpus=gpus)
+
+
+def ablate(
+    group: str,
+    exp: str,
+    *overrides: str,
+    seeds: int = 3,
+    name: str | None = None,
+    epochs: int | None = None,
+    runs: Path | str = "runs",
+    cpus: int | None = None,
+    gpus: int | None = None,
+    callbacks: Iterable[Callback] = (),
+    retry: bool = False,
+    quiet: bool = False,
+) -> SweepResult:
+    """Compare the options of one group (augment, target, network, ...), each trained from `seeds` seeds.
+
+    name      of the sweep (default: EXP-ablate-GROUP)
+    The rest is as of `tune`. Scores are of the tuning validation pairs; the report plots them.
+
+    Raises ConfigurationError for a group that cannot be ablated.
+    """
+    named = name or ablation_name(exp, group)
+    check_name(named)
+    settings = ablation(exp, group, seeds, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
+    words = ["vmsbench", "ablate", group, "--exp", exp, *overrides, "--seeds", str(seeds), "--name", named]
+    words += ["--epochs", str(epochs)] if epochs is not None else []
+    command = shlex.join([*words, *runs_option(runs)])
+    callback = Callbacks([Quiet() if quiet else Lines(named), *callbacks])
+    return run_search(settings, Path(runs) / named, command, callback, retry=retry, cpus=cpus, gpus=gpus)
+
+
+def ablation_name(exp: str, group: str) -> str:
+    """The name of the sweep that ablates a group, where it is given none."""
+    return f"{exp}-ablate-{group.partition('@')[0]}"
 
 
 def resume(name: str, *overrides: str, runs: Path | str = "runs", **options: Any) -> SweepResult:

@@ -15,15 +15,7 @@ def cancel(
     runs: Runs = Path("runs"),
 ) -> None:
     """Cancel a sweep's jobs. Its trials save; the same `vmsbench tune` continues it later."""
-    cancel_jobs(name, runs)
+    from vmsbench.api.job_control import cancel as end
 
-
-def cancel_jobs(name: str, runs: Path) -> None:
-    from vmsbench.launch.job_log import cancel
-    from vmsbench.launch.launcher import answers_within
-    from vmsbench.store.job_events import submitted
-
-    folder = submitted(name, runs)
-    with answers_within():
-        ended = cancel(folder)
+    ended = end(name, runs=runs)
     print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: it has no job")

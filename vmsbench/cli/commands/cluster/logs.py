@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import Runs
-from vmsbench.errors import UserError
 
 
 def logs(
@@ -22,25 +21,13 @@ def logs(
     show_logs(name, runs, lines, follow)
 
 
-def logs_of(folder: Path) -> dict[str, Path]:
-    """The log of each job, by its number, in the order of submission."""
-
-    from vmsbench.store.job_events import notes
-
-    return {str(line["job"]): Path(line["log"]) for line in notes(folder) if line.get("log") and "job" in line}
-
-
 def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
+    from vmsbench.api.job_control import logs
     from vmsbench.launch.follow import follow
-    from vmsbench.launch.job_log import job_statuses, launcher_of_job, leading_jobs
+    from vmsbench.launch.job_log import launcher_of_job, leading_jobs
     from vmsbench.launch.launcher import POLL
-    from vmsbench.store.job_events import submitted
 
-    folder = submitted(name, runs)
-    logs = logs_of(folder)
-    there = {job: log for job, log in logs.items() if log.exists()}
-    if not there:
-        raise UserError(f"{name} has written nothing yet: {'; '.join(map(str, job_statuses(folder)))}")
+    there, folder = logs(name, runs=runs), runs / name
     for job, log in there.items():
         with log.open(errors="replace") as file:
             last = list(deque(file, lines))

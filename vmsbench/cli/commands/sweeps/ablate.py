@@ -39,11 +39,12 @@ def ablate(
     allow_login_node: OnLogin = False,
 ) -> None:
     """Compare the options of one group, over several seeds. The report plots them."""
+    from vmsbench.api.sweeps import ablation_name
     from vmsbench.launch.submit import RunOptions
     from vmsbench.sweep.ablation import ablation
 
     settings = ablation(exp, group, seeds, with_epochs(overrides, epochs))
-    named = name or f"{exp}-ablate-{group.partition('@')[0]}"
+    named = name or ablation_name(exp, group)
     options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
     code = submit_search(
         settings, overrides, named, runs=runs, options=options, retry=retry, quiet=quiet, as_json=as_json

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import sys
 import textwrap
 from pathlib import Path
@@ -30,7 +28,6 @@ from vmsbench.cli.options import (
 )
 from vmsbench.cli.submission import settings_for
 from vmsbench.config.format import describe, short
-from vmsbench.files import plain
 from vmsbench.search.configured import FILLED_FROM
 from vmsbench.store.sweeps import check_name
 
@@ -98,41 +95,22 @@ def show_plan(
     worlds: int = 3,
 ) -> None:
     """Print what the sweep will take, on this machine or in the job that it would submit."""
+    from vmsbench.api.plans import plan_sweep
 
-    import torch
-
-    from vmsbench.launch.allocation import login_node
-    from vmsbench.launch.submit import launcher_of
-    from vmsbench.ray_backend.driver import Slots
-    from vmsbench.ray_backend.resources import slots_for
-    from vmsbench.sweep.budget import read_budget
-    from vmsbench.sweep.plan import plan
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
     check_name(name)
-    launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=runs / name, options=run_options)
-    job = launcher.resources
-    share = settings["slots"]
-    if job:
-        slots = Slots(job.cpus, job.gpus, share["cpus"], share["gpus"] * bool(job.gpus), job.nodes)
-    else:
-        slots = slots_for(settings, run_options.cpus, run_options.gpus)
-    torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
-    may_train = calibrate and job is None and (run_options.allow_login_node or not login_node())
-    found = plan(
-        settings, runs.resolve(), slots.count, may_train, lambda text: print(text, file=sys.stderr, flush=True), worlds
+    found = plan_sweep(
+        settings, overrides, runs / name, run_options, calibrate=calibrate, worlds=worlds, on_progress=tell
     )
-    budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial, slots.count)
-    jobs = math.ceil(found.cost.clock / job.hours) if job and found.cost else None
     if as_json:
-        asked = None if job is None else {"nodes": job.nodes, "gpus": job.gpus, "cpus": job.cpus, "time": job.time}
-        share_of = {"cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial}
-        told = dataclasses.asdict(found) | {"trial": share_of, "job": asked, "jobs": jobs, "budget": settings["budget"]}
-        print(json.dumps({"name": name} | plain(told)))
+        print(json.dumps(found.as_json() | {"budget": settings["budget"]}))
         return
-    print("\n".join(lines(found, name, settings, slots, budget)))
-    if job:
+    print("\n".join(lines(found.plan, name, settings, found.slots, found.budget)))
+    if job := found.job:
         each = f"{job.nodes} nodes of {job.gpus} GPUs and {job.cpus} cores, {job.time}"
-        over = "" if jobs is None else f"; the sweep fills {jobs} of such length, one after the other"
+        over = "" if found.jobs is None else f"; the sweep fills {found.jobs} of such length, one after the other"
         print("\n".join(entry("job", f"a job of {each}{over}")))
 
 
