@@ -301,8 +301,9 @@ def test_the_ledger_accounts_for_every_slot_hour() -> None:
         event("started", 14, trial="e", choice={}),
         over("e", 15, "failed", 0.5),
     ]
+    events += [event("started", 15, trial="f", choice={}), over("f", 17, "complete", 1)]
     account = slot_hours(events, lambda trial, before: {"b": 2 * hour, "c": 4 * hour}[trial])
-    assert account == SlotHours(useful=7, pruned=1, repeated=3, lost=2 + 3 + 1 + 3 + 2 + 1 + 1 - 11, idle=18 - 13)
+    assert account == SlotHours(useful=8, pruned=1, repeated=3, overhead=1, lost=13 - 11, idle=22 - 15)
 
 
 def test_a_full_disk_is_said_at_once_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,19 +31,21 @@ class SlotHours:
     pruned     epochs of trials that were stopped early
     repeated   epochs of further seeds
     finals     the best configurations, trained again to be scored on the test pairs
-    lost       failed trials, epochs repeated after an interruption, start-up and evaluation
+    overhead   start-up and evaluation of trials that ended in their first stay in a slot
+    lost       failed trials, and what an interruption made necessary again: epochs, start-up
     """
 
     useful: float = 0.0
     pruned: float = 0.0
     repeated: float = 0.0
     finals: float = 0.0
+    overhead: float = 0.0
     lost: float = 0.0
     idle: float = 0.0
 
     @property
     def busy(self) -> float:
-        return self.useful + self.pruned + self.repeated + self.finals + self.lost
+        return self.useful + self.pruned + self.repeated + self.finals + self.overhead + self.lost
 
     @property
     def billed(self) -> float:
@@ -119,8 +121,23 @@ def slot_hours(events: Sequence[Mapping[str, Any]], last_sign: LastSign, now: fl
                 sums[kind[event["state"]]] += event["seconds"] / HOUR
         elif event["event"] == "final":
             sums["finals"] += event.get("seconds", 0.0) / HOUR
+    sums["overhead"] = undisturbed_overhead(runs, events)
     lost = max(0.0, stays / HOUR - sum(sums.values()))
     return SlotHours(**sums, lost=lost, idle=max(0.0, (available - stays) / HOUR))
+
+
+def undisturbed_overhead(runs: Sequence[SlotUse], events: Iterable[Mapping[str, Any]]) -> float:
+    """Hours of slots in which trials that ran once, and did not fail, did not train."""
+    stays: dict[str, list[float]] = {}
+    for run in runs:
+        stays.setdefault(run.trial, []).append((run.end or run.begin) - run.begin)
+    trained = {
+        event["trial"]: event.get("seconds", 0.0)
+        for event in events
+        if event["event"] == "final" or (event["event"] == "finished" and event["state"] != "failed")
+    }
+    once = (max(0.0, stays[trial][0] - seconds) for trial, seconds in trained.items() if len(stays.get(trial, ())) == 1)
+    return sum(once) / HOUR
 
 
 def last_sign(folder: Path, trial: str, before: float) -> float:

@@ -4,7 +4,7 @@ import hashlib
 import traceback
 from dataclasses import dataclass
 
-from vmsbench.errors import ConfigurationError, DataError, StorageError
+from vmsbench.errors import NO_ROOM, ConfigurationError, DataError, StorageError
 from vmsbench.training.out_of_memory import CUDA, HOST, lacking
 from vmsbench.training.trainer import Diverged
 
@@ -43,6 +43,8 @@ def kind_of(error: BaseException) -> str:
     where = lacking(error)
     if where is not None:
         return f"out of memory ({where})"
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return STORAGE
     kinds = {
         StorageError: STORAGE,
         Diverged: NAN,

@@ -18,6 +18,7 @@ from vmsbench.report.render.style import (
     MUTED,
     ORANGE,
     PAPER,
+    PURPLE,
     SKY,
     VERMILION,
     colors,
@@ -35,7 +36,8 @@ HOURS = {
     "repeated": (SKY, "further seeds of them"),
     "finals": (GREEN, "finals"),
     "pruned": (ORANGE, "pruned"),
-    "lost": (VERMILION, "lost: failed, repeated, start-up"),
+    "overhead": (PURPLE, "start-up, evaluation"),
+    "lost": (VERMILION, "lost: failed, repeated"),
     "idle": (HAIR, "idle slots"),
 }
 EPOCHS = {
@@ -198,8 +200,8 @@ def hours_table(group: SweepGroup, name: str = "hours") -> Table:
         Column("all", "All"),
     )
     notes = (
-        "Useful: complete trials, the first seed of each. Repeated: further seeds. Lost: failed trials, epochs "
-        "repeated after an interruption, start-up and evaluation. Idle: slots without a trial. "
+        "Useful: complete trials, the first seed of each. Repeated: further seeds. Overhead: start-up and "
+        "evaluation. Lost: failed trials, and what was repeated after an interruption. Idle: slots without a trial. "
         "The CSV has hours.",
     )
     return Table(name, "Slot hours by use.", columns, (Part("", tuple(rows)),), notes)
