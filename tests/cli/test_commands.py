@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.command_line import called
 from vmsbench.files import read_json, read_lines
 from vmsbench.signals import INTERRUPTED
 
@@ -248,15 +250,32 @@ def test_data_can_be_made_and_checked(tmp_path: Path) -> None:
         (["data", "check", "/nowhere"], "/nowhere"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], said: str, tmp_path: Path) -> None:
-    import re
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone(tmp_path, monkeypatch)
+    done = called(*arguments)
+    assert done.code == 2, done
+    assert done.err.startswith("error: ")
+    assert len(done.err.splitlines()) == 1
+    assert re.search(said, done.err)
+    assert "Traceback" not in done.out
 
-    done = vmsbench(*arguments, cwd=tmp_path, PATH=str(Path(sys.executable).parent))
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert done.stderr.startswith("error: ")
-    assert len(done.stderr.splitlines()) == 1
-    assert re.search(said, done.stderr)
-    assert json.dumps(done.stdout).count("Traceback") == 0
+
+def test_a_mistake_is_the_same_line_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mistake = ["tune", "--exp", "unet", "data=standin", "trainer.epoch=2"]
+    done = vmsbench(*mistake, cwd=tmp_path)
+    alone(tmp_path, monkeypatch)
+    here = called(*mistake)
+    assert (done.returncode, done.stdout, done.stderr) == (here.code, here.out, here.err)
+
+
+def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder, with no variable of vmsbench or MLflow, and no program of a cluster on the path."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    for name in [name for name in os.environ if name.startswith(("VMSBENCH", "MLFLOW"))]:
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.slow
