@@ -58,7 +58,7 @@ test: install
 	$(BIN)/python -m pytest
 
 quick: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-cluster test-kills: install
 	$(BIN)/python -m tests.support.reliability $(@:test-%=%) reports/reliability.md

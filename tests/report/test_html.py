@@ -8,18 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import Browser, chromium
-from tests.support.sweep_maker import FAULTS, make_sweep
-from vmsbench.report.write import report
+from tests.support.sweep_maker import FAULTS
 
 PACKAGES = "texlive-latex-base texlive-latex-recommended"
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("page")
-    for exp in FAULTS:
-        make_sweep(base / "runs", exp)
-    return report(base / "runs", [], base / "out").parent
+@pytest.fixture
+def out(study: tuple[Path, Path]) -> Path:
+    return study[1]
 
 
 @pytest.fixture(scope="module")

@@ -31,15 +31,6 @@ from vmsbench.store.records import SweepGroup
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(runs, the folder of a report over three sweeps)"""
-    base = tmp_path_factory.mktemp("study")
-    for exp in FAULTS:
-        make_sweep(base / "runs", exp)
-    return base / "runs", report(base / "runs", [], base / "reports" / "all").parent
-
-
 def text_of(runs: Path) -> str:
     """report.md of every sweep there is, without drawing a figure."""
     return to_report(compose(collect(runs, [])))

@@ -3,7 +3,8 @@
     make system-packages                                # prints what it installs, and asks nothing; as root
     python3 -m tests.support.system_packages --print    # prints alone
 
-Tests start every server themselves, with settings of their own: no service has to run.
+Tests start every server themselves, with settings of their own: of the services that Debian may start on installing
+(munge, mariadb, slurmctld, slurmd, slurmdbd) none has to run.
 """
 
 import os
