@@ -83,7 +83,7 @@ def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(
     for before, step in itertools.pairwise([0, *left]):
         taken = 0
         with pytest.raises(TrainingInterrupted):
-            run(config, cut, should_stop=lambda more=step - before: taken >= more)
+            run(config, cut, should_stop=lambda more=step - before: taken >= more)  # noqa: B023
         gone.append(progress(tmp_path))
     said = re.findall(r"stopped at step (\d+)", (cut / "log.txt").read_text())
     assert [int(step) for step in said] == left
