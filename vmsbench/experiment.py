@@ -50,7 +50,7 @@ Report = Callable[[dict[str, Any]], None]
 
 BESIDE_THE_RESULT = (
     *("schema", "device", "fid", "trainer.micro_batch"),
-    *("data.root", "data.cache", "data.verify", "data.scale", "data.repeats"),
+    *("data.root", "data.cache", "data.verify", "data.scale", "data.repeats", "data.fixations"),
 )
 SHOWN, FILES = 8, 12
 SLIDES, SLIDES_OF_FINAL = FILES - 7, FILES - 10  # there are seven other files, in a final ten

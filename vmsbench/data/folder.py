@@ -14,6 +14,7 @@ from vmsbench.data.decoding import VERSION, Pair, Picture, read_pairs
 from vmsbench.data.indexing import Problem, Scan, refuse, scan
 from vmsbench.data.layout import Layout, Split, existing_root, folder_layout
 from vmsbench.data.pairs import Coding, Dataset, Pairs
+from vmsbench.data.sources.fixations import Fixations, centre_bias, read_fixations
 from vmsbench.data.sources.oddities import oddities
 from vmsbench.data.sources.provenance import Decoded, Provenance, decoded, listing_warnings, source
 from vmsbench.data.sources.repeats import read_repeats
@@ -42,6 +43,7 @@ def folder(
     scale: float = 1,
     verify: bool = False,
     repeats: Sequence[str] | None = None,
+    fixations: str | None = None,
 ) -> Dataset:
     """The pairs under root/images and root/maps, matched by file name without extension.
 
@@ -59,14 +61,15 @@ def folder(
     verify                read every file's bytes again, though its size, times and inode are those remembered
     repeats               folders, relative to root, of the maps of several annotators or of halves of them, which share
                           their names with the images: how far people agree is measured by them on the test images
+    fixations             a folder, relative to root, of fixation maps that share their names with the images, in which
+                          what is not black was fixated: maps are scored by NSS, AUC and information gain then
 
     Raises DataError (all bad files in one message) and ConfigurationError.
     """
     lists: dict[Split, str | None] = {"train": train, "validation": validation, "test": test}
     layout = folder_layout(existing_root(root), images, maps, lists, categories)
-    return load(
-        layout, size, coding, cache, validation_fraction, test_fraction, split_seed, digest, scale, verify, repeats
-    )
+    fractions = validation_fraction, test_fraction
+    return load(layout, size, coding, cache, *fractions, split_seed, digest, scale, verify, repeats, fixations)
 
 
 def load(
@@ -81,6 +84,7 @@ def load(
     scale: float = 1,
     verify: bool = False,
     repeats: Sequence[str] | None = None,
+    fixations: str | None = None,
 ) -> Dataset:
     """The Dataset of a layout; see `folder`."""
     if coding not in CODINGS:
@@ -110,6 +114,10 @@ def load(
         torch.from_numpy(maps),
         tuple(scanned.categories.get(name, "unknown") for name in scanned.files) if scanned.categories else (),
     )
+    if fixations is not None:
+        points = read_fixations(layout.root, fixations, whole.names, size)
+        bias = centre_bias(points[[place[name] for name in names["train"]]])
+        whole = replace(whole, fixations=Fixations(points, bias))
     train, validation, test = (whole.subset([place[name] for name in names[split]]) for split in names)
     counts: dict[str, int] = {split: len(members) for split, members in names.items()}
     title, account = f"{layout.title}, {size} px", provenance(layout, scanned, seen, counts, chosen, scale)

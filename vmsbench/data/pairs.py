@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vmsbench.data.encoded.features import Encodes, Features, Look, Progress, Views, look
 from vmsbench.data.layout import Split
+from vmsbench.data.sources.fixations import Fixations
 from vmsbench.data.sources.provenance import Provenance
 
 Coding = Literal["rg", "rgb", "grey"]
@@ -24,6 +25,7 @@ class Pairs:
     maps        uint8, N x M x S x S; M = 3 (red = false, green = true schema, blue about 0) or 1 (grey)
     categories  one per image, or empty where the dataset has none
     views       what an encoder saw in the images, where one has looked
+    fixations   where people looked, where the data tell
     """
 
     names: tuple[str, ...]
@@ -31,20 +33,23 @@ class Pairs:
     maps: Tensor
     categories: tuple[str, ...] = ()
     views: Views | None = None
+    fixations: Fixations | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def to(self, device: torch.device | str) -> "Pairs":
         views = self.views.to(device) if self.views else None
-        return Pairs(self.names, self.images.to(device), self.maps.to(device), self.categories, views)
+        seen = self.fixations.to(device) if self.fixations else None
+        return Pairs(self.names, self.images.to(device), self.maps.to(device), self.categories, views, seen)
 
     def subset(self, indices: Sequence[int]) -> "Pairs":
         chosen = torch.as_tensor(list(indices), dtype=torch.long, device=self.images.device)
         categories = tuple(self.categories[i] for i in indices) if self.categories else ()
         names = tuple(self.names[i] for i in indices)
         views = self.views.subset(chosen) if self.views else None
-        return Pairs(names, self.images[chosen], self.maps[chosen], categories, views)
+        seen = self.fixations.subset(chosen) if self.fixations else None
+        return Pairs(names, self.images[chosen], self.maps[chosen], categories, views, seen)
 
     def features(self, chosen: Tensor) -> Features:
         """What the encoder saw in the chosen images and in their mirror images; nothing where none has looked."""

@@ -12,6 +12,7 @@ A folder of $VMSBENCH_CONF has them in a file metrics.py: METRICS = {"nss_true":
 """
 
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ class Metric:
     plotted     whether the report's figure of scores has a panel of it
     per_image   whether scores.csv keeps it for each image, which its intervals and paired tests need
     perfect     its value where prediction and truth are equal
+    needs       maps, or fixations: a table has its column where the data have those
     measure     samples (B x K x M x H x W) and truths (B x M x H x W), both in [0, 1], to B values, NaN where it is
                 undefined; None for what `vmsbench.metrics.scores` measures itself
     """
@@ -54,6 +56,7 @@ class Metric:
     plotted: bool = False
     per_image: bool = False
     perfect: float = 0.0
+    needs: Literal["maps", "fixations"] = "maps"
     measure: Measure | None = None
 
     def loss(self, value: float) -> float:
@@ -102,6 +105,9 @@ METRICS: dict[str, Metric] = {
     "cc_combined": replace(CC, label="CC combined", shown="terminal", per_image=True),
     "cc_combined_20": replace(CC, label="CC combined, 20 x 20", shown="report", plotted=True, per_image=True),
     "ssim": SSIM,
+    "nss": Metric("NSS", "higher", perfect=math.inf, digits=2, shown="report", needs="fixations"),
+    "auc_judd": Metric("AUC-Judd", "higher", perfect=1.0, shown="report", needs="fixations"),
+    "ig": Metric("Information gain, bits", "higher", perfect=math.inf, digits=2, shown="report", needs="fixations"),
     "l1_rg": replace(L1, label="L1 red and green"),
     "mse_rg": replace(MSE, label="MSE red and green"),
     "l1_red": replace(L1, label="L1 red"),
@@ -124,6 +130,7 @@ METRICS: dict[str, Metric] = {
 
 ANSWERS = {"_mean": " of the mean", "_median": " of the median"}
 BEST_ANSWER = {"l1": "_median", "mse": "_mean", "cc": "_mean", "sim": "_mean", "kld": "_mean", "ssim": "_mean"}
+BEST_ANSWER |= {"nss": "_mean", "auc": "_mean", "ig": "_mean"}
 """By family of scores, which one answer of several samples is the best under it, or near to it."""
 
 

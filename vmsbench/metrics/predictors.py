@@ -34,7 +34,7 @@ class Predictor(ABC):
 
     def score(self, pairs: Pairs, light: bool = False) -> dict[str, Tensor]:
         """Every score of every image, N values each, named as in `vmsbench.metrics.scores`."""
-        return measure(self.predict(pairs), unit(pairs.maps), light)
+        return measure(self.predict(pairs), unit(pairs.maps), light, pairs.fixations)
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vmsbench.data.sources.fixations import Fixations
 from vmsbench.errors import UserError
 from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_samples, ranked, ranks
 from vmsbench.metrics.catalog import metric, metrics
+from vmsbench.metrics.fixated import fixation_scores
 from vmsbench.metrics.ordering import in_order, middle
 from vmsbench.metrics.saliency import WINDOW, ssim
 from vmsbench.metrics.similarity import correlation, divergence, similarity
@@ -58,7 +60,7 @@ CONSTANT_TRUTH = 16 / 255
 ROUNDING = 1e-5
 COARSE = 20
 CHUNK = 16  # images at once: larger blocks of memory are slower to come by than to fill
-WITH_GAPS = ("cc_", "sim_", "kld_", "ssim", "coverage_")
+WITH_GAPS = ("cc_", "sim_", "kld_", "ssim", "nss", "auc_", "ig", "coverage_")
 
 
 def tunable(grey: bool = False) -> list[str]:
@@ -102,8 +104,8 @@ class Scores:
         self._batches: list[dict[str, Tensor]] = []
         self._samples: int | None = None
 
-    def update(self, samples: Tensor, targets: Tensor) -> None:
-        """Score one batch.
+    def update(self, samples: Tensor, targets: Tensor, fixations: Fixations | None = None) -> None:
+        """Score one batch, and by `fixations` where they are known.
 
         samples     float in [0, 1]: B x K x C x H x W, or B x C x H x W for one sample an image
         targets     float in [0, 1]: B x M x H x W, M = 3 (red, green, blue) or 1 (grey); C = M, or 2 of 3
@@ -120,7 +122,7 @@ class Scores:
                 "differs from the batches before, and must be one for all"
             )
         self._samples = number
-        self.gather(measure(samples, targets, self.light))
+        self.gather(measure(samples, targets, self.light, fixations))
 
     def gather(self, batch: dict[str, Tensor]) -> None:
         """Take one batch's scores, as `measure` gives them. Raises UserError where they are others than before."""
@@ -156,10 +158,13 @@ class Scores:
 
 
 @torch.no_grad()
-def measure(samples: Tensor, targets: Tensor, light: bool = False) -> dict[str, Tensor]:
+def measure(
+    samples: Tensor, targets: Tensor, light: bool = False, fixations: Fixations | None = None
+) -> dict[str, Tensor]:
     """Every score of every image of one batch, B values each; shapes, scale and errors as in `Scores.update`."""
     samples, targets = _checked(samples, targets)
-    return dict(_measure(samples.float(), targets.float(), light))
+    seen = dict(fixation_scores(samples.float(), fixations)) if fixations and not light else {}
+    return dict(_measure(samples.float(), targets.float(), light)) | seen
 
 
 def score(samples: Tensor, targets: Tensor, light: bool = False) -> dict[str, float | int | None]:

@@ -79,7 +79,7 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
             if not maps.isfinite().all():
                 raise Diverged("diverged: the predicted maps contain NaN or infinity; a lower lr may help")
             predicted = ((maps + 1) / 2).clamp(0, 1)
-            scores.update(predicted, unit(pairs.maps[chosen]))
+            scores.update(predicted, unit(pairs.maps[chosen]), pairs.fixations and pairs.fixations.subset(chosen))
             drawn.append((predicted * 255).round().to(torch.uint8).cpu())
     return Evaluation(scores.result(), scores.per_image(), torch.cat(drawn), seconds / (len(pairs) * samples))
 

@@ -26,6 +26,12 @@ def answer_metrics() -> Mapping[str, Metric]:
     return {name: one for name, one in metrics().items() if track_of(name) is ANSWER}
 
 
+def measured_metrics(group: SweepGroup) -> Mapping[str, Metric]:
+    """Without those that need what these data do not have."""
+    there = {key for row in group.baselines("test").values() for key in row}
+    return {name: one for name, one in answer_metrics().items() if one.needs == "maps" or name in there}
+
+
 def answered(scores: Scores) -> Scores:
     """The scores of the one answer, by the names of the metrics: l1 is that of the median of K samples."""
     found = {}
@@ -39,7 +45,7 @@ def answered(scores: Scores) -> Scores:
 
 def answer_table(group: SweepGroup, ranking: Ranking, name: str = "answers") -> Table:
     against = labels.predictor(mse_reference(group)).lower()
-    shape = Shape(ranking, answer_metrics(), (*ONE, Column("mse_skill", f"Skill to {against} (MSE), % ↑")))
+    shape = Shape(ranking, measured_metrics(group), (*ONE, Column("mse_skill", f"Skill to {against} (MSE), % ↑")))
     outside = {group.outside_label(one) for one in group.outside}
     models = [model_row(one, ranking, group) for one in ranking.standings.values()]
     parts = {
