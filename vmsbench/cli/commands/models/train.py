@@ -92,10 +92,10 @@ def print_text(result: TrainingResult) -> None:
 
     results, dataset = result.results, result.dataset
     print(f"{results['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
-    print_scores(results["validation_scores"], score_baselines(dataset, "validation")["pixel_median"])
+    print_scores(results["validation_scores"], score_baselines(dataset, "validation"))
     if "test_scores" in results:
         print(f"on {len(dataset.test)} test pairs, read {results['test_reads']} times by this training:")
-        print_scores(results["test_scores"], score_baselines(dataset, "test")["pixel_median"])
+        print_scores(results["test_scores"], score_baselines(dataset, "test"))
     for name, value in results["info"].items():
         print(f"  {name.replace('_', ' ')}: {value}{' px' if isinstance(value, int) else ''}")
     for diagnostic in results["diagnostics"]:
@@ -103,9 +103,17 @@ def print_text(result: TrainingResult) -> None:
     print(f"  {result.folder}")
 
 
-def print_scores(scores: Mapping[str, Any], blind: Mapping[str, Any]) -> None:
-    print(f"  L1 {scores['l1']:.4f} in [-1,1], {scores['l1_unit']:.4f} in [0,1]; CRPS {scores['crps']:.4f}")
-    print(f"  pixel median, which ignores the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
+def print_scores(scores: Mapping[str, Any], blind: Mapping[str, Mapping[str, Any]]) -> None:
+    """As one answer next to the pixel median; samples as a distribution next to climatology."""
+    sampled, median, law = "l1_median" in scores, blind["pixel_median"], blind["climatology"]
+    answer = "l1_median" if sampled else "l1"
+    of = " of the median of its samples" if sampled else ""
+    if sampled:
+        print(f"  as a distribution: CRPS {scores['crps']:.4f} in [-1,1], {scores['crps_unit']:.4f} in [0,1]")
+        unit = f"{law['crps_unit']:.4f} in [0,1]"
+        print(f"  climatology, which ignores the image: CRPS {law['crps']:.4f} in [-1,1], {unit}")
+    print(f"  L1{of} {scores[answer]:.4f} in [-1,1], {scores[f'{answer}_unit']:.4f} in [0,1]")
+    print(f"  pixel median, which ignores the image: L1 {median['l1']:.4f} in [-1,1], {median['l1_unit']:.4f} in [0,1]")
 
 
 def line(record: dict[str, Any], epochs: int) -> str:
