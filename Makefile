@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 pinned = $(shell sed -n 's/^$(1)==//p' constraints.txt)
 CPU_WHEELS = torch==$(call pinned,torch)+cpu torchvision==$(call pinned,torchvision)+cpu
 
-.PHONY: install system-packages demo study test quick test-cluster test-kills constraints docs clean
+.PHONY: install system-packages demo study test quick test-cluster test-kills test-times constraints docs clean
 
 install: $(VENV)/installed
 
@@ -62,6 +62,9 @@ quick: install
 
 test-cluster test-kills: install
 	$(BIN)/python -m tests.support.reliability $(@:test-%=%) reports/reliability.md
+
+test-times: install
+	$(BIN)/python -m tests.support.cpu_times reports/tests.md -q -m "not slow"
 
 constraints:
 	$(PYTHON) -m tests.support.constraints constraints.txt

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tests.slurm.lab import packages
 from tests.support import reliability
 from tests.support.constraints import lines
+from tests.support.cpu_times import page
 from tests.support.system_packages import NEEDS
 
 ROOT = Path(__file__).parents[1]
@@ -71,3 +73,10 @@ def test_a_run_replaces_its_own_section_of_the_reliability_report_alone() -> Non
     made = reliability.section("kills", {"tests/a.py::b": ("passed", 1.2), "tests/a.py::c": ("failed", 2.0)}, 120)
     assert "1 passed, 1 failed, 0 skipped, in 2.0 minutes" in made
     assert "| a.py::c | failed | 2 |" in made
+
+
+def test_the_time_of_tests_is_summed_by_file_and_by_function() -> None:
+    made = page(Counter({"tests/a.py::b[1]": 1.0, "tests/a.py::b[2]": 2.0, "tests/a.py::c": 0.5}), ["-q"])
+    assert "`pytest -q`, 3 tests, 4 CPU seconds" in made
+    assert "| a.py | 3.5 |" in made
+    assert made.index("| a.py::b | 3.0 |") < made.index("| a.py::c | 0.5 |")

@@ -1,0 +1,62 @@
+"""Where the tests' time goes: CPU seconds of every file and of the longest tests, into a report.
+
+    python -m tests.support.cpu_times reports/tests.md -m "not slow"
+
+CPU seconds, of the test's process and of those that it started and waited for, mean the same on a busy machine.
+"""
+
+import os
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.support.reliability import commit
+
+LONGEST = 30
+
+
+class Clock:
+    """pytest's plugin: the CPU seconds of every test."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        before = sum(os.times()[:4])
+        result = yield
+        self.seconds[item.nodeid] += sum(os.times()[:4]) - before
+        return result  # type: ignore[return-value]
+
+
+def table(seconds: Counter[str]) -> list[str]:
+    rows = [f"| {name.removeprefix('tests/')} | {took:.1f} |" for name, took in seconds.most_common(LONGEST)]
+    return ["| | CPU seconds |", "|---|---|", *rows]
+
+
+def page(seconds: Counter[str], arguments: list[str]) -> str:
+    """In Markdown: the sum, the files and the test functions that took the most."""
+    files, functions = Counter[str](), Counter[str]()
+    for name, took in seconds.items():
+        files[name.partition("::")[0]] += took
+        functions[name.partition("[")[0]] += took
+    said = f"{date.today()}, commit {commit()}, Python {platform.python_version()}: `pytest {' '.join(arguments)}`, "
+    head = f"{said}{len(seconds)} tests, {sum(seconds.values()):.0f} CPU seconds."
+    parts = ["# Where the tests' time goes", "", head, "", "## Files", "", *table(files)]
+    return "\n".join([*parts, "", "## Tests, all their parameters together", "", *table(functions), ""])
+
+
+def main(file: Path, arguments: list[str]) -> int:
+    clock = Clock()
+    code = pytest.main([*arguments], plugins=[clock])
+    file.write_text(page(clock.seconds, arguments))
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
