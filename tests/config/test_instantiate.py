@@ -40,6 +40,7 @@ def test_agrees_with_hydra_on_its_own_format() -> None:
     ("config", "said"),
     [
         ({"_target_": "torch.optim.Adamm"}, "did you mean Adam"),
+        ({"_target_": "Thing"}, "_target_=Thing is not the full path of a class or a function"),
         ({"_target_": "vmsbench.nowhere.Thing"}, "no module 'vmsbench.nowhere'"),
         ({"_target_": "fractions.Fraction", "numerater": 1}, "did you mean numerator"),
     ],

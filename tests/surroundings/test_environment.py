@@ -127,6 +127,39 @@ def test_what_cannot_work_is_one_line(variables: dict[str, str], said: str, tmp_
     assert line.startswith(said)
 
 
+def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
+    limits = resource.RLIMIT_AS, 700_000_000
+    done = run("train", "--exp", "unet", *SMALL, cwd=tmp_path, env=surroundings(), limits=limits, capture_output=True)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line == "error: not enough memory here (ulimit -v, or what the job was given): ask for more"
+
+
+@pytest.mark.slow
+def test_a_training_with_few_open_files_no_home_and_a_long_place_for_temporary_files(tmp_path: Path) -> None:
+    place = tmp_path / f"with spaces and {100 * 'x'}"
+    place.mkdir()
+    environment = {name: value for name, value in surroundings(TMPDIR=str(place)).items() if name != "HOME"}
+    done = run(
+        "train", "--exp", "unet", *SMALL, cwd=tmp_path, env=environment, limits=(resource.RLIMIT_NOFILE, 16),
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", ["", "-1", "NoDevFiles", "0,1", "GPU-abc", "MIG-xyz", "none", "0,,1", " 0"])
+def test_gpus_that_are_hidden_or_named_wrongly_leave_the_cpu(value: str) -> None:
+    program = "from vmsbench.training.checks import chosen_device; print(chosen_device('auto'), chosen_device('cpu'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=surroundings(CUDA_VISIBLE_DEVICES=value), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1] == "cpu"
+    assert done.stdout.split()[0] in ("cpu", "cuda")
+
+
 def test_a_zip_archive_says_that_it_does_not_run(tmp_path: Path) -> None:
     archive = tmp_path / "vmsbench.pyz"
     (tmp_path / "inside").mkdir()

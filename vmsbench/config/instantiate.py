@@ -22,6 +22,8 @@ def find(path: str, where: str = "") -> Any:
     """
     module_name, _, name = path.rpartition(".")
     said = f"{within(where, '_target_')}={path}"
+    if not module_name:
+        raise ConfigurationError(f"{said} is not the full path of a class or a function, such as torch.optim.Adam")
     importable()
     try:
         module = importlib.import_module(module_name)
