@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 TINY = (
     *("data=standin", "data.size=32", "data.count=120", "preset=quick", "device=cpu", "tracker=none"),
     *("space.parameters=[{param:model.network.width,values:[8,16,24]}]", "pruner=none", "--epochs", "3"),
+    "searcher.fill=false",  # how many extra trials there are depends on how long the others take
 )
 LONG = ("--epochs", "40")
 
@@ -82,7 +83,7 @@ class User:
         ends = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY", "GONE")
         return self.state(job) in ends
 
-    def finishes(self, job: str, seconds: float = 240) -> None:
+    def finishes(self, job: str, seconds: float = 480) -> None:
         self.wait_for(lambda: self.over(job), f"job {job} to end", seconds)
         assert self.state(job) == "COMPLETED", self.logs()
 

@@ -85,7 +85,7 @@ def test_a_sweep_in_a_pbs_job_is_interrupted_and_finds_what_one_machine_finds(la
     user.wait_for(lambda: user.epochs() > 2, "a few epochs")
     assert re.search(rf"job {job[1]} R on n\d  \(qstat\)", user.says("vmsbench status unet").stdout)
     user.says(f"scancel --signal=USR1 --batch {job[1]}")
-    user.finishes(job[1], 400)
+    user.finishes(job[1], 900)
     log = Path(job[2]).read_text()
     assert "USR1: the time is nearly up, saving" in log
     assert "not finished; requeued" in log
