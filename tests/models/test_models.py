@@ -20,6 +20,7 @@ from vmsbench.models.regression import Regression
 from vmsbench.models.sight import Sight
 from vmsbench.models.target import Sum
 from vmsbench.models.wasserstein import Wasserstein
+from vmsbench.networks.encoder import NoEncoder
 from vmsbench.networks.patch_discriminator import PatchDiscriminator
 from vmsbench.networks.residual import ResidualUNet
 from vmsbench.networks.unet import UNet
@@ -345,3 +346,15 @@ def test_spectral_norm_holds_the_largest_singular_value_of_each_convolution_at_o
         if isinstance(module, nn.Conv2d):
             largest = torch.linalg.matrix_norm(module.weight.flatten(1), 2).item()
             assert largest == pytest.approx(1, abs=0.05)
+
+
+class Seen(NoEncoder):
+    """An encoder of one map."""
+
+    channels = (4,)
+
+
+@pytest.mark.parametrize("model", [Engression, partial(Regression, sight=Sight(encoder=Seen()))])
+def test_a_network_that_does_not_take_what_a_model_gives_it_is_named(model: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"model.network: Recorded takes no (noise|features), needed"):
+        model(network=Recorded, channels=2, size=SIZE)

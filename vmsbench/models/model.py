@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from vmsbench.config.instantiate import accepted
 from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.models.sight import COORDINATES, Sight
@@ -145,8 +146,19 @@ class Model(nn.Module, ABC):
         return resized(self._sample(resized(image, self.side), 1, False, features)[:, 0], self.size)
 
     def makes(self, network: MakesNetwork, inputs: int, outputs: int, **given: Any) -> nn.Module:
-        """A predicting network of `inputs` channels, and what `sight` adds."""
-        return self.sees(network(inputs + self.known.shape[1], outputs, self.side, **self.seen(), **given))
+        """A predicting network of `inputs` channels, and what `sight` adds.
+
+        Raises ConfigurationError for one that does not take what the model gives it.
+        """
+        given |= self.seen()
+        made_by: Any = getattr(network, "func", network)  # of a partial
+        takes = accepted(made_by)
+        if lacking := [name for name in given if not {name, "**"} & set(takes)]:
+            known_as = getattr(made_by, "__name__", "the network")
+            raise ConfigurationError(
+                f"model.network: {known_as} takes no {' and no '.join(lacking)}, needed here; network=unet does"
+            )
+        return self.sees(network(inputs + self.known.shape[1], outputs, self.side, **given))
 
     def sees(self, network: nn.Module) -> nn.Module:
         """A network that takes an encoder's maps, together with the encoder where that is trained."""
