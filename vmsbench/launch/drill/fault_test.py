@@ -22,7 +22,7 @@ from vmsbench.store.sweep_folder import SweepFolder
 
 TOY = (
     *("tune", "--exp", "unet", "--quiet", "data=standin", "data.size=32", "data.count=120", "preset=quick"),
-    *("device=cpu", "tracker=none", "pruner=none"),
+    *("device=cpu", "tracker=none", "pruner=none", "searcher.fill=false"),
     "space.parameters=[{param:model.network.width,values:[8,16,24]}]",
 )
 WHOLE = 900.0  # seconds for a sweep
