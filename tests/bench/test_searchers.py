@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from tests.sweep.test_sweep import CONFIG
 from vmsbench.bench.journal_replay import measure
 from vmsbench.bench.pruners import SEED, compare
+from vmsbench.bench.racing import compare as ways
 from vmsbench.bench.recorded_curves import Recorded, recorded
 from vmsbench.bench.searchers import race, table
 from vmsbench.cli.app import app
@@ -71,7 +72,7 @@ def test_another_seed_changes_winners_that_differ_by_less_than_seeds_do() -> Non
 
 def test_curves_are_the_same_after_they_were_kept(tmp_path: Path) -> None:
     curves = {key(SPACE.point(rank)): [falling(SPACE.point(rank))] for rank in range(6)}
-    known = Recorded("stand-in", "l1", COORDINATES, {"exp": "unet"}, curves)
+    known = Recorded("stand-in", "l1", COORDINATES, CONFIG, curves)
     known.save(tmp_path / "curves.json")
     again = Recorded.load(tmp_path / "curves.json")
     assert again.curves.keys() == curves.keys()
@@ -127,3 +128,12 @@ def test_bench_overhead_tells_what_a_trial_costs() -> None:
     command = [sys.executable, "-m", "vmsbench", "bench", "overhead", "--trials", "6", "--slots", "1", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [row["met"] is None for row in json.loads(done.stdout)] == [True, True, False]
+
+
+def test_a_race_of_the_recorded_curves_costs_less_than_all_seeds_each() -> None:
+    curves = {key(SPACE.point(rank)): [falling(SPACE.point(rank))] * 3 for rank in range(6)}
+    rows = {row.way: row for row in ways(Recorded("stand-in", "l1", COORDINATES, CONFIG, curves), [3], 5, 2)}
+    assert rows["one seed"].trainings == 4
+    assert rows["3 seeds each"].trainings == 12
+    assert rows["race of 3"].trainings < 12
+    assert all(row.changed == row.regret == 0 for row in rows.values())

@@ -1,7 +1,8 @@
 """Learning curves of real trials, for simulated searches."""
 
+import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ class Recorded:
     @classmethod
     def load(cls, path: Path) -> "Recorded":
         read = read_json(path)
-        return cls(**read | {"curves": {name: curves for name, *curves in read["curves"]}})
+        found = cls(**read | {"curves": {name: curves for name, *curves in read["curves"]}})
+        curves = {key(found.space.normal(json.loads(name))): curves for name, curves in found.curves.items()}
+        return replace(found, curves=curves)
 
 
 def recorded(folder: Path) -> Recorded:

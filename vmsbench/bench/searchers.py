@@ -1,4 +1,4 @@
-"""Searchers compared on a score table: the best score so far by trials and by epochs."""
+"""Searchers compared on a score table: the best score so far by trials, by epochs and by billed epochs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,15 @@ from vmsbench.search.simulation import CurveOf, SimulatedSearch, play
 
 @dataclass(frozen=True)
 class Line:
-    """The best score so far of a searcher with a rule, mean over worlds: after each trial, and epochs spent."""
+    """The best score so far of a searcher with a rule, mean over worlds: after each trial, and epochs spent.
+
+    billed   epochs of all slots, busy or idle
+    """
 
     searcher: str
     rule: str
     epochs: list[float]
+    billed: list[float]
     best: list[float]
 
 
@@ -44,15 +48,17 @@ def mean(searcher: str, rule: str, runs: list[SimulatedSearch], trials: int) -> 
     at = range(length)
     epochs = [fmean(run.epochs[min(n, len(run.epochs) - 1)] for run in runs) for n in at]
     best = [fmean(run.best[min(n, len(run.best) - 1)] for run in runs) for n in at]
-    return Line(searcher, rule, epochs, best)
+    billed = [fmean(run.slots * run.clock[min(n, len(run.clock) - 1)] for run in runs) for n in at]
+    return Line(searcher, rule, epochs, billed, best)
 
 
 def table(lines: list[Line], best: float) -> list[str]:
-    """A line of text for each searcher: trials and epochs until within 5% and 1% of the best score of all."""
-    out = [f"{'searcher, rule':<28} {'trials':>7} {'epochs':>8} {'best':>8}   within 5% after   within 1% after"]
+    """A line of text for each searcher: trials, epochs and billed epochs until within 5% and 1% of the best of all."""
+    head = f"{'searcher, rule':<28} {'trials':>7} {'epochs':>8} {'billed':>8} {'best':>8}"
+    out = [f"{head} {'within 5% after':>20} {'within 1% after':>20}"]
     for line in lines:
         near = [next((n for n, s in enumerate(line.best) if s <= best * share), None) for share in (1.05, 1.01)]
-        told = ["-" if n is None else f"{n + 1} ({line.epochs[n]:.0f})" for n in near]
-        last = f"{len(line.best):>7} {line.epochs[-1]:>8.0f} {line.best[-1]:>8.4f}"
-        out.append(f"{f'{line.searcher}, {line.rule}':<28} {last}   {told[0]:>15}   {told[1]:>15}")
+        told = ["-" if n is None else f"{n + 1} ({line.epochs[n]:.0f}, {line.billed[n]:.0f})" for n in near]
+        last = f"{len(line.best):>7} {line.epochs[-1]:>8.0f} {line.billed[-1]:>8.0f} {line.best[-1]:>8.4f}"
+        out.append(f"{f'{line.searcher}, {line.rule}':<28} {last} {told[0]:>20} {told[1]:>20}")
     return out

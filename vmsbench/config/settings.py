@@ -110,6 +110,7 @@ BY_PATH: dict[str, Any] = {
     "searcher.repeats": Annotated[int, AtLeast1],
     "searcher.first": list[Any],
     "searcher.fill": bool,
+    "searcher.racing": bool,
 }
 """Settings next to those of a `_target_` that are not its own."""
 

@@ -16,9 +16,10 @@ from vmsbench.search.ranges import like
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import MISSING, Parameter, Space, at
 from vmsbench.search.wrappers.filled import Filled
+from vmsbench.search.wrappers.racing import Racing
 from vmsbench.search.wrappers.repeated import Repeated
 
-AROUND = ("repeats", "first", "fill")
+AROUND = ("repeats", "racing", "first", "fill")
 """Settings of `searcher` that are none of the algorithm's own."""
 
 
@@ -42,7 +43,9 @@ def searcher_for(settings: Config, space: Space, first: Sequence[Params] = (), s
     searcher: Searcher = build(spec, "searcher", space=space)
     if first:
         searcher.try_first(first)
-    if repeats != 1:
+    if settings["searcher"].get("racing", False):
+        searcher = Racing(searcher, repeats, space.base["seed"])
+    elif repeats != 1:
         searcher = Repeated(searcher, repeats, space.base["seed"])
     if searcher.max_trials > settings["max_trials"]:
         raise ConfigurationError(

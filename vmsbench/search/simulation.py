@@ -45,6 +45,7 @@ class SimulatedSearch:
 
     trials   each choice with the epochs it was given, in the order in which they ended
     extra    those of them that were given for idle slots alone, by `key(choice)`
+    clock    the turn at which each of them ended
     turns    how long it took, in epochs of one trial after the other in its slot
     spent    epochs in all slots, those of trials that were not needed in the end too
     busy     the share of the slots' time in which there was a trial
@@ -52,6 +53,7 @@ class SimulatedSearch:
 
     epochs: list[int] = field(default_factory=list)
     trials: list[tuple[Params, int]] = field(default_factory=list)
+    clock: list[int] = field(default_factory=list)
     extra: set[str] = field(default_factory=set)
     turns: int = 0
     spent: int = 0
@@ -106,6 +108,7 @@ def play(
                 searcher.prune(choice, epoch, scores[epoch - 1])
             played.trials.append((choice, epoch))
             played.epochs.append(played.spent)
+            played.clock.append(played.turns)
             played.best.append(best)
     played.trials += [(choice, len(seen[name])) for name, choice in running.items() if seen[name]]
     played.extra = {key(choice) for choice, _ in played.trials if searcher.is_extra(choice)}

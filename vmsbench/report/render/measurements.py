@@ -10,7 +10,7 @@ DASHES = ("-", "--", ":", "-.")
 
 
 def draw_race(lines: Sequence[tuple[str, str, Sequence[float], Sequence[float]]], what: str) -> bytes:
-    """Best score so far by trials and by epochs, as png: (searcher, rule, epochs, best) for each line.
+    """Best score so far by trials and by billed epochs, as png: (searcher, rule, billed, best) for each line.
 
     A searcher has a colour, a rule a kind of line.
     """
@@ -24,7 +24,7 @@ def draw_race(lines: Sequence[tuple[str, str, Sequence[float], Sequence[float]]]
             left.step(range(1, len(best) + 1), best, where="post", linewidth=1.3, **look)
             right.step(epochs, best, where="post", linewidth=1.3, label=f"{searcher}, {rule}", **look)
         left.set(title=f"Best {what} so far", xlabel="trials", ylabel=what)
-        right.set(title="The same by epochs", xlabel="epochs")
+        right.set(title="The same by billed epochs, idle slots included", xlabel="epochs of all slots")
         right.legend()
         return rendered(figure, "png")
 

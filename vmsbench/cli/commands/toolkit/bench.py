@@ -233,12 +233,12 @@ def search(
     space: Annotated[str, typer.Option(help="Which of conf/space the formula scores.")] = "seed_coordinate",
     trials: Annotated[int, typer.Option(help="At most, for each searcher.")] = 80,
     worlds: Worlds = 10,
-    slots: Slots = 4,
+    slots: Slots = 8,
     out: Out = Path("reports/search"),
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Compare searchers on the same score tables. Best score so far by trials and by epochs."""
+    """Compare searchers on the same score tables. Best score so far by trials, epochs and billed epochs."""
     import random
 
     from vmsbench.bench.searchers import race, table
@@ -270,7 +270,7 @@ def search(
     lines = race(searchers, rules, tables, trials, slots)
     text = table(lines, min(line.best[-1] for line in lines))
     out.mkdir(parents=True, exist_ok=True)
-    drawn = [(line.searcher, line.rule, line.epochs, line.best) for line in lines]
+    drawn = [(line.searcher, line.rule, line.billed, line.best) for line in lines]
     (out / "search.png").write_bytes(draw_race(drawn, "score"))
     (out / "search.txt").write_text("\n".join([*text, "", command()]) + "\n")
     tell([*text, str(out / "search.png")], {"searches": [vars(line) for line in lines]}, as_json)
@@ -305,6 +305,17 @@ def slots(
     (out / "slots.png").write_bytes(draw_slots(lines))
     (out / "slots.txt").write_text("\n".join([*text, "", command()]) + "\n")
     tell([*text, str(out / "slots.png")], {"slots": [vars(one) for one in rows]}, as_json)
+
+
+@app.command()
+def racing(
+    source: Source, worlds: Worlds = 300, slots: Slots = 4, runs: Runs = Path("runs"), as_json: Json = False
+) -> None:
+    """How often another seed changes the winner. Of one seed, of several, and of a race, on recorded curves."""
+    from vmsbench.bench.racing import compare, table
+
+    rows = compare(read(source, runs), [2, 4], worlds, slots)
+    tell([*table(rows), "", command()], {"ways": [vars(row) for row in rows]}, as_json)
 
 
 @app.command()

@@ -1,0 +1,92 @@
+"""Races over seeds: bad choices get one seed, close ones get all, and luck alone changes no winner."""
+
+import random
+
+import pytest
+
+from tests.search.test_searchers import SPACE
+from vmsbench.config.compose import compose
+from vmsbench.errors import ConfigurationError
+from vmsbench.search.configured import searcher_for
+from vmsbench.search.coordinate import CoordinateSearch
+from vmsbench.search.grid import GridSearch
+from vmsbench.search.random import RandomSearch
+from vmsbench.search.searcher import Params, key
+from vmsbench.search.space import Parameter, Space
+from vmsbench.search.wrappers.filled import Filled
+from vmsbench.search.wrappers.racing import Racing, without_seed
+from vmsbench.sweep.tune import experiment_part, space_of
+from vmsbench.testing.searchers import a_search_that_died_is_rebuilt
+
+WIDTHS = Space([Parameter("width", [1, 2, 3, 4])], {"width": 1})
+
+
+def seeds_given(ends: dict[int, float], noise: float, seeds: int = 5) -> tuple[dict[int, int], Racing]:
+    """How many seeds each width got, one trial at a time."""
+    searcher, counts = Racing(CoordinateSearch(WIDTHS), seeds, 0), dict.fromkeys(ends, 0)
+    while (choice := searcher.ask()) is not None:
+        counts[choice["width"]] += 1
+        searcher.tell(choice, ends[choice["width"]] + random.Random(key(choice)).gauss(0, noise))
+    assert searcher.finished
+    return counts, searcher
+
+
+def test_the_start_and_what_is_close_get_all_seeds_and_what_is_far_gets_one() -> None:
+    counts, searcher = seeds_given({1: 0.5, 2: 0.502, 3: 1.0, 4: 0.3}, noise=0.01)
+    assert counts == {1: 5, 2: 5, 3: 1, 4: 5}
+    assert searcher.incumbent == {"width": 4}
+
+
+def test_what_may_be_luck_does_not_change_the_winner() -> None:
+    for score, wins in ((0.499, 1), (0.3, 2)):
+        searcher = Racing(CoordinateSearch(Space([Parameter("width", [1, 2])], {"width": 1})), 4, 0)
+        while (choice := searcher.ask()) is not None:
+            level = 0.5 if choice["width"] == 1 else score
+            searcher.tell(choice, level + 0.02 * (-1) ** choice.get("seed", 0))
+        assert searcher.incumbent == {"width": wins}
+
+
+def test_a_dropped_choice_never_has_a_better_score_than_the_incumbent() -> None:
+    _, searcher = seeds_given({1: 0.5, 2: 0.9, 3: 1.0, 4: 0.6}, noise=0.01)
+    (settled,) = searcher.settled
+    scores = {option.value: option.score for option in settled.tried}
+    assert min(scores.values()) == scores[1]
+
+
+def test_a_choice_with_a_failed_seed_is_out_of_the_race() -> None:
+    searcher = Racing(GridSearch(WIDTHS), 2, 0)
+    first = searcher.ask()
+    assert first is not None
+    searcher.tell(first, None)
+    while (choice := searcher.ask()) is not None:
+        assert choice["width"] != 1
+        searcher.tell(choice, float(choice["width"]))
+    assert searcher.incumbent == {"width": 2}
+
+
+@pytest.mark.parametrize("inner", [CoordinateSearch, GridSearch, lambda space: RandomSearch(space, 6)])
+def test_a_killed_race_continues_as_if_it_had_not_been(inner: object) -> None:
+    a_search_that_died_is_rebuilt(lambda space: Racing(inner(space), 3, 0), SPACE)  # type: ignore[operator]
+    a_search_that_died_is_rebuilt(lambda space: Filled(Racing(inner(space), 3, 0), 0), SPACE)  # type: ignore[operator]
+
+
+def test_no_run_is_asked_for_twice() -> None:
+    searcher, asked = Racing(CoordinateSearch(SPACE), 3, 0), []
+    while not searcher.finished:
+        batch: list[Params] = list(iter(searcher.ask, None))
+        asked += map(key, batch)
+        for choice in reversed(batch):
+            searcher.tell(choice, len(key(without_seed(choice))) + 0.01 * choice.get("seed", 0))
+    assert len(asked) == len(set(asked)) <= searcher.max_trials
+
+
+@pytest.mark.parametrize("name", ["coordinate", "grid", "random", "tpe", "gp", "cmaes", "qmc"])
+def test_a_race_with_one_seed_is_refused_for_every_searcher(name: str) -> None:
+    composed = compose("unet", [f"searcher={name}", "searcher.racing=true", "space=study"])
+    if "trials" in composed["searcher"]:
+        composed["searcher"]["trials"] = 4
+    space = space_of(composed["space"]["parameters"], experiment_part(composed))
+    with pytest.raises(ConfigurationError, match=r"a race needs 2 seeds or more; searcher.repeats=5"):
+        searcher_for(composed, space)
+    composed["searcher"]["repeats"] = 3
+    assert isinstance(searcher_for(composed, space), Racing)

@@ -1,0 +1,144 @@
+"""Racing over seeds: a choice is trained from further seeds only while it may still beat the incumbent.
+
+As the intensifiers of SMAC (Hutter et al. 2011) and irace (Lopez-Ibanez et al. 2016) do, by a paired test over seeds.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import fmean
+
+from vmsbench.errors import ConfigurationError
+from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+
+LEVEL = 1.64
+"""Standard errors by which a choice is worse where it is dropped: one chance in twenty by luck alone."""
+
+SURE = 1.0
+"""Standard errors by which a choice with all seeds must be better to win: less changes the winner by luck, more keeps
+what happens to be first (`vmsbench bench racing`)."""
+
+
+class Racing(Searcher):
+    """Asks what `searcher` asks, from one seed first, then from further ones, up to `seeds`.
+
+    The incumbent of the search has all seeds. A challenger is compared with it on the seeds that both have: it is
+    dropped as soon as it is worse by more than LEVEL standard deviations of a mean difference, as the spread between
+    the seeds of all choices gives it. The rest get all seeds, and their score is the mean, where it is better than the
+    incumbent's by SURE standard errors; who is not keeps the incumbent. The score of one that is dropped is the
+    incumbent's, plus what it is worse by.
+
+    Raises ConfigurationError for one seed.
+    """
+
+    def __init__(self, searcher: Searcher, seeds: int, seed: int) -> None:
+        if seeds < 2:
+            raise ConfigurationError(
+                f"searcher.racing=true with searcher.repeats={seeds}: a race needs 2 seeds or more; searcher.repeats=5"
+            )
+        self.searcher, self.seeds, self.seed = searcher, seeds, seed
+        self.open: dict[str, Params] = {}
+        self.asked: dict[str, int] = {}
+        self.scores: dict[str, dict[int, float]] = {}
+
+    def ask(self) -> Params | None:
+        return self.following(self.searcher.ask)
+
+    def ask_again(self, choice: Params) -> Params | None:
+        return self.following(lambda: self.searcher.ask() if "seed" in choice else self.searcher.ask_again(choice))
+
+    def following(self, ask: Callable[[], Params | None]) -> Params | None:
+        """The next seed of a choice that is still in the race, else a new choice, else a seed before it is known
+        whether it will be needed."""
+        again = self.further(ahead=0)
+        if again is None and (choice := ask()) is not None:
+            self.open[key(choice)], self.asked[key(choice)], self.scores[key(choice)] = choice, 1, {}
+            return choice
+        return again or self.further(ahead=self.seeds)
+
+    def further(self, ahead: int) -> Params | None:
+        for name, choice in self.open.items():
+            if self.asked[name] < min(self.seeds, len(self.scores[name]) + 1 + ahead) and self.scores[name]:
+                self.asked[name] += 1
+                return self.runs(choice)[self.asked[name] - 1]
+        return None
+
+    def tell(self, choice: Params, score: float | None) -> None:
+        base = without_seed(choice)
+        name = key(base)
+        if name not in self.open:
+            return
+        if score is None:
+            self.decide(base, None)
+            return
+        scores = self.scores[name]
+        scores[choice.get("seed", self.seed) - self.seed] = score
+        if len(scores) == self.seeds:
+            self.decide(base, self.score(name))
+        elif (worse := self.worse_by(name)) is not None:
+            self.decide(base, fmean(self.scores[key(self.searcher.incumbent)].values()) + worse)
+
+    def score(self, name: str) -> float:
+        """Of a choice that has all seeds; never below the incumbent's where that may be luck."""
+        best, own = self.scores.get(key(self.searcher.incumbent), {}), fmean(self.scores[name].values())
+        if len(best) < self.seeds or name == key(self.searcher.incumbent):
+            return own
+        least = fmean(best.values())
+        sure = own < least - SURE * (self.noise() or 0.0) * math.sqrt(2 / self.seeds)
+        return own if sure else max(own, least)
+
+    def decide(self, choice: Params, score: float | None) -> None:
+        del self.open[key(choice)]
+        self.searcher.tell(choice, score)
+
+    def prune(self, choice: Params, epoch: int, score: float) -> None:
+        """A choice of which one run was stopped is out of the race."""
+        if self.open.pop(key(without_seed(choice)), None) is not None:
+            self.searcher.prune(without_seed(choice), epoch, score)
+
+    def worse_by(self, name: str) -> float | None:
+        """By how much a choice is worse than the incumbent, where that is clear; None where it is not."""
+        best, own = self.scores.get(key(self.searcher.incumbent), {}), self.scores[name]
+        noise = self.noise()
+        if len(best) < self.seeds or noise is None:
+            return None
+        worse = fmean(own[seed] - best[seed] for seed in own)
+        return worse if worse > LEVEL * noise * math.sqrt(2 / len(own)) else None
+
+    def noise(self) -> float | None:
+        """The standard deviation between seeds, pooled over all choices; None where it is unknown."""
+        several = [list(scores.values()) for scores in self.scores.values() if len(scores) > 1]
+        squares = sum(sum((score - fmean(scores)) ** 2 for score in scores) for scores in several)
+        freedom = sum(len(scores) - 1 for scores in several)
+        return math.sqrt(squares / freedom) if freedom else None
+
+    def try_first(self, choices: Sequence[Params]) -> None:
+        self.searcher.try_first(choices)
+
+    def ahead(self, known: Mapping[str, float | None]) -> Iterator[tuple[Params, str | None]]:
+        return self.searcher.ahead(known)
+
+    @property
+    def settled(self) -> list[ParameterResult]:  # type: ignore[override]
+        return list(self.searcher.settled)
+
+    @property
+    def finished(self) -> bool:
+        return self.searcher.finished
+
+    @property
+    def incumbent(self) -> Params:
+        return self.searcher.incumbent
+
+    @property
+    def max_trials(self) -> int:
+        return self.searcher.max_trials * self.seeds
+
+    def parameter(self, choice: Params) -> str | None:
+        return self.searcher.parameter(without_seed(choice))
+
+    def runs(self, choice: Params) -> list[Params]:
+        return [choice, *(choice | {"seed": self.seed + repeat} for repeat in range(1, self.seeds))]
+
+
+def without_seed(choice: Params) -> Params:
+    return {param: value for param, value in choice.items() if param != "seed"}
