@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from tests.sweep.test_sweep import CONFIG
 from vmsbench.bench.journal_replay import measure
 from vmsbench.bench.pruners import SEED, compare
-from vmsbench.bench.racing import compare as ways
 from vmsbench.bench.recorded_curves import Recorded, recorded
 from vmsbench.bench.searchers import race, table
+from vmsbench.bench.searching.racing import compare as ways
 from vmsbench.cli.app import app
 from vmsbench.errors import UserError
 from vmsbench.search.coordinate import CoordinateSearch

@@ -229,7 +229,7 @@ class Space:
                 value = self.configured(parameter, options, self.config(said))
             if value is MISSING or (above and self.is_set(parameter, value, self.config(said))):
                 continue
-            said[parameter.param] = like(value, at(self.base, parameter.param)) if parameter.range else value
+            said[parameter.param] = value if parameter.joint else like(value, at(self.base, parameter.param))
         return said
 
     def is_set(self, parameter: Parameter, value: Any, config: Config) -> bool:

@@ -4,7 +4,7 @@ As the intensifiers of SMAC (Hutter et al. 2011) and irace (Lopez-Ibanez et al. 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 
 from vmsbench.errors import ConfigurationError
@@ -83,7 +83,8 @@ class Racing(Searcher):
         if len(best) < self.seeds or name == key(self.searcher.incumbent):
             return own
         least = fmean(best.values())
-        sure = own < least - SURE * (self.noise() or 0.0) * math.sqrt(2 / self.seeds)
+        noise = pooled([best, self.scores[name]])
+        sure = own < least - SURE * (noise or 0.0) * math.sqrt(2 / self.seeds)
         return own if sure else max(own, least)
 
     def decide(self, choice: Params, score: float | None) -> None:
@@ -98,18 +99,11 @@ class Racing(Searcher):
     def worse_by(self, name: str) -> float | None:
         """By how much a choice is worse than the incumbent, where that is clear; None where it is not."""
         best, own = self.scores.get(key(self.searcher.incumbent), {}), self.scores[name]
-        noise = self.noise()
+        noise = pooled(self.scores.values())
         if len(best) < self.seeds or noise is None:
             return None
         worse = fmean(own[seed] - best[seed] for seed in own)
         return worse if worse > LEVEL * noise * math.sqrt(2 / len(own)) else None
-
-    def noise(self) -> float | None:
-        """The standard deviation between seeds, pooled over all choices; None where it is unknown."""
-        several = [list(scores.values()) for scores in self.scores.values() if len(scores) > 1]
-        squares = sum(sum((score - fmean(scores)) ** 2 for score in scores) for scores in several)
-        freedom = sum(len(scores) - 1 for scores in several)
-        return math.sqrt(squares / freedom) if freedom else None
 
     def try_first(self, choices: Sequence[Params]) -> None:
         self.searcher.try_first(choices)
@@ -138,6 +132,14 @@ class Racing(Searcher):
 
     def runs(self, choice: Params) -> list[Params]:
         return [choice, *(choice | {"seed": self.seed + repeat} for repeat in range(1, self.seeds))]
+
+
+def pooled(choices: Iterable[Mapping[int, float]]) -> float | None:
+    """The standard deviation between the seeds of a choice, pooled over choices; None where none has two."""
+    several = [list(scores.values()) for scores in choices if len(scores) > 1]
+    squares = sum(sum((score - fmean(scores)) ** 2 for score in scores) for scores in several)
+    freedom = sum(len(scores) - 1 for scores in several)
+    return math.sqrt(squares / freedom) if freedom else None
 
 
 def without_seed(choice: Params) -> Params:

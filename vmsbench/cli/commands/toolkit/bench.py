@@ -27,8 +27,6 @@ Out = Annotated[Path, typer.Option(help="Where table and figure are written.")]
 Slots = Annotated[int, typer.Option(help="Trials at once.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Worlds = Annotated[int, typer.Option(help="Number of simulated worlds.")]
-
-
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="As for `tune`.")]
 Rounds = Annotated[int, typer.Option(help="Turns of each; the median counts.")]
 OneExperiment = Annotated[str | None, typer.Option("--exp", help="One experiment of conf/exp (default: all).")]
@@ -241,6 +239,7 @@ def search(
     """Compare searchers on the same score tables. Best score so far by trials, epochs and billed epochs."""
     import random
 
+    from vmsbench.bench.pruners import shuffled
     from vmsbench.bench.searchers import race, table
     from vmsbench.config.compose import compose
     from vmsbench.config.instantiate import build
@@ -257,7 +256,7 @@ def search(
         tables = [synthetic(searched, world) for world in range(worlds)]
     else:
         curves = read(source, runs)
-        searched, tables = curves.space, [curves.draw(chance) for _ in range(worlds)]
+        searched, tables = shuffled(curves.space, chance), [curves.draw(chance) for _ in range(worlds)]
 
     def made(spec: dict[str, Any], world: int) -> Any:
         told = {"trials": min(trials, searched.count()), "seed": world}
@@ -284,7 +283,7 @@ def slots(
     as_json: Json = False,
 ) -> None:
     """How busy a coordinate search keeps its slots. Simulated, with and without extra trials."""
-    from vmsbench.bench.slots import row, table
+    from vmsbench.bench.searching.slots import row, table
     from vmsbench.config.compose import compose
     from vmsbench.report.render.measurements import draw_slots
     from vmsbench.sweep.tune import experiment_part, space_of
@@ -312,7 +311,7 @@ def racing(
     source: Source, worlds: Worlds = 300, slots: Slots = 4, runs: Runs = Path("runs"), as_json: Json = False
 ) -> None:
     """How often another seed changes the winner. Of one seed, of several, and of a race, on recorded curves."""
-    from vmsbench.bench.racing import compare, table
+    from vmsbench.bench.searching.racing import compare, table
 
     rows = compare(read(source, runs), [2, 4], worlds, slots)
     tell([*table(rows), "", command()], {"ways": [vars(row) for row in rows]}, as_json)

@@ -1,0 +1,1 @@
+"""How searches use seeds and slots."""
