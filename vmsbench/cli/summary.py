@@ -6,7 +6,7 @@ from vmsbench.config.format import describe, short
 
 
 def sweep_lines(folder: Path) -> list[str]:
-    """The results of a finished sweep, next to the pixel median, which ignores the image."""
+    """The results of a finished sweep, next to the predictors that ignore the image."""
     from vmsbench.metrics.references import served, value
     from vmsbench.store.reader import read_sweep
 
@@ -30,4 +30,8 @@ def sweep_lines(folder: Path) -> list[str]:
             f"in [-1,1], {scores['l1_unit']:.4f} in [0,1]"
         )
     lines.append(f"  pixel median, blind to the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
+    law = sweep.baselines["test"].get("climatology")
+    if drawn > 1 and law:
+        crps = f"CRPS {law['crps']:.4f} in [-1,1], {law['crps_unit']:.4f} in [0,1]"
+        lines.append(f"  climatology, blind to the image, which samples are held against: {crps}")
     return lines

@@ -153,7 +153,7 @@ def energy_panel(axes: Axes, found: EnergyScore | None, color: str, hollow: bool
         axes.annotate(f"{found.value:.4f}", (found.value, 0), (0, 9), textcoords="offset points", color=INK, ha="right")
     if found is not None and found.level is not None:
         axes.axvline(found.level, zorder=1, **(BLIND_LINE | {"color": INK}))
-    alone(axes, "energy score, in [−1, 1] (lower is better)", 1.15 * most)
+    alone(axes, "energy score, [−1, 1]", 1.15 * most)
 
 
 def alone(axes: Axes, what: str, most: float) -> None:
