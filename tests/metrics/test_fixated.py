@@ -12,9 +12,9 @@ from tests.support.sweep_maker import make_sweep, write
 from vmsbench.data.folder import folder
 from vmsbench.data.sources.fixations import centre_bias
 from vmsbench.errors import UserError
+from vmsbench.metrics.agreement.saliency import auc_judd, information_gain, nss
 from vmsbench.metrics.baselines import Given, baselines, evaluate
 from vmsbench.metrics.fixated import mixed
-from vmsbench.metrics.saliency import auc_judd, information_gain, nss
 from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.sections.scores.answers import answer_table
 from vmsbench.store.reader import collect

@@ -9,7 +9,7 @@ from scipy.stats import zscore
 from sklearn.metrics import roc_auc_score
 
 from vmsbench.errors import UserError
-from vmsbench.metrics.saliency import auc_judd, information_gain, nss, ssim
+from vmsbench.metrics.agreement.saliency import auc_judd, information_gain, nss, ssim
 
 SALIENCY = torch.from_numpy(np.random.default_rng(0).integers(0, 12, (17, 23)) / 11.0)  # with ties
 FIXATIONS = torch.from_numpy(np.random.default_rng(1).random((17, 23)) < 0.1)

@@ -141,7 +141,7 @@ def listed_gpus(name: str) -> tuple[str, ...]:
 
 
 def name_amd_gpus() -> None:
-    """Set HIP_VISIBLE_DEVICES where ROCR_VISIBLE_DEVICES alone is set, as Slurm does; Ray refuses that. HIP counts the
+    """Set HIP_VISIBLE_DEVICES where a cluster sets ROCR_VISIBLE_DEVICES alone, which Ray refuses. HIP counts the
     GPUs that ROCR leaves, from 0."""
     if "ROCR_VISIBLE_DEVICES" in os.environ and "HIP_VISIBLE_DEVICES" not in os.environ:
         os.environ["HIP_VISIBLE_DEVICES"] = ",".join(map(str, range(len(listed_gpus("ROCR_VISIBLE_DEVICES")))))

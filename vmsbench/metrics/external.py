@@ -23,9 +23,9 @@ from vmsbench.data.sources.names import Names, is_picture, stem_of
 from vmsbench.data.sources.oddities import remarkable
 from vmsbench.data.sources.walking import remarks, walk
 from vmsbench.errors import DataError, UserError
+from vmsbench.metrics.agreement.similarity import CONSTANT_PREDICTION
 from vmsbench.metrics.calibration import LEVELS, collapsed, least_samples
 from vmsbench.metrics.scores import check_unit
-from vmsbench.metrics.similarity import CONSTANT_PREDICTION
 
 SHOWN = 5
 SAMPLE = re.compile(r"(.+)_(\d+)")

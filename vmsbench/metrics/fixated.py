@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from vmsbench.data.sources.fixations import Fixations
+from vmsbench.metrics.agreement.saliency import auc_judd, information_gain, nss
 from vmsbench.metrics.calibration import ranked
-from vmsbench.metrics.saliency import auc_judd, information_gain, nss
 
 UNIFORM = 0.01
 

@@ -49,12 +49,12 @@ from torch.nn import functional
 
 from vmsbench.data.sources.fixations import Fixations
 from vmsbench.errors import UserError
+from vmsbench.metrics.agreement.saliency import WINDOW, ssim
+from vmsbench.metrics.agreement.similarity import correlation, divergence, similarity
 from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_samples, ranked, ranks
 from vmsbench.metrics.catalog import metric, metrics
 from vmsbench.metrics.fixated import fixation_scores
 from vmsbench.metrics.ordering import in_order, middle
-from vmsbench.metrics.saliency import WINDOW, ssim
-from vmsbench.metrics.similarity import correlation, divergence, similarity
 
 CONSTANT_TRUTH = 16 / 255
 ROUNDING = 1e-5

@@ -1,0 +1,1 @@
+"""How far maps agree with maps, or with fixations, one score each."""
