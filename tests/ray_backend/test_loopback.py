@@ -38,6 +38,7 @@ else:
     with head(LOOPBACK, token, "12", 1, 0) as address, joined(address, token):
         show()
 """
+SAID = {"lines": ["The node has been marked dead"], "pid": "raylet", "is_err": False, "ip": "n2"}
 V4, V6 = "0100007F:", "00000000000000000000000001000000:"
 MAPPED = "0000000000000000FFFF00000100007F:"
 
@@ -52,3 +53,10 @@ def test_one_node_listens_on_loopback_alone(how: str, tmp_path: Path) -> None:
     assert nodes == "1"
     assert places, "Ray listens somewhere"
     assert [place for place in places if not place.startswith((V4, V6, MAPPED))] == []
+
+
+def test_rays_paragraphs_about_lost_nodes_are_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    from vmsbench.ray_backend.driver import ray_worker
+
+    ray_worker.print_to_stdstream(SAID, ignore_prefix=False)
+    assert capfd.readouterr() == ("", "")

@@ -25,6 +25,7 @@ os.environ.update(
     RAY_CHDIR_TO_TRIAL_DIR="0",
     RAY_AUTH_MODE="token",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",
+    RAY_BACKEND_LOG_LEVEL="error",
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     TUNE_DISABLE_STRICT_METRIC_CHECKING="1",
     TUNE_DISABLE_SIGINT_HANDLER="1",
@@ -33,6 +34,7 @@ os.environ.update(
 import ray
 from ray import tune
 from ray._private import ray_constants
+from ray._private import worker as ray_worker
 from ray.experimental.internal_kv import _internal_kv_put
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -58,6 +60,13 @@ from vmsbench.sweep.trial import Callback, Trial, TrialSource
 DEATHS = 100 if workers() else 2
 """How often a trial whose process died (killed, out of memory, its node gone) continues before it counts as failed.
 Elastic workers end in this way."""
+
+
+def silence(*_: Any, **__: Any) -> None:
+    """In place of Ray's printer, which puts paragraphs about each lost node into a job's log."""
+
+
+ray_worker.print_to_stdstream = silence
 
 EXTRA = 1000  # trials that Ray may get on top of those of the search: to Ray a retry is a new trial
 
