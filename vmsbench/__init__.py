@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vmsbench.api import (
         ablate,
         cancel,
+        demo,
         doctor,
         evaluate,
         export,
@@ -46,6 +47,7 @@ __version__ = "0.2.0"
 __all__ = [
     "ablate",
     "cancel",
+    "demo",
     "doctor",
     "evaluate",
     "export",

@@ -117,7 +117,7 @@ def ran(folder: Path, where: dict[str, str], *arguments: str) -> str:
 
 @pytest.mark.usefixtures("sample")
 def test_a_plugins_family_is_in_the_demo_and_goes_with_every_preset_and_space() -> None:
-    from vmsbench.cli.commands.sweeps.demo import shown
+    from vmsbench.api.demonstration import demo_families as shown
 
     assert list(shown()) == ["unet", "gan", "diffusion", "gaussian"]
     assert shown()["gaussian"].name == "Gaussian"

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vmsbench.api.demonstration import demo
     from vmsbench.api.evaluation import evaluate
     from vmsbench.api.installation import doctor
     from vmsbench.api.job_control import cancel, logs
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vmsbench.api.training import train
 
 PLACES = {
+    "demonstration": ("demo",),
     "evaluation": ("evaluate",),
     "installation": ("doctor",),
     "job_control": ("cancel", "logs"),
@@ -38,6 +40,7 @@ PLACES = {
 __all__ = [
     "ablate",
     "cancel",
+    "demo",
     "doctor",
     "evaluate",
     "export",

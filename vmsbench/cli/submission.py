@@ -83,7 +83,7 @@ def submit(
     from vmsbench.launch.submit import dispatch
 
     def work() -> bool:
-        return run_and_print(run, settings, (runs / name).resolve(), runs, quiet=quiet, as_json=as_json)
+        return run_and_print(run, settings, (runs / name).resolve(), runs, quiet=quiet, as_json=as_json).finished
 
     return dispatch(settings=settings, overrides=list(overrides or []), folder=runs / name, options=options, work=work)
 
@@ -97,8 +97,8 @@ def run_and_print(
     quiet: bool,
     as_json: bool,
     advise: bool = True,
-) -> bool:
-    """Call `run` with a live table or lines; print what it found, and what to do next. False where it was stopped."""
+) -> "SweepResult":
+    """Call `run` with a live table or lines; print what it found, and what to do next."""
     with watching(folder, quiet or as_json) as callback:
         result = run(callback)
     if as_json:
@@ -111,7 +111,7 @@ def run_and_print(
         print("\n".join(sweep_lines(folder)))
         if advise:
             print("\n".join(next_steps(settings, folder, runs)))
-    return result.finished
+    return result
 
 
 def next_steps(settings: dict[str, Any], folder: Path, runs: Path) -> list[str]:

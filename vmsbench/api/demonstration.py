@@ -1,0 +1,86 @@
+"""The demonstration from Python: every family tuned on synthetic data, in minutes, and compared."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmsbench.api.reports import ReportResult, report
+from vmsbench.api.sweeps import SweepResult, run_search
+from vmsbench.config.compose import compose
+from vmsbench.config.families import Family, families
+from vmsbench.config.settings import Config
+from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION, Track, entries
+from vmsbench.report.sections.scores.answers import LAWS, answered
+from vmsbench.store.reader import read_baselines, read_sweep
+from vmsbench.sweep.progress_lines import Lines, Quiet
+
+
+@dataclass(frozen=True)
+class DemoSearch:
+    """A search of the demonstration: its settings, its folder, and the command that runs it alone."""
+
+    exp: str
+    settings: Config
+    folder: Path
+    command: str
+
+
+def demo(
+    *,
+    runs: Path | str = "runs/demo",
+    out: Path | str = "reports/demo",
+    quiet: bool = False,
+    search: Callable[[DemoSearch], SweepResult] | None = None,
+) -> ReportResult | None:
+    """Tune each family on synthetic data on the CPU, and write the report; None where it was interrupted.
+
+    runs    the folder of its sweeps; the same call continues those that are there
+    out     where the report is written
+    quiet   print no line for each trial
+    search  runs one of the searches instead, for a progress of one's own
+    """
+    runs, one_search = Path(runs), search or (lambda one: run(one, quiet))
+    searches = demo_searches(runs)
+    if not all(one_search(one).finished for one in searches):
+        return None
+    return report(*(one.exp for one in searches), runs=runs, out=out)
+
+
+def run(one: DemoSearch, quiet: bool) -> SweepResult:
+    callback = Quiet() if quiet else Lines(one.exp)
+    return run_search(one.settings, one.folder, one.command, callback, gpus=0)
+
+
+def demo_families() -> dict[str, Family]:
+    """The families that take part in the demonstration, by their experiment."""
+    return {exp: family for exp, family in families().items() if family.demo is not None}
+
+
+def demo_searches(runs: Path) -> list[DemoSearch]:
+    """The searches of the demonstration, in the order in which they run."""
+    found = []
+    for exp, family in demo_families().items():
+        chosen = ["data=standin", "preset=demo", *(family.demo or ())]
+        command = f"vmsbench tune --exp {exp} --runs {runs} {shlex.join(chosen)}"
+        found.append(DemoSearch(exp, compose(exp, chosen), runs / exp, command))
+    return found
+
+
+def demo_scores(runs: Path | str = "runs/demo") -> dict[Track, dict[str, float]]:
+    """The families' test scores in both tracks, best first, next to those of the blind predictors and of the best
+    possible ones: {track: {name: score in [-1, 1]}}."""
+    runs, exps = Path(runs), list(demo_families())
+    models = {exp: read_sweep(runs / exp).scored for exp in exps}
+    baselines = read_baselines(runs / exps[0])["test"]
+    blind = {
+        ANSWER: {name: answered(scores) for name, scores in baselines.items() if name not in LAWS},
+        DISTRIBUTION: {name: scores for name, scores in baselines.items() if "spread" in scores},
+    }
+    found = {}
+    for track in (ANSWER, DISTRIBUTION):
+        levels = {label: entry.mean(track.score)[0] for label, entry in entries(track, models).items()}
+        levels |= {predictor: scores.get(track.score) for predictor, scores in blind[track].items()}
+        known = {name: level for name, level in levels.items() if level is not None}
+        found[track] = dict(sorted(known.items(), key=lambda one: (one[1], one[0])))
+    return found
