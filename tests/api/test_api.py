@@ -16,6 +16,7 @@ import vmsbench
 import vmsbench.api
 from tests.docs.test_docs import blocks
 from tests.support.sweep_maker import make_sweep
+from vmsbench.api.demonstration import DemoSearch, demo_scores
 from vmsbench.api.sweeps import SweepResult
 from vmsbench.api.training import TrainingResult
 from vmsbench.errors import ConfigurationError, UserError
@@ -176,3 +177,27 @@ assert len(second.trials) >= 2, second.trials
     )
     assert done.returncode == 0, done.stderr
     assert "complete" in done.stdout
+
+
+def test_the_demonstration_compares_its_sweeps_and_stops_where_one_was_interrupted(tmp_path: Path) -> None:
+    ran = []
+
+    def search(one: DemoSearch) -> SweepResult:
+        ran.append(one.exp)
+        make_sweep(one.folder.parent, one.exp, seeds=1)
+        return SweepResult(one.folder, "stop" not in ran, one.command)
+
+    page = vmsbench.demo(runs=tmp_path / "runs", out=tmp_path / "report", search=search)
+    assert page is not None
+    assert page.page.is_file()
+    assert ran == ["unet", "gan", "diffusion"]
+    answers, distributions = demo_scores(tmp_path / "runs").values()
+    for scores in (answers, distributions):
+        assert list(scores.values()) == sorted(scores.values())
+    assert answers["pixel_median"] > answers["oracle_median"]
+    assert "climatology" in distributions
+    interrupted = [*ran, "stop"]
+    ran[:] = interrupted
+    assert vmsbench.demo(runs=tmp_path / "again", search=search) is None
+    assert ran == [*interrupted, "unet"]
+    assert not (tmp_path / "again" / "gan").exists()
