@@ -2,8 +2,8 @@
 # The study (docs/study.md): every family, with a frozen encoder and from scratch, tuned and trained again from three
 # seeds. Run it from anywhere, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one thread each.
 #   VMSBENCH=vmsbench  the command     RUNS=runs  the folder of sweeps     OUT=reports/study  the report
-# The texts of each finished sweep (no weights, no pictures) are kept in $OUT/runs; a sweep that is there is not trained
-# again. Remove its folder to train it anew.
+# The scores of each finished sweep (no weights, no pictures, no names of them) are kept in $OUT/sweeps; a sweep that is
+# there is not trained again. Remove its folder to train it once more.
 set -u
 : "${VMSBENCH:=vmsbench}" "${RUNS:=runs}" "${OUT:=reports/study}" "${VMSBENCH_DATA:?set it to the folder of VISCHEMA PLUS}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" VMSBENCH_DATA
@@ -14,8 +14,8 @@ sweep() { # NAME EXP override ...
   name=$1 exp=$2
   shift 2
   names="$names $name"
-  if [ -d "$OUT/runs/$name" ]; then
-    [ -d "$RUNS/$name" ] || cp -r "$OUT/runs/$name" "$RUNS/$name"
+  if [ -d "$OUT/sweeps/$name" ]; then
+    [ -d "$RUNS/$name" ] || cp -r "$OUT/sweeps/$name" "$RUNS/$name"
     return
   fi
   date -u "+%F %T UTC $name begins"
@@ -27,9 +27,15 @@ sweep() { # NAME EXP override ...
 }
 
 keep() { # NAME
-  mkdir -p "$OUT/runs"
-  (cd "$RUNS" && find "$1" -type f \( -name '*.json' -o -name '*.jsonl' -o -name '*.csv' -o -name log.txt \) |
-    tar -cf - -T -) | tar -xf - -C "$OUT/runs"
+  rm -rf "$OUT/sweeps/$1"
+  mkdir -p "$OUT/sweeps"
+  (cd "$RUNS" && find "$1" -type f ! -name splits.json \( -name '*.json' -o -name '*.jsonl' -o -name '*.csv' \) |
+    tar -cf - -T -) | tar -xf - -C "$OUT/sweeps"
+  find "$OUT/sweeps/$1" -name scores.csv | while read -r table; do
+    awk 'BEGIN { FS = OFS = "," }
+      NR > 1 { $1 = "test-" NR - 1; for (i = 2; i <= NF; i++) if ($i ~ /^-?[0-9]/) $i = sprintf("%.6g", $i) }
+      1' "$table" > "$table.new" && mv "$table.new" "$table"
+  done
 }
 
 report() {
