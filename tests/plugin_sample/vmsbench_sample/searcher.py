@@ -8,5 +8,5 @@ class ReversedGrid(ListedSearch):
     """The last `trials` points of the grid, the last first."""
 
     def __init__(self, space: Space, trials: int = 20) -> None:
-        ranks = range(space.count())[::-1][:trials]
+        ranks = space.ranks()[::-1][:trials]
         super().__init__(map(space.point, ranks), len(ranks), space.start)
