@@ -160,6 +160,28 @@ def test_gpus_that_are_hidden_or_named_wrongly_leave_the_cpu(value: str) -> None
     assert done.stdout.split()[0] in ("cpu", "cuda")
 
 
+@pytest.mark.slow
+def test_a_sweep_with_a_tiny_shared_memory_and_a_home_that_is_read_only(tmp_path: Path) -> None:
+    """In a namespace of its own: /dev/shm of 8 MB, an empty home, and a long TMPDIR with spaces."""
+    mounts = 'mount -t tmpfs -o size=8m tmpfs /dev/shm && mount -t tmpfs -o ro tmpfs "$HOME"'
+    home, place = tmp_path / "home", tmp_path / "temporary files here"
+    home.mkdir()
+    place.mkdir()
+    environment = surroundings(HOME=str(home), TMPDIR=str(place))
+    inside = ["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*inside, "true"], env=environment, check=False).returncode:
+        pytest.skip("only root can mount in a namespace of its own")
+    arguments = ("tune", "--exp", "unet", "--cpus", "2", *SMALL, SPACE)
+    done = subprocess.run(
+        [*inside, *command(*arguments)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {event["state"] for event in events(tmp_path / "runs" / "unet", "finished")} == {"complete"}
+    assert len(events(tmp_path / "runs" / "unet", "final")) >= 1
+    assert "matplotlib" not in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+
+
 def test_a_zip_archive_says_that_it_does_not_run(tmp_path: Path) -> None:
     archive = tmp_path / "vmsbench.pyz"
     (tmp_path / "inside").mkdir()
