@@ -241,6 +241,8 @@ def test_data_can_be_made_and_checked(tmp_path: Path) -> None:
             ["train", "--exp", "unet", "--runs", "r\udce9ns", "data=standin"],
             r"--runs .*/r\\xe9ns: this path is not UTF-8",
         ),
+        (["sync", "--runs", "r\udce9ns"], r"--runs .*/r\\xe9ns: this path is not UTF-8"),
+        (["status", "--runs", "a\nb"], r"--runs .*/a\\nb: this path is not UTF-8 on one line"),
         (["tune", "--exp", "unet", "--epochs", "0", "data=standin", "data.count=40"], "trainer.epochs=0"),
         (["tune", "--exp", "unet", "--runs", "/proc/none", "data=standin"], "choose another folder by --runs"),
         (["tune", "--exp", "unet", "--nonsense"], "No such option"),

@@ -1,5 +1,6 @@
 """Options and arguments that several commands take, and the check of the folder that they name."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +45,22 @@ ConfigDir = Annotated[
         help="A folder with your own options, such as network/mine.yaml; may be repeated (default: $VMSBENCH_CONF).",
     ),
 ]
-Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
+
+
+def printed_on_one_line(runs: Path) -> Path:
+    """Raises UserError where the folder's full path cannot be written as one line of text."""
+    from vmsbench.data.sources.names import is_text, printable
+
+    path = os.path.realpath(runs)
+    if not is_text(path) or "\n" in path:
+        raise UserError(f"--runs {printable(path)}: this path is not UTF-8 on one line; choose another folder")
+    return runs
+
+
+Runs = Annotated[
+    Path,
+    typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.", callback=printed_on_one_line),
+]
 OnLogin = Annotated[bool, typer.Option("--allow-login-node", help="Train on this machine even if it is a login node.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
@@ -60,11 +76,6 @@ Hours = Annotated[str | None, typer.Option("--time", help="On a cluster: time li
 
 def writable(runs: Path) -> Path:
     """The runs folder, created if missing. Raises UserError where nothing can be written into it."""
-    from vmsbench.data.sources.names import is_text, printable
-
-    path = str(runs.resolve())
-    if not is_text(path) or "\n" in path:
-        raise UserError(f"--runs {printable(path)}: this path is not UTF-8 on one line; choose another folder")
     try:
         runs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=runs) as file:
