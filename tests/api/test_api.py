@@ -87,6 +87,16 @@ def test_a_group_that_cannot_be_ablated_is_refused_before_anything_is_trained(tm
     assert not list(tmp_path.iterdir())
 
 
+def test_a_launcher_that_submits_jobs_is_refused_with_the_command_that_does(tmp_path: Path) -> None:
+    for call, command in (
+        (lambda: vmsbench.tune("unet", "data=standin", "launcher=slurm", runs=tmp_path), "vmsbench tune --exp unet"),
+        (lambda: vmsbench.ablate("target", "unet", "data=standin", "launcher=slurm", runs=tmp_path), "vmsbench ablate"),
+    ):
+        with pytest.raises(UserError, match=rf"submit it by `{command} .*launcher=slurm"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_package_says_that_it_is_typed() -> None:
     assert (ROOT / "vmsbench" / "py.typed").is_file()
 

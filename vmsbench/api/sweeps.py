@@ -17,6 +17,7 @@ from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError
 from vmsbench.inference.predictor import TrainedModel
 from vmsbench.inference.predictor import load as load_folder
+from vmsbench.launch.local import LocalLauncher
 from vmsbench.launch.ownership import owning
 from vmsbench.metrics.references import served
 from vmsbench.search.pruners import Pruner
@@ -136,12 +137,13 @@ def tune(
     quiet       print no line for each trial
 
     An interrupt (the notebook's stop button, Ctrl-C) lets the trials save, and returns with `finished` False.
-    Raises UserError for settings or data that cannot work.
+    Raises UserError for settings or data that cannot work, and for a launcher that submits jobs.
     """
     name = exp if name is None else name
     check_name(name)
     settings = compose(exp, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
     command = command_line("tune", exp, overrides, runs, name=name, epochs=epochs)
+    check_runs_here(settings, command)
     folder = Path(runs) / name
     callback = Callbacks([Quiet() if quiet else Lines(folder.name), *callbacks])
     return run_search(settings, folder, command, callback, retry=retry, cpus=cpus, gpus=gpus)
@@ -166,7 +168,7 @@ def ablate(
     name      of the sweep (default: EXP-ablate-GROUP)
     The rest is as of `tune`. Scores are of the tuning validation pairs; the report plots them.
 
-    Raises ConfigurationError for a group that cannot be ablated.
+    Raises ConfigurationError for a group that cannot be ablated, and for a launcher that submits jobs.
     """
     named = name or ablation_name(exp, group)
     check_name(named)
@@ -174,8 +176,17 @@ def ablate(
     words = ["vmsbench", "ablate", group, "--exp", exp, *overrides, "--seeds", str(seeds), "--name", named]
     words += ["--epochs", str(epochs)] if epochs is not None else []
     command = shlex.join([*words, *runs_option(runs)])
+    check_runs_here(settings, command)
     callback = Callbacks([Quiet() if quiet else Lines(named), *callbacks])
     return run_search(settings, Path(runs) / named, command, callback, retry=retry, cpus=cpus, gpus=gpus)
+
+
+def check_runs_here(settings: Config, command: str) -> None:
+    """Raises ConfigurationError for a launcher that submits jobs: what a job runs is a command."""
+    launcher = settings["launcher"]["_target_"]
+    if launcher != f"{LocalLauncher.__module__}.{LocalLauncher.__name__}":
+        name = launcher.rpartition(".")[2]
+        raise ConfigurationError(f"{name} submits commands, and Python runs sweeps here; submit it by `{command}`")
 
 
 def ablation_name(exp: str, group: str) -> str:

@@ -49,7 +49,7 @@ def run(app: Callable[..., Any]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains once more as it ends
         return FAILED
-    except Exception as error:
+    except Exception as error:  # the last resort: one line, and the traceback in a file
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return print_error(f"{error.strerror}: {error.filename or 'the disk'}; make room, and run it again", WRONG)
         if isinstance(error, OSError) and error.errno in SURROUNDINGS and error.filename:

@@ -37,7 +37,7 @@ class LocalLauncher(Launcher):
         name, number = getattr(function, "__name__", type(function).__name__), f"local-{len(self._jobs) + 1}"
         try:
             job = EndedJob(name, number, value=function(*arguments))
-        except Exception as error:
+        except Exception as error:  # of the caller's function: result() raises it again
             job = EndedJob(name, number, error=error)
         self._jobs[number] = job
         return job

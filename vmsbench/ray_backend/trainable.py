@@ -33,7 +33,7 @@ def run_trial(config: dict[str, Any]) -> None:
         attempt(config, folder)
     except (TrainingInterrupted, OwnershipLost):
         return
-    except Exception as error:
+    except Exception as error:  # whatever ended the trial is kept with it
         folder.mkdir(parents=True, exist_ok=True)
         save_json(folder / FAILURE, asdict(Failure.of(error)))
 

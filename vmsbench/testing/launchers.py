@@ -66,7 +66,7 @@ def errors_are_handed_back(launcher: Launcher) -> None:
     words = ""
     try:
         job.result()
-    except Exception as error:
+    except Exception as error:  # a launcher may hand it back as its own kind
         words = str(error)
     assert "twelve" in words, f"result() raises the function's error with its words, not {words!r}"
     assert when_over(launcher, job.number).phase == JobPhase.FAILED, "a job whose function raised has failed"

@@ -59,7 +59,7 @@ class Background:
     def _sync(self) -> None:
         try:
             self._tracker.sync(self._sweep)
-        except Exception as error:
+        except Exception as error:  # a tracker, perhaps a plugin's, may raise anything; training continues
             if not self._failing:
                 first_line = (str(error).strip() or repr(error)).splitlines()[0]
                 self._warn(f"tracking: {first_line} (training continues; a later sync catches up)")

@@ -35,7 +35,7 @@ from vmsbench.store.records import SweepGroup
 
 
 @dataclass(frozen=True)
-class Standing:
+class EntryScore:
     """Where an entry stands in its track: its mean score, and what the finals' scores per image say of it.
 
     train, validation   the mean score on images it learned from, and on the tuning validation images
@@ -65,12 +65,12 @@ class Ranking:
 
     track: Track
     reference: str
-    standings: Mapping[str, Standing]
+    standings: Mapping[str, EntryScore]
     comparisons: tuple[Comparison, ...] = ()
     blind: tuple[Comparison, ...] = ()
     bold: frozenset[tuple[str, str]] = frozenset()
 
-    def best(self, family: str) -> Standing | None:
+    def best(self, family: str) -> EntryScore | None:
         """The family's entry with the best score."""
         return next((one for one in self.standings.values() if one.entry.family == family), None)
 
@@ -110,7 +110,7 @@ def rank_in(track: Track, group: SweepGroup) -> Ranking:
     )
 
 
-def stand(track: Track, entry: Entry, blind: Mapping[str, float], blind_validation: float | None) -> Standing:
+def stand(track: Track, entry: Entry, blind: Mapping[str, float], blind_validation: float | None) -> EntryScore:
     """`blind`: the reference's score on each test image; `blind_validation`: its mean on the tuning validation ones."""
     mean, _ = entry.mean(track.score)
     assert mean is not None  # `entries` leaves others out
@@ -124,7 +124,7 @@ def stand(track: Track, entry: Entry, blind: Mapping[str, float], blind_validati
     known = train if blind_validation else None
     word = verdict(gained, blind_validation or 0.0, validation, known) if gained else ""
     seeds = sum(entry.score(track.score, final) is not None for final in entry.finals)
-    return Standing(entry, seeds, mean, error, gained, train, validation, word)
+    return EntryScore(entry, seeds, mean, error, gained, train, validation, word)
 
 
 def shared_images(found: Sequence[Entry], score: str) -> list[str]:
@@ -154,7 +154,7 @@ def compared_blindly(found: Mapping[str, Entry], group: SweepGroup, track: Track
     return tuple(compare_with_blind(mine, theirs))
 
 
-def bold(track: Track, found: Mapping[str, Entry], standings: Mapping[str, Standing]) -> frozenset[tuple[str, str]]:
+def bold(track: Track, found: Mapping[str, Entry], standings: Mapping[str, EntryScore]) -> frozenset[tuple[str, str]]:
     """Where the best entry is shown to be better than each other, over seeds; never for one without skill."""
     marked = set()
     for key, one in metrics().items():

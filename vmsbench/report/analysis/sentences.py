@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vmsbench.metrics.significance import Comparison, Interval
 from vmsbench.report import labels
 from vmsbench.report.analysis.calibration import measured
-from vmsbench.report.analysis.ranking import Ranking, Rankings, Standing
+from vmsbench.report.analysis.ranking import EntryScore, Ranking, Rankings
 from vmsbench.report.analysis.tracks import ANSWER, tuning_words
 from vmsbench.store.records import SweepGroup
 
@@ -91,7 +91,7 @@ def first_sentence(group: SweepGroup, ranking: Ranking) -> str:
     )
 
 
-def called(standing: Standing) -> str:
+def called(standing: EntryScore) -> str:
     """The entry in a sentence: UNet; UNet, dressed."""
     return f"{standing.entry.family}'s answer, dressed," if standing.entry.kind == "dressed" else standing.entry.label
 
@@ -195,7 +195,7 @@ def contrast(label: str, rankings: Rankings) -> str:
     return ""
 
 
-def entry_sentence(ranking: Ranking, standing: Standing | None) -> str:
+def entry_sentence(ranking: Ranking, standing: EntryScore | None) -> str:
     if standing is None:
         return ""
     entry, name = standing.entry, labels.metric(ranking.track.score)
@@ -226,7 +226,7 @@ def meaning(ranking: Ranking, word: str) -> str:
     }[word]
 
 
-def spread_words(standing: Standing) -> str:
+def spread_words(standing: EntryScore) -> str:
     """The verdict on the calibration of what is judged."""
     found = None if standing.entry.kind == "answer" else measured(standing.entry.finals, standing.entry.kind)
     return f"; {found.verdict}" if found and found.verdict else ""

@@ -65,7 +65,7 @@ def load_truth(group: SweepGroup) -> Truth:
     try:
         dataset: Any = build(data)
         digest = dataset.digest
-    except Exception as error:
+    except Exception as error:  # a dataset, perhaps a plugin's, may raise anything; the report goes without it
         return Truth(None, f"the data cannot be loaded any more ({type(error).__name__}: {error})")
     if digest != group.data.digest:
         return Truth(

@@ -6,7 +6,7 @@ from vmsbench.metrics.catalog import Metric, metrics
 from vmsbench.metrics.references import of_one_answer
 from vmsbench.report import labels
 from vmsbench.report.analysis.people import people, people_note
-from vmsbench.report.analysis.ranking import Ranking, Standing
+from vmsbench.report.analysis.ranking import EntryScore, Ranking
 from vmsbench.report.analysis.tracks import ANSWER, blind_predictor, track_of
 from vmsbench.report.cells import average
 from vmsbench.report.render.tables import Cell, Column, Table, number_cell
@@ -58,7 +58,7 @@ def answer_table(group: SweepGroup, ranking: Ranking, name: str = "answers") -> 
     return shape.table(name, group, parts, answer_notes(group, ranking))
 
 
-def model_row(standing: Standing, ranking: Ranking, group: SweepGroup) -> PredictorRow:
+def model_row(standing: EntryScore, ranking: Ranking, group: SweepGroup) -> PredictorRow:
     entry = standing.entry
     pairs = {key: entry.mean(key) for name in answer_metrics() for key in (name, f"{name}_unit")}
     scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}

@@ -7,7 +7,7 @@ from vmsbench.metrics.catalog import Metric, metrics
 from vmsbench.metrics.predictors import SAMPLES
 from vmsbench.report import labels
 from vmsbench.report.analysis.calibration import MeasuredCalibration, measured
-from vmsbench.report.analysis.ranking import Ranking, Standing
+from vmsbench.report.analysis.ranking import EntryScore, Ranking
 from vmsbench.report.cells import average
 from vmsbench.report.render.tables import Cell, Column, Table, number_cell
 from vmsbench.report.sections.scores.rows import PredictorRow, Shape, seeds_cell
@@ -65,7 +65,7 @@ def undressed_cells(finals: tuple[FinalRecord, ...]) -> list[Cell]:
     return [number_cell(mean, 4, spread) for mean, spread in (average(finals, "crps"), average(finals, "crps_unit"))]
 
 
-def model_row(standing: Standing, ranking: Ranking) -> PredictorRow:
+def model_row(standing: EntryScore, ranking: Ranking) -> PredictorRow:
     entry = standing.entry
     pairs = {key: entry.mean(key) for name in SCORES for key in (name, f"{name}_unit")}
     scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from vmsbench.metrics.catalog import Metric
 from vmsbench.report import labels
-from vmsbench.report.analysis.ranking import Ranking, Standing
+from vmsbench.report.analysis.ranking import EntryScore, Ranking
 from vmsbench.report.analysis.sentences import percent
 from vmsbench.report.cells import data_words, score_cells, score_columns
 from vmsbench.report.render.tables import Cell, Column, Part, Table, number_cell, words
@@ -23,7 +23,7 @@ class PredictorRow:
     scores: Scores
     spreads: Scores = field(default_factory=dict)
     samples: int | None = None
-    standing: Standing | None = None
+    standing: EntryScore | None = None
     strong: frozenset[str] = frozenset()
     finals: Sequence[FinalRecord] = ()
     seeds: Cell = field(default_factory=Cell)
@@ -86,7 +86,7 @@ def caption(group: SweepGroup, ranking: Ranking) -> str:
     return f"Test scores {ranking.track.words}: {images} that were not used for selection ({data_words(group)})."
 
 
-def skill_cells(standing: Standing | None, score: float | None, blind: float | None) -> list[Cell]:
+def skill_cells(standing: EntryScore | None, score: float | None, blind: float | None) -> list[Cell]:
     """The skill, and the intervals of skill and score where they are known."""
     if standing is None or standing.skill is None or standing.error is None:
         skill = number_cell(100 * (1 - score / blind) if blind and score is not None else None, 1)
@@ -96,7 +96,7 @@ def skill_cells(standing: Standing | None, score: float | None, blind: float | N
     return [shown, Cell(100 * gained.low), Cell(100 * gained.high), Cell(error.low), Cell(error.high)]
 
 
-def seeds_cell(standing: Standing) -> Cell:
+def seeds_cell(standing: EntryScore) -> Cell:
     return Cell(standing.seeds, str(standing.seeds))
 
 
@@ -116,5 +116,6 @@ def reads_notes(group: SweepGroup) -> list[str]:
     ]
     if read:
         times = labels.times(sum(read))
-        notes.append(f"The test images were read {times}, by {len(read)} final trainings, and by no trial of a search.")
+        trainings = f"{len(read)} final training{'s' if len(read) > 1 else ''}"
+        notes.append(f"The test images were read {times}, by {trainings}, and by no trial of a search.")
     return notes
