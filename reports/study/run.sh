@@ -1,7 +1,7 @@
 #!/bin/sh
 # The study (docs/study.md): every family, with a frozen encoder and from scratch, tuned and trained again from three
-# seeds. Run it from anywhere, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one thread each.
-#   VMSBENCH=vmsbench  the command     RUNS=runs  the folder of sweeps     OUT=reports/study  the report
+# seeds. Run it from the checkout, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one thread each.
+#   VMSBENCH=vmsbench  the command     RUNS=runs  the folder of sweeps     OUT=reports/study  scores and report
 # The scores of each finished sweep (no weights, no pictures, no names of them) are kept in $OUT/sweeps; a sweep that is
 # there is not trained again. Remove its folder to train it once more.
 set -u
@@ -13,34 +13,37 @@ mkdir -p "$RUNS"
 sweep() { # NAME EXP override ...
   name=$1 exp=$2
   shift 2
-  names="$names $name"
-  if [ -d "$OUT/sweeps/$name" ]; then
-    [ -d "$RUNS/$name" ] || cp -r "$OUT/sweeps/$name" "$RUNS/$name"
-    return
+  if [ ! -d "$OUT/sweeps/$name" ]; then
+    date -u "+%F %T UTC $name begins"
+    $VMSBENCH tune --exp "$exp" --name "$name" --runs "$RUNS" --cpus 1 --quiet tracker=none finals.seeds=3 "$@" &&
+      keep "$name" || echo "$name ended with exit code $?"
   fi
-  date -u "+%F %T UTC $name begins"
-  if $VMSBENCH tune --exp "$exp" --name "$name" --runs "$RUNS" --cpus 1 --quiet tracker=none finals.seeds=3 "$@"; then
-    keep "$name"
-  else
-    echo "$name ended with exit code $?"
-  fi
+  [ ! -d "$OUT/sweeps/$name" ] || names="$names $name"
 }
 
-keep() { # NAME
-  rm -rf "$OUT/sweeps/$1"
-  mkdir -p "$OUT/sweeps"
-  (cd "$RUNS" && find "$1" -type f ! -name splits.json \( -name '*.json' -o -name '*.jsonl' -o -name '*.csv' \) |
-    tar -cf - -T -) | tar -xf - -C "$OUT/sweeps"
-  find "$OUT/sweeps/$1" -name scores.csv | while read -r table; do
-    awk 'BEGIN { FS = OFS = "," }
-      NR > 1 { $1 = "test-" NR - 1; for (i = 2; i <= NF; i++) if ($i ~ /^-?[0-9]/) $i = sprintf("%.6g", $i) }
-      1' "$table" > "$table.new" && mv "$table.new" "$table"
-  done
+keep() { # NAME: under another name first, so that what is there is whole
+  part="$OUT/sweeps/.$1.part"
+  rm -rf "$part"
+  mkdir -p "$part"
+  (cd "$RUNS/$1" && find . -type f ! -name splits.json \( -name '*.json' -o -name '*.jsonl' -o -name '*.csv' \)) |
+    while read -r file; do
+      mkdir -p "$part/$(dirname "$file")"
+      case $file in
+        *scores.csv) nameless < "$RUNS/$1/$file" ;;
+        *) sed "s#$(readlink -f "$VMSBENCH_DATA")#/data/vischema_plus#g; s#$(readlink -f "$RUNS")#runs#g" "$RUNS/$1/$file" ;;
+      esac > "$part/$file" || return 1
+    done && mv "$part" "$OUT/sweeps/$1"
+}
+
+nameless() { # a table of scores by picture, with numbers in place of the pictures' names
+  awk 'BEGIN { FS = OFS = "," }
+    NR > 1 { $1 = "test-" NR - 1; for (i = 2; i <= NF; i++) if ($i ~ /^-?[0-9]/) $i = sprintf("%.6g", $i) }
+    1'
 }
 
 report() {
   for name in $names; do set -- "$@" "$name"; done
-  $VMSBENCH report "$@" --runs "$RUNS" --out "$OUT"
+  $VMSBENCH report "$@" --runs "$OUT/sweeps" --out "$OUT/report"
 }
 
 # Frozen features, and a readout of them: minutes each.

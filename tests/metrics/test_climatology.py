@@ -147,3 +147,21 @@ def test_distances_between_maps_are_the_roots_of_their_mean_squares():
     a, b = pairs(4, 2).maps, pairs(3, 3).maps
     expected = [[np.sqrt(((x / 255 - y / 255) ** 2).mean()) for y in b.double().numpy()] for x in a.double().numpy()]
     np.testing.assert_allclose(distances(a, b), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("categories", ["aaaab", "baaaa"])
+@pytest.mark.parametrize("number", [25, 700])
+def test_small_and_large_categories_have_the_same_scores(categories: str, number: int) -> None:
+    """A law of few maps is compared with each truth, one of many, or of too few for an interval, counted."""
+    train, asked = pairs(number, 1, categories, size=4), pairs(5, 2, categories, size=4)
+    found = CategoryClimatology(train).exact(asked)
+    assert {"crps", "energy", "spread", "coverage_50", "coverage_90"} <= set(found)
+    assert all(len(values) == len(asked) for values in found.values())
+
+
+@pytest.mark.parametrize("number", [10, 128, 129])
+def test_an_ensemble_compared_and_one_counted_have_the_same_scores(number: int) -> None:
+    one, asked = Climatology(pairs(number, 1, size=4)), pairs(3, 2, size=4)
+    counted = one.closed_form(asked, light=True) | one.energy(asked)
+    for name, values in one.exact(asked).items():
+        torch.testing.assert_close(values.double(), counted[name].double(), atol=1e-5, rtol=1e-4)

@@ -101,3 +101,31 @@ def test_what_is_wrong_with_fixations_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "seen" / names[0]).unlink()
     with pytest.raises(UserError, match=r"seen has no map for 1 of 12 images: pic00\.png"):
         folder(tmp_path, size=SIDE, fixations="seen")
+
+
+@pytest.mark.parametrize(("mode", "level"), [("L", 1), ("1", 255), ("I;16", 40000), ("P", 1), ("RGB", 5)])
+def test_every_pixel_that_is_not_black_is_a_fixation_in_every_kind_of_picture(
+    tmp_path: Path, mode: str, level: int
+) -> None:
+    names = write_pairs(tmp_path, 12, side=SIDE)
+    (tmp_path / "seen").mkdir()
+    for name in names:
+        pixels = np.zeros((SIDE, SIDE), np.uint16 if mode == "I;16" else np.uint8)
+        pixels[3, 5] = level
+        picture = Image.fromarray(pixels)
+        if mode == "P":
+            picture.putpalette([0, 0, 0, 90, 0, 0])
+        elif mode != "I;16":
+            picture = picture.convert(mode)
+        picture.save(tmp_path / "seen" / name)
+    points = folder(tmp_path, size=SIDE, test_fraction=0.5, fixations="seen").test.fixations
+    assert points is not None
+    assert all(one.nonzero().tolist() == [[3, 5]] for one in points.points)
+
+
+def test_fixations_that_are_none_are_one_line(tmp_path: Path) -> None:
+    for name in write_pairs(tmp_path, 12, side=SIDE):
+        (tmp_path / "seen").mkdir(exist_ok=True)
+        Image.new("L", (SIDE, SIDE)).save(tmp_path / "seen" / name)
+    with pytest.raises(UserError, match=r"data\.fixations: no pixel of seen is fixated"):
+        folder(tmp_path, size=SIDE, fixations="seen")

@@ -15,7 +15,7 @@ from vmsbench.search.random import RandomSearch
 from vmsbench.search.searcher import Params, key
 from vmsbench.search.simulation import play as simulate
 from vmsbench.search.simulation import synthetic
-from vmsbench.search.space import Space
+from vmsbench.search.space import Parameter, Space
 from vmsbench.search.wrappers.filled import Filled
 from vmsbench.search.wrappers.repeated import Repeated
 from vmsbench.sweep.tune import experiment_part, space_of
@@ -48,6 +48,17 @@ def test_extra_trials_change_what_is_asked_but_not_what_is_found(world: Any, ran
     assert filled.incumbent == plain.incumbent
     assert filled.settled == plain.settled
     assert len(set(given)) == len(given), "a choice ran twice"
+
+
+def test_an_extra_trial_that_the_search_asks_for_meanwhile_is_not_let_go() -> None:
+    space = Space((Parameter("p0", [0]), Parameter("p1", [0, 1])), {"p0": 0, "p1": 0})
+    searcher = Filled(CoordinateSearch(space), 0)
+    first, extra = searcher.ask(), searcher.ask()
+    assert (first, extra) == ({"p0": 0, "p1": 0}, {"p0": 0, "p1": 1})
+    assert searcher.is_extra(extra or {})
+    searcher.tell(first or {}, None)
+    assert searcher.is_needed(extra or {})
+    assert not searcher.is_extra(extra or {})
 
 
 @pytest.mark.parametrize("make", [CoordinateSearch, lambda space: Repeated(CoordinateSearch(space), 2, 0)])

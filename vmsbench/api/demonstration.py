@@ -10,6 +10,7 @@ from vmsbench.api.sweeps import SweepResult, run_search
 from vmsbench.config.compose import compose
 from vmsbench.config.families import Family, families
 from vmsbench.config.settings import Config
+from vmsbench.errors import UserError
 from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION, Track, entries
 from vmsbench.report.sections.scores.answers import LAWS, answered
 from vmsbench.store.reader import read_baselines, read_sweep
@@ -62,17 +63,22 @@ def demo_searches(runs: Path) -> list[DemoSearch]:
     found = []
     for exp, family in demo_families().items():
         chosen = ["data=standin", "preset=demo", *(family.demo or ())]
-        command = f"vmsbench tune --exp {exp} --runs {runs} {shlex.join(chosen)}"
+        command = shlex.join(["vmsbench", "tune", "--exp", exp, "--runs", str(runs), *chosen])
         found.append(DemoSearch(exp, compose(exp, chosen), runs / exp, command))
     return found
 
 
 def demo_scores(runs: Path | str = "runs/demo") -> dict[Track, dict[str, float]]:
     """The families' test scores in both tracks, best first, next to those of the blind predictors and of the best
-    possible ones: {track: {name: score in [-1, 1]}}."""
+    possible ones: {track: {name: score in [-1, 1]}}.
+
+    Raises UserError where the demonstration has not come to its test scores.
+    """
     runs, exps = Path(runs), list(demo_families())
     models = {exp: read_sweep(runs / exp).scored for exp in exps}
-    baselines = read_baselines(runs / exps[0])["test"]
+    baselines = read_baselines(runs / exps[0]).get("test")
+    if baselines is None:
+        raise UserError(f"{runs / exps[0]} has no test scores yet; `vmsbench demo` makes them")
     blind = {
         ANSWER: {name: answered(scores) for name, scores in baselines.items() if name not in LAWS},
         DISTRIBUTION: {name: scores for name, scores in baselines.items() if "spread" in scores},

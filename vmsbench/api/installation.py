@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shlex
 import shutil
 import sys
 import tempfile
@@ -182,7 +183,10 @@ def dataset(told: Path | None) -> Iterator[Finding]:
     if found.problems:
         said += f"; {len(found.problems)} problems, the first: {found.problems[0]}"
     yield Finding(
-        "data", "bad" if found.problems else "ok", said, f"vmsbench data check {root}" if found.problems else ""
+        "data",
+        "bad" if found.problems else "ok",
+        said,
+        f"vmsbench data check {shlex.quote(str(root))}" if found.problems else "",
     )
 
 

@@ -170,6 +170,8 @@ def tradeoff(
 
     Raises UserError where the data have changed, ConfigurationError for a model that does not sample in steps.
     """
+    if images < 1:
+        raise UserError(f"--images {images}: at least 1")
     folder = sweep_named(name, Path(runs))
     chosen = model_folder(name, Path(runs))
     config = ExperimentFolder(chosen).config()

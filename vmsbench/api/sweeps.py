@@ -170,7 +170,7 @@ def ablate(
 
     Raises ConfigurationError for a group that cannot be ablated, and for a launcher that submits jobs.
     """
-    named = name or ablation_name(exp, group)
+    named = ablation_name(exp, group) if name is None else name
     check_name(named)
     settings = ablation(exp, group, seeds, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
     words = ["vmsbench", "ablate", group, "--exp", exp, *overrides, "--seeds", str(seeds), "--name", named]

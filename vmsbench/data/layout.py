@@ -46,6 +46,10 @@ def existing_root(root: str | Path | None) -> Path:
     raise DataError(f"{path} does not exist{near}")
 
 
+STAMP = "standin.json"
+"""A folder of synthetic data has this file; it lies in the layout of VISCHEMA PLUS."""
+
+
 def vischema_layout(root: Path) -> Layout:
     """VISCHEMA PLUS as released: its validation list is the test set. Raises DataError where a part is missing."""
     parts = ("images", "vms", "viscplus_train.csv", "viscplus_val.csv")
@@ -62,7 +66,7 @@ def vischema_layout(root: Path) -> Layout:
         root / "vms",
         {"train": root / "viscplus_train.csv", "test": root / "viscplus_val.csv"},
         categories if categories.exists() else None,
-        "VISCHEMA PLUS",
+        "synthetic data" if (root / STAMP).exists() else "VISCHEMA PLUS",
     )
 
 

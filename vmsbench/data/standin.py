@@ -29,7 +29,7 @@ from vmsbench.data import scenes
 from vmsbench.data.cache import expand
 from vmsbench.data.decoding import UnreadableFile, read
 from vmsbench.data.folder import load
-from vmsbench.data.layout import found, vischema_layout
+from vmsbench.data.layout import STAMP, found, vischema_layout
 from vmsbench.data.pairs import Coding, Dataset
 from vmsbench.errors import ConfigurationError, DataError
 
@@ -38,7 +38,6 @@ DRAWS = 16  # of the law, per test image
 PANELS = 201  # per oracle map; odd, so that the median is one of them
 TEST_SHARE = 0.2  # of the scenes, as in VISCHEMA PLUS
 SMALLEST = 8  # scenes
-STAMP = "standin.json"
 
 
 def standin(

@@ -29,7 +29,7 @@ def tradeoff(
     model = predictor.model
     if model.sampling_steps is None:
         raise ConfigurationError("this model predicts in one step; give a sweep whose model samples in steps")
-    if min(*steps, *samples) < 1:
+    if not steps or not samples or min((*steps, *samples)) < 1:
         raise ConfigurationError("numbers of steps and of samples are at least 1; --steps 10,50 --samples 1,4 work")
     if model.most_steps is not None and max(steps) > model.most_steps:
         raise ConfigurationError(

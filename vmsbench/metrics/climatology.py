@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import DataError
+from vmsbench.metrics.calibration import LEVELS, least_samples
 from vmsbench.metrics.ordering import in_order, middle
 from vmsbench.metrics.predictors import SAMPLES, ByteLaws, Distribution, PixelLaws, Predictor, generator
 from vmsbench.metrics.scores import errors, of_answers, of_distribution
@@ -65,7 +66,7 @@ class Climatology(Distribution):
 
     def exact(self, pairs: Pairs) -> dict[str, Tensor]:
         """What it scores as a law, without a draw: CRPS, energy, spread, coverage and those of its one answers."""
-        if len(self.maps) <= FEW:
+        if least_samples(max(LEVELS)) <= len(self.maps) <= FEW:
             return ensemble_scores(self.maps.to(pairs.maps.device), pairs)
         return self.closed_form(pairs, light=True) | self.energy(pairs)
 

@@ -1,4 +1,7 @@
-"""Where people looked: fixation maps, pictures in which every pixel that is not black was fixated."""
+"""Where people looked: fixation maps, pictures in which every pixel that is not black was fixated.
+
+Of a JPEG file, in which no pixel stays quite black, those above `RIPPLE` of 255 levels.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from vmsbench.data.decoding import UnreadableFile, open_upright
@@ -15,6 +19,8 @@ from vmsbench.errors import DataError
 
 SPREAD = 1 / 16  # of the side: the standard deviation by which training fixations are blurred into a density
 RIPPLE = 16  # levels that a JPEG file may have where nothing is
+JPEG = (".jpg", ".jpeg", ".jfif")
+COLOURED = ("P", "PA", "LA", "RGBA", "CMYK", "YCbCr")
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,27 @@ def read_fixations(root: Path, folder: str, names: Sequence[str], size: int) -> 
         raise DataError(
             f"data.fixations: {folder} has no map for {len(missing)} of {len(names)} images: {some(missing)}"
         )
-    return torch.from_numpy(np.stack([_points(paths[stem], size) for stem in stems if stem is not None]))
+    points = torch.from_numpy(np.stack([_points(paths[stem], size) for stem in stems if stem is not None]))
+    if not points.any():
+        raise DataError(f"data.fixations: no pixel of {folder} is fixated; every pixel that is not black counts as one")
+    return points
 
 
 def _points(path: Path, size: int) -> np.ndarray:
     try:
-        pixels = np.asarray(open_upright(path).convert("L")) > RIPPLE
+        pixels = _levels(open_upright(path)) > (RIPPLE if path.suffix.lower() in JPEG else 0)
     except UnreadableFile as error:
         raise DataError(f"data.fixations: {path.name}: {error}") from error
     places = np.argwhere(pixels) * size // np.array(pixels.shape)
     found = np.zeros((size, size), bool)
     found[places[:, 0], places[:, 1]] = True
     return found
+
+
+def _levels(picture: Image.Image) -> np.ndarray:
+    """The largest level of a pixel's colours."""
+    levels = np.asarray(picture.convert("RGB") if picture.mode in COLOURED else picture)
+    return levels.max(axis=2) if levels.ndim == 3 else levels
 
 
 def centre_bias(points: Tensor) -> Tensor:

@@ -114,9 +114,11 @@ class Filled(Searcher):
         if self.searcher.finished or name in self.leaving:
             return False
         self.due += iter(lambda: self.wanted(self.searcher.ask), None)
+        if name in self.needed:
+            return True
         if len(self.leaving) < len(self.due):
             self.leaving.add(name)
-            return name in self.needed
+            return False
         return "seed" in choice or any(key(one) == name for one, _ in self.searcher.ahead(self.scores))
 
     def release(self, choice: Params) -> None:
