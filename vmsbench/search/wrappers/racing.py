@@ -4,11 +4,12 @@ As the intensifiers of SMAC (Hutter et al. 2011) and irace (Lopez-Ibanez et al. 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+from vmsbench.search.searcher import Params, Searcher, key
+from vmsbench.search.wrappers.wrapper import Wrapper
 
 LEVEL = 1.64
 """Standard errors by which a choice is worse where it is dropped: one chance in twenty by luck alone."""
@@ -18,7 +19,7 @@ SURE = 1.0
 what happens to be first (`vmsbench bench racing`)."""
 
 
-class Racing(Searcher):
+class Racing(Wrapper):
     """Asks what `searcher` asks, from one seed first, then from further ones, up to `seeds`.
 
     The incumbent of the search has all seeds. A challenger is compared with it on the seeds that both have: it is
@@ -104,24 +105,6 @@ class Racing(Searcher):
             return None
         worse = fmean(own[seed] - best[seed] for seed in own)
         return worse if worse > LEVEL * noise * math.sqrt(2 / len(own)) else None
-
-    def try_first(self, choices: Sequence[Params]) -> None:
-        self.searcher.try_first(choices)
-
-    def ahead(self, known: Mapping[str, float | None]) -> Iterator[tuple[Params, str | None]]:
-        return self.searcher.ahead(known)
-
-    @property
-    def settled(self) -> list[ParameterResult]:  # type: ignore[override]
-        return list(self.searcher.settled)
-
-    @property
-    def finished(self) -> bool:
-        return self.searcher.finished
-
-    @property
-    def incumbent(self) -> Params:
-        return self.searcher.incumbent
 
     @property
     def max_trials(self) -> int:

@@ -1,13 +1,14 @@
 """Repeats: every choice of another searcher is scored from several seeds, and its score is their mean."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from statistics import fmean
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+from vmsbench.search.searcher import Params, Searcher, key
+from vmsbench.search.wrappers.wrapper import Wrapper
 
 
-class Repeated(Searcher):
+class Repeated(Wrapper):
     """Asks what `searcher` asks, `repeats` times each: as it is, then with seed + 1, seed + 2, ...
 
     A choice with a run that failed or was stopped has no score. Repeats of choices whose first run is complete come
@@ -48,9 +49,6 @@ class Repeated(Searcher):
         if self.open.pop(key(base), None) is not None:
             self.searcher.prune(base, epoch, score)
 
-    def try_first(self, choices: Sequence[Params]) -> None:
-        self.searcher.try_first(choices)
-
     def tell(self, choice: Params, score: float | None) -> None:
         base = {param: value for param, value in choice.items() if param != "seed"}
         if key(base) not in self.open:
@@ -61,21 +59,6 @@ class Repeated(Searcher):
             del self.open[key(base)]
             values = [value for value in scores.values() if value is not None]
             self.searcher.tell(base, fmean(values) if len(values) == self.repeats else None)
-
-    def ahead(self, known: Mapping[str, float | None]) -> Iterator[tuple[Params, str | None]]:
-        return self.searcher.ahead(known)
-
-    @property
-    def settled(self) -> list[ParameterResult]:  # type: ignore[override]
-        return list(self.searcher.settled)
-
-    @property
-    def finished(self) -> bool:
-        return self.searcher.finished
-
-    @property
-    def incumbent(self) -> Params:
-        return self.searcher.incumbent
 
     @property
     def max_trials(self) -> int:
