@@ -1,12 +1,15 @@
 # make demo: install, then `vmsbench demo` on synthetic data.   make test: install, then all that CI runs.
+# make test WORKERS=1: in one process; by default two share the tests.
 # make study VMSBENCH_DATA=FOLDER: every family on VISCHEMA PLUS (docs/study.md); hours, continued by the same line.
 # make quick LOWEST=1: the quick tests on the lowest versions that pyproject.toml allows, in a new .venv.
 # make quick NEWEST=1: the same on the newest versions there are, without constraints.txt.
 # make install TORCH=cpu: PyTorch without CUDA, about 5 GB less, of an index that has such wheels (CPU_INDEX=URL; PyPI has none).
 # make system-packages: as root, the Debian packages without which some tests are skipped: Slurm, Chromium, LaTeX.
-# make test-cluster, make test-kills: the tests of every way in which a job can end, 40 and 20 minutes; as root.
+# make test-cluster, test-kills, test-nightly: as root, the tests of every way in which a job can end, of twenty kills of a
+# sweep, and the further cases of what make test tests a few of. They run each night, into reports/reliability.md.
 
 PYTHON ?= python3
+WORKERS ?= 2
 LOWEST ?=
 NEWEST ?=
 TORCH ?=
@@ -55,16 +58,16 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 quick: install
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not nightly" --numprocesses $(WORKERS)
 
-test-cluster test-kills: install
+test-cluster test-kills test-nightly: install
 	$(BIN)/python -m tests.support.reliability $(@:test-%=%) reports/reliability.md
 
 test-times: install
-	$(BIN)/python -m tests.support.cpu_times reports/tests.md -q -m "not slow"
+	$(BIN)/python -m tests.support.cpu_times reports/tests.md -q -m "not slow and not nightly"
 
 constraints:
 	$(PYTHON) -m tests.support.constraints constraints.txt

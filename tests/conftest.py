@@ -7,6 +7,7 @@ collected where VISCHEMA PLUS is not.
 import os
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,8 @@ HOW = {
     "apt-get": "`make system-packages`, as root, installs all that tests need",
     "root": "`sudo make test` runs them",
 }
-SEPARATE = {"cluster": "test-cluster", "kills": "test-kills"}
+ONE_CLUSTER = "tests/slurm/"
+SEPARATE = {"cluster": "test-cluster", "kills": "test-kills", "nightly": "test-nightly"}
 
 
 def nothing_may_be_skipped() -> bool:
@@ -31,6 +33,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         absent = [item for item in items if item.get_closest_marker("vischema")]
         config.hook.pytest_deselected(items=absent)
         items[:] = [item for item in items if item not in absent]
+    if hasattr(config, "workerinput"):
+        slow = Counter(room_of(item.nodeid) for item in items if item.get_closest_marker("slow"))
+        items.sort(key=lambda item: -slow[room_of(item.nodeid)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of several processes one runs all tests of a room, those with most slow tests first; names stay."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByRoom(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return room_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByRoom(config, log)
+
+
+def room_of(test: str) -> str:
+    """The file of a test, or the folder of those that share one cluster."""
+    return ONE_CLUSTER if test.startswith(ONE_CLUSTER) else test.partition("::")[0]
 
 
 @pytest.hookimpl(wrapper=True)

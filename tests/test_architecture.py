@@ -30,8 +30,8 @@ FLOORS = [
     {"sweep"},
     {"launch", "tracking", "report"},
     {"ray_backend"},
-    {"api"},
     {"bench", "testing"},
+    {"api"},
     {"cli"},
 ]
 ROOM_OF = {
@@ -177,9 +177,12 @@ SLURM = re.compile(r"slurm|sbatch|srun|squeue|sacct|scontrol|sinfo|submitit", re
 NAMES_SLURM = {
     "launch/environment.py": ["docs/how-to/slurm.md"],
     "store/sweeps.py": ['"slurm"'],
-    "versions.py": ['"Slurm launcher": "vmsbench.launch.slurm.launcher.SlurmLauncher"'],
+    "versions.py": [
+        '"Slurm launcher": "vmsbench.launch.slurm.launcher.SlurmLauncher"',
+        '"Slurm job": "vmsbench.launch.slurm.submitted"',
+    ],
 }
-"""The page that explains variables, a folder in runs/ that is not a sweep, and the launcher's public name."""
+"""The page that explains variables, a folder in runs/ that is not a sweep, and the launcher's public names."""
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if "slurm" not in file.parts], ids=named)

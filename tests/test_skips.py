@@ -27,13 +27,13 @@ def test_of_nothing(): pass
 """
 
 
-def ran(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+def ran(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """pytest with the conftest of these tests, on others, from where no data lies next to any folder above."""
     (folder / "test_them.py").write_text(TESTS)
     kept = {name: value for name, value in os.environ.items() if name not in ("CI", "VMSBENCH_DATA")}
     own = kept | {"PYTHONPATH": str(ROOT)} | environment
     options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", "."]
-    command = [sys.executable, "-m", "pytest", *options, "test_them.py"]
+    command = [sys.executable, "-m", "pytest", *options, *(words or ["test_them.py"])]
     return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True)
 
 
@@ -52,6 +52,21 @@ def test_under_ci_a_skipped_test_fails_with_the_line_that_installs_what_it_needs
     assert "skipped, and CI is set" in done.stdout
     assert "apt-get install chromium" in done.stdout
     assert "skipped" not in done.stdout.splitlines()[-1]
+
+
+def test_two_processes_share_tests_by_file_and_the_files_with_slow_tests_come_first(tmp_path: Path) -> None:
+    here = (
+        "import os\ndef test_{0}():\n    open('seen', 'a').write('{1} ' + os.environ['PYTEST_XDIST_WORKER'] + '\\n')\n"
+    )
+    for file, mark in (("test_1", ""), ("test_2", ""), ("test_3", "import pytest\npytestmark = pytest.mark.slow\n")):
+        tests = "".join(here.format(number, file) for number in range(5))
+        (tmp_path / f"{file}.py").write_text(mark + tests)
+    done = ran(tmp_path, "--numprocesses=2", "test_1.py", "test_2.py", "test_3.py")
+    assert "15 passed" in done.stdout, done.stdout + done.stderr
+    seen = [line.split() for line in (tmp_path / "seen").read_text().splitlines()]
+    assert len({(file, worker) for file, worker in seen}) == 3
+    of_slow = dict(seen)["test_3"]
+    assert next(file for file, worker in seen if worker == of_slow) == "test_3"
 
 
 def test_one_script_installs_what_any_skipped_test_asks_for() -> None:

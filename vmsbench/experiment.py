@@ -48,7 +48,7 @@ from vmsbench.versions import code_version
 
 Report = Callable[[dict[str, Any]], None]
 
-BESIDE_THE_RESULT = (
+WITHOUT_EFFECT = (
     *("schema", "device", "fid", "trainer.micro_batch"),
     *("data.root", "data.cache", "data.verify", "data.scale", "data.repeats", "data.fixations"),
 )
@@ -68,7 +68,7 @@ def config_hash(config: Config) -> str:
     digest stands for the data.
     """
     kept = plain(config)
-    for path in BESIDE_THE_RESULT:
+    for path in WITHOUT_EFFECT:
         *above, last = path.split(".")
         place = kept
         for key in above:
@@ -140,15 +140,15 @@ class Experiment:
         self.spent = 0.0  # seconds spent on an interrupted epoch
         self.device = chosen_device(config["device"])
         torch.manual_seed(config["seed"])
-        self.dataset: Dataset = build(config["data"])
+        self.dataset: Dataset = build(config["data"], "data")
         channels = self.dataset.channels
         check(config, channels, self.dataset.size, len(self.dataset.train))
-        self.model: Model = build(config["model"], channels=channels, size=self.dataset.size).to(self.device)
+        self.model: Model = build(config["model"], "model", channels=channels, size=self.dataset.size).to(self.device)
         self.model.to(memory_format=torch.channels_last)
         encoder, cache = self.model.sight.encoder.kept, config["data"].get("cache")
         self.seen = partial(self.dataset.seen, encoder, cache, self.device, logged(folder))
         self.train, self.validation = self.seen("train"), self.seen("validation")
-        moments = self.train.moments(self.model.look)
+        moments = self.train.moments(self.model.encoded)
         self.model.prepare(signed(self.train.images), signed(self.train.maps[:, :channels]), moments)
         trainer = dict(config["trainer"])
         self.epochs = trainer["epochs"]
@@ -159,9 +159,9 @@ class Experiment:
             self.model,
             self.train,
             channels,
-            optimizers={player: build(spec) for player, spec in config["optimizers"].items()},
-            augmentation=build(config["augment"]),
-            lr_schedule=build(trainer.pop("lr_schedule")),
+            optimizers={player: build(spec, f"optimizers.{player}") for player, spec in config["optimizers"].items()},
+            augmentation=build(config["augment"], "augment"),
+            lr_schedule=build(trainer.pop("lr_schedule"), "trainer.lr_schedule"),
             **trainer,
         )
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vmsbench.errors import StorageError
+from vmsbench.errors import StorageError, UserError
 
 LOG_BYTES = 256_000
 PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
@@ -50,27 +50,39 @@ def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
     It may be called again. Raises StorageError where the disk is full or cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
 
     def attempt() -> None:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
 
     try:
         with storing(path):
             patiently(attempt)
     finally:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
+
+
+def check_place(folder: Path, option: str = "--out") -> None:
+    """Raises UserError where no file can be written into `folder`, whether it is there or would have to be made.
+
+    For work that takes long before it writes; `option` names the folder on the command line.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise UserError(f"{folder} cannot be written ({there} is not a folder): choose another folder by {option}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{folder} cannot be written ({there} is not yours to write): choose another by {option}")
 
 
 def remove_unfinished(folder: Path) -> None:
     """Remove temporary files left by kills; for the one process that writes in `folder`."""
-    for beside in folder.rglob(".*.[0-9]*"):
-        beside.unlink()
+    for temporary in folder.rglob(".*.[0-9]*"):
+        temporary.unlink()
 
 
 def plain(value: Any) -> Any:

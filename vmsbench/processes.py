@@ -1,8 +1,9 @@
-"""Child processes: ended by their numbers, with all descendants."""
+"""Child processes: ended by their numbers, with all descendants; and whose this process is."""
 
 import contextlib
 import ctypes
 import os
+import pwd
 import signal
 import time
 from collections.abc import Iterable
@@ -84,3 +85,45 @@ def reap() -> None:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+
+
+def kills_for_memory(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """The kills for want of memory that Linux has counted so far in this process's control group and in those around it
+    that are the job's too: a number that grows with each. 0 where there are no control groups.
+
+    groups, own  where they are mounted, and the file that names this process's
+    """
+    with contextlib.suppress(OSError):
+        for line in own.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in ("", "memory"):
+                base = groups / "memory" if controllers else groups
+                return sum(kills(base / group) for group in groups_of_job(path))
+    return 0
+
+
+def groups_of_job(path: str) -> list[str]:
+    """A control group and those around it, up to the job's (`job_4`); itself alone where none is called so, and none
+    for the group of the whole machine, whose kills are not the job's."""
+    parts = Path(path.strip("/")).parts
+    if not parts:
+        return []
+    first = next((at for at, part in enumerate(parts) if part.startswith("job_")), len(parts) - 1)
+    return ["/".join(parts[: end + 1]) for end in range(first, len(parts))]
+
+
+def kills(group: Path) -> int:
+    """The kills that a control group has counted: memory.events of version 2, memory.oom_control of version 1."""
+    for name in ("memory.events", "memory.oom_control"):
+        with contextlib.suppress(OSError):
+            counts = dict(line.split() for line in (group / name).read_text().splitlines())
+            return int(counts.get("oom_kill", 0))
+    return 0
+
+
+def user_name() -> str:
+    """The name of this process's user, or the number where the machine knows no name, as in a container."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

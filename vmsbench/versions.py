@@ -18,6 +18,9 @@ from vmsbench.files import read_json
 SCHEMA = 1
 """Of config.json, results.json, sweep.json and journal.jsonl."""
 
+COMMIT = "commit.txt"
+"""In the package as a job has it unpacked: the commit that it was submitted from."""
+
 NUMERIC_CORE = (
     "config/instantiate.py",
     "config/schema.py",
@@ -34,6 +37,7 @@ NUMERIC_CORE = (
 PUBLIC = {
     "supervised job": "vmsbench.launch.supervisor.finish",
     "Slurm launcher": "vmsbench.launch.slurm.launcher.SlurmLauncher",
+    "Slurm job": "vmsbench.launch.slurm.submitted",
     "pickled call": "vmsbench.launch.pickled",
     "elastic worker": "vmsbench.launch.worker.work",
     "Ray node": "vmsbench.ray_backend.cluster",
@@ -70,6 +74,8 @@ def read_checked(file: Path) -> dict[str, Any]:
 @cache
 def commit() -> str | None:
     """The commit of the code that runs, `-dirty` where it was changed since; None outside a git repository."""
+    if (noted := Path(__file__).with_name(COMMIT)).exists():
+        return noted.read_text(encoding="utf-8").strip() or None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     place = Path(__file__).parent
     try:
@@ -87,10 +93,25 @@ def code_version() -> str:
     """
     import torch
 
+    contents = sorted(content_hash(file.read_text(encoding="utf-8")) for file in numeric_files())
+    return hashlib.sha256(" ".join([torch.__version__, *contents]).encode()).hexdigest()[:12]
+
+
+def numeric_files() -> list[Path]:
+    """The files of the numeric core."""
     package = Path(__file__).parent
     files = {file for name in NUMERIC_CORE for file in (*(package / name).rglob("*.py"), package / name)}
-    contents = sorted(content_hash(file.read_text(encoding="utf-8")) for file in files if file.is_file())
-    return hashlib.sha256(" ".join([torch.__version__, *contents]).encode()).hexdigest()[:12]
+    return sorted(file for file in files if file.is_file())
+
+
+@cache
+def code_by_file() -> dict[str, str]:
+    """What `code_version` is made of: by its path within the package, a digest of each file; and torch's version."""
+    import torch
+
+    package = Path(__file__).parent
+    found = {str(file.relative_to(package)): content_hash(file.read_text(encoding="utf-8")) for file in numeric_files()}
+    return {name: digest[:12] for name, digest in found.items()} | {"torch": torch.__version__}
 
 
 def content_hash(source: str) -> str:

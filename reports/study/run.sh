@@ -16,7 +16,7 @@ sweep() { # NAME EXP override ...
   if [ ! -d "$OUT/sweeps/$name" ]; then
     date -u "+%F %T UTC $name begins"
     $VMSBENCH tune --exp "$exp" --name "$name" --runs "$RUNS" --cpus 1 --quiet tracker=none finals.seeds=3 "$@" &&
-      keep "$name" || echo "$name ended with exit code $?"
+      { $VMSBENCH ensemble "$name" --runs "$RUNS"; keep "$name"; } || echo "$name ended with exit code $?"
   fi
   [ ! -d "$OUT/sweeps/$name" ] || names="$names $name"
 }

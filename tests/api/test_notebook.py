@@ -55,6 +55,7 @@ def text(said: list[dict[str, Any]]) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_stop_button_of_a_notebook_saves_and_the_same_cell_continues(tmp_path: Path) -> None:
     notebook = Notebook(tmp_path)
     try:

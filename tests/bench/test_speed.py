@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from vmsbench.bench.data_loading import reading
+from vmsbench.bench.measurements import small
 from vmsbench.bench.precision import precisions
 from vmsbench.bench.result import Measurement, interleaved, times_faster
 from vmsbench.bench.sampling import sampling
@@ -27,7 +29,6 @@ from vmsbench.bench.throughput import (
     peers,
 )
 from vmsbench.cli.app import app
-from vmsbench.cli.commands.toolkit.bench import small
 from vmsbench.config.settings import Config
 from vmsbench.data.vischema import vischema
 
@@ -67,7 +68,7 @@ def test_contestants_take_turns_and_their_first_turn_is_not_counted() -> None:
 
 @pytest.mark.parametrize("exp", ["unet", "gan", "diffusion"])
 def test_loop_and_bare_step_train_every_player_on_as_many_images(exp: str, tmp_path: Path) -> None:
-    config = small(exp, [*TINY, *(["model.discriminator.width=8"] if exp == "gan" else [])])
+    config = small(exp, *TINY, *(["model.discriminator.width=8"] if exp == "gan" else []))
     for name, contestant in (("loop", loop), ("bare", bare)):
         experiment = measured(config, tmp_path / name)
         before = {player: [w.clone() for w in weights] for player, weights in experiment.training.weights.items()}
@@ -78,7 +79,7 @@ def test_loop_and_bare_step_train_every_player_on_as_many_images(exp: str, tmp_p
 
 def test_against_the_limit_gives_a_ratio_with_its_target_and_the_time(tmp_path: Path) -> None:
     on_gpu = torch.cuda.is_available()
-    ratio, time, *elsewhere = against_the_limit(small("unet", TINY), tmp_path, rounds=1)
+    ratio, time, *elsewhere = against_the_limit(small("unet", *TINY), tmp_path, rounds=1)
     assert [row.how for row in elsewhere] == ["vmsbench bench train --exp unet device=cuda"] * (not on_gpu)
     assert (ratio.least, ratio.unit, time.unit) == (0.95, "x", "ms/image")
     assert ratio.value is not None
@@ -98,7 +99,7 @@ def test_diffusers_networks_have_as_many_parameters_and_fit_the_maps() -> None:
 def measured_network(overrides: list[str]) -> torch.nn.Module:
     from vmsbench.config.instantiate import build
 
-    model = build(small("diffusion", overrides)["model"], channels=2, size=64)
+    model = build(small("diffusion", *overrides)["model"], channels=2, size=64)
     return model.network
 
 
@@ -121,7 +122,7 @@ def test_reading_is_measured_for_as_many_pairs_as_asked_for(tmp_path: Path) -> N
 
 def test_sampling_without_a_gpu_leaves_its_row_unmeasured_with_the_command(tmp_path: Path) -> None:
     rows = sampling(
-        small("diffusion", [*TINY, "model.sampling_steps=2", "model.network.multipliers=[1,2]"]), tmp_path, 2, 1
+        small("diffusion", *TINY, "model.sampling_steps=2", "model.network.multipliers=[1,2]"), tmp_path, 2, 1
     )
     assert [row.value is not None and math.isfinite(row.value) for row in rows][:2] == [True, True]
     if not torch.cuda.is_available():
@@ -141,9 +142,9 @@ def test_the_shift_of_bf16_is_told_in_deviations_of_seeds(monkeypatch: pytest.Mo
     def trained(config: Config, folder: Path) -> dict[str, Any]:
         return {"validation_scores": {"crps": scores[config["trainer"]["precision"], config["seed"]]}, "seconds": 1.0}
 
-    monkeypatch.setattr("vmsbench.bench.precision.run", trained)
+    monkeypatch.setattr(sys.modules[precisions.__module__], "run", trained)
     said: list[str] = []
-    *_, spread, shift = precisions(small("unet", TINY), tmp_path, 2, said.append)
+    *_, spread, shift = precisions(small("unet", *TINY), tmp_path, 2, said.append)
     assert spread.value == pytest.approx(math.sqrt(2) * 0.01)
     assert shift.value == pytest.approx(0.03 / (math.sqrt(2) * 0.01))
     assert shift.met is False
@@ -151,6 +152,7 @@ def test_the_shift_of_bf16_is_told_in_deviations_of_seeds(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_bench_precision_trains_in_either_precision() -> None:
     told = ["--exp", "unet", "--seeds", "2", "--json", "trainer.epochs=2", "data.count=100", "model.network.width=4"]
     done = CliRunner().invoke(app, ["bench", "precision", *told])

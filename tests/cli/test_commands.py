@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from tests.support.command_line import called
+from tests.support.nightly import few_by_day
+from tests.support.wide import widest
 from vmsbench.files import read_json, read_lines
 from vmsbench.signals import INTERRUPTED
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
     *("data=standin", "data.count=60", "data.size=32", "preset=quick", "trainer.epochs=3", "model.network.width=8"),
-    *("tracker=none",),
+    *("pruner=none", "tracker=none"),  # which trials are pruned depends on which of two is faster
 ]
 
 
@@ -98,10 +100,9 @@ def test_a_tune_killed_with_9_finishes_with_the_same_winner_and_trains_nothing_t
     cut = tmp_path / "cut"
     cut.mkdir()
     folder = cut / "runs" / "unet"
-    for done in (1, 3):
-        process = started(arguments, cut)
-        wait_for(lambda done=done: len(events(folder, "finished")) >= done, process, cut)
-        kill_everything(process)
+    process = started(arguments, cut)
+    wait_for(lambda: len(events(folder, "finished")) >= 2, process, cut)
+    kill_everything(process)
     survivors = {trial.name: read_lines_of(trial) for trial in (folder / "trials").glob("*") if is_done(trial)}
     last = vmsbench(*arguments, cwd=cut)
     assert last.returncode == 0, last.stderr + last.stdout
@@ -125,7 +126,7 @@ def read_lines_of(trial: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("stop", few_by_day([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1], signal.SIGINT))
 def test_a_tune_asked_to_stop_saves_and_says_how_to_go_on(stop: signal.Signals, tmp_path: Path) -> None:
     arguments = ["tune", "--exp", "unet", "--cpus", "2", *SMALL, "trainer.epochs=400"]
     process = started(arguments, tmp_path)
@@ -185,7 +186,7 @@ def test_the_whole_way_from_tuning_to_the_report(tmp_path: Path) -> None:
     for exp in ("unet", "gan"):
         done = vmsbench("tune", "--exp", exp, "--cpus", "2", *SMALL[:-1], cwd=tmp_path)
         assert done.returncode == 0, done.stderr + done.stdout
-        assert "settled network.width" in done.stdout
+        assert "settled model.network.width=" in done.stdout
     assert (tmp_path / "runs" / "mlflow.db").exists()
     again = vmsbench("tune", "--exp", "gan", "--cpus", "2", *SMALL[:-1], cwd=tmp_path)
     assert again.returncode == 0
@@ -213,12 +214,13 @@ def test_data_can_be_made_and_checked(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     checked = vmsbench("data", "check", "here", cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr
-    assert max(map(len, checked.stdout.splitlines())) <= 80
+    assert widest(checked.stdout.splitlines()) <= 80
     assert (tmp_path / "pairs.png").exists()
     (tmp_path / "here" / "vms" / next((tmp_path / "here" / "vms").iterdir()).name).write_bytes(b"")
     broken = vmsbench("data", "check", "here", cwd=tmp_path)
     assert broken.returncode == 1
     assert "empty" in broken.stdout
+    assert "a sweep that uses one of these refuses it; replace each, or remove it" in " ".join(broken.stderr.split())
 
 
 @pytest.mark.parametrize(
@@ -281,6 +283,7 @@ def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_finals_killed_with_9_are_finished_by_the_same_command_and_none_is_trained_twice(tmp_path: Path) -> None:
     done = vmsbench("tune", "--exp", "unet", "--cpus", "2", *SMALL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import vmsbench
-from vmsbench.api import installation
-from vmsbench.api.installation import Finding, clusters, dataset, disk, examine, limits, mlflow_answers
+from tests.support.wide import widest
+from vmsbench.api.toolkit import doctor as installation
+from vmsbench.api.toolkit.doctor import Finding, clusters, dataset, disk, examine, limits, mlflow_answers
 from vmsbench.cli.commands.toolkit.doctor import lines
 from vmsbench.data.standin import write_standin
 from vmsbench.errors import UserError
@@ -29,7 +30,7 @@ def test_the_doctor_looks_at_everything_and_exits_by_what_it_found(tmp_path: Pat
     done = vmsbench("doctor", "--data", "nowhere", cwd=tmp_path)
     assert done.returncode == 1
     assert "1 to fix" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert widest(done.stdout.splitlines()) <= 80
 
 
 def test_a_low_limit_names_the_command_that_raises_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +88,7 @@ def test_a_full_disk_is_bad_and_a_check_that_stumbles_does_not_stop_the_others(
 
     for name in ("torch_works", "ray_starts"):
         monkeypatch.setattr(installation, name, broken)
-    monkeypatch.setattr(installation, "dataset", lambda told: lacking())
+    monkeypatch.setattr(installation, "dataset", lambda folder: lacking())
     found = {finding.name: finding for finding in examine(tmp_path, None)}
     assert found["torch"] == Finding("torch", "bad", "RuntimeError: libcudart.so.12: cannot open", found["torch"].fix)
     assert found["data"].said == "no such data"
@@ -96,5 +97,5 @@ def test_a_full_disk_is_bad_and_a_check_that_stumbles_does_not_stop_the_others(
 
 def test_long_findings_fit_a_terminal() -> None:
     shown = lines(Finding("disk", "bad", "word " * 60, "do " * 60))
-    assert max(map(len, shown)) <= 80
+    assert widest(shown) <= 80
     assert shown[0].startswith("bad   disk")

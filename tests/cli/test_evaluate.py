@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.support.data_folders import write_pairs, write_vischema
 from tests.support.sweep_maker import make_sweep, tiny
+from tests.support.wide import widest
 from vmsbench.api.evaluation import about, in_both, standings, store
 from vmsbench.cli.commands.results.evaluate import evaluate
 from vmsbench.data.pairs import Dataset, Pairs, unit
@@ -17,7 +18,7 @@ from vmsbench.errors import UserError
 from vmsbench.files import read_json
 from vmsbench.metrics.baselines import Given, PixelMedian
 from vmsbench.metrics.climatology import Climatology
-from vmsbench.metrics.external import read_predictions
+from vmsbench.metrics.external_predictions import read_predictions
 from vmsbench.metrics.scores import score
 from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.document import compose
@@ -134,6 +135,14 @@ def test_places_without_predictions_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no pictures and no .npy files"):
         read_predictions(tmp_path, PAIRS)
     (tmp_path / "a.npz").write_text("nothing")
+    Image.new("RGB", (SIZE, SIZE)).save(tmp_path / "one.png")
+    np.save(tmp_path / "one.npy", UNIT)
+    with pytest.raises(UserError, match=r"one.png is one picture; give the folder that holds a map for each image"):
+        read_predictions(tmp_path / "one.png", PAIRS)
+    with pytest.raises(UserError, match=r"one.npy is one array without names; give the folder"):
+        read_predictions(tmp_path / "one.npy", PAIRS)
+    (tmp_path / "one.png").unlink()
+    (tmp_path / "one.npy").unlink()
     with pytest.raises(UserError, match=r"is not an .npz with the arrays names and predictions"):
         read_predictions(tmp_path / "a.npz", PAIRS)
     np.savez(tmp_path / "b.npz", names=np.array(NAMES))
@@ -145,6 +154,26 @@ def test_places_without_predictions_are_named(tmp_path: Path) -> None:
         read_predictions(tmp_path, PAIRS)
 
 
+@pytest.mark.parametrize(
+    ("names", "maps", "said"),
+    [
+        (np.array(NAMES, dtype=object), UNIT, r"it holds objects: save np.array\(names, dtype=str\)"),
+        (np.array(NAMES), UNIT.astype(str), r"predictions are <U\d+; needed are numbers"),
+        (np.array(NAMES), UNIT + 0j, r"predictions are complex\d+; needed are numbers"),
+        (np.array(NAMES), np.zeros((4, 0, 3, SIZE, SIZE)), r"\(4, 0, 3, 24, 24\) hold nothing"),
+        (np.array(NAMES), UNIT[:3], r"shape \(3, 3, 24, 24\) for 4 different names of 4"),
+        (np.array(NAMES), np.array(0.5), r"shape \(\) for 4 different names of 4"),
+    ],
+    ids=["objects", "words", "complex", "no samples", "one short", "a number"],
+)
+def test_archives_of_anything_but_a_map_for_each_name_are_one_line(names, maps, said: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "theirs.npz", names=names, predictions=maps)
+    with pytest.raises(UserError, match=said) as caught:
+        read_predictions(tmp_path / "theirs.npz", PAIRS)
+    assert "\n" not in str(caught.value)
+    assert "allow_pickle" not in str(caught.value)
+
+
 def test_constant_maps_one_map_for_all_and_swapped_channels_are_remarked(tmp_path: Path) -> None:
     _, remarks = read_predictions(arrays(tmp_path / "black", 0 * UNIT), PAIRS)
     assert remarks[0] == "4 of 4 predicted maps are constant; their CC is 0 by definition"
@@ -152,6 +181,14 @@ def test_constant_maps_one_map_for_all_and_swapped_channels_are_remarked(tmp_pat
     assert remarks == ["all predictions are one and the same map: they do not depend on the image"]
     _, remarks = read_predictions(arrays(tmp_path / "bgr", UNIT[:, ::-1]), PAIRS)
     assert "OpenCV" in remarks[0]
+
+
+def test_some_maps_on_another_scale_than_the_rest_are_remarked(tmp_path: Path) -> None:
+    share = np.array([1, 255, 1, 255]).reshape(4, 1, 1, 1)
+    _, remarks = read_predictions(arrays(tmp_path / "half", UNIT / share), PAIRS)
+    assert len(remarks) == 1
+    assert remarks[0].startswith("2 of 4 predicted maps are not black, and have no value above 1 of 255 (")
+    assert all(name in remarks[0] for name in PAIRS.names[1::2])
 
 
 def grey_truth() -> Pairs:
@@ -238,6 +275,8 @@ def test_a_folder_of_maps_stands_beside_the_baselines_scored_by_the_same_functio
     assert mine["tracks"]["answer"]["skill"] == {"value": 1, "low": 1, "high": 1}
     assert mine["tracks"]["distribution"]["reference"] == "climatology"
     assert mine["tracks"]["distribution"]["verdict"] == "a single answer, not dressed"
+    assert mine["tracks"]["distribution"]["skill"] is None
+    assert median["tracks"]["distribution"]["skill"] is None, "its CRPS is its L1"
     assert median["kind"] == "blind"
     assert median["tracks"]["answer"]["skill"]["value"] <= 0
     assert mine["fid"]["n"] == 6
@@ -279,7 +318,7 @@ def test_shuffled_predictions_have_no_skill(tmp_path: Path, capsys) -> None:
     copied(tmp_path, "shuffled", [*names[19:], names[18]], names[18:])
     evaluate("baselines", [f"data.size={SIZE}"], data=tmp_path / "data", runs=tmp_path)
     table = capsys.readouterr().out.splitlines()
-    assert max(map(len, table)) <= 80
+    assert widest(table) <= 80
     found = answer(capsys, str(tmp_path / "shuffled"), [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
     assert found["predictors"]["shuffled"]["tracks"]["answer"]["verdict"].startswith("no better than")
 

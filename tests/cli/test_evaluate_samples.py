@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 
 from tests.support.data_folders import write_vischema
+from tests.support.wide import widest
 from vmsbench.api.evaluation import evaluate
 from vmsbench.cli.commands.results.evaluate import lines
 from vmsbench.data.pairs import Pairs
 from vmsbench.errors import UserError
-from vmsbench.metrics.external import read_predictions
+from vmsbench.metrics.external_predictions import read_predictions
 
 SIZE = 24
 NAMES = ("a.jpg", "b_1.jpg", "c.jpg")
@@ -108,6 +109,10 @@ def copies(folder: Path, data: Path, names: list[str], number: int = 1, sources:
 def test_a_single_answer_is_dressed_by_what_it_said_of_the_tuning_pairs(data, tmp_path: Path) -> None:
     root, known, tests = data
     alone = evaluate(copies(tmp_path / "alone", root, tests), f"data.size={SIZE}", data=root, runs=tmp_path)
+    bare = {line.split()[0]: line.split()[1:] for line in lines(alone.answer()) if line[:1].isalpha()}
+    assert bare["alone"][3:6] == bare["pixel_median"][3:6] == ["-", "-", "-"], "no distribution before it is dressed"
+    assert bare["climatology"][3] == f"{alone.scores['climatology']['crps']:.4f}"
+    assert bare["climatology"][6] == f"{alone.scores['climatology']['cc_true_mean']:.3f}", "that of its one answer"
     assert any("`--validation-predictions FOLDER` gives them" in remark for remark in alone.remarks)
     assert alone.predictors["alone"]["tracks"]["distribution"]["verdict"] == "a single answer, not dressed"
     assert alone.predictors["alone"]["dressing"]["pairs"] == 0
@@ -124,7 +129,31 @@ def test_a_single_answer_is_dressed_by_what_it_said_of_the_tuning_pairs(data, tm
     assert found.predictors["alone"]["dressing"] == mine["dressing"]
     shown = "\n".join(lines(found.answer()))
     assert f"dressed with its errors on {mine['dressing']['pairs']} tuning" in " ".join(shown.split())
-    assert max(map(len, shown.splitlines())) <= 80
+    assert widest(shown.splitlines()) <= 80
+
+
+def test_samples_that_are_all_equal_are_one_answer_and_no_distribution_until_it_is_dressed(data, tmp_path) -> None:
+    root, known, tests = data
+    single = copies(tmp_path / "single", root, [*known, *tests])
+    for name in tests:
+        one = single / f"{Path(name).stem}.png"
+        for draw in range(16):
+            Image.open(one).save(single / f"{one.stem}_{draw}.png")
+        one.unlink()
+    for name in known:
+        (single / f"{Path(name).stem}.png").rename(tmp_path / f"{Path(name).stem}.png")
+    alone = evaluate(single, f"data.size={SIZE}", data=root, runs=tmp_path / "runs").predictors["single"]
+    law = alone["tracks"]["distribution"]
+    assert law["verdict"] == "all samples of an image are equal: one answer, not a distribution"
+    assert law["skill"] is None
+    assert alone["tracks"]["answer"]["verdict"] == "ok"
+    for name in known:
+        (tmp_path / f"{Path(name).stem}.png").rename(single / f"{Path(name).stem}_0.png")
+        for draw in range(1, 16):
+            Image.open(single / f"{Path(name).stem}_0.png").save(single / f"{Path(name).stem}_{draw}.png")
+    dressed = evaluate(single, f"data.size={SIZE}", data=root, runs=tmp_path / "runs").predictors["single"]
+    assert dressed["tracks"]["distribution"]["metric"] == "crps_dressed"
+    assert dressed["tracks"]["distribution"]["skill"] is not None
 
 
 def test_somebodys_samples_stand_in_both_tracks_and_in_the_report(data, tmp_path: Path) -> None:

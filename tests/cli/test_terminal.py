@@ -18,8 +18,10 @@ import pytest
 from rich.console import Console
 
 from tests.cli.test_commands import SMALL, command, events, family_of, started, surroundings, vmsbench, wait_for
+from tests.support.wide import widest
 from vmsbench.cli import live_table, progress
 from vmsbench.cli.exit_codes import LOGS, keep_traceback, run
+from vmsbench.cli.wrapping import broken
 from vmsbench.errors import UserError
 from vmsbench.files import append_line, save_json
 from vmsbench.versions import SCHEMA
@@ -47,10 +49,9 @@ def in_terminal(arguments: list[str], cwd: Path, **environment: str) -> tuple[in
     return process.wait(), sent.decode(errors="replace")
 
 
-def widest(sent: str) -> int:
-    """The longest line, but for the folder that the data are read from."""
-    lines = re.split(r"[\r\n]+", CONTROL.sub("", sent))
-    return max(len(line) for line in lines if "read from " not in line)
+def shown(sent: str) -> list[str]:
+    """The lines that a terminal shows, but for the folder that the data are read from."""
+    return [line for line in re.split(r"[\r\n]+", CONTROL.sub("", sent)) if "read from " not in line]
 
 
 @pytest.mark.slow
@@ -60,7 +61,7 @@ def test_a_training_shows_a_bar_in_a_terminal_and_no_colour_where_none_is_wanted
     assert code == 0, sent
     assert "3/3" in sent
     assert not [found for found in COLOUR.findall(sent) if re.search(r"3[0-7]|9[0-7]|38", found)]
-    assert widest(sent.rpartition("tuning validation pairs")[0]) <= 80
+    assert widest(shown(sent.rpartition("tuning validation pairs")[0])) <= 80
     plain = vmsbench(*arguments, cwd=tmp_path)
     assert re.search(r"^\d\d:\d\d:\d\d epoch 1/3 ", plain.stdout, re.M)
     told = json.loads(vmsbench(*arguments, "--json", cwd=tmp_path).stdout)
@@ -73,7 +74,7 @@ def test_help_has_a_whole_line_for_every_command() -> None:
 
     from vmsbench.cli.app import app
 
-    for group in ([], ["data"], ["bench"], ["weights"]):
+    for group in ([], ["data"], ["bench"], ["site"], ["weights"]):
         shown = CliRunner().invoke(app, [*group, "--help"], terminal_width=80).stdout
         assert "..." not in shown.partition("Commands:")[2]
         assert "Commands:" in shown
@@ -89,7 +90,7 @@ def test_a_sweep_in_a_terminal_keeps_to_80_columns_and_ends_in_json_for_programs
     assert "best: tuning crps" in sent
     before, warning, after = re.split(r"(warning: [^\r\n]*)", sent.partition("the best configuration")[0])
     assert "the server does not answer" in warning
-    assert max(widest(before), widest(after)) <= 80
+    assert widest(shown(before) + shown(after)) <= 80
     told = json.loads(vmsbench(*arguments, "--json", cwd=tmp_path).stdout)
     (winner,) = events(tmp_path / "runs" / "unet", "winner")
     assert (told["state"], told["winner"]["trial"]) == ("finished", winner["trial"])
@@ -149,9 +150,9 @@ def test_the_live_table_tells_the_walk_the_best_and_the_time_left(
     table = live_table.LiveTable(tmp_path)
     table.close()
     monkeypatch.setattr(table.live, "console", Console())
-    table.look()
+    table.update()
     assert table.caption == (
-        "; 1 of 2 parameters settled; at most 3 min 00 s to go\nbest: tuning crps 0.1000  network.width=16"
+        "; 1 of 2 parameters settled; at most 3 min 00 s to go\nbest: tuning crps 0.1000  model.network.width=16"
     )
 
 
@@ -184,7 +185,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys: pytest.Captu
 def test_the_hints_of_a_finished_sweep_can_be_pasted_and_name_its_own_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vmsbench.cli.submission import next_steps
+    from vmsbench.cli.summary import next_steps
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -193,3 +194,13 @@ def test_the_hints_of_a_finished_sweep_can_be_pasted_and_name_its_own_store(
     assert shlex.split(report) == ["vmsbench", "report", "it's # 1", "--runs", "my runs"]
     assert link.strip().startswith("vmsbench ui --runs 'my runs'")
     assert "my runs/mlflow.db" in link
+
+
+def test_addresses_paths_and_names_are_never_cut() -> None:
+    address = "https://example.org/a-b/releases/pt_inception-2015-12-05.pth"
+    lines = broken(
+        f"download {address} on a machine with internet and copy it to runs/my-sweep/of-today", 40, then="  "
+    )
+    assert len(lines) > 2
+    assert any(line.strip() == address for line in lines)
+    assert all(len(line) <= 40 for line in lines if address not in line)

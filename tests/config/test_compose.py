@@ -16,9 +16,10 @@ from vmsbench.config.plugins import conf_folder, option_files, options
 from vmsbench.config.settings import setting, with_settings
 from vmsbench.data.pairs import CHANNELS
 from vmsbench.errors import ConfigurationError
+from vmsbench.search.configured import experiment_part, searcher_for, space_of
 from vmsbench.search.searcher import key
 from vmsbench.sweep.ablation import ablation
-from vmsbench.sweep.tune import check_space, experiment_part, searcher_for, space_of
+from vmsbench.sweep.tune import check_space
 from vmsbench.training.checks import check
 
 EXPERIMENTS = options("exp")
@@ -175,8 +176,12 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
 @pytest.mark.parametrize(
     ("exp", "overrides", "said"),
     [
-        ("unet", ["network=residual", "model.network.width=20"], "norm=group needs .* width=16 works"),
-        ("unet", ["model.network.layers=7"], "64 px cannot be halved as often; layers=4 works"),
+        (
+            "unet",
+            ["network=residual", "model.network.width=20"],
+            "model.network.norm=group needs .* model.network.width=16 works",
+        ),
+        ("unet", ["model.network.layers=7"], "^model.network.layers=7: 64 px .* model.network.layers=4 works"),
         ("unet", ["network=residual", "model.network.multipliers=[1,1,1,1,1,1,1,1]"], "cannot be halved 7 times"),
         ("unet", ["trainer.batch_size=101"], "trainer.batch_size=101 must lie between 1 and the 100 training pairs"),
         ("diffusion", ["noise_schedule=zero_terminal", "prediction=noise"], "velocity and map work"),
@@ -188,15 +193,19 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
         (
             "unet",
             ["trainer.patience=-1"],
-            "trainer.patience=-1 does not fit: it is a whole number of at least 0, such as",
+            "trainer.patience=-1 does not fit: it is a whole number from 0 to 1000000, such as",
         ),
         ("unet", ["trainer.ema=2"], "trainer.ema=2 does not fit: it is a number of at least 0 and below 1"),
-        ("unet", ["evaluation.every=0"], "evaluation.every=0 does not fit: .* at least 1"),
-        ("unet", ["evaluation.final_samples=0"], "evaluation.final_samples=0 does not fit: .* at least 1"),
+        ("unet", ["evaluation.every=0"], "evaluation.every=0 does not fit: .* from 1 to 1000000"),
+        ("unet", ["evaluation.final_samples=0"], "evaluation.final_samples=0 does not fit: .* from 1 to 1000,"),
         ("unet", ["model.network.dropout=2"], "model: dropout"),
-        ("unet", ["model.network.layers=abc"], "model.network.layers=abc does not fit: it is a whole number or null"),
+        (
+            "unet",
+            ["model.network.layers=abc"],
+            "model.network.layers=abc does not fit: it is a whole number of at most 100000 or null",
+        ),
         ("unet", ["device=gpu"], "device=gpu is none of auto, cpu"),
-        ("unet", ["lr_schedule=linear", "trainer.lr_schedule.start=1"], "start=1.* is a share"),
+        ("unet", ["lr_schedule=linear", "trainer.lr_schedule.start=1"], "^trainer.lr_schedule.start=1.* is a share"),
         ("unet", ["encoder=torchvision"], "model.sight.encoder.weights=FILE"),
         ("unet", ["encoder=efficientnet_lite2", "model.sight.encoder.size=250"], "a multiple of 32 .*256 works"),
         ("unet", ["encoder=efficientnet_lite2", "model.sight.encoder.version=1"], "there are weights of 0, 2"),
@@ -277,7 +286,7 @@ def test_the_data_folder_may_come_from_the_environment(monkeypatch: pytest.Monke
         ("gan", "+foo=1", r"\+foo=1: nothing can be added or removed; write foo=VALUE"),
         ("gan", "++trainer.epochs=1", "write trainer.epochs=VALUE"),
         ("gan", "~model", "nothing can be added or removed"),
-        ("gan", "trainer.epochs=three", "trainer.epochs=three .* of at least 1, such as trainer.epochs=100"),
+        ("gan", "trainer.epochs=three", "trainer.epochs=three .* from 1 to 1000000, such as trainer.epochs=100"),
         ("gan", "trainer.epochs=2.5", "it is a whole number"),
         ("gan", "trainer.batch_size=eight", "trainer.batch_size=eight does not fit"),
         ("gan", "test=true", "the test pairs are scored by the finals"),
@@ -319,6 +328,10 @@ def test_conf_is_found_beside_the_package() -> None:
 def test_an_open_mapping_takes_entries_of_its_own() -> None:
     told = ["launcher=slurm", "launcher.extra.qos=long", "launcher.extra.comment=a b", "launcher.extra.nice=5"]
     assert compose("unet", told)["launcher"]["extra"] == {"qos": "long", "comment": "a b", "nice": 5}
+    at_once = ["launcher=slurm", "launcher.extra={qos: long, nice: 5}", "launcher.extra.comment=a b"]
+    assert compose("unet", at_once)["launcher"]["extra"] == {"qos": "long", "comment": "a b", "nice": 5}
+    with pytest.raises(ConfigurationError, match=r"launcher\.extra=qos does not fit: it is a mapping"):
+        compose("unet", ["launcher=slurm", "launcher.extra=qos"])
     with pytest.raises(ConfigurationError, match=r"launcher\.extras\.qos is not a setting.*launcher\.extra"):
         compose("unet", ["launcher=slurm", "launcher.extras.qos=long"])
 

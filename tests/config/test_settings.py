@@ -1,6 +1,7 @@
 """The types of settings: for every one in conf/, what does not fit gets one line with a value that works."""
 
 import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +12,11 @@ from tests.config.test_compose import CHOICES
 from vmsbench.config.compose import compose, value_of
 from vmsbench.config.instantiate import build
 from vmsbench.config.plugins import options
-from vmsbench.config.schema import UNFIT, fitted, is_text, kind
+from vmsbench.config.schema import UNFIT, fitted, is_text, kind, members
 from vmsbench.config.settings import Config, hint_at, setting, typed, with_settings
 from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.search.configured import experiment_part, searcher_for, space_of
 from vmsbench.sweep.budget import read_budget
-from vmsbench.sweep.tune import experiment_part, searcher_for, space_of
 from vmsbench.training.checks import check
 
 WRONG = [None, "", "wörd", [], {}, math.nan, math.inf, 10**20, True, -1]
@@ -97,6 +98,22 @@ def tried(settings: Config) -> None:
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(("exp", "choice"), CASES)
+def test_every_whole_number_has_a_largest_and_with_it_nothing_is_built_without_end(exp: str, choice: str) -> None:
+    """What means work or memory: a slip of the keyboard is refused before either begins."""
+    base = composed(exp, choice)
+    for path in (path for path in leaves(base) if own(path, choice)):
+        hint = hint_at(base, path)
+        if int not in members(hint) or str in members(hint):
+            continue
+        with pytest.raises(
+            ConfigurationError, match=rf"^{re.escape(path)}=99999999999 does not fit: .* (to|at most) \d"
+        ):
+            typed(with_settings(base, {path: 99_999_999_999}), usual=base)
+        largest = max(map(int, re.findall(r"\d+", kind(hint))))
+        tried(with_settings(base, {path: largest}))
+
+
 @pytest.mark.parametrize(
     ("exp", "override"),
     [
@@ -168,7 +185,7 @@ def test_what_fits_an_annotation(value: Any, hint: Any, taken: Any) -> None:
 
 
 def test_annotations_in_words() -> None:
-    assert kind(hint_at(composed("unet", ""), "trainer.micro_batch")) == "a whole number of at least 1 or null"
+    assert kind(hint_at(composed("unet", ""), "trainer.micro_batch")) == "a whole number from 1 to 1000000 or null"
     assert kind(hint_at(composed("unet", ""), "data.coding")) == "one of rg, rgb, grey, auto"
     assert kind(hint_at(composed("unet", ""), "data.root")) == "a path or null"
     assert is_text(hint_at(composed("unet", ""), "data.root"))

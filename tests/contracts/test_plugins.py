@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.cli.test_commands import ROOT, command, surroundings
+from tests.support.nightly import few_by_day
 from tests.support.plugin import install, plain_folder, write_pictures
 from vmsbench.config import plugins
 from vmsbench.config.compose import compose
@@ -21,7 +22,7 @@ from vmsbench.config.plugins import VARIABLE, add_folders, groups, option_files,
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, read_lines
-from vmsbench.sweep.tune import experiment_part, searcher_for, space_of
+from vmsbench.search.configured import experiment_part, searcher_for, space_of
 from vmsbench.testing import (
     dataset_contract,
     metric_contract,
@@ -80,7 +81,7 @@ def test_a_plugins_options_keep_their_contracts(tmp_path: Path) -> None:
     dataset_contract(build(data | {"root": root, "_partial_": True}), tmp_path / "cache")
 
 
-@pytest.mark.parametrize("form", ["package", "folder"])
+@pytest.mark.parametrize("form", few_by_day(["package", "folder"], "package"))
 @pytest.mark.slow
 def test_a_sweep_of_a_plugins_options_alone_runs_from_the_search_to_the_report(form: str, tmp_path: Path) -> None:
     if form == "package":

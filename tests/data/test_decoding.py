@@ -238,6 +238,6 @@ def test_many_pairs_come_in_order_with_reasons_in_the_gaps(tmp_path: Path) -> No
         Image.new("L", (SIDE, SIDE), level).save(tmp_path / f"{level}.png")
     (tmp_path / "3.png").write_bytes(b"")
     results = read_pairs([(tmp_path / f"{level}.png",) * 2 for level in range(6)], SIDE)
-    assert results[3] == "image empty file"
+    assert results[3] == "image empty file; map empty file"
     assert [pair.image.pixels[0, 0, 0] for pair in results if not isinstance(pair, str)] == [0, 1, 2, 4, 5]
     assert all(pair.image.pixels.shape[0] == 3 for pair in results if not isinstance(pair, str))

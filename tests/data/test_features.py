@@ -26,10 +26,10 @@ class Eye:
     size, warps, channels, sides, fingerprint = 64, 1, (3, 3), (32, 16), "eye"
 
     def __init__(self) -> None:
-        self.looked = 0
+        self.seen = 0
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        self.looked += len(pictures)
+        self.seen += len(pictures)
         return tuple(torch.nn.functional.adaptive_avg_pool2d(pictures, side) for side in self.sides)
 
 
@@ -113,17 +113,17 @@ def test_an_encoder_looks_at_the_files_at_its_own_size(tmp_path: Path) -> None:
 def test_features_are_looked_at_once_and_kept(tmp_path: Path) -> None:
     eye, told = Eye(), []
     first = dataset().seen(eye, tmp_path, CPU, lambda *progress: told.append(progress), "train")
-    assert eye.looked == 24 * 4
+    assert eye.seen == 24 * 4
     assert told[0] == ("train", 0, 24)
     assert told[-1] == ("train", 24, 24)
     again = seen(cache=tmp_path, eye=eye)
-    assert eye.looked == 24 * 4
+    assert eye.seen == 24 * 4
     chosen = torch.arange(24)
     assert all(map(torch.equal, first.features(chosen).maps, again.features(chosen).maps))
     seen("validation", tmp_path, eye)
-    assert eye.looked == 24 * 4 + 8 * 2
+    assert eye.seen == 24 * 4 + 8 * 2
     seen(cache=tmp_path, eye=eye, digest="other pictures")
-    assert eye.looked == 2 * 24 * 4 + 8 * 2
+    assert eye.seen == 2 * 24 * 4 + 8 * 2
 
 
 def test_a_damaged_file_of_features_is_made_again(tmp_path: Path) -> None:
@@ -132,14 +132,14 @@ def test_a_damaged_file_of_features_is_made_again(tmp_path: Path) -> None:
     (file,) = tmp_path.glob("features-*.npy")
     file.write_bytes(file.read_bytes()[:-100])
     again = seen(cache=tmp_path, eye=eye).features(torch.arange(24)).maps
-    assert eye.looked == 2 * 24 * 4
+    assert eye.seen == 2 * 24 * 4
     assert all(map(torch.equal, whole, again))
 
 
 def look_alone(folder: Path, looked: "multiprocessing.Queue[int]") -> None:
     eye = Eye()
     seen(cache=folder, eye=eye)
-    looked.put(eye.looked)
+    looked.put(eye.seen)
 
 
 def test_of_several_processes_that_begin_at_once_one_looks(tmp_path: Path) -> None:

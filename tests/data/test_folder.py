@@ -89,9 +89,10 @@ def test_vischema_tests_on_the_official_validation_list_and_carves_its_own(tmp_p
 
 def test_missing_vischema_says_whom_to_ask_and_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VMSBENCH_DATA", raising=False)
-    for root in (None, tmp_path / "nowhere"):
-        with pytest.raises(DataError, match=r"University of York.*data\.root=PATH or VMSBENCH_DATA.*data=standin"):
-            vischema(root)
+    with pytest.raises(DataError, match=r"University of York.*data\.root=PATH or VMSBENCH_DATA.*data=standin"):
+        vischema()
+    with pytest.raises(DataError, match=r"nowhere does not exist; give the folder that holds the images and the maps"):
+        vischema(tmp_path / "nowhere")
     (tmp_path / "other").mkdir()
     with pytest.raises(DataError, match=r"lacks images, vms, viscplus_train.csv, viscplus_val.csv \(found: nothing\)"):
         vischema(tmp_path / "other")
@@ -138,8 +139,12 @@ def test_what_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
     write_pairs(tmp_path / "set", 4)
     with pytest.raises(DataError, match=r"no folder pictures \(found: images/, maps/\); set data.images=NAME"):
         folder(tmp_path / "set", images="pictures")
-    with pytest.raises(DataError, match=r"no file val.csv.*set data.test=FILE"):
+    with pytest.raises(
+        DataError, match=r"data.test=val.csv is not in .* \(found: images/, maps/\); set data.test=FILE"
+    ):
         folder(tmp_path / "set", test="val.csv")
+    with pytest.raises(DataError, match=r"data.train=images is a folder; set data.train=FILE, a list of images' names"):
+        folder(tmp_path / "set", train="images")
     with pytest.raises(DataError, match="does not exist; did you mean set"):
         folder(tmp_path / "sett")
     (tmp_path / "set" / "empty").mkdir()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.support.command_line import called, refused
 from tests.support.data_folders import write_list, write_pairs, write_vischema
 from vmsbench.data.inspection import check, lines, picture
 from vmsbench.data.pairs import Pairs
@@ -49,6 +50,38 @@ def test_all_that_is_wrong_is_listed_within_80_columns(tmp_path: Path) -> None:
     assert all(any(line.strip().startswith(f"{name}: image empty file") for line in text) for name in names[:25])
     assert all(len(line) <= 80 for line in text if "quite-long" not in line)
     assert checked.counts["pairs"] == 15
+
+
+def test_of_a_pair_whose_files_are_both_bad_and_of_a_file_without_a_partner_all_is_said(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 6)
+    (tmp_path / "images" / "pic00.png").write_bytes(b"")
+    (tmp_path / "maps" / "pic00.png").write_bytes(b"no picture")
+    (tmp_path / "maps" / "pic01.png").unlink()
+    (tmp_path / "images" / "pic01.png").write_bytes(b"")
+    (tmp_path / "images" / "pic02.png").unlink()
+    (tmp_path / "maps" / "pic02.png").write_bytes(b"")
+    (tmp_path / "test.csv").write_text("0,1\n")
+    (tmp_path / "train.txt").write_bytes(b"\xff\xfe\xff")
+    (tmp_path / "categories.csv").write_text("pic03.png\n")
+    assert [str(problem) for problem in check(tmp_path).problems] == [
+        "train.txt: not UTF-8 text: save it as plain text, one name per line",
+        "0: in test.csv, column 1, but no image in images/",
+        "categories.csv: no column of categories: give rows of file,category",
+        "pic01.png: image without a map",
+        "pic02.png: map without an image",
+        "pic00.png: image empty file; map unreadable (cannot identify image file)",
+        "pic01.png: image empty file",
+        "pic02.png: map empty file",
+    ]
+
+
+def test_hints_of_the_check_are_options_that_it_takes(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 5, "one", "two")
+    for given in ((), ("--images", "pictures"), ("--images", "one", "--maps", "one")):
+        end = called("data", "check", tmp_path, *given)
+        refused(end, "give --images NAME --maps NAME")
+        assert "data.images" not in end.err
+    assert called("data", "check", tmp_path, "--images", "one", "--maps", "two", "--json").code == 0
 
 
 def test_partners_that_are_missing_on_either_side_are_named(tmp_path: Path) -> None:
@@ -145,3 +178,14 @@ def test_vischema_plus_without_one_of_its_lists_is_not_taken_for_any_folder(tmp_
     (tmp_path / "viscplus_val.csv").unlink()
     with pytest.raises(DataError, match=r"looks like VISCHEMA PLUS but lacks viscplus_val.csv"):
         check(tmp_path)
+
+
+def test_the_check_ends_with_what_to_do(tmp_path: Path) -> None:
+    """Also of pictures that no list names, which no sweep uses."""
+    names = write_vischema(tmp_path)
+    (tmp_path / "images" / "unlisted.jpg").write_bytes(b"")
+    (tmp_path / "vms" / names[0]).write_bytes(b"")
+    for option, where in (([], "the list above"), (["--json"], '"problems"')):
+        end = called("data", "check", tmp_path, "--picture", tmp_path / "pairs.png", *option)
+        assert end.code == 1
+        assert end.err.startswith(f"3 bad in {where}: a sweep that uses one of these refuses it; replace each")

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.data_folders import image_of, map_of
+from tests.support.data_folders import image_of, map_of, write_pairs
 from vmsbench.data.folder import folder
 from vmsbench.data.inspection import check, lines
-from vmsbench.data.sources.lists import categories_in, stems_in
+from vmsbench.data.sources.categories import categories_in
+from vmsbench.data.sources.lists import stems_in
 from vmsbench.data.sources.names import Names, printable
 from vmsbench.errors import DataError
 
@@ -64,8 +65,46 @@ def test_lists_are_read_in_what_their_byte_order_mark_says(tmp_path: Path, encod
 @pytest.mark.parametrize("content", ["dät\n".encode("latin-1"), "31.jpg\n".encode("utf-16-le"), b"31.jpg\n\0"])
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "list.csv").write_bytes(content)
-    with pytest.raises(DataError, match=r"list\.csv is not UTF-8 text: save it as plain text"):
+    with pytest.raises(DataError, match=r"list\.csv: not UTF-8 text: save it as plain text"):
         stems_in(tmp_path / "list.csv", NUMBERS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["7.jpg", "31.jpg"]',
+        '{"test": ["7.jpg"]}\n',
+        '[\n "7.jpg",\n "31.jpg"\n]\n',
+        "[\n7,\n31\n]",
+        '{"file": "7.jpg"}\n\n{"file": "31.jpg"}\n',
+        '["7.jpg"]\n["31.jpg"]\n',
+        "[1]\n",
+        100_000 * "[",
+    ],
+    ids=["list", "object", "indented", "numbers", "lines of objects", "lines of lists", "one number", "deep"],
+)
+def test_json_is_refused_with_how_lists_are_written(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r"this is JSON: save it as plain text, one name per line"):
+        stems(tmp_path, text)
+
+
+def test_names_in_brackets_are_names(tmp_path: Path) -> None:
+    images = Names(["[1].jpg", "[2].jpg"], "images")
+    for text in ("[1].jpg\n", "[1]", "[1]\n", "[1]\n[2]\n", "[2].jpg\n[1].jpg\n"):
+        assert stems(tmp_path, text, images) == [name.removesuffix(".jpg") for name in text.split()]
+
+
+def test_a_line_that_is_too_long_for_a_name_is_cut(tmp_path: Path) -> None:
+    for text in (f"<svg {'x' * 5000}", f"31.jpg\n{'x' * 5000}\n"):
+        (tmp_path / "list.csv").write_text(text)
+        (problem,) = stems_in(tmp_path / "list.csv", NUMBERS)[2]
+        assert len(str(problem)) < 300
+
+
+@pytest.mark.parametrize("text", ["7.jpg, 31.jpg, 4.jpg\n", "7.jpg;31.jpg;4.jpg"])
+def test_a_list_in_one_row_is_refused_with_how_lists_are_written(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r"its one row names several images .*write one name per row"):
+        stems(tmp_path, text)
 
 
 @pytest.mark.parametrize("text", ["0,31\n1,7\n", "31,5\n7,9\n", "a,b\n0,31\n1,7\n"])
@@ -81,8 +120,28 @@ def test_an_index_is_not_read_where_the_names_are_of_other_images(tmp_path: Path
         stems(tmp_path, "0,a.jpg\n1,b.jpg\n")
     (tmp_path / "list.csv").write_text(",filename\n0,a.jpg\n1,b.jpg\n")
     assert [str(one) for one in stems_in(tmp_path / "list.csv", NUMBERS)[2]] == [
-        "a.jpg: in list.csv, but no image in images/",
-        "b.jpg: in list.csv, but no image in images/",
+        'list.csv: column 2 "filename" names no image of images/ (it has a.jpg, b.jpg): names here are such as 0.jpg'
+    ]
+
+
+def test_a_column_that_names_no_image_is_named_with_the_fix(tmp_path: Path) -> None:
+    fix = "write the heading file over the column of names, which are such as 0.jpg"
+    for text, column, has in (
+        ("0.5;good\n0.7;bad\n", "column 1", "0.5, 0.7"),
+        (",picture of\n0,a.png\n1,b.png\n", 'column 2 "picture of"', "a.png, b.png"),
+    ):
+        (tmp_path / "list.csv").write_text(text)
+        found, listing, (problem,) = stems_in(tmp_path / "list.csv", NUMBERS)
+        assert (found, listing.matched) == ([], 0)
+        assert str(problem) == f"list.csv: {column} names no image of images/ (it has {has}): {fix}"
+
+
+def test_a_name_of_no_image_is_named_with_its_column_and_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("score,file\n0.5,beach.jpg\n0.7,moutain.jpg\n0.1,zzz.jpg\n")
+    _, _, problems = stems_in(tmp_path / "list.csv", Names(["beach.jpg", "mountain.jpg"], "photos"))
+    assert [str(one) for one in problems] == [
+        "moutain.jpg: in list.csv, column 2, but no image in photos/; did you mean mountain.jpg?",
+        "zzz.jpg: in list.csv, column 2, but no image in photos/",
     ]
 
 
@@ -160,15 +219,93 @@ def test_categories_are_of_the_right_images_in_every_order(tmp_path: Path, way: 
     assert categories(tmp_path, rows) == {str(name): kind for _, name, kind in each}
 
 
+@pytest.mark.parametrize(
+    ("head", "row", "place"),
+    [
+        ("file,indoor,outdoor", "{name}.jpg,{indoor},{outdoor}", "columns 2 and 3"),
+        (",file,indoor,outdoor", "{index},{name}.jpg,{indoor},{outdoor}", "columns 3 and 4"),
+        ("indoor,file,outdoor", "{indoor},{name}.jpg,{outdoor}", "columns 1 and 3"),
+        ("indoor,outdoor,file", "{indoor},{outdoor},{name}.jpg", "columns 1 and 2"),
+        ("file,width,indoor,outdoor", "{name}.jpg,700,{indoor},{outdoor}", "columns 3 and 4"),
+        ("file,category_indoor,category_outdoor", "{name},{indoor},{outdoor}", "columns 2 and 3"),
+        ("file;indoor;outdoor", "{name};{indoor};{outdoor}", "columns 2 and 3"),
+        ("file,indoor,outdoor,note", "{name},{indoor},{outdoor},fine", "columns 2 and 3"),
+        ("file,place,indoor,outdoor", "{name},{kind},{indoor},{outdoor}", "column 2"),
+        ("file,indoor,outdoor,category", "{name},{indoor},{outdoor},{kind}", "column 4"),
+    ],
+)
+@pytest.mark.parametrize("flags", [(0, 1), (False, True), (0.0, 1.0), ("", "x")])
+def test_a_column_for_each_category_is_read(
+    tmp_path: Path, head: str, row: str, place: str, flags: tuple[object, object]
+) -> None:
+    (tmp_path / "categories.csv").write_text(
+        "\n".join([head, *(row.format(name=39 - i, index=i, **one_hot(i, flags)) for i in range(40))])
+    )
+    kinds, listing, problems = categories_in(tmp_path / "categories.csv", NUMBERS)
+    assert not problems
+    assert kinds == {str(39 - i): KINDS[i % 2] for i in range(40)}
+    assert f", categories in {place}: 40 names, 40 of them images" in str(listing)
+    assert not listing.numbers
+
+
+def one_hot(number: int, flags: tuple[object, object]) -> dict[str, object]:
+    """What is written of an image whose category is KINDS[number % 2]."""
+    return {"indoor": flags[number % 2 == 0], "outdoor": flags[number % 2], "kind": KINDS[number % 2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file,night,people\n{}", "no heading says so and they are numbers"),  # both, or neither, in some rows
+        ("{}", "no heading says so and they are numbers"),
+        ("file,width,height\n{}", "no heading says so and they are numbers"),
+        ("file,score\n{}", "no heading says so and they are numbers"),
+        ("file,category\n{}", "every pair has the same category"),
+        ("file,place\n{}", "every pair has a category of its own"),
+        ("file,class\n{}", ""),
+        ("file,indoor\n{}", ""),
+    ],
+    ids=["flags", "no headings", "sizes", "scores", "one", "each its own", "numbered", "one flag"],
+)
+def test_categories_that_may_be_something_else_are_said(
+    tmp_path: Path, text: str, said: str, request: pytest.FixtureRequest
+) -> None:
+    rows = {
+        "flags": "{name},{odd},1",
+        "no headings": "{name},{odd},{even}",
+        "sizes": "{name},640,48{odd}",
+        "scores": "{name},0.{odd}",
+        "one": "{name},a",
+        "each its own": "{name},k{i}",
+        "numbered": "{name},{odd}",
+        "one flag": "{name},{odd}",
+    }[request.node.callspec.id]
+    names = write_pairs(tmp_path, 10)
+    written = [rows.format(name=name, odd=i % 2, even=1 - i % 2, i=i) for i, name in enumerate(names)]
+    (tmp_path / "categories.csv").write_text(text.format("\n".join(written)))
+    checked = check(tmp_path)
+    assert checked.good
+    place = "categories.csv, column 2: "
+    assert len(checked.as_json()["warnings"]) == bool(said)
+    assert all(one.startswith(place) and said in one for one in checked.provenance.warnings)
+    dataset = folder(tmp_path, categories="categories.csv", size=16)
+    assert dataset.provenance.warnings == checked.provenance.warnings
+    assert said in "\n".join(dataset.provenance.lines())
+
+
 def test_categories_that_fit_no_image_or_contradict_themselves_are_problems(tmp_path: Path) -> None:
     for rows, said in (
-        ("file,category\nx.jpg,a\ny.jpg,b\n", "categories.csv: names no image of images/ (it has x.jpg, y.jpg)"),
+        (
+            "file,category\nx.jpg,a\ny.jpg,b\n",
+            'categories.csv: column 1 "file" names no image of images/ (it has x.jpg, y.jpg): names here are such as '
+            "0.jpg",
+        ),
         ("file,category\n1.jpg,a\n1.jpg,b\n", "1.jpg: in categories.csv as a and as b"),
     ):
         (tmp_path / "categories.csv").write_text(rows)
         assert [str(one) for one in categories_in(tmp_path / "categories.csv", NUMBERS)[2]] == [said]
     (tmp_path / "categories.csv").write_text("1.jpg\n2.jpg\n")
-    with pytest.raises(DataError, match="has no column of categories: give rows of file,category"):
+    with pytest.raises(DataError, match="no column of categories: give rows of file,category"):
         categories_in(tmp_path / "categories.csv", NUMBERS)
     (tmp_path / "categories.csv").write_text("a,9,1.jpg\nb,9,2.jpg\n")
     with pytest.raises(DataError, match=r"columns 1 and 2 may both be categories: write the heading category over"):
@@ -187,7 +324,7 @@ def test_which_column_was_read_and_what_it_lacks_is_shown(tmp_path: Path) -> Non
     assert dataset.test.names == ("3.jpg", "7.jpg")
     told = dataset.provenance
     assert (told.lists["test"].column, told.lists["test"].heading, told.lists["test"].matched) == (2, "filename", 2)
-    assert (told.lists["categories"].column, told.lists["categories"].values) == (2, 1)
+    assert (told.lists["categories"].column, told.lists["categories"].values) == (2, (1,))
     assert told.warnings == ("categories.csv has no category for 2 of 10 pairs",)
     checked = check(tmp_path)
     assert 'test: test.csv, column 2 "filename": 2 names, 2 of them images' in " ".join(

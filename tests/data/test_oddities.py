@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.support.data_folders import map_of, write_pairs
+from tests.support.wide import widest
 from vmsbench.data.folder import folder
 from vmsbench.data.inspection import check, lines
 from vmsbench.errors import ConfigurationError
@@ -33,7 +34,7 @@ def warnings(root: Path, draw: Drawn, part: str = "maps", suffix: str = ".png", 
     assert checked.good
     text = lines(checked)
     assert ("nothing wrong found" in text) == (not said)
-    assert all(len(line) <= 80 for line in text)
+    assert widest(text) <= 80
     flat = " ".join(" ".join(text).split())
     assert all(" ".join(one.split()) in flat for one in said)
     return said
@@ -51,6 +52,26 @@ def palette(number: int) -> Image.Image:
     return picture
 
 
+def grey(number: int) -> np.ndarray:
+    return map_of(number, grey=True)
+
+
+def dark(number: int) -> np.ndarray:
+    """A map of many levels in red and green, mostly black."""
+    map_ = map_of(number)
+    map_[SIDE // 4 :] = 0
+    return map_
+
+
+def halves(number: int, odd: np.ndarray, even: np.ndarray) -> Image.Image:
+    """One way of drawing for every second map, another for the rest."""
+    return Image.fromarray(odd if number % 2 else even)
+
+
+ALL_BUT_BLACK = (
+    "5 of 10 maps (pic01.png and 4 more) are all but black, others are not: were they saved on another scale, or are "
+    "they labels? data.scale is for all maps"
+)
 DIM = "the brightest value of any map is {}: data.scale={} makes it white, or are these labels?"
 
 
@@ -86,6 +107,29 @@ DIM = "the brightest value of any map is {}: data.scale={} makes it white, or ar
             lambda i: Image.fromarray(np.dstack([map_of(i), levels(i, 9, 255).astype(np.uint8)])),
             ["all 10 maps have transparent parts"],
         ),
+        (lambda i: halves(i, grey(i) // 128, grey(i)), [ALL_BUT_BLACK]),
+        (lambda i: halves(i, grey(i) // 64, grey(i)), [ALL_BUT_BLACK]),
+        (lambda i: halves(i, (dark(i) > 0).astype(np.uint8), dark(i)), [ALL_BUT_BLACK]),
+        (lambda i: halves(i, grey(i).astype(np.uint16), grey(i) * np.uint16(257)), [ALL_BUT_BLACK]),
+        (lambda i: halves(i, grey(i) * np.uint16(16), grey(i) * np.uint16(257)), [ALL_BUT_BLACK]),
+        (
+            lambda i: halves(i, 255 - dark(i)[..., 0], dark(i)[..., 0]),
+            ["5 of 10 maps (pic01.png and 4 more) are mostly white, others mostly black: are they inverted?"],
+        ),
+        (
+            lambda i: halves(i, 255 - dark(i), dark(i)),
+            ["5 of 10 maps (pic01.png and 4 more) are mostly white", "maps (pic01.png and 4 more) have blue"],
+        ),
+        (
+            lambda i: halves(i, dark(i)[..., ::-1].copy(), dark(i)),
+            ["5 of 10 maps (pic01.png and 4 more) have blue, which is not read, others hardly any: are their channels"],
+        ),
+        (
+            lambda i: halves(i, grey(i) * np.uint16(257), grey(i)),
+            ["5 of 10 maps (pic01.png and 4 more) have 16 bits, others 8: each is read from black to its own white"],
+        ),
+        (lambda i: halves(i, 0 * dark(i), dark(i)), ["5 of 10 maps are black"]),
+        (lambda i: halves(i, grey(i) // 128 * 255, 255 - grey(i) // 128 * 255), []),  # masks, some of large things
         (lambda i: Image.fromarray(255 * levels(i, 0, 1).astype(np.uint8)), []),  # masks, black and white
         (lambda i: Image.fromarray(levels(i, 0, 1).astype(bool)), []),
         (lambda i: Image.fromarray(map_of(i)), []),
@@ -160,14 +204,16 @@ def test_frames_that_are_ignored_are_said(tmp_path: Path, suffix: str) -> None:
 
 
 def test_odd_images_are_said_too(tmp_path: Path) -> None:
-    grey = warnings(tmp_path / "dim", lambda i: Image.fromarray(levels(i, 0, 4095).astype(np.uint16)), "images")
-    assert grey == ["the brightest value of any image is 4095 of 65535"]
+    far = warnings(tmp_path / "dim", lambda i: Image.fromarray(levels(i, 0, 4095).astype(np.uint16)), "images")
+    assert far == ["the brightest value of any image is 4095 of 65535"]
     flat = warnings(
         tmp_path / "flat",
         lambda i: Image.new("RGB", (SIDE, SIDE), "red") if i < 2 else Image.fromarray(map_of(i + 50)),
         "images",
     )
     assert flat == ["2 of 10 images are one flat colour"]
+    dim = warnings(tmp_path / "half", lambda i: halves(i, grey(i + 50) // 128, grey(i + 50)), "images")
+    assert dim == ["5 of 10 images (pic01.png and 4 more) are all but black: were they saved on another scale?"]
     same = warnings(tmp_path / "same", lambda i: Image.fromarray(map_of(i)), "images")
     assert same == ["all 10 maps are identical to their image"]
 

@@ -78,7 +78,7 @@ def test_maps_of_eight_bits_among_maps_of_sixteen_are_said(tmp_path: Path) -> No
         Image.fromarray(level).save(tmp_path / "maps" / f"pic{i:02d}.png")
     dataset = folder(tmp_path, size=SIDE)
     assert dataset.provenance.warnings == (
-        "some maps have 16 bits and others 8: each is read as from black to its own white",
+        "5 of 10 maps (pic00.png and 4 more) have 16 bits, others 8: each is read from black to its own white",
     )
     for name, map_ in zip(dataset.train.names, dataset.train.maps, strict=True):
         assert np.array_equal(map_[0].numpy(), map_of(int(name[3:5]), grey=True))

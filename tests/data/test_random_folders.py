@@ -41,6 +41,14 @@ COLOUR = {
     "P": ("png", "gif"),
     "CMYK": ("tiff",),
 }
+SPARSE = {  # modes of fixation maps, in which everything but black is one
+    "L": ("png", "bmp", "tiff", "gif"),
+    "1": ("png", "bmp", "tiff"),
+    "I;16": ("png", "tiff"),
+    "RGB": ("png", "bmp", "tiff", "webp"),
+    "RGBA": ("png", "tiff"),
+}
+PARTS = ("images", "maps", "seen", "half_a", "half_b")
 LETTERS = "ab79 ,;'\"#&=%-_()[]{}!.$é\u0301ü日\u1e9b\u0323ß\u2028"
 WORDS = ("0", "1", "2", "7", "31", "img", "img.jpg", "img.jpg.png", "IMG", "nul", "-rf", "~", "$HOME", "%20")
 
@@ -58,12 +66,19 @@ class File:
 
 @dataclass(frozen=True)
 class Member:
-    """A pair: its name without suffix, the folder that it lies in, its two files."""
+    """A pair: its name without suffix, the folder that it lies in, and its file in each of the folders `PARTS`."""
 
     stem: str
     place: str
     image: File
     map: File
+    seen: File
+    half_a: File
+    half_b: File
+
+    def file(self, part: str) -> File:
+        found: File = getattr(self, part.removesuffix("s"))
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,8 +104,8 @@ stems = st.one_of(st.text(LETTERS, min_size=1, max_size=8), st.sampled_from(WORD
 
 
 @st.composite
-def files(draw: st.DrawFn, grey: bool) -> File:
-    modes = GREY if grey else COLOUR
+def files(draw: st.DrawFn, grey: bool, modes: dict[str, tuple[str, ...]] | None = None) -> File:
+    modes = modes or (GREY if grey else COLOUR)
     mode = draw(st.sampled_from(sorted(modes)))
     suffix = draw(st.sampled_from(modes[mode]))
     orientation = draw(st.integers(1, 8)) if suffix.lower() in TURNED else 1
@@ -102,7 +117,13 @@ def members(draw: st.DrawFn) -> list[Member]:
     names = draw(st.lists(stems, min_size=5, max_size=8, unique_by=lambda stem: unicodedata.normalize("NFC", stem)))
     grey = draw(st.booleans())
     places = st.sampled_from(["", "", "sub dir/", "deep/er/", "linked/", "looped/"])
-    return [Member(name, draw(places), draw(files(draw(st.booleans()))), draw(files(grey))) for name in names]
+    return [
+        Member(
+            name, draw(places), draw(files(draw(st.booleans()))), draw(files(grey)), draw(files(True, SPARSE)),
+            draw(files(grey)), draw(files(grey)),
+        )
+        for name in names
+    ]  # fmt: skip
 
 
 styles = st.builds(
@@ -135,6 +156,18 @@ def pixels_of(number: int, file: File) -> np.ndarray:
     if file.mode == "I;16":
         return random.integers(0, 65536, (SIDE, SIDE), dtype=np.uint16)
     return smooth[..., : len(file.mode)]
+
+
+def fixated(number: int, file: File) -> np.ndarray:
+    """Pixels of the file's mode that are black but for three, of the least level that there is; upright."""
+    random = np.random.default_rng([number, 5])
+    channels = len(file.mode) if file.mode.startswith("RGB") else 1
+    pixels = np.zeros((SIDE, SIDE, channels), np.uint16 if file.mode == "I;16" else np.uint8)
+    rows, columns = random.integers(0, SIDE, (2, 3))
+    pixels[rows, columns, random.integers(0, min(channels, 3))] = 1
+    if file.mode == "RGBA":
+        pixels[..., 3] = 255
+    return pixels[..., 0] != 0 if file.mode == "1" else pixels.squeeze(-1) if channels == 1 else pixels
 
 
 def palette(grey: bool) -> np.ndarray:
@@ -193,7 +226,7 @@ def form(name: str, decomposed: bool) -> str:
 
 
 def path_of(root: Path, member: Member, part: str) -> Path:
-    file = member.image if part == "images" else member.map
+    file = member.file(part)
     return root / part / member.place / form(f"{member.stem}.{file.suffix}", file.decomposed)
 
 
@@ -201,8 +234,15 @@ def name_of(member: Member) -> str:
     return form(f"{member.place}{member.stem}.{member.image.suffix}", False)
 
 
+def contents_of(number: int, member: Member, part: str) -> np.ndarray:
+    """The pixels of the numbered member's file in a folder."""
+    if part == "seen":
+        return fixated(number, member.seen)
+    return pixels_of(len(PARTS) * number + PARTS.index(part), member.file(part))
+
+
 def write_folder(root: Path, all_of_them: list[Member]) -> None:
-    for part in ("images", "maps"):
+    for part in PARTS:
         for place in ("sub dir", "deep/er"):
             (root / part / place).mkdir(parents=True)
         (root / "elsewhere" / part).mkdir(parents=True)
@@ -214,9 +254,15 @@ def write_folder(root: Path, all_of_them: list[Member]) -> None:
         for odd in (".ipynb_checkpoints/a.png", "._a.png", "Thumbs.db", "notes.txt"):
             (root / part / odd).write_bytes(b"no picture")
     for number, member in enumerate(all_of_them):
-        for which, part in enumerate(("images", "maps")):
-            file = member.image if part == "images" else member.map
-            write(path_of(root, member, part), pixels_of(2 * number + which, file), file)
+        for part in PARTS:
+            write(path_of(root, member, part), contents_of(number, member, part), member.file(part))
+
+
+def is_right(read: np.ndarray, number: int, member: Member, part: str) -> bool:
+    """Whether what was read of a file, C x S x S, is what it was made of."""
+    file = member.file(part)
+    off = np.abs(read.astype(int) - right(contents_of(number, member, part), file)).max()
+    return bool(off <= (LOSSY if file.suffix in ("jpg", "jpeg", "jfif") else 1))
 
 
 def spelled(member: Member, style: Style) -> str:
@@ -312,6 +358,7 @@ def test_what_is_read_is_what_was_put_there(
         column = write_list(root / "held out.csv", listed, style)
         kinds = write_categories(root / "categories.csv", all_of_them, kind_style, order)
         given_ = {"test": "held out.csv", "categories": "categories.csv", "size": SIDE}
+        given_ |= {"fixations": "seen", "repeats": ["half_a", "half_b"]}
         dataset = folder(root, **given_)  # type: ignore[arg-type]
 
         assert dataset.test.names == tuple(name_of(member) for member in listed)
@@ -320,13 +367,20 @@ def test_what_is_read_is_what_was_put_there(
         wanted = {name_of(member): number for number, member in enumerate(all_of_them)}
         for pairs in (dataset.train, dataset.validation, dataset.test):
             assert list(pairs.categories) == [kinds[name] for name in pairs.names]
-            for name, image, map_ in zip(pairs.names, pairs.images, pairs.maps, strict=True):
+            assert pairs.fixations is not None
+            for row, name in enumerate(pairs.names):
                 number = wanted[name]
                 member = all_of_them[number]
-                for which, file, read in ((0, member.image, image), (1, member.map, map_)):
-                    true = right(pixels_of(2 * number + which, file), file)
-                    off = np.abs(read.numpy().astype(int) - true).max()
-                    assert off <= (LOSSY if file.suffix in ("jpg", "jpeg", "jfif") else 1), (name, file)
+                assert is_right(pairs.images[row].numpy(), number, member, "images"), (name, member.image)
+                assert is_right(pairs.maps[row].numpy(), number, member, "maps"), (name, member.map)
+                colours = np.atleast_3d(fixated(number, member.seen))[..., :3]
+                points = pairs.fixations.points[row].numpy()
+                assert np.array_equal(points, colours.any(axis=2)), (name, member.seen)
+        assert dataset.repeats is not None
+        for which, maps in zip(("half_a", "half_b"), dataset.repeats, strict=True):
+            for name, map_ in zip(dataset.test.names, maps, strict=True):
+                number = wanted[name]
+                assert is_right(map_.numpy(), number, all_of_them[number], which), (which, name)
         assert dataset.coding == ("grey" if all_of_them[0].map.grey else "rg")
 
         told = dataset.provenance
@@ -340,7 +394,11 @@ def test_what_is_read_is_what_was_put_there(
             assert source.pictures == len(all_of_them)
             assert set(source.links) == {"linked", "looped"}
             assert values.turned == sum(getattr(member, part).orientation > 1 for member in all_of_them)
-        assert check(root).good
+        for what in ("fixations", "repeats half_a", "repeats half_b"):
+            known = told.further[what]
+            assert known.source.pictures == len(all_of_them)
+            assert known.matched == known.images == (len(all_of_them) if what == "fixations" else tests)
+        assert check(root, fixations="seen", repeats=["half_a", "half_b"]).good
         cached = [folder(root, **given_, cache=root / "cache") for _ in range(2)]  # type: ignore[arg-type]
         assert all((one.digest, one.provenance) == (dataset.digest, told) for one in cached)
     finally:

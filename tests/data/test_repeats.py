@@ -69,16 +69,16 @@ def test_what_is_wrong_with_the_folders_is_one_line(tmp_path: Path) -> None:
     for given, said in (
         (["by0"], "two folders of maps at least"),
         ("by0", "two folders of maps at least"),
-        (["by0", "by9"], "there is no folder"),
+        (["by0", "by9"], r"has no folder by9 \(found: by0/, by1/"),
     ):
         with pytest.raises(UserError, match=said):
             folder(tmp_path, size=16, repeats=given)
     (tmp_path / "by1" / folder(tmp_path, size=16).test.names[0]).unlink()
-    with pytest.raises(UserError, match="by1 has no map for 1 of 2 images"):
+    with pytest.raises(UserError, match=r"data\.repeats=by1: no map for 1 of 2 images"):
         folder(tmp_path, size=16, repeats=folders)
     for file in (tmp_path / "by0").iterdir():
         Image.open(file).convert("L").save(file)
-    with pytest.raises(UserError, match=r"by0/pic\d\d.png is grey, the maps are in colour"):
+    with pytest.raises(UserError, match=r"by0/pic\d\d.png: it is grey, the maps are in colour"):
         folder(tmp_path, size=16, repeats=["by0", "by2"])
 
 

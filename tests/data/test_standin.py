@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vmsbench.data import scenes
+from vmsbench.data import standin_scenes as scenes
 from vmsbench.data.pairs import Dataset, signed
 from vmsbench.data.standin import standin, write_standin
 from vmsbench.errors import ConfigurationError, DataError
@@ -24,6 +24,18 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def l1(dataset: Dataset, prediction: Tensor) -> float:
     return float((signed(dataset.test.maps) - prediction).abs().mean())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"count": 7}, {"count": 99_999_999_999}, {"size": 8}, {"size": 100_000}, {"count": 10**6, "size": 32}]
+)
+def test_synthetic_data_without_end_are_refused_before_anything_is_written(
+    tmp_path: Path, settings: dict[str, int]
+) -> None:
+    for make in (write_standin, standin):
+        with pytest.raises(ConfigurationError, match=r"8 to 100000 pairs, of 16 to 1024 px"):
+            make(tmp_path / "made", **settings)  # type: ignore[operator]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_floors_lie_in_order_and_near_those_of_the_real_data(dataset: Dataset) -> None:
@@ -140,7 +152,7 @@ def test_it_is_written_once_and_what_is_there_is_respected(tmp_path: Path) -> No
     (tmp_path / "mine" / "thesis.tex").write_text("dear to me")
     with pytest.raises(DataError, match=r"not empty \(found: thesis.tex\)"):
         write_standin(tmp_path / "mine", count=10, size=16)
-    with pytest.raises(ConfigurationError, match="8 pairs"):
+    with pytest.raises(ConfigurationError, match="8 to 100000 pairs"):
         write_standin(tmp_path / "few", count=3)
     (path / "oracle" / "mean" / "standin_00009.png").unlink()
     with pytest.raises(DataError, match=r"damaged.*written again"):

@@ -27,14 +27,27 @@ def with_command(folder: Path, package: Path = ROOT) -> dict[str, str]:
     return environment | {"PATH": f"{folder}:{environment['PATH']}", "PYTHONPATH": str(package)}
 
 
+@pytest.mark.parametrize("family", ["unet", "gan"])
+def test_the_page_on_searching_says_what_races_of_recorded_curves_are_like(family: str) -> None:
+    text = (DOCS / "how-to" / "search.md").read_text()
+    table = (ROOT / "reports" / "search" / f"racing-{family}.txt").read_text()
+    columns = re.findall(r"^(\S.*?) +[\d.]+ +\d+ +([\d.]+)% +[\d.]+% +([\d.]+)%$", table, re.M)
+    rows = {way: (float(changed), worse) for way, changed, worse in columns}
+    for way in ("one seed", "6 seeds each", "race of 6", "2 short seeds each", "short race of 8"):
+        for share in (f"{rows[way][0]:.0f} %", f"{rows[way][1]} %"):
+            assert re.search(rf"(?<![\d.]){re.escape(share)}", text), f"{way}: {share}"
+    assert rows["short race of 8"][0] < rows["one seed"][0] / 2
+
+
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_tutorials_commands_lead_to_a_table_for_a_thesis(tmp_path: Path) -> None:
     script = "set -e\n" + "\n".join(blocks("tutorial.md", "sh"))
     environment = with_command(tmp_path / "bin")
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    (shown,) = re.findall(r"\\input{(.*)}", (DOCS / "tutorial.md").read_text())
-    assert r"\toprule" in (tmp_path / shown).read_text()
+    for shown in re.findall(r"\\input{(.*)}", (DOCS / "tutorial.md").read_text()):
+        assert r"\toprule" in (tmp_path / shown).read_text()
     assert (tmp_path / "report" / "index.html").exists()
     images = {file.stem for file in (tmp_path / "pairs" / "images").iterdir()}
     assert {file.stem for file in (tmp_path / "maps" / "overlays").iterdir()} == images

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from tests.cli.test_commands import vmsbench
+from tests.support.command_line import called, refused
 from tests.support.sweep_maker import make_sweep
 from tests.support.tiny import MODELS, configuration, dataset
 from vmsbench.api.models import best_of_sweep, model_folder
@@ -22,6 +23,7 @@ from vmsbench.files import read_json, save_json
 from vmsbench.inference.export import WRITERS, export
 from vmsbench.inference.images import Writer, find, resized, seen
 from vmsbench.inference.predictor import load
+from vmsbench.report.write import report
 
 
 @pytest.fixture(scope="module", params=["unet", "gan", "diffusion", "ddpm", "readout"])
@@ -112,19 +114,22 @@ def test_what_one_picture_lacks_the_others_get_all_the_same(unet: Path, tmp_path
     exif = Image.Exif()
     exif[0x0112] = 9
     Image.new("RGB", (60, 20)).save(pictures / "nine.jpg", exif=exif)
-    Image.new("RGB", (32, 32)).save(pictures / f"{'a' * 246}.png")
+    Image.new("RGB", (32, 32)).save(pictures / f"{'a' * 251}.png")
     Image.new("RGB", (32, 32)).save(pictures / "good.png")
     (pictures / "gone.png").symlink_to("nowhere.png")
+    (pictures / "two\nlines.png").write_bytes(b"")
     shutil.copy(pictures / "good.png", os.fsencode(pictures) + b"/caf\xe9.png")
     done = vmsbench("predict", "in", "--model", str(unet), "--out", "out", "--npz", cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     listed = {line.strip() for line in done.stderr.splitlines() if line.startswith("  ")}
     assert listed == {
-        f"in/{'a' * 246}.png: its map cannot be written (File name too long)",
+        f"in/{'a' * 251}.png: its map cannot be written (File name too long)",
         r"in/caf\xe9.png: its name is not UTF-8: rename it",
         "in/gone.png: unreadable (No such file or directory)",
+        r"in/two\nlines.png: empty file",
     }
+    assert "4 of 6 pictures got no map:" in done.stderr
     assert Image.open(tmp_path / "out" / "overlays" / "nine.png").size == (60, 20)
     with np.load(tmp_path / "out" / "predictions.npz") as written:
         assert sorted(written["names"]) == ["good", "nine"]
@@ -167,11 +172,12 @@ def test_grey_maps_are_written_grey(tmp_path: Path) -> None:
 
 def test_a_place_where_nothing_can_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
-    with pytest.raises(UserError, match=r"a.png is a file: give a folder for the maps, by --out"):
-        Writer(tmp_path / "a.png")
+    for place in ("a.png", "a.png/under", "a.png/under/further"):
+        with pytest.raises(
+            UserError, match=rf"{place} cannot be written \(\S+a.png is not a folder\): .* folder by --out"
+        ):
+            Writer(tmp_path / place)
     maps, picture = torch.zeros(1, 2, 32, 32).byte(), seen(tmp_path / "a.png", (32, 0))
-    with pytest.raises(UserError, match=r"cannot be written \(Not a directory\); choose another folder by --out"):
-        Writer(tmp_path / "a.png" / "under").write(tmp_path / "a.png", "a", picture, maps)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -179,6 +185,51 @@ def test_a_place_where_nothing_can_be_written_is_one_line(tmp_path: Path, monkey
     monkeypatch.setattr("vmsbench.inference.images.replace", full)
     with pytest.raises(UserError, match=r"out cannot be written \(No space left on device\)"):
         Writer(tmp_path / "out").write(tmp_path / "a.png", "a", picture, maps)
+
+
+def test_before_anything_long_begins_the_place_of_the_result_is_checked(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    nowhere = str(tmp_path / "a.png" / "under")
+    for command in (
+        ("predict", tmp_path / "a.png", "--model", "nobody", "--out", nowhere),
+        ("export", "nobody", "--out", f"{nowhere}/model.onnx"),
+        ("demo", "--out", nowhere),
+        ("bench", "search", "nobody", "--out", nowhere),
+        ("bench", "racing", "nobody", "--out", nowhere),
+        ("bench", "stopping", "nobody", "--out", nowhere),
+    ):
+        refused(called(*command, "--runs", tmp_path / "runs"), "under cannot be written", "by --out")
+    refused(called("bench", "slots", "--out", nowhere), "under cannot be written", "by --out")
+    refused(called("data", "check", tmp_path, "--picture", f"{nowhere}/a.png"), "under cannot be written", "--picture")
+    refused(called("export", "nobody", "--out", tmp_path), "is a folder: give --out a file in it", "model.onnx")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "notes.txt").write_text("mine")
+    refused(called("demo", "--out", tmp_path / "kept", "--runs", tmp_path / "runs"), "holds something else", "--out")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"link cannot be written \(\S+link is not a folder\)"):
+        Writer(tmp_path / "link")
+    with pytest.raises(UserError, match="under cannot be written"):
+        report(tmp_path / "runs", ["nobody"], Path(nowhere))
+
+
+def test_where_no_map_was_written_every_reason_is_named(unet: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("one.png", "two.png"):
+        (tmp_path / "in" / name).write_text("hello")
+    arguments = ("--model", unet, "--out", tmp_path / "out", "--quiet")
+    reason = "unreadable (cannot identify image file)"
+    end = called("predict", tmp_path / "in" / "one.png", *arguments)
+    refused(end, f"no map was written: {tmp_path}/in/one.png: {reason}")
+    end = called("predict", tmp_path / "in", *arguments)
+    assert (end.code, end.err.splitlines()) == (
+        2,
+        [f"error: no map was written: {tmp_path}/in/one.png: {reason}", f"  {tmp_path}/in/two.png: {reason}"],
+    )
+    long = f"{'x' * 252}.jpg"  # its map, a .png under a temporary name, has a longer one
+    Image.new("RGB", (32, 32)).save(tmp_path / long[-250:])
+    end = called("predict", tmp_path / long[-250:], *arguments)
+    refused(end, "no map was written: ", "its map cannot be written (File name too long)")
+    assert "cannot be read" not in end.err
 
 
 @pytest.mark.slow
@@ -249,7 +300,7 @@ def test_a_folder_without_pictures_says_what_is_read(tmp_path: Path) -> None:
         ("unet", "torchscript"),
         pytest.param("diffusion", "torchscript", marks=pytest.mark.slow),
         pytest.param("gan", "onnx", marks=pytest.mark.slow),
-        pytest.param("diffusion", "onnx", marks=pytest.mark.slow),
+        pytest.param("diffusion", "onnx", marks=[pytest.mark.slow, pytest.mark.nightly]),
     ],
 )
 @pytest.mark.filterwarnings("ignore::FutureWarning")

@@ -86,6 +86,7 @@ def test_a_drill_takes_no_settings_of_a_sweep(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_drill_is_passed_here(tmp_path: Path) -> None:
     done = vmsbench("drill", "--epochs", "30", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

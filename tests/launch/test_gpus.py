@@ -5,6 +5,7 @@ import os
 import pytest
 
 from vmsbench.launch.allocation import GPU_NAMES, name_amd_gpus, usable_gpus, visible_gpus
+from vmsbench.ray_backend.resources import gpus_of_torch
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +59,14 @@ def test_ray_gets_amds_gpus_by_the_numbers_that_hip_takes(
 def test_each_slice_of_a_gpu_is_one(named: str, counted: int, usable: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     assert usable_gpus(counted) == usable
+
+
+@pytest.mark.parametrize(
+    ("driver", "seen"),
+    [("/dev/nvidiactl", 1), ("/dev/nvmap", 1), ("/dev/nvhost-gpu", 1), ("/dev/kfd", 1), ("/dev/fb0", 0)],
+)
+def test_torch_is_asked_wherever_there_is_a_driver(driver: str, seen: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Jetson has nvmap, and no nvidiactl."""
+    monkeypatch.setattr("os.path.exists", lambda path: path == driver)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert gpus_of_torch() == seen

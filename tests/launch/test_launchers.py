@@ -3,6 +3,7 @@
 import inspect
 import os
 import signal
+import stat
 import subprocess
 import time
 from contextlib import nullcontext
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command_line import ordinary_user
+from tests.support.command_line import called, ordinary_user
 from tests.support.commands import a_command
 from vmsbench.config.instantiate import build
 from vmsbench.errors import ConfigurationError, UserError
@@ -20,6 +21,7 @@ from vmsbench.launch.launcher import Job, Launcher
 from vmsbench.launch.local import LocalLauncher
 from vmsbench.launch.slurm.launcher import SlurmLauncher
 from vmsbench.launch.slurm.submitted import Resumable
+from vmsbench.launch.supervisor import finish
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,7 +86,7 @@ def test_a_job_asks_slurm_for_what_its_settings_say(cluster: Path, tmp_path: Pat
         assert f"#SBATCH --{flag}\n" in script
     for line in ("#SBATCH --qos=long", "#SBATCH --requeue", "#SBATCH --signal=B:USR1@120", "module load cuda"):
         assert f"{line}\n" in script
-    assert script.index("module load cuda") < script.index("submitit.core._submit")
+    assert script.index("module load cuda") < script.index("vmsbench.launch.slurm.submitted")
     assert "4711" in job.description
     assert f"{tmp_path}/jobs/4711_0_log.out" in job.description
     assert job.description.endswith("`scancel 4711`")
@@ -98,6 +100,39 @@ def test_the_signal_that_slurm_sends_to_the_batch_script_reaches_the_command(clu
         time.sleep(0.01)
     job.send_signal(signal.SIGUSR1)
     assert job.wait(10) == 7
+
+
+OF_A_JOB = {
+    **{"SLURM_JOB_ID": "4711", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "n1", "SLURM_NTASKS": "1"},
+    **{
+        "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0",
+        "SLURM_NODEID": "0",
+        "SLURMD_NODENAME": "n1",
+        "PYTHONPATH": str(ROOT),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "said", "code"),
+    [
+        (finish, (["tune", "--exp", "gann"], "runs/gann"), "error: --exp=gann is not a choice", 1),
+        (build, ({"_target_": "vmsbench.no_such.Thing"},), "error: _target_=vmsbench.no_such.Thing: no module", 2),
+    ],
+    ids=["a command that is refused", "a user's error"],
+)
+def test_a_reason_in_a_jobs_log_has_no_traceback_around_it(
+    function: Any, arguments: Any, said: str, code: int, cluster: Path, tmp_path: Path
+) -> None:
+    SlurmLauncher(gpus=0, folder=tmp_path / "jobs").submit(function, *arguments)
+    ran = ["bash", str(tmp_path / "submitted.sh")]
+    done = subprocess.run(ran, env=os.environ | OF_A_JOB, cwd=tmp_path, capture_output=True, text=True)
+    log = done.stdout + done.stderr
+    assert said in log, log
+    assert done.returncode == code
+    assert "Traceback" not in log
+    assert "submitit" not in log
 
 
 def test_a_job_asks_for_nothing_else(cluster: Path, tmp_path: Path) -> None:
@@ -158,6 +193,30 @@ def test_an_unwritable_log_folder_is_said_before_anything_is_submitted(cluster: 
     somebody = ordinary_user() if os.geteuid() == 0 else nullcontext()  # root writes anywhere
     with somebody, pytest.raises(UserError, match=r"launcher\.folder .*Permission denied"):
         SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+
+
+def test_a_folder_that_everybody_can_write_is_not_one_for_what_jobs_run(cluster: Path, tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs").chmod(0o777)
+    with pytest.raises(UserError, match=r"everybody can write to launcher\.folder .*chmod o-w"):
+        SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+    assert list((tmp_path / "jobs").iterdir()) == []
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o000, 0o664), (0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_no_file_can_be_written_by_everybody_and_a_group_may_share_them(
+    umask: int, mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    before = os.umask(umask)
+    try:
+        assert called("data", "standin", "made", "--count", "8", "--size", "16").code == 0
+    finally:
+        os.umask(before)
+    files = [file for file in (tmp_path / "made").rglob("*") if file.is_file()]
+    assert files
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {mode}
 
 
 def test_an_sbatch_that_says_nothing_of_a_job_is_a_refusal(cluster: Path, tmp_path: Path) -> None:

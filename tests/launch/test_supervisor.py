@@ -296,6 +296,19 @@ def test_a_sweep_whose_epoch_is_longer_than_a_job_goes_on(node: Node) -> None:
         assert job.returncode == 75
 
 
+@pytest.mark.parametrize("signalled", [False, True])
+def test_the_job_of_a_sweep_that_is_paused_is_not_requeued(node: Node, signalled: bool) -> None:
+    wait = "while true; do sleep 0.01; done" if signalled else "exit 2"
+    node.vmsbench(f"trap 'exit 2' USR1; touch {node.folder}/ready; {wait}")
+    job = node.begin()
+    if signalled:
+        node.ready()
+        job.send_signal(signal.SIGUSR1)
+    job.communicate()
+    assert job.returncode == 2
+    assert not (node.folder / "asked").exists()
+
+
 def test_a_job_that_ends_too_soon_for_anything_says_so_at_once(node: Node) -> None:
     end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 100))
     a_command(node.programs, "scontrol", f"echo JobId=12 EndTime={end}")

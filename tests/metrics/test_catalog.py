@@ -70,3 +70,21 @@ def test_a_new_metric_is_one_entry_and_is_measured_and_kept_for_each_image(monke
     assert found["nss_true"] == pytest.approx(nss(TRUTH[:, None], TRUTH).mean().item(), rel=1e-5)
     assert "nss_true" in per_image()
     assert metric("nss_true").arrow == "↑"
+
+
+def test_a_score_that_is_undefined_for_some_images_says_of_how_many_it_is_the_mean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the table, never by the beginning of a name: ignorance is not ig."""
+    monkeypatch.setitem(METRICS, "ignorance", Metric("Ignorance", measure=nss))
+    monkeypatch.setitem(METRICS, "half", Metric("Half", partial=True, measure=half))
+    found = score(TRUTH[:, None].expand(-1, 40, -1, -1, -1), TRUTH)
+    counted = {name.removesuffix("_n") for name in found if name.endswith("_n")}
+    families = {name.removesuffix("_mean").partition("_")[0] for name in counted}
+    assert families == {"cc", "sim", "kld", "ssim", "coverage", "half"}
+    assert (found["half_n"], "ignorance_n" in found) == (2, False)
+
+
+def half(samples: Tensor, targets: Tensor) -> Tensor:
+    """Undefined for the first image."""
+    return torch.tensor([torch.nan, 1.0, 2.0])

@@ -12,7 +12,7 @@ from tests.support.sweep_maker import make_sweep, write
 from vmsbench.data.folder import folder
 from vmsbench.data.sources.fixations import centre_bias
 from vmsbench.errors import UserError
-from vmsbench.metrics.agreement.saliency import auc_judd, information_gain, nss
+from vmsbench.metrics.agreement.fixation_metrics import auc_judd, information_gain, nss
 from vmsbench.metrics.baselines import Given, baselines, evaluate
 from vmsbench.metrics.fixated import mixed
 from vmsbench.report.analysis.ranking import rank
@@ -96,14 +96,14 @@ def test_only_data_with_fixations_have_the_columns(tmp_path: Path) -> None:
 
 def test_what_is_wrong_with_fixations_is_one_line(tmp_path: Path) -> None:
     names = fixated(tmp_path)
-    with pytest.raises(UserError, match=r"data\.fixations: there is no folder"):
+    with pytest.raises(UserError, match=r"data\.fixations: .* has no folder nowhere"):
         folder(tmp_path, size=SIDE, fixations="nowhere")
     (tmp_path / "seen" / names[0]).unlink()
-    with pytest.raises(UserError, match=r"seen has no map for 1 of 12 images: pic00\.png"):
+    with pytest.raises(UserError, match=r"data\.fixations=seen: no map for 1 of 12 images: pic00\.png"):
         folder(tmp_path, size=SIDE, fixations="seen")
 
 
-@pytest.mark.parametrize(("mode", "level"), [("L", 1), ("1", 255), ("I;16", 40000), ("P", 1), ("RGB", 5)])
+@pytest.mark.parametrize(("mode", "level"), [("L", 1), ("1", 255), ("I;16", 40000), ("I;16", 1), ("P", 1), ("RGB", 5)])
 def test_every_pixel_that_is_not_black_is_a_fixation_in_every_kind_of_picture(
     tmp_path: Path, mode: str, level: int
 ) -> None:
@@ -127,5 +127,5 @@ def test_fixations_that_are_none_are_one_line(tmp_path: Path) -> None:
     for name in write_pairs(tmp_path, 12, side=SIDE):
         (tmp_path / "seen").mkdir(exist_ok=True)
         Image.new("L", (SIDE, SIDE)).save(tmp_path / "seen" / name)
-    with pytest.raises(UserError, match=r"data\.fixations: no pixel of seen is fixated"):
+    with pytest.raises(UserError, match=r"data\.fixations=seen: no pixel is fixated"):
         folder(tmp_path, size=SIDE, fixations="seen")

@@ -12,7 +12,8 @@ from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import UserError
 from vmsbench.metrics.baselines import PixelMedian, evaluate
 from vmsbench.metrics.scores import Scores, score
-from vmsbench.metrics.significance import skill, verdict
+from vmsbench.metrics.significance import skill
+from vmsbench.metrics.verdicts import verdict
 
 torch.set_num_threads(1)
 SIZE, LEVELS = 20, (0.2, 0.5, 1.0)

@@ -3,22 +3,28 @@
 On the stand-in, whose law is known: `oracle_law` is a perfect sampler, and its mean and median perfect single answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from tests.support.tiny import configuration
+from vmsbench.config.settings import with_settings
 from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.data.standin import standin
+from vmsbench.experiment import Experiment, ignore
 from vmsbench.metrics.baselines import Given, baselines, evaluate
 from vmsbench.metrics.calibration import calibration, rank_histogram
 from vmsbench.metrics.climatology import RandomTrain
 from vmsbench.metrics.dressing import Dressed
 from vmsbench.metrics.predictors import Predictor
 from vmsbench.metrics.references import of_one_answer, reference, skill_under
-from vmsbench.metrics.significance import Interval, difference_interval
+from vmsbench.metrics.significance import Interval, compare, difference_interval
+from vmsbench.metrics.tracks.dressed import dressed
+from vmsbench.training.evaluation import evaluate as sampled
 
 torch.set_num_threads(1)
 PerImage = Mapping[str, Tensor]
@@ -153,6 +159,45 @@ def test_noise_on_a_single_answer_never_beats_the_same_answer_dressed(dataset, h
             best = min(best, judged(Given(judge.names, noisy.clamp(0, 1)), judge)["crps"].mean().item())
     assert best < judged(answer, judge)["crps"].mean().item()
     assert dressed < best
+
+
+def noisy(answers: Tensor) -> Iterator[Tensor]:
+    """16 samples an image of answers in [0, 1], N x M x S x S, by noise of many sizes: of each pixel alone, in
+    proportion to the answer, and of whole maps, which become stronger or weaker."""
+    maps, draws = answers[:, None], torch.Generator().manual_seed(3)
+    each = torch.randn(len(maps), 16, *maps.shape[2:], generator=draws)
+    together = torch.randn(len(maps), 16, 1, 1, 1, generator=draws)
+    for size in (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5):
+        for samples in (maps + size * each, maps * (1 + 4 * size * each), maps * (1 + 4 * size * together)):
+            yield samples.clamp(0, 1)
+
+
+def trained_unet(folder: Path) -> Experiment:
+    """A UNet on the stand-in at 32 px, trained for some seconds."""
+    data = {"_target_": "vmsbench.data.standin.standin", "root": str(folder / "set"), "count": 480, "size": 32}
+    settings = {"trainer.epochs": 12, "trainer.batch_size": 16, "model.network.width": 12, "evaluation.every": 12}
+    config = with_settings(configuration(data=data | {"cache": None, "digest": None}), settings)
+    (folder / "unet").mkdir()
+    experiment = Experiment(config, folder / "unet")
+    experiment.run(ignore)
+    return experiment
+
+
+@pytest.mark.slow
+def test_a_trained_unet_with_the_noise_that_its_crps_likes_best_loses_to_the_same_unet_dressed(tmp_path):
+    """The noise is chosen by the CRPS on the test images themselves, which no honest sampler could do."""
+    unet = trained_unet(tmp_path)
+    model, test, tuning = unet.model, unet.dataset.test, unet.dataset.validation
+    answers, elsewhere = (sampled(model, pairs, 1, 64).samples[:, 0] for pairs in (test, tuning))
+    blind = {name: judged(baselines(unet.dataset)[name], test) for name in ("pixel_median", "climatology")}
+    assert skill_in("l1", judged(Given(test.names, unit(answers)), test), blind).low > 0
+    impostors = [judged(Given(test.names, samples), test) for samples in noisy(unit(answers))]
+    best = min(impostors, key=lambda found: found["crps"].mean().item())
+    assert best["crps"].mean() < best["l1_median"].mean()
+    law = dressed(answers, test, elsewhere, tuning).per_image
+    (found,) = compare({"noisy": best["crps"].numpy(), "dressed": law["crps_dressed"].numpy()}, resamples=2000)
+    assert found.verdict == "dressed is better in the one training of each"
+    assert skill_in("crps_dressed", law, blind).low > 0
 
 
 def test_a_dressed_blind_answer_has_no_skill(dataset, halves, blind):

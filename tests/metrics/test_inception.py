@@ -17,9 +17,11 @@ import torch
 import torchvision
 from PIL import Image
 from pytorch_fid import inception as library
+from typer.testing import CliRunner
 
+import vmsbench
 from tests.support.tiny import configuration, dataset
-from vmsbench.cli.commands.toolkit.weights import check_weights
+from vmsbench.cli.app import app
 from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run
@@ -87,18 +89,19 @@ def test_missing_weights_say_where_they_belong_and_how_to_carry_them(tmp_path, m
             assert word in found.reason
 
 
-def test_the_check_of_weights_says_what_is_there_and_each_step_to_have_them(home, tmp_path, monkeypatch, capsys):
+def test_the_check_of_weights_says_what_is_there_and_each_step_to_have_them(home, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    assert not check_weights(None, as_json=False)
-    told = capsys.readouterr().out
+    done = CliRunner().invoke(app, ["weights", "check"])
+    assert done.exit_code == 1
+    told = done.stdout
     for word in ("missing", str(tmp_path / "torch"), inception.URL, "sha256sum -c", "rsync", "TORCH_HOME="):
         assert word in told
     monkeypatch.setenv("TORCH_HOME", str(home))
-    assert not check_weights(None, as_json=True)
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(CliRunner().invoke(app, ["weights", "check", "--json"]).stdout)
+    assert found == vmsbench.check_weights().as_json()
     assert found["name"].startswith("Frechet (weights ")
-    assert found["looked"][found["file"]]
+    assert found["places"][found["file"]]
     assert not found["official"]
 
 

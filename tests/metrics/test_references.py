@@ -54,11 +54,17 @@ def test_each_score_has_the_best_blind_predictor_under_it(name, blind, with_cate
     assert reference(name, TABLE | BY_CATEGORY) == with_categories
 
 
+def test_under_ssim_a_mean_of_maps_is_no_reference_for_black_and_the_median_are_better():
+    table = {"black": {"ssim": 0.47}, "pixel_mean": {"ssim": 0.18}, "pixel_median": {"ssim": 0.46}}
+    assert reference("ssim", table) == "black"
+    assert reference("ssim_median", {name: table[name] for name in ("pixel_mean", "pixel_median")}) == "pixel_median"
+
+
 def test_a_score_without_a_reference_and_a_table_without_it_are_named():
-    with pytest.raises(UserError, match="coverage_50 has no blind reference; l1, mse, cc, sim, kld, ssim, crps"):
+    with pytest.raises(UserError, match="coverage_50 has no blind reference; l1, crps, crps_dressed, mse, cc_true"):
         reference("coverage_50", TABLE)
     with pytest.raises(
-        UserError, match="crps needs the reference climatology or category_climatology, and neither is amo"
+        UserError, match="crps needs the reference climatology or category_climatology, and none with its crps is amo"
     ):
         reference("crps", {"pixel_median": TABLE["pixel_median"]})
 

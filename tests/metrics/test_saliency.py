@@ -1,6 +1,8 @@
-"""Saliency's scores against naive rewrites, and against torchmetrics, scikit-learn and scipy."""
+"""Saliency's scores against naive rewrites, and against torchmetrics, scikit-learn, scipy and pysaliency."""
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ from scipy.stats import zscore
 from sklearn.metrics import roc_auc_score
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from tests.support import pysaliency_values
 from vmsbench.errors import UserError
-from vmsbench.metrics.agreement.saliency import auc_judd, information_gain, nss, ssim
+from vmsbench.metrics.agreement.fixation_metrics import auc_judd, information_gain, nss
+from vmsbench.metrics.agreement.similarity import ssim
 
 SALIENCY = torch.from_numpy(np.random.default_rng(0).integers(0, 12, (17, 23)) / 11.0)  # with ties
 FIXATIONS = torch.from_numpy(np.random.default_rng(1).random((17, 23)) < 0.1)
@@ -100,3 +104,12 @@ def test_what_has_no_score_is_named():
         information_gain(SALIENCY, FIXATIONS, CENTRE[:5])
     with pytest.raises(UserError, match="at least 11 x 11"):
         ssim(torch.zeros(1, 1, 10, 20), torch.zeros(1, 1, 10, 20))
+
+
+@pytest.mark.parametrize("number", range(pysaliency_values.MAPS))
+def test_scores_at_fixations_are_those_of_pysaliency(number: int) -> None:
+    expected = json.loads(Path(pysaliency_values.__file__).with_suffix(".json").read_text())[number]
+    saliency, fixated, bias = map(torch.from_numpy, pysaliency_values.drawn(number))
+    assert nss(saliency, fixated) == pytest.approx(expected["nss"], abs=1e-9)
+    assert auc_judd(saliency, fixated) == pytest.approx(expected["auc_judd"], abs=1e-9)
+    assert information_gain(saliency, fixated, bias) == pytest.approx(expected["ig"], abs=1e-9)

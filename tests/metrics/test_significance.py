@@ -17,8 +17,8 @@ from vmsbench.metrics.significance import (
     permutation_test,
     skill,
     student_tails,
-    verdict,
 )
+from vmsbench.metrics.verdicts import verdict
 
 
 def simulated(generator, seeds=1, images=80, mean=0.13, image_sd=0.09, seed_sd=0.0, noise=0.02, shared=None):

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.metrics.scores import score
-from vmsbench.models.distances import DISTANCES, correlation, divergence
 from vmsbench.models.engression import APART, Engression, proper_score
+from vmsbench.models.losses import DISTANCES, correlation, divergence
 from vmsbench.models.quantile import Quantile, at, pinball
 from vmsbench.models.regression import Regression
 from vmsbench.models.sight import Sight

@@ -112,6 +112,28 @@ def test_a_set_of_encoders_sees_what_each_of_them_sees(resnet: Path) -> None:
     assert EncoderSet(makes[::-1], size=64).fingerprint != both.fingerprint
 
 
+class Facts(Encoder):
+    """An encoder as a plugin may bring it, with facts of its own."""
+
+    channels, fingerprint = (3,), "facts"
+
+    def __init__(self, size: int, warps: int, train: bool, **facts: str) -> None:
+        super().__init__(size, warps, train)
+        self.facts = facts
+
+    def info(self) -> dict[str, str]:
+        return self.facts
+
+    def maps(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (pictures,)
+
+
+def test_a_set_of_encoders_has_the_facts_that_only_some_of_them_have() -> None:
+    makes = [partial(Facts, encoder="a", licence="MIT"), partial(Facts, encoder="b", year="2021")]
+    assert EncoderSet(makes, size=64).info() == {"encoder": "a; b", "licence": "MIT", "year": "2021"}
+    assert EncoderSet([partial(Facts), *makes], size=64).info()["encoder"] == "a; b"
+
+
 def test_loading_an_encoder_draws_no_random_number(resnet: Path) -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -139,7 +161,7 @@ def test_what_results_say_of_an_encoder_names_weights_licence_and_hash(encoder: 
         (lambda file: Torchvision("resnet34", str(file), size=64)(torch.zeros(1, 3, 64, 64)), "not hold the weights"),
         (lambda file: weights(file, "0" * 64), "are not the expected file"),
         (lambda file: weights(Path(__file__)), "holds no weights"),
-        (lambda file: EfficientNetLite(2, warps=-1), "warps=-1: at least 0"),
+        (lambda file: EfficientNetLite(2, warps=-1), "warps=-1: 0 to 64"),
         (lambda file: EncoderSet([]), "at least one; encoder=none works without any"),
     ],
 )

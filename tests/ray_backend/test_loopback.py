@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.nightly import few_by_day
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os, sys
@@ -44,7 +46,7 @@ MAPPED = "0000000000000000FFFF00000100007F:"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["local", "job"])
+@pytest.mark.parametrize("how", few_by_day(["local", "job"], "local"))
 def test_one_node_listens_on_loopback_alone(how: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, how, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)

@@ -25,6 +25,7 @@ def says(*words: str, **environment: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_trials_are_as_nice_as_the_sweep_or_nicer_by_the_setting_and_their_threads_sleep_while_they_wait(
     tmp_path: Path,
 ) -> None:

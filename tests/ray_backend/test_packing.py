@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_four_gpus_with_two_trials_each_run_eight_at_once_two_on_each(tmp_path: Path) -> None:
     short = Path(tempfile.mkdtemp(dir="/tmp"))  # Ray's sockets need a short path
     done = subprocess.run(
@@ -62,7 +64,7 @@ class Asked(TrialSource):
     def max_trials(self) -> int:
         return 1
 
-    def reference(self) -> Curve:
+    def reference(self, trial: Trial) -> Curve:
         return {}
 
     def past(self) -> dict[str, Curve]:
@@ -77,7 +79,7 @@ def test_nothing_begins_that_could_not_save_before_the_job_ends_and_what_is_thro
     assert RaySearchAlgorithm(Asked()).suggest("1")["folder"] == "a"
     monkeypatch.setenv("VMSBENCH_UNTIL", str(time.time() + 5))
     bridge = RaySearchAlgorithm(work := Asked())
-    bridge.on_trial_result("0", {"record": {"seconds": 60.0, "epoch": 4}})  # 15 s an epoch
+    bridge.on_trial_result("0", {"seconds": 60.0, "epoch": 4})  # 15 s an epoch
     assert bridge.suggest("1") is None
     assert work.times == 0
     assert RaySearchAlgorithm(Asked(finished=True)).suggest("1") == RaySearcher.FINISHED
@@ -94,6 +96,27 @@ def test_an_elastic_sweep_starts_as_many_trials_as_have_slots_now() -> None:
     nodes, joined.at = [(1, 0), (1, 0)], -1e9
     assert bridge.suggest("2") is not None
     assert work.times == 2
+
+
+def test_workers_are_asked_for_where_trials_wait_for_nodes_that_have_left() -> None:
+    from vmsbench.ray_backend.driver import RaySearchAlgorithm
+    from vmsbench.ray_backend.slots import Joined, Slots
+
+    class Told:
+        ended: ClassVar[list[int]] = []
+
+        def wait(self, ended: int) -> None:
+            self.ended.append(ended)
+
+    nodes = [(1, 0), (1, 0)]
+    bridge = RaySearchAlgorithm(Asked(), joined := Joined(Slots(1, 0), lambda: nodes), Told())  # type: ignore[arg-type]
+    assert bridge.suggest("1") is not None
+    joined.at = -1e9
+    bridge.ask_for_workers()
+    assert Told.ended == [], "a second slot is free"
+    nodes, joined.at = [], -1e9
+    bridge.ask_for_workers()
+    assert Told.ended == [0]
 
 
 def test_who_was_asked_to_leave_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

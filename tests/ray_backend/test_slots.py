@@ -8,7 +8,7 @@ import pytest
 from tests.support.commands import a_command
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.allocation import Allocation
-from vmsbench.launch.slurm.shares import counted, node_shares
+from vmsbench.launch.slurm.node_shares import counted, node_shares
 from vmsbench.ray_backend.resources import unlike
 from vmsbench.ray_backend.slots import Joined, Slots
 from vmsbench.store.usage import slot_hours
@@ -74,7 +74,7 @@ def test_slots_follow_what_has_joined() -> None:
     seen = []
     for now in ([], [(1, 0)] * 3, [(1, 0)] * 3, [(1, 0), (4, 0)]):
         nodes, joined.at = now, -1e9
-        seen.append((joined.look(), joined.count))
+        seen.append((joined.recount(), joined.count))
     assert seen == [(False, 1), (True, 3), (False, 3), (True, 5)]
 
 

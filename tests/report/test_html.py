@@ -68,7 +68,7 @@ def test_tables_sort_by_a_click_on_a_heading_and_back_by_another(out: Path, brow
     table = (
         "[...document.querySelectorAll('table.sortable')].find((t) => t.caption.innerText.startsWith('Test scores'))"
     )
-    column = "[...table.tHead.rows[0].cells].findIndex((cell) => cell.innerText.startsWith('CC'))".replace(
+    column = "[...table.tHead.rows[0].cells].findIndex((cell) => cell.innerText.startsWith('MSE'))".replace(
         "table", table
     )
     at = browser.ask(column)

@@ -239,7 +239,7 @@ def test_which_configuration_stands_for_a_family_is_chosen_by_tuning_scores_over
             },
         )
     assert {final.rank for final in group_of(tmp_path / "runs").sweeps[0].scored} == {2}, "the test scores chose"
-    out = report(tmp_path / "runs", [], tmp_path / "out").parent
+    out = report(tmp_path / "runs", [], tmp_path / "out", formats=()).parent
     table = rows(out, "finals-unet")
     assert list(table) == ["rank 1", "rank 2 (stands for the family)", "Pixel median", "Climatology"]
     assert float(table["rank 1"]["score"]) == pytest.approx(0.15)
@@ -383,7 +383,7 @@ def test_nan_and_null_and_broken_files_do_not_break_the_report(tmp_path: Path) -
     write(first / "results.json", results)
     (second / "predictions.npz").write_bytes(b"cut")
     (second / "scores.csv").write_text("name,l1\nsun_3_000.jpg,nan\n")
-    out = report(tmp_path / "runs", [], tmp_path / "out").parent
+    out = report(tmp_path / "runs", [], tmp_path / "out", formats=()).parent
     row = rows(out, "answers")["Diffusion"]
     expected = json.loads((second / "results.json").read_text())["test_scores"]["cc_false"]
     assert float(row["cc_false"]) == pytest.approx(expected)
@@ -394,7 +394,7 @@ def test_nan_and_null_and_broken_files_do_not_break_the_report(tmp_path: Path) -
 def test_sweeps_on_different_data_are_never_in_one_table(tmp_path: Path) -> None:
     make_sweep(tmp_path / "runs", "unet")
     make_sweep(tmp_path / "runs", "gan", digest="0ther0ther0ther0")
-    out = report(tmp_path / "runs", ["gan", "unet"], tmp_path / "out").parent
+    out = report(tmp_path / "runs", ["gan", "unet"], tmp_path / "out", formats=()).parent
     text = (out / "report.md").read_text()
     assert "their scores cannot be compared" in text
     assert "UNet" in rows(out, "answers-1")
@@ -415,7 +415,7 @@ def test_data_that_cannot_be_loaded_any_more_leave_a_report_without_truth_that_s
     folder = make_sweep(tmp_path / "runs", "unet")
     for path in folder.glob("final/*/config.json"):
         write(path, json.loads(path.read_text()) | {"data": {"_target_": "no.such.data"}})
-    out = report(tmp_path / "runs", [], tmp_path / "out").parent
+    out = report(tmp_path / "runs", [], tmp_path / "out", formats=()).parent
     text = (out / "report.md").read_text()
     assert "Image and truth are missing: the data cannot be loaded any more (ConfigurationError" in text
     assert (out / "plots" / "samples-unet.png").exists()
@@ -443,7 +443,7 @@ def test_an_unknown_sweep_is_refused_with_those_there_are(tmp_path: Path) -> Non
     make_sweep(tmp_path / "runs", "gan", seeds=0)
     with pytest.raises(UserError, match=r"no sweep gna .*did you mean gan.*there are: gan"):
         collect(tmp_path / "runs", ["gna"])
-    with pytest.raises(UserError, match=r"no sweeps in .* `vmsbench tune --exp unet`"):
+    with pytest.raises(UserError, match=r"no sweeps in .* `vmsbench tune --exp unet --runs .*none` starts one"):
         collect(tmp_path / "none", [])
 
 
@@ -451,20 +451,24 @@ def test_a_report_replaces_a_report_but_never_lands_among_other_files(tmp_path: 
     make_sweep(tmp_path / "runs", "gan", seeds=1)
     make_sweep(tmp_path / "runs", "unet", seeds=1)
     out = tmp_path / "out"
-    report(tmp_path / "runs", [], out)
+    report(tmp_path / "runs", [], out, formats=())
     assert (out / "plots" / "coordinate-search-gan.png").exists()
-    report(tmp_path / "runs", ["unet"], out)
+    report(tmp_path / "runs", ["unet"], out, formats=("svg",))
     assert not (out / "plots" / "coordinate-search-gan.png").exists()
+    assert (out / "plots" / "coordinate-search-unet.svg").read_text().startswith("<?xml")
+    assert not list(out.glob("plots/*.pdf"))
+    with pytest.raises(UserError, match="--formats gif: figures are written as PNG, and next to it as pdf and svg"):
+        report(tmp_path / "runs", ["unet"], out, formats=("gif",))
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "index.html").write_text("mine")
     with pytest.raises(UserError, match="something else than a report"):
-        report(tmp_path / "runs", [], tmp_path / "thesis")
+        report(tmp_path / "runs", [], tmp_path / "thesis", formats=())
     assert (tmp_path / "thesis" / "index.html").read_text() == "mine"
 
 
 def test_a_crash_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_sweep(tmp_path / "runs", "gan", seeds=1)
-    page = report(tmp_path / "runs", [], tmp_path / "out")
+    page = report(tmp_path / "runs", [], tmp_path / "out", formats=())
     before = {path: path.read_bytes() for path in page.parent.rglob("*") if path.is_file()}
 
     def break_down(*_: object) -> str:
@@ -472,7 +476,7 @@ def test_a_crash_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(import_module("vmsbench.report.write"), "to_page", break_down)
     with pytest.raises(RuntimeError):
-        report(tmp_path / "runs", [], tmp_path / "out")
+        report(tmp_path / "runs", [], tmp_path / "out", formats=())
     assert {path: path.read_bytes() for path in page.parent.rglob("*") if path.is_file()} == before
 
 
@@ -534,6 +538,10 @@ def test_without_inception_an_encoders_distances_have_its_name_the_blind_row_and
         "a blind draw of random training maps reaches the floor",
     ):
         assert said in text
+    assert "in the features of EfficientNet-Lite0 (" in text
+    write(path, results | {"fid": results["fid"] | {"encoder": {k: v for k, v in instead.items() if k != "name"}}})
+    text = to_report(compose(collect(tmp_path / "runs", [])))
+    assert "in the features of an encoder whose name is missing (" in text
     write(path, results | {"fid": results["fid"] | {"encoder": instead | {"value": None, "reason": "not installed"}}})
     text = to_report(compose(collect(tmp_path / "runs", [])))
     assert "The distance in an encoder's features is n/a for UNet: not installed." in text

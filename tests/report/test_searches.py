@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.support.sweep_maker import EPOCHS, FAULTS, make_sweep, write
 from tests.support.tiny import dataset
@@ -27,6 +28,7 @@ from vmsbench.report.analysis.seed_noise import gap, how_sure, pooled, seed_nois
 from vmsbench.report.document import compose
 from vmsbench.report.render.markdown import to_report
 from vmsbench.report.render.tables import to_csv
+from vmsbench.report.sections.curves import curves
 from vmsbench.report.sections.samples import FULL, TOO_LITTLE, TOO_MUCH, error_map, gather, load_truth
 from vmsbench.report.sections.scores.answers import answer_table
 from vmsbench.report.sections.usage import epochs_of
@@ -135,6 +137,16 @@ def test_an_ablation_has_a_section_of_its_own_and_is_no_second_family(tmp_path: 
     assert "`vmsbench ablate target --exp unet data=folder 'data.root=my data'`" in text
 
 
+def test_commands_that_make_more_on_the_same_data_have_the_preset_which_may_set_their_size(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path, "unet")
+    about = json.loads((folder / "sweep.json").read_text())
+    about["command"] = "vmsbench tune --exp unet data=standin preset=demo network.width=8"
+    write(folder / "sweep.json", about)
+    text = to_report(compose(collect(tmp_path, [])))
+    for command in ("evaluate baselines", "ablate augment --exp unet", "tune --exp gan"):
+        assert f"`vmsbench {command} data=standin preset=demo`" in text
+
+
 def test_the_score_table_knows_what_each_model_cost(tmp_path: Path) -> None:
     make_sweep(tmp_path, "unet")
     (group,) = collect(tmp_path, []).groups
@@ -218,3 +230,20 @@ def test_samples_and_steps_are_in_the_report_and_missing_ones_name_their_command
     assert "`vmsbench tradeoff diffusion`" not in text
     assert "| Climatology | – | – | – | – | – | 0.1200 | 0.0600 | – |" in text
     assert "| 50 | 4 | 0.2000 | 0.0425 | 0.0213 | 0.1800 | 0.1000 | 0.0500 | 2 s |" in text
+
+
+def test_the_legend_of_curves_lies_within_its_figure_with_the_longest_names_of_blind_predictors(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path, "diffusion")
+    about = json.loads((folder / "sweep.json").read_text())
+    about["config"]["evaluation"] = {"images": None, "samples": 2, "final_samples": 16}
+    write(folder / "sweep.json", about)
+    (group,) = collect(tmp_path, []).groups
+    blind = {"category_median": {"l1": 0.2}, "category_climatology": {"crps": 0.15}}
+    figure = curves(group, group.sweeps, {"diffusion": blind})
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (legend,) = figure.legends
+    assert "category climatology (blind)" in legend.get_texts()[-1].get_text()
+    box, page = legend.get_window_extent(), figure.bbox
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
+    assert page.y0 <= box.y0 < box.y1 <= page.y1

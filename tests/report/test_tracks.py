@@ -15,7 +15,7 @@ from vmsbench.metrics.references import agreement, ceiling
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import Rankings, rank
 from vmsbench.report.analysis.sentences import Verdicts, judge
-from vmsbench.report.analysis.tracks import tuning_words
+from vmsbench.report.analysis.tracks import blind_line, tuning_words
 from vmsbench.report.document import compose
 from vmsbench.report.render.markdown import to_report
 from vmsbench.report.sections.scores.answers import answer_table
@@ -176,7 +176,7 @@ def test_every_family_states_its_number_of_samples_and_a_dressed_one_the_pairs_i
     assert "by its 16 samples" in text
     assert "K = 16 samples" in text
     assert "L1 of one sample [−1, 1] ↓" in text
-    assert text.count("Random training maps") == 2
+    assert text.count("Random training maps") == 3
     assert "| Random training maps |" in text.split("Scores as a distribution")[1].split("###")[0]
 
 
@@ -185,6 +185,9 @@ def test_every_family_states_its_number_of_samples_and_a_dressed_one_the_pairs_i
     [
         ("crps", 1, "was tuned by CRPS, which of a single answer is its L1: it serves the track as one answer"),
         ("crps", 16, "was tuned by CRPS, which serves the track as a distribution"),
+        ("crps_dressed", 1, "was tuned by CRPS dressed, which serves the track as a distribution"),
+        ("energy", 1, "was tuned by Energy score, which of a single answer is its distance from the truth: it serves"),
+        ("energy", 16, "was tuned by Energy score, which serves the track as a distribution"),
         ("l1", 1, "was tuned by L1, which serves the track as one answer"),
         ("l1_median", 16, "was tuned by L1 of the median, which serves the track as one answer"),
         ("l1", 16, "was tuned by L1 of one of its samples, which punishes spread"),
@@ -201,6 +204,32 @@ def test_each_sweep_says_which_track_its_tuning_score_serves(
     assert tuning_words(sweep).startswith(said)
 
 
+LAWS = {"climatology": {"crps": 0.1, "energy": 9.0}, "category_climatology": {"crps": 0.09, "energy": 9.5}}
+ANSWERS = {
+    "pixel_median": {"l1": 0.13, "mse": 0.2, "energy": 14.0},
+    "pixel_mean": {"l1": 0.16, "mse": 0.1, "energy": 12.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("score", "drawn", "name", "level"),
+    [
+        ("crps", 1, "pixel_median", 0.13),
+        ("crps", 16, "category_climatology", 0.09),
+        ("crps_dressed", 1, "category_climatology", 0.09),
+        ("crps_dressed", 16, "category_climatology", 0.09),
+        ("energy", 1, "pixel_mean", 12.0),
+        ("energy", 16, "climatology", 9.0),
+        ("l1_median", 16, "pixel_median", 0.13),
+    ],
+)
+def test_the_blind_line_of_a_score_is_of_its_track(score: str, drawn: int, name: str, level: float) -> None:
+    line = blind_line(score, drawn, ANSWERS | LAWS)
+    assert line is not None
+    assert (line.name, line.level) == (name, level)
+    assert blind_line(score, drawn, {}) is None
+
+
 def test_what_people_reach_on_vischema_is_shown_as_published_and_on_other_data_not_at_all(tmp_path: Path) -> None:
     group_with(tmp_path / "other", {"unet": single(0.1, 0.08)})
     assert "published" not in to_report(compose(collect(tmp_path / "other", [])))
@@ -212,6 +241,7 @@ def test_what_people_reach_on_vischema_is_shown_as_published_and_on_other_data_n
     assert "| Half the people to the other half (published) |" in text
     for figure in ("0.700", "0.670", "0.440", "0.907", "0.896", "0.782"):
         assert f"| {figure} |" in text
+    assert "| Ceiling for any map (published) | 0.896 | 0.782 | – | 0.907 | – | – | – | – |" in text, "and no skill"
     assert "People, as published, not measured here: Akagunduz, Bors and Evans 2020" in text
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.search.test_searchers import COORDINATES, SPACE, START, play, score, tables
 from vmsbench.config.compose import compose
-from vmsbench.search.configured import searcher_for
+from vmsbench.search.configured import experiment_part, searcher_for, space_of
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.pruners import NoPruner
 from vmsbench.search.random import RandomSearch
@@ -18,7 +18,6 @@ from vmsbench.search.simulation import synthetic
 from vmsbench.search.space import Parameter, Space
 from vmsbench.search.wrappers.filled import Filled
 from vmsbench.search.wrappers.repeated import Repeated
-from vmsbench.sweep.tune import experiment_part, space_of
 from vmsbench.testing.searchers import a_search_that_died_is_rebuilt
 
 

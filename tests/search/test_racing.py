@@ -1,21 +1,24 @@
 """Races over seeds: bad choices get one seed, close ones get all, and luck alone changes no winner."""
 
 import random
+from typing import Any
 
 import pytest
 
 from tests.search.test_searchers import SPACE
 from vmsbench.config.compose import compose
 from vmsbench.errors import ConfigurationError
-from vmsbench.search.configured import searcher_for
+from vmsbench.search.configured import experiment_part, searcher_for, space_of
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.grid import GridSearch
+from vmsbench.search.pruners import GuardedAshaPruner
 from vmsbench.search.random import RandomSearch
-from vmsbench.search.searcher import Params, key
+from vmsbench.search.searcher import Params, key, without_run
+from vmsbench.search.simulation import play
 from vmsbench.search.space import Parameter, Space
 from vmsbench.search.wrappers.filled import Filled
-from vmsbench.search.wrappers.racing import Racing, without_seed
-from vmsbench.sweep.tune import experiment_part, space_of
+from vmsbench.search.wrappers.racing import Racing
+from vmsbench.search.wrappers.repeated import Repeated
 from vmsbench.testing.searchers import a_search_that_died_is_rebuilt
 
 WIDTHS = Space([Parameter("width", [1, 2, 3, 4])], {"width": 1})
@@ -76,7 +79,7 @@ def test_no_run_is_asked_for_twice() -> None:
         batch: list[Params] = list(iter(searcher.ask, None))
         asked += map(key, batch)
         for choice in reversed(batch):
-            searcher.tell(choice, len(key(without_seed(choice))) + 0.01 * choice.get("seed", 0))
+            searcher.tell(choice, len(key(without_run(choice))) + 0.01 * choice.get("seed", 0))
     assert len(asked) == len(set(asked)) <= searcher.max_trials
 
 
@@ -90,3 +93,16 @@ def test_a_race_with_one_seed_is_refused_for_every_searcher(name: str) -> None:
         searcher_for(composed, space)
     composed["searcher"]["repeats"] = 3
     assert isinstance(searcher_for(composed, space), Racing)
+
+
+@pytest.mark.parametrize("wrapper", [Racing, Repeated])
+def test_early_stopping_compares_runs_of_the_same_seed_and_spares_those_of_the_incumbent(wrapper: Any) -> None:
+    def curve_of(choice: Params) -> list[float]:
+        return [choice["width"] / 100 + choice.get("seed", 0) + 1 / epoch for epoch in range(1, 9)]
+
+    played = play(wrapper(CoordinateSearch(WIDTHS), 3, 0), curve_of, GuardedAshaPruner(), slots=1)
+    (settled,) = played.settled
+    assert settled.value == 1
+    assert settled.score == pytest.approx(0.01 + 1 + 1 / 8)
+    assert played.pruned <= 3 * 3
+    assert all(choice["width"] != 1 or epochs == 8 for choice, epochs in played.trials)

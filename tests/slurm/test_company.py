@@ -14,7 +14,7 @@ from tests.slurm.conftest import LONG, ROOT, User, found, nothing_is_left
 from tests.slurm.lab import Lab
 from tests.slurm.stranger import UNAUTHENTICATED, UNIMPLEMENTED
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 SLURMS_OWN = ("slurmd", "slurmstepd", "srun", "munged")
 REFUSALS = {UNAUTHENTICATED, UNIMPLEMENTED, 401, 403}
@@ -70,7 +70,6 @@ def of_user(lab: Lab, name: str) -> str:
     return lab.on_node(1, "ps", "-u", name, "-o", "pid,args", "--no-headers").strip()
 
 
-@pytest.mark.cluster
 def test_two_peoples_sweeps_on_one_node_leave_each_other_alone(lab: Lab, long_reference: dict[str, Any]) -> None:
     for name in ("games", "daemon"):
         if lab.run("setpriv", f"--reuid={name}", "--clear-groups", sys.executable, "-c", "", check=False).returncode:

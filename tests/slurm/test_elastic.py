@@ -68,3 +68,35 @@ def test_the_sweep_goes_on(fault: Fault, lab: Lab, user: User, long_reference: d
     user.wait_for(lambda: not user.says("squeue -h").stdout, "the workers to leave", 120)
     nothing_is_left(lab, files=fault is not workers_node_switched_off)
     user.wait_for(lambda: len(lab.ready()) == lab.nodes, "all nodes to be back", 60)
+
+
+def test_workers_leave_without_work_and_come_back_where_trials_wait(
+    lab: Lab, user: User, long_reference: dict[str, Any]
+) -> None:
+    said = user.says(f"vmsbench tune --exp unet {shlex.join([*TINY, *LONG])} {ASKED} launcher.idle=20").stdout
+    driver = re.findall(r"job (\d+), log ", said)[0]
+
+    def workers() -> list[str]:
+        return [str(line["job"]) for line in notes(user.folder / "runs" / "unet") if "driver" in line]
+
+    user.wait_for(lambda: user.epochs() > 5, "a few epochs")
+    user.says(f"scancel {' '.join(workers())}")
+    user.wait_for(lambda: len(workers()) > 2, "the driver to submit another worker", 120)
+    user.finishes(driver, 400)
+    assert found(user.folder / "runs" / "unet") == long_reference
+    there = [job for job in workers() if user.state(job) not in ("CANCELLED", "COMPLETED")]
+    user.wait_for(lambda: not user.says("squeue -h").stdout, f"the workers {there} to leave", 120)
+    assert "trials wait: job" in user.logs()
+    nothing_is_left(lab)
+
+
+def test_a_worker_without_a_trial_leaves_before_the_sweep_is_over(
+    lab: Lab, user: User, long_reference: dict[str, Any]
+) -> None:
+    said = user.says(f"vmsbench tune --exp unet {shlex.join([*TINY, *LONG])} {ASKED} launcher.idle=15").stdout
+    driver = re.findall(r"job (\d+), log ", said)[0]
+    user.finishes(driver, 400)
+    assert found(user.folder / "runs" / "unet") == long_reference
+    assert "no trial for 15 s: this node leaves" in user.logs()
+    user.wait_for(lambda: not user.says("squeue -h").stdout, "the workers to leave", 120)
+    nothing_is_left(lab)

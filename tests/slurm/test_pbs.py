@@ -76,6 +76,7 @@ def test_a_launcher_keeps_its_contract_on_a_real_scheduler(settings: dict[str, A
     launcher_contract(make, user.folder / "jobs")
 
 
+@pytest.mark.cluster
 def test_a_sweep_in_a_pbs_job_is_interrupted_and_finds_what_one_machine_finds(lab: Lab, pbs_user: User) -> None:
     user, words = pbs_user, shlex.join([*TINY, *SHORT, "launcher=pbs", f"launcher.setup=[{VARIABLES!r}]"])
     said = user.says(f"vmsbench tune --exp unet {words} --cpus 4 --time 00:20:00").stdout

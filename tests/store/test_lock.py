@@ -14,7 +14,7 @@ import pytest
 
 from vmsbench.errors import UNFINISHED, OwnershipLost, UserError
 from vmsbench.store.journal import Journal
-from vmsbench.store.lock import SILENCE, JobStart, beat, check_owned, oneself, owned
+from vmsbench.store.lock import SILENCE, JobStart, beat, check_owned, living_owner, oneself, owned
 
 ROOT = Path(__file__).parents[2]
 OTHER = {"host": "n2", "pid": 1, "begun": "x", "token": "other", "job": "12", "restarts": 0, "launcher": {}}
@@ -34,6 +34,25 @@ def test_a_process_on_another_node_owns_what_it_touches_whatever_its_job(start: 
     lock_of(tmp_path)
     with pytest.raises(UserError, match="in use by process 1 on n2 of job 12"), owned(tmp_path, start):
         pass
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"7", b"null", b"{}", b'{"token": 5', b'{"pid": "x", "restarts": 0}', b"\xff", b'{"pid": null}'],
+)
+def test_a_lock_that_is_no_lock_is_held_by_nobody_known(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "lock").write_bytes(content)
+    said = r"is in use by process \? on an unknown host; if that process is gone, wait"
+    with pytest.raises(UserError, match=said), owned(tmp_path):
+        pass
+    assert (tmp_path / "lock").read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"[]", b"7", b"{}", b""])
+def test_an_owner_whose_lock_turns_unreadable_goes_on(content: bytes, tmp_path: Path) -> None:
+    with owned(tmp_path):
+        (tmp_path / "lock").write_bytes(content)
+        check_owned(tmp_path)
 
 
 def test_an_earlier_start_of_the_same_job_is_over(tmp_path: Path) -> None:
@@ -72,6 +91,16 @@ def test_a_job_that_is_over_is_not_waited_for(tmp_path: Path) -> None:
     lock_of(tmp_path)
     with owned(tmp_path, JobStart("13"), lambda owner: False):
         pass
+
+
+@pytest.mark.parametrize(("runs", "lives"), [(True, True), (None, True), (False, False)])
+def test_an_owner_whose_job_is_over_is_gone_although_its_lock_is_fresh(
+    runs: bool | None, lives: bool, tmp_path: Path
+) -> None:
+    lock_of(tmp_path)
+    assert (living_owner(tmp_path, lambda owner: runs) is not None) == lives
+    lock_of(tmp_path, job=None)
+    assert living_owner(tmp_path, lambda owner: False) == {"host": "n2", "pid": 1}
 
 
 def test_a_process_of_another_container_is_not_taken_for_dead_by_its_number(tmp_path: Path) -> None:

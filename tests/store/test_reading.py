@@ -21,8 +21,8 @@ READING = (
     ["status", "gan", "--json"],
     ["why", "100000000004"],
     ["logs", "gan"],
-    ["report", "gan", "--out", "out"],
-    ["report", "--out", "out"],
+    ["report", "gan", "--out", "out", "--formats", ""],
+    ["report", "--out", "out", "--formats", ""],
 )
 
 

@@ -29,11 +29,16 @@ SWEEP = {
     "report of all": ["report", "--out", "out"],
     "predict": ["predict", "picture.png", "--model", "gan", "--out", "maps"],
     "export": ["export", "gan"],
+    "ensemble": ["ensemble", "gan"],
     "tradeoff": ["tradeoff", "gan"],
     "sync": ["sync", "gan"],
     "ui": ["ui"],
     "logs": ["logs", "gan"],
     "cancel": ["cancel", "gan"],
+    "stop": ["stop", "gan", "100000000000"],
+    "pause": ["pause", "gan"],
+    "extend": ["extend", "gan", "3h"],
+    "add": ["add", "gan", "model.network.width=8"],
     "bench search": ["bench", "search", "gan"],
     "bench stopping": ["bench", "stopping", "gan"],
 }
@@ -44,6 +49,7 @@ EXPERIMENT = {
     "report": ["report", "gan", "--out", "out"],
     "final --rescore": ["final", "gan", "--rescore"],
     "sync": ["sync", "gan"],
+    "ensemble": ["ensemble", "gan"],
     "tradeoff": ["tradeoff", "gan"],
 }
 """By its name, each command that reads the files of a final."""
@@ -51,7 +57,7 @@ NEITHER = {
     **dict.fromkeys(("plan", "demo", "drill"), "writes or reads sweeps of its own, by `tune`"),
     **dict.fromkeys(("train", "evaluate"), "their folders are not sweeps: they have tests of their own"),
     **dict.fromkeys(("job", "work"), "run another command"),
-    **dict.fromkeys(("doctor", "data", "weights"), "read no sweep"),
+    **dict.fromkeys(("doctor", "data", "weights", "site"), "read no sweep"),
 }
 
 Damage = Callable[[dict], dict]

@@ -1,4 +1,5 @@
-"""Run the tests of one marker, and write what became of them into a report: make test-cluster, make test-kills."""
+"""Run the tests of one marker, and write what became of them into a report: make test-cluster, make test-kills,
+make test-nightly."""
 
 import os
 import platform
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-HEAD = "# Reliability\n\nMade by `make test-cluster` and `make test-kills`; nothing here is written by hand.\n"
+HEAD = (
+    "# Reliability\n\nMade by `make test-cluster`, `test-kills` and `test-nightly`; nothing here is written by hand.\n"
+)
 
 
 class Recorder:

@@ -32,6 +32,7 @@ def has_booktabs() -> bool:
 
 SINGLE = COMMANDS | PBS | ACCOUNTING | {
     "mount": "mount", "cc": "gcc libc6-dev", "openssl": "openssl", "ps": "procps", "setpriv": "util-linux",
+    "podman": "podman",
 }  # fmt: skip
 NEEDS: list[tuple[Callable[[], bool], list[str]]] = [
     *((lambda command=command: has(command), packages.split()) for command, packages in SINGLE.items()),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,9 +55,42 @@ def decomposed(root: Path) -> None:
     os.rename(root / "maps" / "pic00.png", root / "maps" / "cafe\u0301.png")
 
 
+def map_to_tiff(path: Path) -> None:
+    Image.open(path).save(path.with_suffix(".tif"))
+
+
 def not_utf8(root: Path) -> None:
     for part in ("images", "maps"):
         os.rename(root / part / "pic00.png", os.fsencode(root / part) + b"/caf\xe9.png")
+
+
+def alpha_alone(number: int) -> Image.Image:
+    picture = Image.new("RGBA", (24, 24))
+    picture.putalpha(Image.fromarray(map_of(number, grey=True)))
+    return picture
+
+
+def categories_with_an_index(root: Path) -> None:
+    rows = [f"{row},pic{PAIRS - 1 - row:02d}.png,{'ab'[row % 2]}" for row in range(PAIRS)]
+    (root / "categories.csv").write_text("\n".join([",file,category", *rows]) + "\n")
+
+
+def further(*folders: str, last: Callable[[Path], object] = lambda root: None) -> Make:
+    """Folders with the maps themselves, as fixations and as halves; `last` is done to them then."""
+
+    def make(root: Path) -> None:
+        for folder in folders:
+            shutil.copytree(root / "maps", root / folder)
+            for i in range(PAIRS):
+                Image.fromarray(map_of(50 + i)).save(root / folder / f"pic{i:02d}.png")
+        last(root)
+
+    return make
+
+
+def both_bad(root: Path) -> None:
+    (root / "images" / "pic03.png").write_bytes(b"")
+    (root / "maps" / "pic03.png").write_bytes(b"no picture")
 
 
 USABLE: dict[str, tuple[Make, str]] = {
@@ -79,6 +113,14 @@ USABLE: dict[str, tuple[Make, str]] = {
     ),
     "links": (linked, "links followed: more"),
     "composed and decomposed": (decomposed, ""),
+    "12 bits in 16": (
+        maps(lambda i: Image.fromarray(map_of(i, grey=True).astype(np.uint16) * 16)),
+        "the brightest value of any map is 4080 of 65535: data.scale=16",
+    ),
+    "maps that are transparency": (maps(alpha_alone), "all 14 maps hold nothing but transparency"),
+    "categories with an index": (categories_with_an_index, 'column 2 "file", categories in column 3: 14 names, 14 of'),
+    "densities as fixations": (further("seen"), "seen/: 100 % of all pixels are not black"),
+    "halves that are one": (further("half_a", "half_b"), "half_b/: its maps are those of half_a/"),
     "files that are not read": (lambda root: np.save(root / "maps" / "a.npy", np.zeros(3)), "files are not read"),
 }  # fmt: skip
 
@@ -94,21 +136,48 @@ REFUSED: dict[str, tuple[Make, str]] = {
     ),
     "a name that is not UTF-8": (not_utf8, "caf\\xe9.png: its name is not UTF-8"),
     "an unknown name in a list": (lambda root: write_list(root / "test.csv", ["pic01.png", "pic99.png"]), "pic99.png"),
+    "a table without names": (
+        lambda root: (root / "test.csv").write_text("score,kind\n1.5,good\n2.5,bad\n"), "names no image of images/",
+    ),
+    "a list that is no text": (
+        lambda root: (root / "test.csv").write_bytes(b"\xff\xfe\xff"), "test.csv: not UTF-8 text",
+    ),
+    "both files of a pair": (both_bad, "pic03.png: image empty file; map unreadable"),
+    "a fixation map that is none": (
+        further("seen", last=lambda root: (root / "seen" / "pic03.png").write_bytes(b"")), "seen/pic03.png: unreadable",
+    ),
+    "two maps of one name": (
+        further("half_a", "half_b", last=lambda root: map_to_tiff(root / "half_a" / "pic03.png")),
+        "half_a/pic03.tif: same stem as pic03.png",
+    ),
     "no maps": (lambda root: [file.unlink() for file in (root / "maps").iterdir()], "maps is empty"),
 }  # fmt: skip
+
+
+FURTHER = ("a fixation map that is none", "two maps of one name")
+"""What is refused where the settings name further folders alone."""
+
+
+def overrides(root: Path) -> tuple[str, ...]:
+    """The settings that name all that is there."""
+    files = {"test.csv": "data.test=test.csv", "categories.csv": "data.categories=categories.csv"}
+    folders = {"seen": "data.fixations=seen", "half_a": "data.repeats=[half_a,half_b]"}
+    return tuple(setting for name, setting in (files | folders).items() if (root / name).exists())
 
 
 def commands(root: Path, runs: Path, usable: bool) -> dict[str, Called]:
     """How each command that reads data ends; whole sweeps on usable data are those of test_odd_sweeps."""
     places = ("--exp", "unet", "preset=quick", "data=folder", f"data.root={root}", "data.size=32", "tracker=none")
     small = ("trainer.epochs=1", "trainer.batch_size=4", "model.network.width=4", "device=cpu", "--runs", runs)
-    lists = ("data.test=test.csv",) if (root / "test.csv").exists() else ()
+    given = overrides(root)
+    named = ("--fixations", "seen") if (root / "seen").exists() else ()
+    named += ("--repeats", "half_a", "--repeats", "half_b") if (root / "half_a").exists() else ()
     return {
-        "data check": called("data", "check", root, "--picture", runs / "pairs.png"),
-        "data check --json": called("data", "check", root, "--json"),
-        "train": called("train", *places, *small, *lists),
-        "tune": called("tune", *places, *small, *lists, *(["--dry-run"] if usable else [])),
-        "evaluate": called("evaluate", "baselines", "data.size=32", "--data", root, "--runs", runs),
+        "data check": called("data", "check", root, *named, "--picture", runs / "pairs.png"),
+        "data check --json": called("data", "check", root, *named, "--json"),
+        "train": called("train", *places, *small, *given),
+        "tune": called("tune", *places, *small, *given, *(["--dry-run"] if usable else [])),
+        "evaluate": called("evaluate", "baselines", "data.size=32", *given[-1:], "--data", root, "--runs", runs),
     }
 
 
@@ -172,6 +241,7 @@ def test_predict_does_what_it_can(name: str, model: Path, tmp_path: Path) -> Non
     (USABLE | REFUSED)[name][0](root)
     end = called("predict", root / "images", "--model", model, "--out", tmp_path / "out", "--device", "cpu")
     bad = {"no picture": "pic03.png: unreadable", "a name that is not UTF-8": "its name is not UTF-8"}
+    bad |= {"both files of a pair": "pic03.png: empty file"}
     assert end.code == (1 if name in bad else 0), end
     assert bad.get(name, "") in end.err
     assert "Traceback" not in end.text

@@ -11,14 +11,13 @@ import pytest
 
 from tests.support.command_line import called
 from tests.support.data_folders import write_pairs
-from tests.surroundings.test_odd_inputs import PAIRS, REFUSED, USABLE
+from tests.support.nightly import few_by_day
+from tests.surroundings.test_odd_inputs import FURTHER, PAIRS, REFUSED, USABLE, overrides
 from tests.sweep.test_sweep import driver
 from vmsbench.config.compose import compose
 from vmsbench.files import read_json
 from vmsbench.sweep.trial import Callback
 from vmsbench.sweep.tune import tune
-
-LISTED = "a list with an index"
 
 
 def swept(root: Path, runs: Path, *overrides: str) -> Path:
@@ -39,22 +38,23 @@ def shown(page: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", USABLE)
+@pytest.mark.parametrize("name", few_by_day(USABLE, "as it should be", "maps in blue", "links"))
 def test_a_sweep_and_its_report_say_what_is_odd(name: str, tmp_path: Path) -> None:
     make, said = USABLE[name]
     root, runs = tmp_path / "data", tmp_path / "runs"
     write_pairs(root, PAIRS)
     make(root)
-    folder = swept(root, runs, *(["data.test=test.csv"] if name == LISTED else []))
+    given = overrides(root)
+    folder = swept(root, runs, *given)
     logs = [*folder.glob("trials/*/log.txt"), *folder.glob("final/*/log.txt")]
     assert len(logs) == 2
     assert all(said in " ".join(log.read_text().split()) for log in logs)
-    end = called("report", "unet", "--runs", runs, "--out", tmp_path / "report")
+    end = called("report", "unet", "--runs", runs, "--out", tmp_path / "report", "--formats", "")
     assert end.code == 0, end
     words = shown(tmp_path / "report" / "index.html")
     assert said in words
     assert "14 pictures" in words
-    assert len(read_json(folder / "provenance.json")["table"]) == 4 if name == LISTED else 3
+    assert len(read_json(folder / "provenance.json")["table"]) == 3 + len(given) + ("half_a" in str(given))
     assert said in " ".join((tmp_path / "report" / "report.md").read_text().replace("\\", "").split())
 
 
@@ -78,11 +78,11 @@ def restored(finished: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", few_by_day([name for name in REFUSED if name not in FURTHER], "cut short", "no maps"))
 def test_a_report_of_data_that_are_broken_since_still_comes(name: str, restored: Path, tmp_path: Path) -> None:
     make, said = REFUSED[name]
     make(restored / "data")
-    end = called("report", "unet", "--runs", restored / "runs", "--out", tmp_path / "report")
+    end = called("report", "unet", "--runs", restored / "runs", "--out", tmp_path / "report", "--formats", "")
     assert (end.code, "Traceback" in end.text) == (0, False), end
     words = shown(tmp_path / "report" / "index.html")
     assert "test.csv, column 1: 2 names, 2 of them images" in words

@@ -230,7 +230,11 @@ def test_what_an_ordinary_user_may_not_read_or_write_is_named(
         for command in ("train", "tune"):
             end = called(command, *arguments, "data.test=test.txt", "--runs", runs)
             refused(end, "test.txt", "Permission denied")
-        refused(called("data", "check", root), "test.txt", "Permission denied")
+        checked = called("data", "check", root, "--json")
+        assert checked.code == 1
+        assert json.loads(checked.out)["problems"] == [
+            {"name": "test.txt", "reason": "cannot be read (Permission denied)"}
+        ]
     (root / "images").chmod(0o700)
     with ordinary_user():
         refused(called("train", *arguments, "--runs", runs), f"{root}/images", "Permission denied")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sweep_maker import make_sweep
 from tests.support.tiny import MODELS, configuration
 from tests.sweep.test_sweep import CONFIG, in_turn, sweep, told
 from vmsbench.cli.commands.results.status import lines
@@ -129,6 +130,9 @@ def test_every_tunable_score_has_a_direction_and_a_track() -> None:
         for name in tunable(grey):
             assert sign(name) == (-1 if name.startswith(("cc", "sim")) else 1)
             assert served(name, 16).startswith(("tuned as one answer", "tuned as a distribution"))
+            assert len(f"  {served(name, 1)}") <= 80
+    assert served("crps", 1).startswith("tuned as one answer: the lowest crps (L1, of one map)")
+    assert served("energy", 1).startswith("tuned as one answer: the lowest energy (of one map)")
 
 
 def test_a_score_with_no_direction_is_refused_and_others_are_suggested() -> None:
@@ -139,8 +143,14 @@ def test_a_score_with_no_direction_is_refused_and_others_are_suggested() -> None
         sign("spread")
 
 
-def test_few_samples_in_a_look_for_a_score_of_their_answer_are_told() -> None:
+def test_few_samples_in_training_for_a_score_of_their_answer_are_a_warning() -> None:
     config = configuration(**MODELS["diffusion"], metric="l1_median")
     (caution,) = [line for line in check(config, 2, 32, 24) if "metric=l1_median" in line]
-    assert "of 2 samples of an image during training and of 3 at the end" in caution
+    assert "of 2 samples of an image in training and of 3 at the end" in caution
     assert not any("samples of an image" in line for line in check(config | {"metric": "crps"}, 2, 32, 24))
+
+
+@pytest.mark.parametrize(("exp", "worse"), [("unet", False), ("gan", True)])
+def test_finals_that_are_no_better_than_the_pixel_median_are_called_so(tmp_path: Path, exp: str, worse: bool) -> None:
+    make_sweep(tmp_path, exp)
+    assert any("no final is better than that" in line for line in sweep_lines(tmp_path / exp)) == worse

@@ -1,6 +1,8 @@
 """What a plan says beforehand is what the sweep then takes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -8,15 +10,18 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import vmsbench
 from tests.cli.test_commands import SMALL
 from tests.support.tiny import files_in
+from tests.support.wide import widest
 from tests.sweep.test_sweep import CONFIG, settings, study
 from vmsbench.cli.app import app
 from vmsbench.config.settings import with_settings
+from vmsbench.errors import DataError
 from vmsbench.files import read_json
 from vmsbench.launch.slurm.flags import seconds_of
-from vmsbench.sweep.cost_model import TrialCost, recorded, shape
-from vmsbench.sweep.plan import Plan, plan
+from vmsbench.sweep.planning.cost_model import TrialCost, recorded, shape
+from vmsbench.sweep.planning.plan import Plan, plan
 
 
 def planned(tmp_path: Path, calibrate: bool = False, **changes: Any) -> Plan:
@@ -58,8 +63,8 @@ def test_a_kind_of_trial_is_what_sets_its_pace() -> None:
         assert shape(with_settings(CONFIG, {path: value})) != shape(CONFIG), path
 
 
-def test_a_trial_takes_its_epochs_its_looks_and_its_end() -> None:
-    assert TrialCost(epoch=2, look=3, end=5).seconds(epochs=10, every=4) == 10 * 2 + 3 * 3 + 5
+def test_a_trial_takes_its_epochs_its_evaluations_and_its_end() -> None:
+    assert TrialCost(epoch=2, check=3, end=5).seconds(epochs=10, every=4) == 10 * 2 + 3 * 3 + 5
 
 
 def test_early_stopping_takes_fewer_epochs_and_rounds_more_trials(tmp_path: Path) -> None:
@@ -91,7 +96,7 @@ def test_the_command_begins_nothing_and_fits_into_a_terminal(tmp_path: Path) -> 
     told = CliRunner().invoke(app, ["plan", *place, "budget=0.0001cpuh"])
     assert told.exit_code == 0, told.output
     assert "budget        0.0001cpuh is too little" in told.stdout
-    assert max(map(len, told.stdout.splitlines())) <= 80
+    assert widest(told.stdout.splitlines()) <= 80
     dry = CliRunner().invoke(app, ["tune", "--dry-run", *place])
     assert dry.exit_code == 0, dry.output
     assert dry.stdout.splitlines()[:5] == told.stdout.splitlines()[:5]
@@ -113,3 +118,29 @@ def test_a_range_is_planned_as_one_text(tmp_path: Path) -> None:
     found = planned(tmp_path, space={"parameters": [entry]})
     assert found.parameters[0].options == ("0.001 to 0.1, logarithmic",)
     assert 4 <= found.trials <= found.trials_at_most == 8
+
+
+def test_the_most_that_a_sweep_takes_is_known_without_data_options_or_ray(tmp_path: Path) -> None:
+    program = (
+        "import sys; from vmsbench.cli.app import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        "assert not {'ray', 'mlflow', 'optuna', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)"
+    )
+    place = ["--exp", "unet", "data.root=/nowhere", "--runs", str(tmp_path), "--no-calibrate", "--json"]
+    done = subprocess.run([sys.executable, "-c", program, "plan", *place], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["trials"] is found["cost"] is None
+    assert found["epochs_at_most"] == found["trials_at_most"] * found["epochs_per_trial"]
+    with pytest.raises(DataError, match="/nowhere does not exist"):
+        vmsbench.plan("unet", "data.root=/nowhere", runs=tmp_path, worlds=1)
+
+
+@pytest.mark.parametrize("worlds", [0, 1])
+def test_what_is_simulated_and_what_is_not_agree_on_the_most(tmp_path: Path, worlds: int) -> None:
+    found = vmsbench.plan("unet", "data=standin", "preset=demo", runs=tmp_path, calibrate=False, worlds=worlds, cpus=2)
+    least = found.trials_at_most if found.trials is None else found.trials
+    assert least <= found.trials_at_most
+    assert found.epochs_at_most == found.trials_at_most * found.epochs_per_trial
+    assert (found.busy is None) == (worlds == 0)

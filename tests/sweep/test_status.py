@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.wide import widest
 from tests.sweep.test_failures import OUT_OF_MEMORY, broken
 from tests.sweep.test_sweep import SPACE, in_turn, settings, study, sweep, told
 from vmsbench.cli.commands.results.status import lines, show_status
@@ -65,7 +66,7 @@ def test_a_finished_sweep_has_the_winner_for_its_incumbent(tmp_path: Path, capsy
     seen = json.loads(capsys.readouterr().out)
     assert (seen["name"], seen["state"], seen["trials"]["complete"]) == ("mine", "finished", 4)
     assert seen["incumbent"] == {"trial": winner["trial"], "parameters": winner["choice"], "score": winner["score"]}
-    assert max(map(len, lines(status(folder)))) <= 80
+    assert widest(lines(status(folder))) <= 80
 
 
 def test_a_sweep_that_is_to_have_no_finals_is_finished_with_its_search(tmp_path: Path) -> None:

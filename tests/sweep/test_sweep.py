@@ -17,11 +17,13 @@ from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run
 from vmsbench.files import append_line, read_json, read_lines
-from vmsbench.search.configured import searcher_for
+from vmsbench.search.configured import first_choices, searcher_for
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.pruners import AshaPruner, GuardedAshaPruner, IncumbentPruner, NoPruner, Pruner, smooth
+from vmsbench.search.searcher import without_run
 from vmsbench.search.space import Parameter, Space
 from vmsbench.search.wrappers.filled import Filled
+from vmsbench.search.wrappers.repeated import Repeated
 from vmsbench.signals import GRACE, SIGNALS, Interruption, deferred, noted, stoppable
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import SILENCE, oneself, owned
@@ -29,7 +31,7 @@ from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.finals import Finals, finalists
 from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import UNNEEDED, Callback, Trial, TrialResult, TrialSource
-from vmsbench.sweep.tune import final, first_choices, tune
+from vmsbench.sweep.tune import final, tune
 
 SPACE = [Parameter("model.network.width", [2, 4, 6]), Parameter("optimizers.network.lr", [0.003, 0.01])]
 START = {"model.network.width": 4, "optimizers.network.lr": 0.01}
@@ -239,7 +241,7 @@ def test_finals_of_an_unfinished_search_are_refused_with_the_command_that_finish
     (done / "journal.jsonl").write_text("\n".join(journal) + "\n")
     with pytest.raises(UserError, match="has no winner yet; first finish its search: `vmsbench tune"):
         final(done, tmp_path / "runs", {}, 3, 5, Callback(), driver)
-    with pytest.raises(ConfigurationError, match="--top 0 --seeds 5: at least 1 of each"):
+    with pytest.raises(ConfigurationError, match="--top 0 --seeds 5: from 1 to 1000 of each"):
         final(done, tmp_path / "runs", {}, 0, 5, Callback(), driver)
 
 
@@ -556,3 +558,16 @@ def test_an_extra_trial_that_made_way_continues_after_a_kill_and_never_wins_by_i
     assert told(tmp_path / "plain", "settled", "winner") == told(tmp_path, "settled", "winner")
     top = finalists(tmp_path, Space(SPACE, CONFIG), 9)
     assert seeded.id not in [one.trial for one in top]
+
+
+def test_pruners_compare_a_run_with_the_incumbents_of_the_same_seed(tmp_path: Path) -> None:
+    space = Space(SPACE, CONFIG)
+    seeds = Sweep(tmp_path, space, Repeated(CoordinateSearch(space), 2, space.base["seed"]), Callback())
+    asked = [trial for trial in (seeds.ask() for _ in range(8)) if trial is not None]
+    best, *others = [trial for trial in asked if without_run(trial.choice) == space.start]
+    assert len(others) == 1, "both seeds of the start"
+    for trial in (best, *others):
+        append_line_history(trial, trial.config["seed"] + 0.5)
+    assert [seeds.reference(trial) for trial in (best, *others)] == [{}, {}]
+    against = {trial.config["seed"]: seeds.reference(trial) for trial in asked if trial not in (best, *others)}
+    assert {seed: [*curve.values()] for seed, curve in against.items()} == {0: [0.5], 1: [1.5]}

@@ -84,6 +84,7 @@ UNTRUSTED = "its certificate is not trusted here; MLFLOW_TRACKING_SERVER_CERT_PA
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_password_and_a_certificate(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = tmp_path / "runs"
     sweep = half_a_sweep(runs)

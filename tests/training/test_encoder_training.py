@@ -47,7 +47,7 @@ def seen(model: Model) -> Pairs:
 
 def prepared(model: Model) -> tuple[Model, Pairs]:
     train = seen(model)
-    model.prepare(signed(train.images), signed(train.maps[:, :2]), train.moments(model.look))
+    model.prepare(signed(train.images), signed(train.maps[:, :2]), train.moments(model.encoded))
     return model.eval(), train
 
 
@@ -120,5 +120,5 @@ def test_a_training_is_kept_continued_and_predicts_with_what_the_encoder_became(
 
 
 def test_a_rate_of_zero_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"encoder lr=0: above 0; 0\.0001 works"):
+    with pytest.raises(ConfigurationError, match=r"encoder sight\.encoder\.lr=0: above 0; 0\.0001 works"):
         model(lr=0.0)

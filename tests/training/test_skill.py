@@ -14,7 +14,8 @@ from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.data.standin import standin
 from vmsbench.experiment import run
 from vmsbench.metrics.baselines import score_baselines
-from vmsbench.metrics.significance import skill, verdict
+from vmsbench.metrics.significance import skill
+from vmsbench.metrics.verdicts import verdict
 
 SETTINGS: dict[str, Any] = {"count": 480, "size": 32}
 

@@ -2,9 +2,12 @@
 
 import copy
 import pickle
+import random
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -24,7 +27,7 @@ from vmsbench.networks.unet import UNet
 from vmsbench.training.evaluation import preflight
 from vmsbench.training.lr_schedules import ConstantLR
 from vmsbench.training.out_of_memory import OutOfMemory, fitting
-from vmsbench.training.trainer import Diverged, Training
+from vmsbench.training.trainer import Diverged, Training, random_state, set_random_state
 
 RATE = 0.05
 GENERATOR = partial(UNet, width=4, norm="instance")
@@ -149,3 +152,39 @@ def test_weights_that_are_no_numbers_are_a_divergence_that_names_what_helps() ->
     training = Training(model, pairs(8, 32, 1), 2, optimizers, Compose([]), ConstantLR(), epochs=1, batch_size=8)
     with pytest.raises(Diverged, match="a lower lr may help"):
         training.epoch()
+
+
+class Accelerator:
+    """A kind of GPU with one random generator, as torch.cuda and torch.xpu are seen by a checkpoint."""
+
+    __name__ = "torch.xpu"
+
+    def __init__(self) -> None:
+        self.stream = torch.tensor([1, 2, 3], dtype=torch.uint8)
+
+    def is_available(self) -> bool:
+        return True
+
+    def get_rng_state_all(self) -> list[Tensor]:
+        return [self.stream.clone()]
+
+    def set_rng_state_all(self, streams: list[Tensor]) -> None:
+        (self.stream,) = streams
+
+
+def test_a_checkpoint_holds_the_state_of_every_random_generator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Accelerator()
+    monkeypatch.setattr("torch.xpu", gpu, raising=False)
+
+    def drawn() -> tuple[Any, ...]:
+        gpu.stream = gpu.stream + 1
+        return torch.rand(1).item(), np.random.rand(), np.random.randn(), random.random(), gpu.stream.tolist()
+
+    drawn()  # the Gaussian that NumPy keeps for the next draw is part of the state
+    torch.save(random_state(), tmp_path / "state.pt")
+    expected = drawn()
+    assert drawn() != expected
+    set_random_state(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert drawn() == expected

@@ -13,6 +13,7 @@ from vmsbench.config.settings import Config
 from vmsbench.errors import UserError
 from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION, Track, entries
 from vmsbench.report.sections.scores.answers import LAWS, answered
+from vmsbench.report.write import check_out
 from vmsbench.store.reader import read_baselines, read_sweep
 from vmsbench.sweep.progress_lines import Lines, Quiet
 
@@ -40,7 +41,10 @@ def demo(
     out     where the report is written
     quiet   print no line for each trial
     search  runs one of the searches instead, for a progress of one's own
+
+    Raises UserError, before anything is trained, where no report can be written into `out`.
     """
+    check_out(Path(out))
     runs, one_search = Path(runs), search or (lambda one: run(one, quiet))
     searches = demo_searches(runs)
     if not all(one_search(one).finished for one in searches):

@@ -1,11 +1,12 @@
 """Scores of given predictions and of the blind baselines, by the same metric function as everything else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from vmsbench.config.compose import compose
@@ -15,20 +16,24 @@ from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
+from vmsbench.metrics.calibration import EQUAL, collapsed
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import find_weights
-from vmsbench.metrics.external import check_there, read_predictions
-from vmsbench.metrics.references import people, reference, skill_under
+from vmsbench.metrics.external_predictions import check_there, read_predictions
+from vmsbench.metrics.references import gain_under, of_one_answer, people, reference, skill_under, value
+from vmsbench.metrics.significance import Interval
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
+from vmsbench.search.configured import experiment_part
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.sweeps import OUTSIDE
-from vmsbench.sweep.tune import experiment_part, prepared
+from vmsbench.sweep.tune import prepared
 from vmsbench.training.checks import check_fid, chosen_device
 from vmsbench.training.final_scores import Answered, BothTracks, both_tracks, save_predictions
 
 BASELINES = "baselines"
 TRACKS = {"answer": "l1_median", "distribution": "crps"}
 """The score of each track: as one answer (of samples, their median), and as a distribution."""
+AT_FIXATIONS = ("nss", "auc_judd", "ig")
 UNDRESSED = (
     "the predictions for the tuning validation pairs, whose errors dress an answer, are not there; "
     "`--validation-predictions FOLDER` gives them"
@@ -42,7 +47,8 @@ class EvaluationResult:
 
     data        what was scored: title, digest, size, split, images; and what people reach, where that is known
     predictors  by name: kind (given, blind, oracle), scores, fid where given, and for each track (answer, distribution)
-                its metric, blind reference, skill with its interval, and verdict
+                its metric, blind reference, skill with its interval, and verdict; where the data have fixations the
+                same for nss, auc_judd and ig, with the gain over the reference in place of a skill
     remarks     notes on how the predictions were read
     account     what data were read, as text
     """
@@ -134,7 +140,7 @@ def settings_for(data: Path | None, overrides: list[str]) -> dict[str, Any]:
     elif is_vischema(data):
         settings = compose("unet", ["data=vischema", *overrides])
     else:
-        layout = detect(data)
+        layout = detect(data, how="give data=folder data.images=NAME data.maps=NAME")
         settings = compose("unet", ["data=folder", *overrides])
         settings["data"] |= {"images": layout.images.name, "maps": layout.maps.name}
         settings["data"] |= {listed: path.name for listed, path in layout.lists.items()}
@@ -210,16 +216,25 @@ def standings(
         images[name] |= {key: known.per_image[key].cpu().numpy() for key in known.scores}
     for name, predictor in predictors.items():
         kind = "oracle" if isinstance(predictor, Oracle) else "given" if isinstance(predictor, Given) else "blind"
-        single, scores = "l1_median" not in table[name], dict(TRACKS)
+        single, scores = one_answer_alone(images[name]), dict(TRACKS)
         if single and "crps_dressed" in table[name]:
             scores["distribution"] = "crps_dressed"
         tracks = {track: in_track(one, images[name], images, table) for track, one in scores.items()}
-        if kind == "given" and single and "crps_dressed" not in table[name]:
-            tracks["distribution"]["verdict"] = "a single answer, not dressed"
+        if single and "crps_dressed" not in table[name]:
+            tracks["distribution"] |= {"skill": None, "verdict": single}
         found[name] = {"kind": kind, "tracks": tracks, "scores": table[name]}
+        if "nss" in table[name]:
+            found[name]["fixations"] = {one: at_fixations(one, images[name], images, table) for one in AT_FIXATIONS}
         if name in tracked:
             found[name] |= {"calibration": tracked[name].calibration, "dressing": tracked[name].dressing}
     return found
+
+
+def one_answer_alone(scores: Mapping[str, Any]) -> str:
+    """Why a predictor is no distribution until it is dressed; empty for one that is."""
+    if "spread" not in scores:
+        return "a single answer, not dressed"
+    return "" if (scores["spread"] > EQUAL).any() else collapsed()
 
 
 def in_track(
@@ -228,9 +243,25 @@ def in_track(
     """The blind reference of a track's score, the skill against it with its interval, and the verdict in words."""
     blind = reference(metric, table)
     gained = skill_under(metric, mine, images[blind])
-    interval = {"value": gained.value, "low": gained.low, "high": gained.high} if gained else None
-    word = "" if gained is None else "ok" if gained.low > 0 else f"no better than {blind}, which never looks"
-    return {"metric": metric, "reference": blind, "skill": interval, "verdict": word}
+    return {"metric": metric, "reference": blind, "skill": ends(gained), "verdict": worded(gained, blind)}
+
+
+def at_fixations(
+    metric: str, mine: Mapping[str, Any], images: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any]
+) -> Answer:
+    """The score of the one answer, its blind reference, the gain over that with its interval, and the verdict."""
+    name, blind = of_one_answer(metric), reference(metric, table)
+    gained, scores = gain_under(name, mine, images[blind]), np.asarray(value(mine, name), dtype=np.float64)
+    level = float(np.nanmean(scores)) if gained else None
+    return {"score": level, "reference": blind, "gain": ends(gained), "verdict": worded(gained, blind)}
+
+
+def ends(interval: Interval | None) -> Answer | None:
+    return asdict(interval) if interval else None
+
+
+def worded(gained: Interval | None, blind: str) -> str:
+    return "" if gained is None else "ok" if gained.low > 0 else f"no better than {blind}, which never looks"
 
 
 def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[str, Any]) -> Answer:
@@ -268,4 +299,4 @@ def store(folder: Path, answer: Answer, maps: Tensor, tracks: BothTracks, datase
 
 
 def per_image(maps: Tensor, pairs: Pairs) -> dict[str, Tensor]:
-    return score(Given(pairs.names, maps), pairs, light=True).per_image()
+    return score(Given(pairs.names, maps), pairs, light=pairs.fixations is None).per_image()

@@ -4,19 +4,23 @@ import re
 import shlex
 from pathlib import Path
 
+from vmsbench.config.instantiate import build
+from vmsbench.config.settings import Config
+from vmsbench.data.pairs import Dataset
 from vmsbench.errors import UserError
-from vmsbench.inference.predictor import TrainedModel
-from vmsbench.inference.predictor import load as load_folder
+from vmsbench.inference.ensemble import load as load_folder
+from vmsbench.inference.predictor import MapPredictor
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import sweep_named
 
 
-def load(model: str | Path, runs: Path | str = "runs", device: str = "auto") -> TrainedModel:
+def load(model: Path | str, *, device: str = "auto", runs: Path | str = "runs") -> MapPredictor:
     """A trained model, ready to predict.
 
-    model   a sweep's name (its best final is taken), a trial's, final's or training's folder, or an MLflow run's id
+    model   a sweep's name (its best final is taken), NAME/ensemble (see `vmsbench.ensemble`), the folder of a trial, a
+            final or a training, or an MLflow run's id
 
     Raises UserError where that is not a finished training.
     """
@@ -36,9 +40,24 @@ def model_folder(named: str, runs: Path) -> Path:
         return folder_of_run(named, runs)
     if ExperimentFolder(Path(named)).begun:
         return Path(named)
+    if ExperimentFolder(runs / named).begun:  # NAME/ensemble
+        return runs / named
     if not SweepFolder(runs / named).begun and SweepFolder(Path(named)).begun:
         runs, named = Path(named).resolve().parent, Path(named).resolve().name
+    if Path(named).exists() and not SweepFolder(runs / named).begun:
+        raise UserError(
+            f"--model {named} is not a trained model: give a sweep's name, the folder of a trial or a final, with its "
+            "config.json and results.json, or an MLflow run's id"
+        )
     return best_of_sweep(sweep_named(named, runs))
+
+
+def data_of(name: str, config: Config) -> Dataset:
+    """The data that the experiment with these settings learned from. Raises UserError where they have changed."""
+    dataset: Dataset = build(config["data"], "data")
+    if dataset.digest != config["data"]["digest"]:
+        raise UserError(f"the data of {name} changed after it was trained (digest {dataset.digest[:12]}); restore them")
+    return dataset
 
 
 def best_of_sweep(folder: Path) -> Path:

@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from vmsbench.config.compose import compose
+from vmsbench.config.compose import compose, with_epochs
 from vmsbench.config.settings import Config
 from vmsbench.files import plain
 from vmsbench.launch.allocation import login_node
 from vmsbench.launch.launcher import JobResources
 from vmsbench.launch.submit import RunOptions, launcher_of
-from vmsbench.ray_backend.driver import Slots
 from vmsbench.ray_backend.resources import slots_for
+from vmsbench.ray_backend.slots import Slots
 from vmsbench.sweep.budget import Budget, read_budget
-from vmsbench.sweep.plan import Plan
-from vmsbench.sweep.plan import plan as simulate
+from vmsbench.sweep.planning.outline import Plan, outline
+
+WORLDS = 3
+"""Searches that are simulated where there is time to calibrate too."""
 
 
 def plan(
@@ -28,21 +28,35 @@ def plan(
     runs: Path | str = "runs",
     cpus: int | None = None,
     gpus: int | None = None,
-    calibrate: bool = False,
-    worlds: int = 3,
+    calibrate: bool = True,
+    worlds: int | None = None,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """Trials, epochs, hours and bytes that `vmsbench.tune` with the same arguments would take on this machine.
 
-    calibrate    train what was never trained for a few seconds, to measure the seconds per epoch
-    worlds       searches that are simulated
+    calibrate    train what was never trained, for at most 20 seconds, to measure the seconds per epoch; never on a
+                 cluster's login node
+    worlds       searches that are simulated, 3 by default; with 0, the default without `calibrate`, the settings alone
+                 are looked at: no data are read, and no option is built
     on_progress  is called with a line for what is being measured
 
-    Raises UserError as `vmsbench.tune` would.
+    Raises UserError as `vmsbench.tune` would, with `worlds`.
     """
-    settings = compose(exp, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
+    settings = compose(exp, with_epochs(overrides, epochs))
     at_once = slots_for(settings, cpus, gpus).count
-    return simulate(settings, Path(runs).resolve(), at_once, calibrate, on_progress, worlds)
+    worlds = WORLDS * calibrate if worlds is None else worlds
+    return planned(settings, Path(runs).resolve(), at_once, calibrate and not login_node(), on_progress, worlds)
+
+
+def planned(
+    settings: Config, runs: Path, slots: int, calibrate: bool, tell: Callable[[str], None], worlds: int
+) -> Plan:
+    """Torch and the data are loaded only where searches are simulated."""
+    if worlds == 0:
+        return outline(settings, runs, slots)
+    from vmsbench.sweep.planning.plan import plan as simulate
+
+    return simulate(settings, runs, slots, calibrate, tell, worlds)
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,7 @@ def plan_sweep(
     options: RunOptions,
     *,
     calibrate: bool = False,
-    worlds: int = 3,
+    worlds: int | None = None,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> SweepPlan:
     """`plan`, with all settings composed, for the sweep in `folder` where its launcher and `options` would run it."""
@@ -90,8 +104,12 @@ def plan_sweep(
         slots = Slots(job.cpus, job.gpus, share["cpus"], share["gpus"] * bool(job.gpus), job.nodes)
     else:
         slots = slots_for(settings, options.cpus, options.gpus)
-    torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
     may_train = calibrate and job is None and (options.allow_login_node or not login_node())
-    found = simulate(settings, folder.parent.resolve(), slots.count, may_train, on_progress, worlds)
+    if may_train:
+        import torch
+
+        torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
+    worlds = WORLDS * calibrate if worlds is None else worlds
+    found = planned(settings, folder.parent.resolve(), slots.count, may_train, on_progress, worlds)
     budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial, slots.count)
     return SweepPlan(folder.name, found, slots, budget, job)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsbench.api.models import model_folder
-from vmsbench.config.instantiate import build
+from vmsbench.api.models import data_of, model_folder
 from vmsbench.data.encoded.features import unwatched
 from vmsbench.data.pairs import Dataset, Pairs
+from vmsbench.data.sources.names import printable
 from vmsbench.errors import UserError
+from vmsbench.files import check_place
+from vmsbench.inference.ensemble import load as load_model
 from vmsbench.inference.export import export as write_model
 from vmsbench.inference.images import Writer, find
 from vmsbench.inference.images import predict as predict_files
@@ -22,6 +24,7 @@ from vmsbench.store.sweep_folder import TRADEOFF, SweepFolder
 from vmsbench.store.sweeps import sweep_named
 
 Row = dict[str, Any]
+LISTED = 20  # files of which none got a map
 
 
 @dataclass(frozen=True)
@@ -49,26 +52,26 @@ class PredictionRun:
 class PredictionResult:
     """Written maps: maps/, overlays/ and, of several samples, uncertainty/ in `out`.
 
-    unreadable   the files that could not be read, each with the reason
+    failed       the files that got no map, each with the reason
     remarks      what is to be known of pictures that were read, with their names
     """
 
     out: Path
     run: PredictionRun
-    unreadable: tuple[tuple[Path, str], ...]
+    failed: tuple[tuple[Path, str], ...]
     remarks: Mapping[str, Sequence[str]]
 
     @property
     def written(self) -> int:
         """How many pictures have a map."""
-        return self.run.files - len(self.unreadable)
+        return self.run.files - len(self.failed)
 
 
 def predict(
     pictures: Path | str,
+    *,
     model: Path | str,
     out: Path | str,
-    *,
     samples: int | None = None,
     device: str = "auto",
     npz: bool = False,
@@ -84,23 +87,34 @@ def predict(
     on_start  called before the first picture
     on_file   called after each picture
 
-    Raises UserError where there are no pictures, `model` is not a finished training, or `out` cannot be written.
+    Raises UserError where there are no pictures or none gets a map, `model` is not a finished training, or `out`
+    cannot be written.
     """
     if samples is not None and samples < 1:
         raise UserError(f"--samples {samples}: at least 1")
     out = Path(out)
     found = find(Path(pictures), out)
+    writer = Writer(out, npz)
     folder = model_folder(str(model), Path(runs))
-    predictor = load(folder, device)
-    count = (samples or predictor.samples) if predictor.model.random else 1
+    predictor = load_model(folder, device)
+    count = (samples or predictor.samples) if predictor.random else 1
     facts = (len(found.files), count, predictor.size, str(predictor.device))
     run = PredictionRun(folder, found.account, found.warnings, *facts)
     on_start(run)
-    writer, unreadable = Writer(out, npz), []
+    failed: list[tuple[Path, str]] = []
     for file, reason in predict_files(predictor, found.files, writer, count):
-        unreadable += [(file, reason)] if reason else []
+        failed += [(file, reason)] if reason else []
         on_file(file)
-    return PredictionResult(out, run, tuple(unreadable), writer.odd)
+    if len(failed) == len(found.files):
+        raise UserError(none_written(failed))
+    return PredictionResult(out, run, tuple(failed), writer.odd)
+
+
+def none_written(failed: Sequence[tuple[Path, str]]) -> str:
+    """What to say where every picture failed: at most LISTED of them, each with its reason."""
+    each = [f"{printable(str(file))}: {reason}" for file, reason in failed]
+    shown = [f"no map was written: {each[0]}", *(f"  {one}" for one in each[1:LISTED])]
+    return "\n".join([*shown, *([f"  and {len(each) - LISTED} more"] if len(each) > LISTED else [])])
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,7 @@ class ExportResult:
 
 
 def export(
-    model: Path | str, format: str = "onnx", out: Path | str | None = None, *, runs: Path | str = "runs"
+    model: Path | str, *, format: str = "onnx", out: Path | str | None = None, runs: Path | str = "runs"
 ) -> ExportResult:
     """Write a trained model as ONNX or TorchScript; the file is checked to give the same maps.
 
@@ -131,9 +145,12 @@ def export(
 
     Raises UserError where the model cannot be written so.
     """
-    folder = model_folder(str(model), Path(runs))
     suffix = {"torchscript": ".pt"}.get(format, f".{format}")
     file = Path(out) if out is not None else Path(f"{Path(model).name}{suffix}")
+    check_place(file.absolute().parent)
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: give --out a file in it, such as {file / f'model{suffix}'}")
+    folder = model_folder(str(model), Path(runs))
     return ExportResult(file, folder, write_model(load(folder, "cpu"), file, format))
 
 
@@ -175,9 +192,7 @@ def tradeoff(
     folder = sweep_named(name, Path(runs))
     chosen = model_folder(name, Path(runs))
     config = ExperimentFolder(chosen).config()
-    dataset: Dataset = build(config["data"])
-    if dataset.digest != config["data"]["digest"]:
-        raise UserError(f"the data of {name} changed after it was trained (digest {dataset.digest[:12]}); restore them")
+    dataset = data_of(name, config)
     predictor = load(chosen, config["device"])
     pairs = spread_evenly(dataset, predictor, config["data"]["cache"], images)
     on_start(chosen, len(pairs))

@@ -1,7 +1,7 @@
 """The report from Python."""
 
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -30,15 +30,21 @@ class ReportResult:
         return f'<a href="{self.page.resolve().as_uri()}">{self.page}</a>'
 
 
-def report(*names: str, runs: Path | str = "runs", out: Path | str | None = None) -> ReportResult:
+def report(
+    *names: str,
+    runs: Path | str = "runs",
+    out: Path | str | None = None,
+    formats: Sequence[str] = ("pdf",),
+) -> ReportResult:
     """Write the report that compares sweeps, all of them where none is named.
 
-    out   the folder to write (default: reports/NAME)
+    out      the folder to write (default: reports/NAME)
+    formats  the files of each figure next to its PNG: pdf, svg, or none
 
     Raises UserError where there is no such sweep.
     """
     target = Path(out) if out is not None else Path("reports") / ("-".join(names) if names else "all")
-    return ReportResult(write(Path(runs), list(names), target, hours))
+    return ReportResult(write(Path(runs), list(names), target, hours, formats))
 
 
 def hours(folder: Path) -> Mapping[str, float]:

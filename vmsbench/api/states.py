@@ -11,7 +11,7 @@ from vmsbench.launch.job_log import job_statuses, jobs_of
 from vmsbench.launch.launcher import JobStatus, answers_within
 from vmsbench.store.job_events import with_jobs
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import folders, sweep_named
+from vmsbench.store.sweeps import folders, none_in, sweep_named
 from vmsbench.sweep.status import Status, Why
 from vmsbench.sweep.status import status as status_of
 from vmsbench.sweep.status import why as why_of
@@ -64,7 +64,7 @@ def status(name: str | None = None, *, runs: Path | str = "runs") -> SweepState 
     return found if name is None else found[0]
 
 
-def why(trial: str, runs: Path | str = "runs") -> Why:
+def why(trial: str, *, runs: Path | str = "runs") -> Why:
     """Why a trial or final ended: its state, cause, the end of its log, and the command that runs it alone.
 
     trial   its name, or the beginning of it
@@ -77,7 +77,7 @@ def sweeps_to_show(name: str | None, runs: Path) -> list[Path]:
     """The folder of a sweep, or of all: begun, or submitted. Raises UserError where there is none."""
     there = sorted({*folders(runs), *with_jobs(runs)})
     if not there and not name:
-        raise UserError(f"no sweeps in {runs}; `vmsbench tune --exp unet` starts one")
+        raise UserError(none_in(runs))
     return [folder for folder in there if name in (None, folder.name)] or [sweep_named(str(name), runs)]
 
 
@@ -100,7 +100,8 @@ def standing(folder: Path, jobs: list[JobStatus]) -> Status | None:
     """A sweep's status, None before it starts; where its process is gone, with the end of its jobs."""
     if not SweepFolder(folder).begun:
         return None
-    one, ended = status_of(folder), ending_of(jobs)
+    over = {job.job for job in jobs if job.over}
+    one, ended = status_of(folder, lambda owner: False if owner["job"] in over else None), ending_of(jobs)
     return replace(one, state="interrupted", why=ended) if one.state == "dead" and ended else one
 
 

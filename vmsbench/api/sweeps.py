@@ -11,12 +11,13 @@ from typing import Any
 
 from vmsbench.api.models import best_of_sweep
 from vmsbench.api.training import command_line, runs_option
-from vmsbench.config.compose import compose
+from vmsbench.config.compose import compose, with_epochs
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError
 from vmsbench.inference.predictor import TrainedModel
 from vmsbench.inference.predictor import load as load_folder
+from vmsbench.launch.elastic.demand import demand_of
 from vmsbench.launch.local import LocalLauncher
 from vmsbench.launch.ownership import owning
 from vmsbench.metrics.references import served
@@ -27,6 +28,7 @@ from vmsbench.store.records import SweepRecord
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import check_name, sweep_named
 from vmsbench.sweep.ablation import ablation
+from vmsbench.sweep.origin.numeric_code import check_code
 from vmsbench.sweep.progress_lines import Lines, Quiet
 from vmsbench.sweep.status import Status, status
 from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
@@ -73,8 +75,8 @@ class SweepResult:
     def finals(self) -> list[dict[str, Any]]:
         """The finals: the best configurations trained from fresh seeds, with their scores on the test pairs."""
         now = {final.id: dict(final.scores) for final in self.record.finals}
-        told = [dict(event) for event in self.record.events if event["event"] == "final"]
-        return [event | {"scores": now.get(event["trial"]) or event["scores"]} for event in told]
+        events = [dict(event) for event in self.record.events if event["event"] == "final"]
+        return [event | {"scores": now.get(event["trial"]) or event["scores"]} for event in events]
 
     @property
     def baselines(self) -> Mapping[str, Mapping[str, Any]]:
@@ -124,6 +126,7 @@ def tune(
     gpus: int | None = None,
     callbacks: Iterable[Callback] = (),
     retry: bool = False,
+    accept_code: bool = False,
     quiet: bool = False,
 ) -> SweepResult:
     """Search for the best configuration, train it again from fresh seeds, and score these on the test pairs.
@@ -134,6 +137,7 @@ def tune(
     cpus, gpus  to use (default: all)
     callbacks   called with every trial's events (vmsbench.sweep.trial.Callback)
     retry       run failed trials again
+    accept_code continue a sweep that was started with other numeric code, which its journal and report say
     quiet       print no line for each trial
 
     An interrupt (the notebook's stop button, Ctrl-C) lets the trials save, and returns with `finished` False.
@@ -141,12 +145,13 @@ def tune(
     """
     name = exp if name is None else name
     check_name(name)
-    settings = compose(exp, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
+    settings = compose(exp, with_epochs(overrides, epochs))
     command = command_line("tune", exp, overrides, runs, name=name, epochs=epochs)
     check_runs_here(settings, command)
     folder = Path(runs) / name
-    callback = Callbacks([Quiet() if quiet else Lines(folder.name), *callbacks])
-    return run_search(settings, folder, command, callback, retry=retry, cpus=cpus, gpus=gpus)
+    callback = showing(name, quiet, callbacks)
+    options: dict[str, Any] = {"retry": retry, "accept_code": accept_code, "cpus": cpus, "gpus": gpus}
+    return run_search(settings, folder, command, callback, **options)
 
 
 def ablate(
@@ -161,6 +166,7 @@ def ablate(
     gpus: int | None = None,
     callbacks: Iterable[Callback] = (),
     retry: bool = False,
+    accept_code: bool = False,
     quiet: bool = False,
 ) -> SweepResult:
     """Compare the options of one group (augment, target, network, ...), each trained from `seeds` seeds.
@@ -172,13 +178,19 @@ def ablate(
     """
     named = ablation_name(exp, group) if name is None else name
     check_name(named)
-    settings = ablation(exp, group, seeds, [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])])
+    settings = ablation(exp, group, seeds, with_epochs(overrides, epochs))
     words = ["vmsbench", "ablate", group, "--exp", exp, *overrides, "--seeds", str(seeds), "--name", named]
     words += ["--epochs", str(epochs)] if epochs is not None else []
     command = shlex.join([*words, *runs_option(runs)])
     check_runs_here(settings, command)
-    callback = Callbacks([Quiet() if quiet else Lines(named), *callbacks])
-    return run_search(settings, Path(runs) / named, command, callback, retry=retry, cpus=cpus, gpus=gpus)
+    callback = showing(named, quiet, callbacks)
+    options: dict[str, Any] = {"retry": retry, "accept_code": accept_code, "cpus": cpus, "gpus": gpus}
+    return run_search(settings, Path(runs) / named, command, callback, **options)
+
+
+def showing(name: str, quiet: bool, callbacks: Iterable[Callback]) -> Callback:
+    """The caller's callbacks, after one that prints a line for each event where it is not `quiet`."""
+    return Callbacks([Quiet() if quiet else Lines(name), *callbacks])
 
 
 def check_runs_here(settings: Config, command: str) -> None:
@@ -194,15 +206,25 @@ def ablation_name(exp: str, group: str) -> str:
     return f"{exp}-ablate-{group.partition('@')[0]}"
 
 
-def resume(name: str, *overrides: str, runs: Path | str = "runs", **options: Any) -> SweepResult:
+def resume(
+    name: str,
+    *overrides: str,
+    runs: Path | str = "runs",
+    cpus: int | None = None,
+    gpus: int | None = None,
+    callbacks: Iterable[Callback] = (),
+    retry: bool = False,
+    accept_code: bool = False,
+    quiet: bool = False,
+) -> SweepResult:
     """Continue a sweep with the settings it was started with; options as `tune`'s.
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
     settings = settings_to_resume(name, Path(runs), list(overrides))
     resume_command = shlex.join(["vmsbench", "resume", name, *overrides, *runs_option(runs)])
-    quiet, callbacks = options.pop("quiet", False), options.pop("callbacks", ())
-    callback = Callbacks([Quiet() if quiet else Lines(name), *callbacks])
+    callback = showing(name, quiet, callbacks)
+    options: dict[str, Any] = {"retry": retry, "accept_code": accept_code, "cpus": cpus, "gpus": gpus}
     return run_search(settings, Path(runs) / name, resume_command, callback, **options)
 
 
@@ -215,6 +237,7 @@ def final(
     cpus: int | None = None,
     gpus: int | None = None,
     callbacks: Iterable[Callback] = (),
+    accept_code: bool = False,
     quiet: bool = False,
 ) -> SweepResult:
     """Train the `top` best configurations of a finished search from `seeds` fresh seeds each, and test them.
@@ -224,24 +247,24 @@ def final(
     settings, places = settings_of(name, Path(runs), list(overrides))
     words = ["vmsbench", "final", name, *overrides, "--top", str(top), "--seeds", str(seeds), *runs_option(runs)]
     command = shlex.join(words)
-    callback = Callbacks([Quiet() if quiet else Lines(name), *callbacks])
-    return run_finals(
-        settings, places, Path(runs) / name, command, callback, top=top, seeds=seeds, cpus=cpus, gpus=gpus
-    )
+    callback = showing(name, quiet, callbacks)
+    options: dict[str, Any] = {"cpus": cpus, "gpus": gpus, "accept_code": accept_code}
+    return run_finals(settings, places, Path(runs) / name, command, callback, top=top, seeds=seeds, **options)
 
 
 def rescore(
-    name: str, *overrides: str, runs: Path | str = "runs", tell: Callable[[str], None] = lambda line: None
+    name: str, *overrides: str, runs: Path | str = "runs", on_progress: Callable[[str], None] = lambda line: None
 ) -> SweepResult:
     """Score the finals of a sweep again from the weights that were kept, here and without training: for what an older
     version did not measure. The test pairs are read once more for each, which is counted.
 
-    tell    called with a line before each final
+    on_progress  called with a line before each final
+
     Raises UserError where there is no finished final, or the data have changed.
     """
     _, places = settings_of(name, Path(runs), list(overrides))
     folder = (Path(runs) / name).resolve()
-    score_again(folder, folder.parent, places, tell, own=owning())
+    score_again(folder, folder.parent, places, on_progress, own=owning())
     words = ["vmsbench", "final", name, "--rescore", *overrides, *runs_option(runs)]
     return SweepResult(folder, True, shlex.join(words))
 
@@ -255,6 +278,7 @@ def run_search(
     retry: bool = False,
     cpus: int | None = None,
     gpus: int | None = None,
+    accept_code: bool = False,
 ) -> SweepResult:
     """`tune`, with all settings composed."""
     folder = folder.resolve()
@@ -262,7 +286,9 @@ def run_search(
     def go(callback: Callback, driver: Driver, slots: Mapping[str, float]) -> None:
         search(settings, folder, folder.parent, callback, driver, command, retry, slots, own=owning())
 
-    return SweepResult(folder, run_sweep(go, settings, folder, callback, cpus=cpus, gpus=gpus), command)
+    return SweepResult(
+        folder, run_sweep(go, settings, folder, callback, cpus=cpus, gpus=gpus, accept_code=accept_code), command
+    )
 
 
 def run_finals(
@@ -276,6 +302,7 @@ def run_finals(
     seeds: int,
     cpus: int | None = None,
     gpus: int | None = None,
+    accept_code: bool = False,
 ) -> SweepResult:
     """`final`, with all settings known."""
     folder = folder.resolve()
@@ -283,11 +310,20 @@ def run_finals(
     def go(callback: Callback, driver: Driver, slots: Mapping[str, float]) -> None:
         train_finals(folder, folder.parent, places, top, seeds, callback, driver, slots, own=owning())
 
-    return SweepResult(folder, run_sweep(go, settings, folder, callback, cpus=cpus, gpus=gpus), command)
+    return SweepResult(
+        folder, run_sweep(go, settings, folder, callback, cpus=cpus, gpus=gpus, accept_code=accept_code), command
+    )
 
 
 def run_sweep(
-    go: Go, settings: Config, folder: Path, callback: Callback, *, cpus: int | None = None, gpus: int | None = None
+    go: Go,
+    settings: Config,
+    folder: Path,
+    callback: Callback,
+    *,
+    cpus: int | None = None,
+    gpus: int | None = None,
+    accept_code: bool = False,
 ) -> bool:
     """Call `go(callback, driver, slots)` with Ray and the tracker around it; False where it was interrupted."""
     from vmsbench.ray_backend.driver import run_trials
@@ -298,7 +334,7 @@ def run_sweep(
     serves = served(settings["metric"], settings["evaluation"]["final_samples"])
     share = {"slots": slots.count, "cpus": slots.cpus_per_trial, "gpus": slots.gpus_per_trial}
     seconds = 3600 * (settings["hours_per_trial"] or math.inf)
-    tracker = build(settings["tracker"])
+    tracker = build(settings["tracker"], "tracker")
     with contextlib.ExitStack() as stack:
         stack.enter_context(stoppable())
         started = False
@@ -307,13 +343,14 @@ def run_sweep(
             nonlocal started
             if source.finished or source.halted:
                 return source.finished
+            check_code(folder, accept_code)
             if not started:
                 callback.on_sweep_start(slots.count, f"{slots}; {serves}")
                 stack.enter_context(ray_for(slots, folder))
                 stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
                 started = True
             epochs = settings["trainer"]["epochs"]
-            return run_trials(source, pruner, slots, callback, settings["metric"], epochs, seconds)
+            return run_trials(source, pruner, slots, callback, settings["metric"], epochs, seconds, demand_of(folder))
 
         try:
             go(callback, driver, share)
@@ -356,8 +393,7 @@ def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> Config:
             settings["data"]["root"] = composed["data"]["root"]
         else:
             settings[word.partition(".")[0]] = composed[word.partition(".")[0]]
-    found: Config = settings
-    return found
+    return dict(settings)
 
 
 def warn(text: str) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from vmsbench.config.instantiate import build
+from vmsbench.launch.launcher import answers_within
+from vmsbench.launch.ownership import job_runs
 from vmsbench.store.lock import living_owner
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import sweep_folders
@@ -18,7 +20,9 @@ def sync(*names: str, runs: Path | str = "runs") -> dict[str, str]:
     links = {}
     for folder in sweep_folders(runs, names):
         tracker = tracker_of(folder)
-        tracker.sync(folder, alive=living_owner(folder) is not None)
+        with answers_within():
+            alive = living_owner(folder, job_runs) is not None
+        tracker.sync(folder, alive=alive)
         links[folder.name] = tracker.link()
     return links
 
@@ -28,5 +32,5 @@ def tracker_of(folder: Path) -> Tracker:
     from vmsbench.tracking.mlflow.tracker import MlflowTracker
 
     chosen = SweepFolder(folder).about().get("settings", {}).get("tracker")
-    tracker: Tracker = build(chosen) if chosen else MlflowTracker()
+    tracker: Tracker = build(chosen, "tracker") if chosen else MlflowTracker()
     return MlflowTracker() if isinstance(tracker, Untracked) else tracker

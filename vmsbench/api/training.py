@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmsbench.config.compose import compose
+from vmsbench.config.compose import compose, with_epochs
 from vmsbench.config.settings import Config
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.sources.provenance import Provenance
+from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import Report, config_hash, ignore, run
 from vmsbench.inference.predictor import TrainedModel, load
 from vmsbench.metrics.baselines import score_baselines
+from vmsbench.search.configured import experiment_part
 from vmsbench.store.experiment_folder import ExperimentFolder
-from vmsbench.sweep.tune import experiment_part, prepared, warn_of
+from vmsbench.sweep.tune import prepared, warn_of
 from vmsbench.training.checks import check
 from vmsbench.training.trainer import ShouldStop, never
 
@@ -55,8 +57,7 @@ class TrainingResult:
 
 def training_settings(exp: str, overrides: Iterable[str], epochs: int | None, seed: int | None, final: bool) -> Config:
     """All settings of one training. Raises ConfigurationError for those that do not exist or do not fit."""
-    chosen = list(overrides)
-    chosen += [f"trainer.epochs={epochs}"] if epochs is not None else []
+    chosen = with_epochs(overrides, epochs)
     chosen += [f"seed={seed}"] if seed is not None else []
     return compose(exp, chosen) | {"test": final}
 
@@ -97,6 +98,8 @@ def run_training(
     on_data: Callable[[Provenance], None] = warn_of_data,
 ) -> TrainingResult:
     """`train`, with all settings composed; `on_data` is called once the data are read."""
+    if settings["data"].get("folds") is not None:
+        raise ConfigurationError("data.folds is for a search: `vmsbench tune` trains on each fold; leave it out here")
     config, dataset = prepared(experiment_part(settings), runs)
     on_data(dataset.provenance)
     warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))

@@ -44,7 +44,7 @@ class Nothing(TrialSource):
     def max_trials(self) -> int:
         return self.trials
 
-    def reference(self) -> Curve:
+    def reference(self, trial: Trial) -> Curve:
         return {}
 
     def past(self) -> dict[str, Curve]:

@@ -19,8 +19,8 @@ def precisions(config: Config, folder: Path, seeds: int, tell: Callable[[str], N
     exp, metric = config["exp"], config["metric"]
     scores: dict[str, list[float]] = {"float32": [], "bf16": []}
     for precision, seed in product(scores, range(seeds)):
-        told = {"trainer": config["trainer"] | {"precision": precision}, "seed": seed}
-        results = run(with_settings(config, told), folder / f"{precision}-{seed}")
+        changed = {"trainer": config["trainer"] | {"precision": precision}, "seed": seed}
+        results = run(with_settings(config, changed), folder / f"{precision}-{seed}")
         scores[precision].append(results["validation_scores"][metric])
         tell(f"{exp}, {precision}, seed {seed}: {metric} {scores[precision][-1]:.4f}, {results['seconds']:.0f} s")
     means = {precision: statistics.mean(found) for precision, found in scores.items()}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from vmsbench.bench.recorded_curves import Recorded
+from vmsbench.bench.recorded_curves import Recorded, worse_by
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.pruners import NoPruner, Pruner
 from vmsbench.search.searcher import key
@@ -63,7 +63,7 @@ def difference(recorded: Recorded, one: SimulatedSearch, other: SimulatedSearch)
         1 - other.epochs[-1] / one.epochs[-1],
         other.pruned / len(other.epochs),
         sum(changed) / len(changed),
-        found / best - 1,
+        worse_by(found, best),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
+from vmsbench.bench.recorded_curves import worse_by
 from vmsbench.search.pruners import Pruner
 from vmsbench.search.searcher import Searcher
 from vmsbench.search.simulation import CurveOf, SimulatedSearch, play
@@ -52,13 +53,18 @@ def mean(searcher: str, rule: str, runs: list[SimulatedSearch], trials: int) -> 
     return Line(searcher, rule, epochs, billed, best)
 
 
-def table(lines: list[Line], best: float) -> list[str]:
-    """A line of text for each searcher: trials, epochs and billed epochs until within 5% and 1% of the best of all."""
+def table(lines: list[Line], best: float, sign: int = 1) -> list[str]:
+    """A line of text for each searcher: trials, epochs and billed epochs until within 5% and 1% of the best of all.
+
+    sign   -1 where a higher score is better: those of `lines` are its negatives
+    """
     head = f"{'searcher, rule':<28} {'trials':>7} {'epochs':>8} {'billed':>8} {'best':>8}"
     out = [f"{head} {'within 5% after':>20} {'within 1% after':>20}"]
     for line in lines:
-        near = [next((n for n, s in enumerate(line.best) if s <= best * share), None) for share in (1.05, 1.01)]
-        told = ["-" if n is None else f"{n + 1} ({line.epochs[n]:.0f}, {line.billed[n]:.0f})" for n in near]
-        last = f"{len(line.best):>7} {line.epochs[-1]:>8.0f} {line.billed[-1]:>8.0f} {line.best[-1]:>8.4f}"
-        out.append(f"{f'{line.searcher}, {line.rule}':<28} {last} {told[0]:>20} {told[1]:>20}")
+        near = [
+            next((n for n, s in enumerate(line.best) if worse_by(s, best) <= share), None) for share in (0.05, 0.01)
+        ]
+        reached = ["-" if n is None else f"{n + 1} ({line.epochs[n]:.0f}, {line.billed[n]:.0f})" for n in near]
+        last = f"{len(line.best):>7} {line.epochs[-1]:>8.0f} {line.billed[-1]:>8.0f} {sign * line.best[-1]:>8.4f}"
+        out.append(f"{f'{line.searcher}, {line.rule}':<28} {last} {reached[0]:>20} {reached[1]:>20}")
     return out

@@ -6,10 +6,10 @@ from typing import Any
 
 import typer
 
-from vmsbench.cli.commands.cluster import cancel, drill, job, logs
+from vmsbench.cli.commands.cluster import cancel, drill, job, logs, site
 from vmsbench.cli.commands.models import export, predict, tradeoff, train
-from vmsbench.cli.commands.results import evaluate, report, status, sync, ui, why
-from vmsbench.cli.commands.sweeps import ablate, demo, final, plan, resume, tune
+from vmsbench.cli.commands.results import ensemble, evaluate, report, status, sync, ui, why
+from vmsbench.cli.commands.sweeps import ablate, demo, final, plan, resume, steer, tune
 from vmsbench.cli.commands.toolkit import bench, data, doctor, weights
 
 app = typer.Typer(
@@ -24,8 +24,8 @@ FIRST: tuple[Callable[..., Any], ...] = (
     *(train.train, evaluate.evaluate, report.report, predict.predict),
 )
 LAST: tuple[Callable[..., Any], ...] = (
-    *(tradeoff.tradeoff, sync.sync, ui.ui, doctor.doctor, demo.demo),
-    *(drill.drill, logs.logs, cancel.cancel),
+    *(ensemble.ensemble, tradeoff.tradeoff, sync.sync, ui.ui, doctor.doctor, demo.demo),
+    *(steer.stop, steer.pause, steer.extend, steer.add, drill.drill, logs.logs, cancel.cancel),
 )
 for command in FIRST:
     app.command()(command)
@@ -37,6 +37,7 @@ app.command(hidden=True)(job.work)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
+app.add_typer(site.app, name="site")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vmsbench.config.format import describe, duration, number, short
+from vmsbench.config.format import assignment, assignments, duration, number
 from vmsbench.data.sources.provenance import Provenance
 from vmsbench.search.searcher import ParameterResult
 from vmsbench.store.sweep_folder import SweepFolder
@@ -13,7 +13,7 @@ from vmsbench.sweep.progress_lines import Counting, described
 from vmsbench.sweep.status import status
 from vmsbench.sweep.trial import Trial, TrialResult
 
-LOOK = 5.0  # seconds between two reads of the sweep's folder
+PAUSE = 5.0  # seconds between two reads of the sweep's folder
 
 
 class LiveTable(Counting):
@@ -24,7 +24,7 @@ class LiveTable(Counting):
         from rich.live import Live
 
         super().__init__(folder.name)
-        self.folder, self.looked, self.caption = folder, -math.inf, ""
+        self.folder, self.read_at, self.caption = folder, -math.inf, ""
         self.live = Live(console=Console(), auto_refresh=False, transient=True)
         self.live.start()
 
@@ -41,10 +41,8 @@ class LiveTable(Counting):
 
     def on_parameter_settled(self, settled: ParameterResult) -> None:
         super().on_parameter_settled(settled)
-        score = number(settled.score)
-        self.live.console.print(
-            f"{self.name}: settled {short(settled.parameter)} = {describe(settled.value)}  {score}", highlight=False
-        )
+        found = assignment(settled.parameter, settled.value)
+        self.live.console.print(f"{self.name}: settled {found}  {number(settled.score)}", highlight=False)
 
     def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
         super().on_trial_end(trial, outcome)
@@ -54,7 +52,7 @@ class LiveTable(Counting):
     def on_poll(self) -> None:
         from rich.table import Table
 
-        self.look()
+        self.update()
         minutes, seconds = divmod(int(time.monotonic() - self.since), 60)
         table = Table(
             title=f"{self.name}  {minutes}:{seconds:02d}",
@@ -73,19 +71,18 @@ class LiveTable(Counting):
             table.add_row(*place)
         self.live.update(table, refresh=True)
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Read from the folder, every few seconds: parameters settled, the best configuration, the time left."""
-        if time.monotonic() - self.looked < LOOK or not SweepFolder(self.folder).begun:
+        if time.monotonic() - self.read_at < PAUSE or not SweepFolder(self.folder).begun:
             return
         now = status(self.folder)
         self.caption = f"; {sum(step.settled for step in now.parameters)} of {len(now.parameters)} parameters settled"
         if now.eta:
             self.caption += f"; at most {duration(now.eta)} to go"
         if now.incumbent:
-            choice = now.incumbent["parameters"].items()
-            told = ", ".join(f"{short(param)}={describe(value)}" for param, value in choice)
-            self.caption += f"\nbest: tuning {now.metric} {number(now.incumbent['score'])}  {told}"
-        self.looked = time.monotonic()
+            best = assignments(now.incumbent["parameters"])
+            self.caption += f"\nbest: tuning {now.metric} {number(now.incumbent['score'])}  {best}"
+        self.read_at = time.monotonic()
 
     def close(self) -> None:
         self.live.stop()

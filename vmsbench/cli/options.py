@@ -48,12 +48,14 @@ ConfigDir = Annotated[
 
 
 def printed_on_one_line(runs: Path) -> Path:
-    """Raises UserError where the folder's full path cannot be written as one line of text."""
+    """Raises UserError where the folder is a file, or its full path cannot be written as one line of text."""
     from vmsbench.data.sources.names import is_text, printable
 
     path = os.path.realpath(runs)
     if not is_text(path) or "\n" in path:
         raise UserError(f"--runs {printable(path)}: this path is not UTF-8 on one line; choose another folder")
+    if runs.exists() and not runs.is_dir():
+        raise UserError(f"--runs {runs} is a file: give the folder of all sweeps, such as --runs runs")
     return runs
 
 
@@ -62,6 +64,9 @@ Runs = Annotated[
     typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.", callback=printed_on_one_line),
 ]
 OnLogin = Annotated[bool, typer.Option("--allow-login-node", help="Train on this machine even if it is a login node.")]
+AcceptCode = Annotated[
+    bool, typer.Option("--accept-code", help="Continue a sweep that was started with other numeric code.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs of each training; the same as trainer.epochs=N.")]

@@ -1,8 +1,10 @@
-"""The results of a finished sweep, in lines."""
+"""The results of a finished sweep, in lines, and what to do next."""
 
+import shlex
 from pathlib import Path
+from typing import Any
 
-from vmsbench.config.format import describe, short
+from vmsbench.config.format import assignments
 
 
 def sweep_lines(folder: Path) -> list[str]:
@@ -13,9 +15,8 @@ def sweep_lines(folder: Path) -> list[str]:
     sweep = read_sweep(folder)
     winner, metric = sweep.winner, sweep.metric
     drawn = sweep.config.get("evaluation", {}).get("final_samples", 1)
-    choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in winner["choice"].items())
     lines = [
-        f"{folder.name}: the best configuration is {choice}",
+        f"{folder.name}: the best configuration is {assignments(winner['choice'])}",
         f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",
         f"  {served(metric, drawn)}",
     ]
@@ -30,8 +31,22 @@ def sweep_lines(folder: Path) -> list[str]:
             f"in [-1,1], {scores['l1_unit']:.4f} in [0,1]"
         )
     lines.append(f"  pixel median, blind to the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
+    answers = [final.scores.get("l1_median", final.scores["l1"]) for final in sweep.finals if final.scores]
+    if answers and min(answers) >= blind["l1"]:
+        lines.append("  no final is better than that as one answer: more epochs, or more pairs, may help")
     law = sweep.baselines["test"].get("climatology")
     if drawn > 1 and law:
         crps = f"CRPS {law['crps']:.4f} in [-1,1], {law['crps_unit']:.4f} in [0,1]"
         lines.append(f"  climatology, blind to the image, which samples are held against: {crps}")
     return lines
+
+
+def next_steps(settings: dict[str, Any], folder: Path, runs: Path) -> list[str]:
+    """What to do after a finished sweep, as commands."""
+    from vmsbench.config.instantiate import build
+
+    place = f" --runs {shlex.quote(str(runs))}" if str(runs) != "runs" else ""
+    tracker = build(settings["tracker"], "tracker")
+    tracker.use(runs)
+    link = tracker.link()
+    return ["next:", f"  vmsbench report {shlex.quote(folder.name)}{place}", f"  {link or f'vmsbench sync{place}'}"]

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+def with_epochs(overrides: Iterable[str], epochs: int | None) -> list[str]:
+    """The overrides, with trainer.epochs where `epochs` is given: what --epochs is short for."""
+    return [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])]
+
+
 def compose(exp: str, overrides: list[str]) -> Config:
     """All settings of an experiment, with `group=option` and `key=value` applied, and their types checked.
 
@@ -125,7 +130,8 @@ def as_hydra_reads(name: str, text: str, base: Config, exp: str) -> str:
         and isinstance(current, dict) != isinstance(value, dict)
     ):
         raise misfit(name, text, hint, current)
-    return f"{'+' if new else ''}{name}={quoted(text) if value is UNFIT else text}"
+    adds = new or setting(base, name) == {}  # a mapping that is empty by default is open as a whole, too
+    return f"{'+' if adds else ''}{name}={quoted(text) if value is UNFIT else text}"
 
 
 def without_references(text: str, base: Config) -> str:
@@ -205,9 +211,9 @@ def check_name(name: str, base: Config, exp: str) -> bool:
         if here == {} and walked:
             return True
         if not isinstance(here, dict) or part not in here:
-            beside = list(here) if isinstance(here, dict) else []
-            valid = [".".join([*walked, key]) for key in beside] + ([] if walked else groups())
-            has = ", ".join(key for key in beside if not key.startswith("_"))
+            siblings = list(here) if isinstance(here, dict) else []
+            valid = [".".join([*walked, key]) for key in siblings] + ([] if walked else groups())
+            has = ", ".join(key for key in siblings if not key.startswith("_"))
             where = ".".join(walked) or f"--exp {exp}"
             meant = namesakes(base, name)
             nearest = f"; did you mean {meant[0]}?" if meant else did_you_mean(".".join([*walked, part]), valid)

@@ -1,6 +1,7 @@
 """Values as text for people: objects, settings, durations and counts. Tables, logs and messages all use these."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -20,7 +21,7 @@ def describe(value: Any) -> str:
     if isinstance(value, Named):
         return value.name
     if isinstance(value, dict):
-        inside = ", ".join(f"{key}={describe(item)}" for key, item in value.items() if not key.startswith("_"))
+        inside = ", ".join(f"{key}={describe(item)}" for key, item in value.items() if not str(key).startswith("_"))
         return f"{value['_target_'].rpartition('.')[2]}({inside})" if "_target_" in value else f"{{{inside}}}"
     if isinstance(value, list | tuple):
         return f"({', '.join(describe(item) for item in value)})"
@@ -31,9 +32,19 @@ def describe(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def short(param: str) -> str:
-    """The last words of a dotted path that tell what it is: `model.network.width` is `network.width`."""
-    return ".".join(param.split(".")[-2:])
+def assignment(path: str, value: Any) -> str:
+    """A setting as the command line takes it, `model.network.width=16`; an object, which it would not take so, as
+    `model.noise_schedule: LinearSchedule()`."""
+    if isinstance(value, list | tuple) and all(isinstance(one, str | int | float) for one in value):
+        return f"{path}=[{','.join(describe(one) for one in value)}]"
+    if isinstance(value, dict | list | tuple):
+        return f"{path}: {describe(value)}"
+    return f"{path}={'null' if value is None else describe(value)}"
+
+
+def assignments(choice: Mapping[str, Any]) -> str:
+    """Settings by dotted path, in one line."""
+    return ", ".join(assignment(path, value) for path, value in choice.items())
 
 
 def duration(seconds: float | None) -> str:

@@ -7,12 +7,14 @@ out; every other value is passed on as it is.
 
 import importlib
 import inspect
+import re
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any, get_type_hints
 
 from vmsbench.config.plugins import importable
-from vmsbench.config.schema import SEED, UNFIT, fitted, misfit
-from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.config.schema import UNFIT, fitted, limited, misfit
+from vmsbench.errors import ConfigurationError, DataError, did_you_mean
 
 
 def find(path: str, where: str = "") -> Any:
@@ -39,7 +41,8 @@ def build(config: Any, path: str = "", /, **arguments: Any) -> Any:
     """Build `config`; `arguments` are added to (and win over) the outermost object's own.
 
     path   the dotted path of `config` in the settings, for errors
-    Raises ConfigurationError where the target does not take a setting, or not its value, naming what it takes.
+    Raises ConfigurationError where the target does not take a setting, or not its value, naming what it takes. Where a
+    constructor refuses `layers=9`, the error names model.network.layers=9, which can be typed.
     """
     if isinstance(config, list | tuple):
         return [build(item, f"{path}[{index}]") for index, item in enumerate(config)]
@@ -51,11 +54,38 @@ def build(config: Any, path: str = "", /, **arguments: Any) -> Any:
     own = {key: value for key, value in config.items() if key not in ("_target_", "_partial_")}
     given = {key: build(value, within(path, key)) for key, value in own.items()} | arguments
     check_settings(config["_target_"], target, given, path)
-    return partial(target, **given) if config.get("_partial_", False) else target(**given)
+    if config.get("_partial_", False):
+        return partial(target, **given)
+    try:
+        return target(**given)
+    except (ConfigurationError, DataError) as error:
+        raise type(error)(with_full_names(str(error), config, path)) from error
 
 
 def within(path: str, name: str) -> str:
     return f"{path}.{name}".lstrip(".")
+
+
+def with_full_names(text: str, config: dict[str, Any], path: str) -> str:
+    """The text with `name=` replaced by the path of the setting of that name in `config`.
+
+    Of several, such as the widths of two networks, it is the one whose value the text has; else the name stays.
+    """
+    known: dict[str, str] = {}
+    for match in re.finditer(r"(?<![\w.])(\w+)=", text):
+        there = [(full, value) for name, full, value in named_settings(config, path) if name == match[1]]
+        fitting = [full for full, value in there if text.startswith(str(value), match.end())]
+        if fitting or len(there) == 1:
+            known.setdefault(match[1], (fitting or [there[0][0]])[0])
+    return re.sub(r"(?<![\w.])(\w+)=", lambda match: f"{known.get(match[1], match[1])}=", text)
+
+
+def named_settings(config: Any, path: str) -> Iterator[tuple[str, str, Any]]:
+    """The name, path and value of every setting in `config`, the outer ones first."""
+    inside = config if isinstance(config, dict) else {}
+    yield from ((name, within(path, name), value) for name, value in inside.items())
+    for name, value in inside.items():
+        yield from named_settings(value, within(path, name))
 
 
 def check_settings(name_of_target: str, target: Any, given: dict[str, Any], path: str = "") -> None:
@@ -94,4 +124,4 @@ def accepted(target: Any) -> dict[str, Any]:
     except (NameError, TypeError, AttributeError):
         hints = {}
     found = {"**" if one.kind is one.VAR_KEYWORD else one.name: hints.get(one.name, Any) for one in parameters}
-    return found | {name: SEED for name, hint in found.items() if hint is int and name.endswith("seed")}
+    return {name: limited(name, hint) for name, hint in found.items()}

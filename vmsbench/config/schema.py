@@ -16,7 +16,7 @@ from vmsbench.errors import ConfigurationError, did_you_mean
 UNFIT = object()
 PLAIN = (NoneType, bool, int, float, str, list, tuple, dict)
 LARGEST = 2**63 - 1
-SHORT = 80  # characters of a value that an error shows as one that works
+SHORT = 80  # characters of a value that an error shows
 LARGEST_SEED = 2**32 - 1  # NumPy's
 
 
@@ -44,6 +44,15 @@ class Range:
 
 
 SEED = Annotated[int, Range(least=0, most=LARGEST_SEED)]
+WHOLE = Annotated[int, Range(most=100_000)]
+"""A whole number that a constructor limits no further; as a count or a size more would be work without end."""
+
+
+def limited(name: str, hint: Any) -> Any:
+    """The annotation of a constructor's argument, where it is a bare whole number with the limits above."""
+    if hint is int:
+        return SEED if name.endswith("seed") else WHOLE
+    return WHOLE | None if hint == int | None else hint
 
 
 def fitted(value: Any, hint: Any) -> Any:
@@ -190,4 +199,7 @@ def misfit(path: str, value: Any, hint: Any, usual: Any = None) -> Configuration
     works = shown(usual) if usable and len(shown(usual)) <= SHORT else example(hint)
     valid = choices(hint)
     near = did_you_mean(str(value), map(str, valid))
-    return ConfigurationError(f"{path}={shown(value)} does not fit: it is {kind(hint)}, such as {path}={works}{near}")
+    given = shown(value) if len(shown(value)) <= SHORT else f"{shown(value)[:SHORT]}..."
+    endless = isinstance(value, int) and abs(value) > LARGEST and fitted(LARGEST, hint) is not UNFIT
+    needed = f"{kind(hint)}{' below 2^63' if endless else ''}"
+    return ConfigurationError(f"{path}={given} does not fit: it is {needed}, such as {path}={works}{near}")

@@ -17,7 +17,9 @@ from vmsbench.errors import ConfigurationError
 Config = dict[str, Any]
 
 AtLeast0 = Range(least=0)
-AtLeast1 = Range(least=1)
+Count = Range(least=1, most=1_000_000)
+Few = Range(least=1, most=1000)
+"""What multiplies work or memory is limited, so that a slip of the keyboard is refused before it starts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,25 +27,25 @@ class TrainerSettings:
     """`trainer`: the training loop."""
 
     lr_schedule: ObjectSpec
-    epochs: Annotated[int, AtLeast1] = 100
-    batch_size: Annotated[int, AtLeast1] = 8
-    micro_batch: Annotated[int, AtLeast1] | None = None
+    epochs: Annotated[int, Count] = 100
+    batch_size: Annotated[int, Count] = 8
+    micro_batch: Annotated[int, Count] | None = None
     ema: Annotated[float, Range(least=0, below=1)] = 0.0
     clip: Annotated[float, AtLeast0] = 0.0
     precision: Literal["float32", "bf16"] = "float32"
     keep: Literal["last", "best"] = "last"
-    patience: Annotated[int, AtLeast0] = 0
+    patience: Annotated[int, Range(least=0, most=1_000_000)] = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings:
     """`evaluation`: how often, and on how many pairs and samples, a model is scored."""
 
-    every: Annotated[int, AtLeast1] = 1
-    images: Annotated[int, AtLeast1] | None = None
-    samples: Annotated[int, AtLeast1] = 1
-    final_samples: Annotated[int, AtLeast1] = 1
-    batch_size: Annotated[int, AtLeast1] = 64
+    every: Annotated[int, Count] = 1
+    images: Annotated[int, Count] | None = None
+    samples: Annotated[int, Few] = 1
+    final_samples: Annotated[int, Few] = 1
+    batch_size: Annotated[int, Count] = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,15 +60,15 @@ class FidSettings:
 class FinalsSettings:
     """`finals`: the trainings at the end of a sweep."""
 
-    top: Annotated[int, AtLeast0] = 1
-    seeds: Annotated[int, AtLeast1] = 1
+    top: Annotated[int, Range(least=0, most=1000)] = 1
+    seeds: Annotated[int, Few] = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class SlotSettings:
     """`slots`: the CPUs and GPUs of each trial."""
 
-    cpus: Annotated[int, AtLeast1] = 1
+    cpus: Annotated[int, Count] = 1
     gpus: Annotated[float, Range(above=0)] = 1.0
     niceness: Annotated[int, Range(least=0, most=19)] = 0
 
@@ -101,13 +103,13 @@ class Settings:
     device: str = "auto"
     metric: str = "crps"
     test: bool = False
-    max_trials: Annotated[int, AtLeast1] = 1000
+    max_trials: Annotated[int, Range(least=1, most=100_000)] = 1000
     budget: str | None = None
     hours_per_trial: Annotated[float, Range(above=0)] | None = None
 
 
 BY_PATH: dict[str, Any] = {
-    "searcher.repeats": Annotated[int, AtLeast1],
+    "searcher.repeats": Annotated[int, Few],
     "searcher.first": list[Any],
     "searcher.fill": bool,
     "searcher.racing": bool,

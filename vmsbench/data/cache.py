@@ -114,15 +114,15 @@ class Cache:
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[IO[bytes]]:
         """A file that replaces `path` when the block succeeds. Raises DataError where it cannot."""
-        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.sweep()
-            with open(beside, "wb") as file:
+            with open(temporary, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(beside, path)
+            os.replace(temporary, path)
         except OSError as error:
             raise DataError(
                 f"the cache folder {self.folder} cannot be written ({error.strerror or error}); "
@@ -130,7 +130,7 @@ class Cache:
             ) from error
         finally:
             with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what killed processes left unfinished."""

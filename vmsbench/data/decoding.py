@@ -19,8 +19,9 @@ files are next to it (`folder.alike`).
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class PictureFacts:
     turned       whether its orientation tag was obeyed
     frames       how many it holds; the first is read
     white        255, or 65535 in a file of 16-bit greys
-    levels       the distinct values of all channels, at most 256 of them; lowest and highest are of all
+    levels       the distinct values of all channels, at most 256 of them; lowest, highest and median are of all
     means        of red, green and blue, or of grey, as shares of white
     flat         whether all pixels are one colour
     equal        whether red, green and blue are the same everywhere
@@ -73,6 +74,7 @@ class PictureFacts:
     levels: tuple[int, ...] = ()
     lowest: int = 0
     highest: int = 0
+    median: int = 0
     means: tuple[float, ...] = ()
     flat: bool = False
     equal: bool = True
@@ -104,9 +106,20 @@ class Pair:
     map: Picture
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Within the block whatever is wrong with the picture at `path` is an UnreadableFile."""
+    try:
+        yield
+    except UnreadableFile:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds of error for broken files
+        raise UnreadableFile(f"unreadable ({why(error, path)})") from error
+
+
 def read(path: Path, size: int, scale: float = 1) -> Picture:
     """The picture at `path`, resized to size x size, its values multiplied by `scale`. Raises UnreadableFile."""
-    try:
+    with reading(path):
         if path.stat().st_size == 0:
             raise UnreadableFile("empty file")
         with Image.open(path) as file:
@@ -121,10 +134,6 @@ def read(path: Path, size: int, scale: float = 1) -> Picture:
             if reduced:  # a JPEG, decoded smaller than it is
                 width, height = whole[::-1] if orientation(file) in SIDEWAYS else whole
             picture, seen = eight_bits(picture, file.format or "", scale)
-    except UnreadableFile:
-        raise
-    except Exception as error:  # Pillow's decoders raise many kinds of error for broken files
-        raise UnreadableFile(f"unreadable ({why(error, path)})") from error
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
@@ -143,13 +152,14 @@ def why(error: Exception, path: Path) -> str:
 
 def open_upright(path: Path) -> Image.Image:
     """The picture at `path` at its own size, upright, in mode L or RGB. Raises UnreadableFile."""
-    try:
-        with Image.open(path) as file:
-            return eight_bits(upright(file)[0], file.format or "")[0]
-    except UnreadableFile:
-        raise
-    except Exception as error:  # as in `read`
-        raise UnreadableFile(f"unreadable ({why(error, path)})") from error
+    with reading(path), Image.open(path) as file:
+        return eight_bits(upright(file)[0], file.format or "")[0]
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of the picture at `path` as it is to be looked at, by its head. Raises UnreadableFile."""
+    with reading(path), Image.open(path) as file:
+        return (file.height, file.width) if orientation(file) in SIDEWAYS else file.size
 
 
 def upright(file: Image.Image) -> tuple[Image.Image, bool]:
@@ -220,14 +230,16 @@ def eight_bits(picture: Image.Image, file_format: str, scale: float = 1) -> tupl
 
 
 def levels(pixels: np.ndarray, white: int) -> PictureFacts:
-    present = np.bincount(pixels.ravel(), minlength=white + 1).nonzero()[0]
+    counts = np.bincount(pixels.ravel(), minlength=white + 1)
+    present, median = counts.nonzero()[0], int(counts.cumsum().searchsorted(pixels.size / 2))
     equal = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
     flat = bool((pixels == pixels[:1, :1]).all())
     kept = tuple(int(level) for level in present[:MANY])
     means = tuple(np.atleast_1d(pixels.mean((0, 1)) / white).tolist())
     return PictureFacts(
-        white=white, levels=kept, lowest=int(present[0]), highest=int(present[-1]), means=means, flat=flat, equal=equal
-    )
+        white=white, levels=kept, lowest=int(present[0]), highest=int(present[-1]), median=median, means=means,
+        flat=flat, equal=equal,
+    )  # fmt: skip
 
 
 def has_grey_palette(picture: Image.Image) -> bool:
@@ -238,24 +250,38 @@ def has_grey_palette(picture: Image.Image) -> bool:
 def read_pair(image_path: Path, map_path: Path, size: int, scale: float = 1) -> Pair:
     """An image (always 3 channels) and its map, the latter times `scale`.
 
-    Raises UnreadableFile, saying which of the two files it is.
+    Raises UnreadableFile, saying which of the two files it is, or what is wrong with both.
     """
-    files = {}
+    files, wrong = {}, []
     for what, path, factor in (("image", image_path, 1.0), ("map", map_path, scale)):
         try:
             files[what] = read(path, size, factor)
         except UnreadableFile as error:
-            raise UnreadableFile(f"{what} {error}") from error
+            wrong.append(f"{what} {error}")
+    if wrong:
+        raise UnreadableFile("; ".join(wrong))
     image, map_ = files["image"], files["map"]
-    across, down = image.width * map_.height, map_.width * image.height
-    rounding = max(image.width, image.height, map_.width, map_.height)
-    if abs(across - down) > max(0.02 * max(across, down), rounding):
-        raise UnreadableFile(
-            f"wrong shape: the image is {image.width} x {image.height} px, its map {map_.width} x {map_.height}"
-        )
+    if said := unlike((image.width, image.height), (map_.width, map_.height), "map"):
+        raise UnreadableFile(said)
     if image.grey:
         image = replace(image, pixels=np.repeat(image.pixels, 3, axis=0))
     return Pair(image, map_)
+
+
+def unlike(image: tuple[int, int], other: tuple[int, int], what: str) -> str:
+    """What to say of a picture, width x height px, that is not of its image's shape; nothing where it is."""
+    across, down = image[0] * other[1], other[0] * image[1]
+    if abs(across - down) <= max(0.02 * max(across, down), *image, *other):
+        return ""
+    return f"wrong shape: the image is {image[0]} x {image[1]} px, its {what} {other[0]} x {other[1]}"
+
+
+def unlike_image(path: Path, other: tuple[int, int], what: str) -> str:
+    """The same of the image at `path`; nothing where that cannot be read, which is said of the image itself."""
+    try:
+        return unlike(upright_size(path), other, what)
+    except UnreadableFile:
+        return ""
 
 
 def read_pairs(files: Sequence[tuple[Path, Path]], size: int, scale: float = 1) -> list[Pair | str]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,12 +15,12 @@ from vmsbench.data.decoding import VERSION, Pair, Picture, read_pairs
 from vmsbench.data.indexing import Problem, Scan, refuse, scan
 from vmsbench.data.layout import Layout, Split, existing_root, folder_layout
 from vmsbench.data.pairs import Coding, Dataset, Pairs
-from vmsbench.data.sources.fixations import Fixations, centre_bias, read_fixations
+from vmsbench.data.sources.fixations import Fixations, centre_bias
+from vmsbench.data.sources.further import FurtherData, Wanted, read_further
 from vmsbench.data.sources.oddities import oddities
 from vmsbench.data.sources.provenance import Decoded, Provenance, decoded, listing_warnings, source
-from vmsbench.data.sources.repeats import read_repeats
 from vmsbench.data.sources.walking import remarks
-from vmsbench.data.splits import carve
+from vmsbench.data.splits import carve, fold_of
 from vmsbench.errors import ConfigurationError, DataError, did_you_mean
 
 CODINGS = ("auto", "rg", "rgb", "grey")
@@ -44,6 +45,8 @@ def folder(
     verify: bool = False,
     repeats: Sequence[str] | None = None,
     fixations: str | None = None,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Dataset:
     """The pairs under root/images and root/maps, matched by file name without extension.
 
@@ -63,13 +66,17 @@ def folder(
                           their names with the images: how far people agree is measured by them on the test images
     fixations             a folder, relative to root, of fixation maps that share their names with the images, in which
                           what is not black was fixated: maps are scored by NSS, AUC and information gain then
+    folds, fold           for cross-validation: the pairs of train and validation are dealt into so many folds, of which
+                          this one is the validation; their digest is that of the data without folds
 
     Raises DataError (all bad files in one message) and ConfigurationError.
     """
     lists: dict[Split, str | None] = {"train": train, "validation": validation, "test": test}
     layout = folder_layout(existing_root(root), images, maps, lists, categories)
     fractions = validation_fraction, test_fraction
-    return load(layout, size, coding, cache, *fractions, split_seed, digest, scale, verify, repeats, fixations)
+    return load(
+        layout, size, coding, cache, *fractions, split_seed, digest, scale, verify, repeats, fixations, folds, fold
+    )
 
 
 def load(
@@ -85,28 +92,43 @@ def load(
     verify: bool = False,
     repeats: Sequence[str] | None = None,
     fixations: str | None = None,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Dataset:
     """The Dataset of a layout; see `folder`."""
     if coding not in CODINGS:
-        raise ConfigurationError(f"coding={coding} is not one of {', '.join(CODINGS)}{did_you_mean(coding, CODINGS)}")
+        raise ConfigurationError(
+            f"data.coding={coding} is not one of {', '.join(CODINGS)}{did_you_mean(coding, CODINGS)}"
+        )
     if isinstance(size, bool) or not isinstance(size, int) or not 8 <= size <= 1024:
-        raise ConfigurationError(f"size={size} is not a picture size: give whole pixels from 8 to 1024, such as 64")
+        raise ConfigurationError(
+            f"data.size={size} is not a picture size: give whole pixels from 8 to 1024, such as 64"
+        )
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
         raise ConfigurationError(
-            f"scale={scale} is not a factor: give a number above 0, such as 255 for masks of 0 and 1"
+            f"data.scale={scale} is not a factor: give a number above 0, such as 255 for masks of 0 and 1"
         )
     scanned = scan(layout)
     content, arrays = contents(layout, scanned, size, cache, scale, verify)
     seen = Decoded.from_bytes(arrays["facts"].tobytes())
     names = split_names(layout, scanned, validation_fraction, test_fraction, split_seed)
     chosen, maps = code(coding, arrays["maps"], seen)
+    digests = partial(digests_of, layout.root, cache=cache, verify=verify)
+    wanted = Wanted(layout.root, scanned.files, scanned.stems, names["test"], maps.shape[1], size, scale, digests)
+    further = read_further(wanted, repeats, fixations)
+    refuse(layout.root, further.problems)
     parts = [f"{split}:{name}:{scanned.categories.get(name, '')}" for split in names for name in names[split]]
+    parts += [f"fixations:{further.digest}"] if further.digest else []
     now = digest_of(content, str(size), *parts)
     if digest is not None and digest != now:
         raise DataError(
             f"the data in {layout.root} changed: its digest is {now}, the configuration has {digest}; restore the old "
             "files and lists, or start a new study with data.digest=null"
         )
+    if folds is not None:
+        tuning = [name for name in scanned.files if name in {*names["train"], *names["validation"]}]
+        parted = fold_of(tuning, folds, fold, split_seed, scanned.categories)
+        names = names | dict(zip(("train", "validation"), parted, strict=True))
     place = {name: i for i, name in enumerate(scanned.files)}
     whole = Pairs(
         tuple(scanned.files),
@@ -114,30 +136,38 @@ def load(
         torch.from_numpy(maps),
         tuple(scanned.categories.get(name, "unknown") for name in scanned.files) if scanned.categories else (),
     )
-    if fixations is not None:
-        points = read_fixations(layout.root, fixations, whole.names, size)
-        bias = centre_bias(points[[place[name] for name in names["train"]]])
-        whole = replace(whole, fixations=Fixations(points, bias))
+    if further.points is not None:
+        bias = centre_bias(further.points[[place[name] for name in names["train"]]])
+        whole = replace(whole, fixations=Fixations(further.points, bias))
     train, validation, test = (whole.subset([place[name] for name in names[split]]) for split in names)
     counts: dict[str, int] = {split: len(members) for split, members in names.items()}
-    title, account = f"{layout.title}, {size} px", provenance(layout, scanned, seen, counts, chosen, scale)
+    title, account = f"{layout.title}, {size} px", provenance(layout, scanned, seen, counts, chosen, scale, further)
     files = {name: image for name, (image, _) in scanned.files.items()}
-    others = None if repeats is None else read_repeats(layout.root, repeats, test.names, maps.shape[1], size, scale)
-    return Dataset(train, validation, test, chosen, now, title, provenance=account, files=files, repeats=others)
+    return Dataset(
+        train, validation, test, chosen, now, title, provenance=account, files=files, repeats=further.repeats
+    )
 
 
 def provenance(
-    layout: Layout, scanned: Scan, seen: Decoded, counts: dict[str, int], coding: str = "", scale: float = 1
+    layout: Layout,
+    scanned: Scan,
+    seen: Decoded,
+    counts: dict[str, int],
+    coding: str,
+    scale: float,
+    further: FurtherData,
 ) -> Provenance:
     """The account of what was read; counts are the pairs by split."""
     known = [scanned.categories[name] for name in scanned.files if name in scanned.categories]
-    lists = listing_warnings(scanned.listings, len(scanned.files) - len(known), len(set(known)), len(scanned.files))
+    told = listing_warnings(scanned.listings, len(scanned.files) - len(known), len(set(known)), len(scanned.files))
+    walked = [said for found in scanned.walks for said in remarks(found)]
     return Provenance(
         root=str(layout.root),
         title=layout.title,
         images=source(scanned.walks[0]),
         maps=source(scanned.walks[1]),
         lists=scanned.listings,
+        further=further.accounts,
         pairs=counts,
         drawn=tuple(
             split for split in counts if split in ("train", "validation", "test") and split not in scanned.lists
@@ -145,7 +175,7 @@ def provenance(
         coding=coding,
         scale=scale,
         decoded=seen,
-        warnings=(*remarks(scanned.walks[0]), *remarks(scanned.walks[1]), *lists, *oddities(seen, coding, scale)),
+        warnings=(*walked, *told, *oddities(seen, coding, scale), *further.warnings),
     )
 
 
@@ -155,7 +185,7 @@ def contents(
     """A digest of the files' bytes, and what `decode` makes of them at `size`, from the cache where it has it."""
     paths = [path for pair in scanned.files.values() for path in pair]
     store = Cache(cache) if cache is not None else None
-    each = store.digests(layout.root, paths, verify) if store else hashes(paths)
+    each = digests_of(layout.root, paths, cache, verify)
     texts = [text for i, name in enumerate(scanned.files) for text in (name, *each[2 * i : 2 * i + 2])]
     content = digest_of(*texts, *([] if scale == 1 else [f"times {float(scale)}"]))
 
@@ -166,6 +196,11 @@ def contents(
         return content, make()
     key = digest_of(content, str(size), str(VERSION))
     return content, store.arrays(key, make, valid=fits(len(scanned.files), size))
+
+
+def digests_of(root: Path, paths: Sequence[Path], cache: str | Path | None, verify: bool) -> list[str]:
+    """The SHA-256 of each file, from the cache's memory where there is one and the file has not changed since."""
+    return Cache(cache).digests(root, paths, verify) if cache is not None else hashes(paths)
 
 
 def fits(count: int, size: int) -> Callable[[dict[str, np.ndarray]], bool]:
@@ -203,7 +238,7 @@ def decode(layout: Layout, scanned: Scan, size: int, scale: float = 1) -> dict[s
     return {
         "images": np.stack([pair.image.pixels for pair in pairs]),
         "maps": np.stack([pair.map.pixels for pair in pairs]),
-        "facts": np.frombuffer(decoded(names, pairs).to_bytes(), np.uint8),
+        "facts": np.frombuffer(decoded(names, pairs, scale).to_bytes(), np.uint8),
     }
 
 
@@ -250,7 +285,7 @@ def code(coding: Coding | Literal["auto"], maps: np.ndarray, seen: Decoded) -> t
         return coding, np.ascontiguousarray(maps[:, :1])
     if (coding == "grey") != (channels == 1):
         kind, fitting = ("grey", "grey") if channels == 1 else ("colour", "rg or rgb")
-        raise ConfigurationError(f"coding={coding} does not fit {kind} maps: use auto or {fitting}")
+        raise ConfigurationError(f"data.coding={coding} does not fit {kind} maps: use auto or {fitting}")
     return coding, maps
 
 

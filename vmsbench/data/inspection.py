@@ -2,6 +2,7 @@
 
 import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vmsbench.data.decoding import Pair, read_pairs
+from vmsbench.data.cache import hashes
+from vmsbench.data.decoding import Pair, UnreadableFile, read, read_pairs
 from vmsbench.data.folder import alike, problems_in, provenance
-from vmsbench.data.indexing import Problem, scan
-from vmsbench.data.layout import Layout, detect
+from vmsbench.data.indexing import Problem, Scan, scan
+from vmsbench.data.layout import OPTIONS, Layout, detect
 from vmsbench.data.pairs import Pairs
 from vmsbench.data.rendering import grid, overlay, render
+from vmsbench.data.sources.further import Wanted, read_further
 from vmsbench.data.sources.names import printable
 from vmsbench.data.sources.provenance import Provenance, decoded
 from vmsbench.errors import ConfigurationError
@@ -28,7 +31,7 @@ WIDTH = 80  # columns of the terminal
 
 
 @dataclass(frozen=True)
-class Check:
+class DataCheck:
     """What `check` found.
 
     counts       pairs per list; "pairs" are those that can be used, "unlisted" those in no list
@@ -57,6 +60,10 @@ class Check:
     def good(self) -> bool:
         return not self.problems
 
+    def picture(self) -> Image.Image:
+        """Eight pairs to look at. Raises ConfigurationError where there is no pair."""
+        return picture(self.pairs)
+
     def as_json(self) -> dict[str, Any]:
         """The check as plain JSON: `good`, `counts`, `problems`, `warnings`, `provenance` and the measures."""
         measured = ("counts", "image_sizes", "map_sizes", "kind", "mean", "std", "without_red")
@@ -69,20 +76,28 @@ class Check:
         }
 
 
-def check(root: str | Path, images: str | None = None, maps: str | None = None) -> Check:
+def check(
+    root: str | Path,
+    images: str | None = None,
+    maps: str | None = None,
+    repeats: Sequence[str] | None = None,
+    fixations: str | None = None,
+) -> DataCheck:
     """Look over VISCHEMA PLUS or any paired folder at `root`; every picture is decoded.
 
-    images, maps: the two folders' names, where they cannot be guessed. Bad files do not raise; they are `problems`.
+    images, maps        the two folders' names, where they cannot be guessed
+    repeats, fixations  as the settings of data=folder
 
-    Raises DataError where `root` holds no such dataset, with what it holds instead.
+    Bad files do not raise; they are `problems`. Raises DataError where `root` holds no such dataset, with what it holds
+    instead.
     """
-    layout = detect(root, images, maps)
+    layout = detect(root, images, maps, OPTIONS)
     scanned = scan(layout, everything=True)
     names = list(scanned.files)
-    read = alike(read_pairs(list(scanned.files.values()), SIZE))
-    wrong = problems_in(names, read)
+    each = alike(read_pairs(list(scanned.files.values()), SIZE))
+    wrong = [*problems_in(names, each), *unreadable(scanned)]
     bad = {problem.name for problem in wrong}
-    good = {name: pair for name, pair in zip(names, read, strict=True) if isinstance(pair, Pair) and name not in bad}
+    good = {name: pair for name, pair in zip(names, each, strict=True) if isinstance(pair, Pair) and name not in bad}
     pairs = together(good, scanned.categories)
     shares = pairs.maps.double() / 255
     red = pairs.maps[:, 0].amax((1, 2)) if len(good) and pairs.maps.shape[1] == 3 else None
@@ -93,7 +108,11 @@ def check(root: str | Path, images: str | None = None, maps: str | None = None) 
     }
     kind = "grey" if pairs.maps.shape[1] == 1 else "colour"
     found = decoded(list(good), list(good.values()))
-    return Check(
+    test = [name for name in scanned.lists.get("test", ()) if name in scanned.files]
+    channels = pairs.maps.shape[1]
+    wanted = Wanted(layout.root, scanned.files, scanned.stems, test, channels, SIZE, 1, hashes, partial=True)
+    further = read_further(wanted, repeats, fixations)
+    return DataCheck(
         layout=layout,
         counts=counts,
         image_sizes=sizes([f"{pair.image.width} x {pair.image.height}" for pair in good.values()]),
@@ -102,10 +121,21 @@ def check(root: str | Path, images: str | None = None, maps: str | None = None) 
         mean=tuple(shares.mean((0, 2, 3)).tolist()) if good else (),
         std=tuple(shares.std((0, 2, 3), correction=0).tolist()) if good else (),
         without_red=float((red < FAINT).double().mean()) if red is not None else None,
-        problems=(*scanned.problems, *wrong),
+        problems=(*scanned.problems, *wrong, *further.problems),
         pairs=pairs,
-        provenance=provenance(layout, scanned, found, counts, "grey" if kind == "grey" else "rg"),
+        provenance=provenance(layout, scanned, found, counts, "grey" if kind == "grey" else "rg", 1, further),
     )
+
+
+def unreadable(scanned: Scan) -> list[Problem]:
+    """The pictures without a partner that could not be read if they had one."""
+    told = []
+    for name, (what, path) in scanned.alone.items():
+        try:
+            read(path, SIZE)
+        except UnreadableFile as error:
+            told.append(Problem(name, f"{what} {error}"))
+    return told
 
 
 def together(good: dict[str, Pair], categories: dict[str, str]) -> Pairs:
@@ -125,7 +155,7 @@ def sizes(each: list[str]) -> dict[str, int]:
     return dict(Counter(each).most_common())
 
 
-def lines(checked: Check) -> list[str]:
+def lines(checked: DataCheck) -> list[str]:
     """The check as text for a terminal of 80 columns: all problems, one after the other."""
     layout, counts = checked.layout, checked.counts
     text = [f"{layout.title}: {layout.root}"]
@@ -161,7 +191,9 @@ def lines(checked: Check) -> list[str]:
 
 def wrapped(line: str) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 4)
-    return [line] if len(line) <= WIDTH else textwrap.wrap(line, WIDTH, subsequent_indent=indent)
+    if len(line) <= WIDTH:
+        return [line]
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def some(counted: dict[str, int], at_most: int = 3) -> str:

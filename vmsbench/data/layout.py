@@ -8,6 +8,8 @@ from vmsbench.data.sources.names import is_text, printable
 from vmsbench.errors import DataError, did_you_mean
 
 Split = Literal["train", "validation", "test"]
+SETTINGS = "set data.images=NAME data.maps=NAME"
+OPTIONS = "give --images NAME --maps NAME"
 
 IMAGES = ("images", "image", "imgs", "img", "photos", "pictures", "scenes", "stimuli", "inputs", "input", "jpegimages")
 MAPS = ("vms", "maps", "map", "labels", "targets", "target", "masks", "heatmaps", "saliency", "fixations", "outputs")
@@ -43,7 +45,7 @@ def existing_root(root: str | Path | None) -> Path:
         raise DataError(f"{path} is a file, not a folder: give the folder that holds the images and the maps")
     parent = path.parent
     near = did_you_mean(path.name, [entry.name for entry in parent.iterdir()]) if parent.is_dir() else ""
-    raise DataError(f"{path} does not exist{near}")
+    raise DataError(f"{path} does not exist{near or '; give the folder that holds the images and the maps'}")
 
 
 STAMP = "standin.json"
@@ -76,22 +78,29 @@ def folder_layout(
     maps: str,
     lists: dict[Split, str | None] | None = None,
     categories: str | None = None,
+    how: str = SETTINGS,
 ) -> Layout:
-    """Any paired folder; the names are relative to `root`. Raises DataError where a part is missing."""
-    for setting, name in (("images", images), ("maps", maps)):
+    """Any paired folder; the names are relative to `root`. Raises DataError where a part is missing.
+
+    how   the two folders are named, for errors
+    """
+    for name in (images, maps):
         if not (root / name).is_dir():
-            raise DataError(f"{root} has no folder {name} (found: {found(root)}); set data.{setting}=NAME")
+            raise DataError(f"{root} has no folder {name} (found: {found(root)}); {how}")
     if (root / images).samefile(root / maps):
         raise DataError(
-            f"{root}: {images} and {maps} are one folder; its maps lie elsewhere: set data.images=NAME data.maps=NAME"
+            f"{root}: {images} and {maps} are one folder; its maps lie elsewhere: {how}"
             if images != maps
-            else f"{root}: {images} is given for the images and for the maps; set data.images=NAME data.maps=NAME"
+            else f"{root}: {images} is given for the images and for the maps; {how}"
         )
     given = {split: name for split, name in (lists or {}).items() if name is not None}
     settings: list[tuple[str, str]] = [*given.items(), *([("categories", categories)] if categories else [])]
     for setting, name in settings:
         if not (root / name).is_file():
-            raise DataError(f"{root} has no file {name} (found: {found(root)}); set data.{setting}=FILE")
+            there = "is a folder" if (root / name).is_dir() else f"is not in {root} (found: {found(root)})"
+            raise DataError(
+                f"data.{setting}={name} {there}; set data.{setting}=FILE, a list of images' names in {root}"
+            )
     return Layout(
         root,
         root / images,
@@ -105,7 +114,7 @@ def folder_layout(
 VISCHEMA = ("images", "vms", "viscplus_train.csv", "viscplus_val.csv")
 
 
-def detect(root: str | Path, images: str | None = None, maps: str | None = None) -> Layout:
+def detect(root: str | Path, images: str | None = None, maps: str | None = None, how: str = SETTINGS) -> Layout:
     """The layout of `root`: VISCHEMA PLUS, or a folder with an images-like and a maps-like folder in it.
 
     Raises DataError with what was found there instead.
@@ -121,15 +130,15 @@ def detect(root: str | Path, images: str | None = None, maps: str | None = None)
     maps = maps or first(MAPS, {name: real for name, real in folders.items() if real != images})
     if images is None or maps is None:
         inside = [entry.name for entry in sorted(path.iterdir()) if entry.is_dir() and is_vischema(entry)]
-        hint = f"; did you mean {path / inside[0]}?" if inside else ""
+        hint = f"did you mean {path / inside[0]}?" if inside else how
         no_such = " and ".join(what for what, name in (("an images", images), ("a maps", maps)) if name is None)
-        raise DataError(f"{path} has no folder that looks like {no_such} folder (found: {found(path)}){hint}")
+        raise DataError(f"{path} has no folder that looks like {no_such} folder (found: {found(path)}); {hint}")
     files = {entry.name.lower(): entry.name for entry in path.iterdir() if entry.is_file()}
     lists: dict[Split, str | None] = {
         split: first([stem + suffix for stem in stems for suffix in (".csv", ".txt")], files)
         for split, stems in LISTS.items()
     }
-    return folder_layout(path, images, maps, lists, first(["categories.csv"], files))
+    return folder_layout(path, images, maps, lists, first(["categories.csv"], files), how)
 
 
 def is_vischema(folder: Path) -> bool:

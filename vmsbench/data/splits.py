@@ -38,6 +38,29 @@ def carve(
     return [name for name in names if name not in carved], [name for name in names if name in carved]
 
 
+def fold_of(
+    names: Sequence[str], folds: int, fold: int, seed: int, categories: Mapping[str, str] | None = None
+) -> tuple[list[str], list[str]]:
+    """Split names into (the other folds, the fold of that number, from 0), stratified by category.
+
+    Each name is in one fold; folds differ in size by one at most. Both parts keep the order of `names`.
+
+    Raises ConfigurationError where there is one fold or more than there are names, and for a number that is none of a
+    fold.
+    """
+    if not 2 <= folds <= len(names):
+        raise ConfigurationError(
+            f"data.folds={folds}: from 2 to {len(names)}, the number of training pairs with those for tuning; "
+            "data.folds=5 is usual"
+        )
+    if not 0 <= fold < folds:
+        raise ConfigurationError(f"data.fold={fold} is none of the {folds} folds, which are 0 to {folds - 1}")
+    known = categories or {}
+    dealt = sorted(names, key=lambda name: (known.get(name, ""), draw(seed, name)))
+    held_out = set(dealt[fold::folds])
+    return [name for name in names if name not in held_out], [name for name in names if name in held_out]
+
+
 def draw(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}/{name}".encode()).digest()
 

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vmsbench.data import scenes
+from vmsbench.data import standin_scenes as scenes
 from vmsbench.data.cache import expand
 from vmsbench.data.decoding import UnreadableFile, read
 from vmsbench.data.folder import load
@@ -37,7 +37,7 @@ VERSION = 1  # of the formula
 DRAWS = 16  # of the law, per test image
 PANELS = 201  # per oracle map; odd, so that the median is one of them
 TEST_SHARE = 0.2  # of the scenes, as in VISCHEMA PLUS
-SMALLEST = 8  # scenes
+SMALLEST, LARGEST = 8, 100_000  # scenes
 
 
 def standin(
@@ -51,6 +51,8 @@ def standin(
     split_seed: int = 0,
     digest: str | None = None,
     verify: bool = False,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Dataset:
     """The stand-in, written to `root` where it is not there yet, with `oracle` filled.
 
@@ -79,6 +81,8 @@ def standin(
         split_seed=split_seed,
         digest=digest,
         verify=verify,
+        folds=folds,
+        fold=fold,
     )
     oracle = {f"oracle_{which}": oracle_maps(path, which, dataset) for which in ("mean", "median")}
     return replace(dataset, title=f"stand-in, {size} px", oracle=oracle | {"oracle_law": oracle_law(path, dataset)})
@@ -91,23 +95,24 @@ def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: in
     that write it at once, one wins and the others take its work. Where this very stand-in is there already, nothing
     is done.
 
-    Raises DataError where `folder` holds something else or cannot be written, ConfigurationError for too few pairs.
+    Raises DataError where `folder` holds something else or cannot be written, ConfigurationError for too few or too
+    many pairs.
     """
     folder = Path(folder).expanduser().resolve()
-    if count < SMALLEST or size < 16:
+    if not SMALLEST <= count <= LARGEST or not 16 <= size <= 1024:
         raise ConfigurationError(
-            f"a stand-in of count={count}, size={size} is too small: {SMALLEST} pairs of 16 px at least"
+            f"count={count}, size={size}: a stand-in has {SMALLEST} to {LARGEST} pairs, of 16 to 1024 px"
         )
     stamp = {"count": count, "size": size, "seed": seed, "version": VERSION}
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     try:
         if settled(folder, stamp):
             return folder
-        beside.mkdir(parents=True)
-        write_scenes(beside, count, size, seed)
-        (beside / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
+        temporary.mkdir(parents=True)
+        write_scenes(temporary, count, size, seed)
+        (temporary / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
         try:
-            os.rename(beside, folder)
+            os.rename(temporary, folder)
         except OSError:
             if not settled(folder, stamp):
                 raise
@@ -115,7 +120,7 @@ def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: in
         raise DataError(f"the stand-in cannot be written to {folder} ({error.strerror or error})") from error
     finally:
         with contextlib.suppress(OSError):
-            shutil.rmtree(beside)
+            shutil.rmtree(temporary)
     return folder
 
 
@@ -174,22 +179,22 @@ def write_law(folder: Path, size: int, seed: int, names: Iterable[str]) -> None:
     Raises DataError where it cannot be written.
     """
     law = folder / "oracle" / "law"
-    beside = law.with_name(f".law.{uuid.uuid4().hex}.part")
+    temporary = law.with_name(f".law.{uuid.uuid4().hex}.part")
     try:
         for draw in range(DRAWS):
-            (beside / f"{draw:02d}").mkdir(parents=True)
+            (temporary / f"{draw:02d}").mkdir(parents=True)
         for name in names:
             number = int(Path(name).stem.rpartition("_")[2])
             scene = scenes.scene(np.random.default_rng([seed, number]))
             maps = scenes.panels(scene, size, DRAWS, np.random.default_rng([seed, number, DRAWS]))
             for draw, map_ in enumerate(maps):
-                save(scenes.with_blue(map_).transpose(1, 2, 0), beside / f"{draw:02d}" / name)
-        os.rename(beside, law)
+                save(scenes.with_blue(map_).transpose(1, 2, 0), temporary / f"{draw:02d}" / name)
+        os.rename(temporary, law)
     except OSError as error:
         if not law.is_dir():
             raise DataError(f"{law} cannot be written ({error.strerror or error})") from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def save(pixels: np.ndarray, path: Path) -> None:

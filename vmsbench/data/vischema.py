@@ -31,19 +31,18 @@ def vischema(
     scale: float = 1,
     verify: bool = False,
     repeats: Sequence[str] | None = None,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Dataset:
     """VISCHEMA PLUS in the folder `root` (without one: $VMSBENCH_DATA); the settings are those of `folder`.
 
-    Raises DataError saying how to get the data where it is not there, and with all bad files where some are bad.
+    Raises DataError saying how to get the data where no folder is given, what is there instead where it is another, and
+    with all bad files where some are bad.
     """
     root = root or os.environ.get("VMSBENCH_DATA") or None
     if root is None:
         raise DataError(f"no data: {HOW}")
-    try:
-        path = existing_root(root)
-    except DataError as error:
-        raise DataError(f"{error}; {HOW}") from error
-    layout = vischema_layout(path)
+    layout = vischema_layout(existing_root(root))
     return load(
         layout,
         size,
@@ -55,4 +54,6 @@ def vischema(
         scale=scale,
         verify=verify,
         repeats=repeats,
+        folds=folds,
+        fold=fold,
     )

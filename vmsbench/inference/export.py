@@ -62,20 +62,20 @@ def export(predictor: TrainedModel, file: Path, format: str) -> float:
         raise UserError(f"{file} is a folder: give a file by --out, such as {file / 'model'}.{format}")
     with storing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{os.getpid()}.{file.name}")
+    temporary = file.with_name(f".{os.getpid()}.{file.name}")
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracers warn of every Python number; their result is checked below
-            answer = WRITERS[format](original, inputs(predictor, BATCHES[0]), beside)
+            answer = WRITERS[format](original, inputs(predictor, BATCHES[0]), temporary)
             apart = max(difference(original, answer, inputs(predictor, count)) for count in BATCHES)
         if not apart <= TOLERANCE:
             raise UserError(
                 f"the {format} file gives different maps, by up to {apart:.2g} in [0, 1]: it is not kept; try another "
                 "--format"
             )
-        os.replace(beside, file)
+        os.replace(temporary, file)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     save_json(file.with_suffix(".json"), description(predictor, format, apart))
     return apart
 
@@ -144,9 +144,9 @@ WRITERS = {"onnx": to_onnx, "torchscript": to_torchscript}
 
 def description(predictor: TrainedModel, format: str, apart: float) -> dict[str, Any]:
     channels, size = predictor.channels, predictor.size
-    told = {"images": f"float32, N x 3 x {size} x {size}, RGB in [0, 1]; pictures are stretched to a square"}
+    described = {"images": f"float32, N x 3 x {size} x {size}, RGB in [0, 1]; pictures are stretched to a square"}
     if predictor.model.random:
-        told["noise"] = f"float32, N x {channels} x {size} x {size}, standard normal; each draw is another sample"
+        described["noise"] = f"float32, N x {channels} x {size} x {size}, standard normal; each draw is another sample"
     colours = {1: "grey", 2: "red (false schema), green (true schema)", 3: "red, green, blue"}[channels]
     maps = f"float32, N x {channels} x {size} x {size} in [0, 1]: {colours}"
-    return {"format": format, "inputs": told, "outputs": {"maps": maps}, "largest_difference": apart}
+    return {"format": format, "inputs": described, "outputs": {"maps": maps}, "largest_difference": apart}

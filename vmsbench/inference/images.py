@@ -19,9 +19,9 @@ from vmsbench.data.sources.names import is_text, printable
 from vmsbench.data.sources.provenance import source
 from vmsbench.data.sources.walking import remarks, walk
 from vmsbench.errors import UserError
-from vmsbench.files import replace
+from vmsbench.files import check_place, replace
 from vmsbench.inference.maps import Read, coloured, resized, seen, shrunk, together
-from vmsbench.inference.predictor import TrainedModel
+from vmsbench.inference.predictor import MapPredictor
 
 KINDS = ("maps", "overlays", "uncertainty")  # the folders that a Writer fills
 OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)  # errors that another name would not have
@@ -48,7 +48,7 @@ def find(path: Path, out: Path) -> Found:
     their suffix. Raises UserError where there is nothing.
     """
     if path.is_file():
-        return Found([(path, path.stem)], str(path))
+        return Found([(path, path.stem)], "one picture")
     if not path.is_dir():
         missing = "is neither a file nor a folder" if path.exists() else "does not exist"
         raise UserError(f"{path} {missing}: give a picture, or a folder of pictures")
@@ -67,10 +67,10 @@ def find(path: Path, out: Path) -> Found:
     return Found(named, "; ".join(source(found).words()), tuple(remarks(found)))
 
 
-def map_of(predictor: TrainedModel, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
+def map_of(predictor: MapPredictor, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
     """The map of an image, both uint8, H x W x 3: in the dataset's colours, the median where there are more samples."""
     small, large = (shrunk(Image.fromarray(image), size or predictor.size)[None] for size in predictor.sizes)
-    map_ = coloured(predictor(small, samples, predictor.look(large))[0], image.shape[1], image.shape[0])
+    map_ = coloured(predictor(small, samples, predictor.features_of(large))[0], image.shape[1], image.shape[0])
     return np.ascontiguousarray(map_.permute(1, 2, 0).numpy())
 
 
@@ -89,8 +89,7 @@ class Writer:
     """
 
     def __init__(self, out: Path, keep: bool = False) -> None:
-        if out.exists() and not out.is_dir():
-            raise UserError(f"{out} is a file: give a folder for the maps, by --out")
+        check_place(out)
         self.out, self.keep = out, keep
         self.odd: dict[str, list[str]] = {}
         self.names: list[str] = []
@@ -142,13 +141,13 @@ def unwritable(out: Path, error: OSError) -> UserError:
 
 
 def predict(
-    predictor: TrainedModel, pictures: Sequence[tuple[Path, str]], writer: Writer, samples: int
+    predictor: MapPredictor, pictures: Sequence[tuple[Path, str]], writer: Writer, samples: int
 ) -> Iterator[tuple[Path, str]]:
     """Predict and write the maps of all pictures; yields each file with an empty text, or the reason why it failed.
 
     A model that samples is given one picture at a time, so that a picture's maps do not depend on the others.
     """
-    at_once = 1 if predictor.model.random else predictor.batch_size
+    at_once = 1 if predictor.random else predictor.batch_size
     for start in range(0, len(pictures), at_once):
         readable: list[tuple[Path, str, Read]] = []
         for file, name in pictures[start : start + at_once]:
@@ -162,7 +161,7 @@ def predict(
         if not readable:
             continue
         pixels, large = together([picture for _, _, picture in readable])
-        maps = predictor(pixels, samples, predictor.look(large))
+        maps = predictor(pixels, samples, predictor.features_of(large))
         for (file, name, picture), drawn in zip(readable, maps, strict=True):
             try:
                 writer.write(file, name, picture, drawn)

@@ -1,6 +1,7 @@
 """A finished experiment as a function from images to maps, rebuilt from its folder alone."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +21,18 @@ from vmsbench.training.checks import chosen_device
 from vmsbench.training.evaluation import FIXED_SEED, fixed_rng
 from vmsbench.versions import read_checked
 
+MEMBERS = "members"  # in an ensemble's config.json: the finals that belong to it, in place of settings
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """A trained model in evaluation mode, with the weights of its results (the running average, or the best epoch's).
 
-    channels  of the maps: 2 (red and green), 3 or 1 (grey)
-    size      of images and maps, in pixels
-    samples   maps drawn of each image in its evaluation; 1 where the model is deterministic
+class MapPredictor(ABC):
+    """Images in, maps out: a trained model, or several together.
+
+    channels    of the maps: 2 (red and green), 3 or 1 (grey)
+    size        of images and maps, in pixels
+    samples     maps drawn of each image in its evaluation; 1 where it is deterministic
+    batch_size  images that are predicted at once
     """
 
-    model: Model
     channels: int
     size: int
     samples: int
@@ -38,29 +40,26 @@ class TrainedModel:
     device: torch.device
 
     @property
+    @abstractmethod
+    def random(self) -> bool:
+        """Whether it draws maps, and no two are the same."""
+
+    @property
+    @abstractmethod
     def sizes(self) -> Sizes:
         """px at which pictures are to be read: for the model, and for its encoder."""
-        return self.size, self.model.sight.encoder.size
 
-    @torch.inference_mode()
+    @abstractmethod
     def __call__(self, images: Tensor, samples: int = 1, features: Features | None = None) -> Tensor:
         """Maps for uint8 images, N x 3 x S x S: uint8, N x `samples` x C x S x S.
 
         features   what the model's encoder saw in them, where it has one; None: it looks at the images, enlarged
         The random draws of an image depend on its place in `images`, and are the same every time.
         """
-        drawn, at_once = [], max(1, self.batch_size // samples)
-        seen = self.look(images) if features is None else features
-        with fixed_rng(FIXED_SEED, self.device):
-            for batch, of_batch in zip(images.split(at_once), seen.split(at_once, len(images)), strict=True):
-                maps = self.model.sample(signed(batch.to(self.device)), samples, features=of_batch)
-                drawn.append(((maps + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8).cpu())
-        return torch.cat(drawn) if drawn else torch.empty(0, samples, self.channels, self.size, self.size).byte()
 
-    @torch.inference_mode()
-    def look(self, pictures: Tensor) -> Features:
+    @abstractmethod
+    def features_of(self, pictures: Tensor) -> Features:
         """What the model's encoder, where it has one, sees in uint8 pictures, N x 3 x S x S; the larger the better."""
-        return seen_now(self.model.sight.encoder.kept, pictures.to(self.device))
 
     def predict(self, pictures: Picture | Iterable[Picture], samples: int | None = None) -> Any:
         """The maps of pictures of any size: a PredictedMap for a single picture, a list of them for a folder, a list
@@ -72,24 +71,64 @@ class TrainedModel:
         Raises UserError for what is not a picture, UnreadableFile for a broken file.
         """
         read, single = opened(pictures, self.sizes)
-        draws = (samples or self.samples) if self.model.random else 1
-        at_once = 1 if self.model.random else self.batch_size
+        draws = (samples or self.samples) if self.random else 1
+        at_once = 1 if self.random else self.batch_size
         maps: list[PredictedMap] = []
         for start in range(0, len(read), at_once):
             part = read[start : start + at_once]
             pixels, large = together([picture for _, picture in part])
-            drawn = self(pixels, draws, self.look(large))
+            drawn = self(pixels, draws, self.features_of(large))
             maps += [PredictedMap(name, m, r.width, r.height) for (name, r), m in zip(part, drawn, strict=True)]
         return maps[0] if single else maps
+
+
+@dataclass(frozen=True)
+class TrainedModel(MapPredictor):
+    """A trained model in evaluation mode, with the weights of its results (the running average, or the best epoch's).
+
+    seed    of its random draws
+    """
+
+    model: Model
+    channels: int
+    size: int
+    samples: int
+    batch_size: int
+    device: torch.device
+    seed: int = FIXED_SEED
+
+    @property
+    def random(self) -> bool:
+        return self.model.random
+
+    @property
+    def sizes(self) -> Sizes:
+        return self.size, self.model.sight.encoder.size
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor, samples: int = 1, features: Features | None = None) -> Tensor:
+        drawn, at_once = [], max(1, self.batch_size // samples)
+        seen = self.features_of(images) if features is None else features
+        with fixed_rng(self.seed, self.device):
+            for batch, of_batch in zip(images.split(at_once), seen.split(at_once, len(images)), strict=True):
+                maps = self.model.sample(signed(batch.to(self.device)), samples, features=of_batch)
+                drawn.append(((maps + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8).cpu())
+        return torch.cat(drawn) if drawn else torch.empty(0, samples, self.channels, self.size, self.size).byte()
+
+    @torch.inference_mode()
+    def features_of(self, pictures: Tensor) -> Features:
+        return seen_now(self.model.sight.encoder.kept, pictures.to(self.device))
 
 
 def load(folder: Path, device: str = "auto") -> TrainedModel:
     """The predictor in an experiment's folder. Raises UserError where that holds no finished training."""
     there = ExperimentFolder(folder)
     config = document(there.config_file, "it is not a trial, a final or a training")
+    if MEMBERS in config:
+        raise UserError(f"{folder} is an ensemble, which is not one model; name one of the finals next to it")
     results = document(there.results_file, "its training is not finished")
     where = chosen_device(device)
-    model: Model = build(config["model"], channels=results["channels"], size=results["size"])
+    model: Model = build(config["model"], "model", channels=results["channels"], size=results["size"])
     model.load_state_dict(weights(there.checkpoint))
     samples = results["samples"] if model.random else 1
     batch_size = config["evaluation"]["batch_size"]

@@ -73,12 +73,23 @@ class Allocation:
         """Those of the nodes that the cluster has marked as failed."""
         return []
 
-    def submit_again(self, command: Sequence[str], folder: Path, exclude: Sequence[str]) -> str:
+    def larger(self, cause: str) -> Mapping[str, Any]:
+        """What a continuation asks for where this job had too little, as settings of its launcher; empty where it may
+        ask for no more.
+
+        cause  time or memory
+        """
+        return {}
+
+    def submit_again(
+        self, command: Sequence[str], folder: Path, exclude: Sequence[str], more: Mapping[str, Any] | None = None
+    ) -> str:
         """Submit a job like this one, that starts after it with the same command; returns its number. Raises UserError.
 
         command  of vmsbench
         folder   of the sweep
         exclude  nodes to leave out
+        more     what `larger` gave
         """
         raise UserError(f"job {self.job} cannot submit its own continuation; submit it again")
 

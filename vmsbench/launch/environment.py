@@ -18,14 +18,29 @@ NOTICE = "VMSBENCH_NOTICE"
 ELASTIC = "VMSBENCH_ELASTIC"
 """WORKERS,CPUS,GPUS: this job only drives; so many other jobs lend so many CPUs and GPUs each."""
 
+IDLE = "VMSBENCH_IDLE"
+"""Seconds without a trial after which a worker of an elastic sweep leaves; it stays where this is unset."""
+
 SUPERVISED = "VMSBENCH_SUPERVISED"
 """Set by `vmsbench job` for its command: signals, restarts and requeues are looked after."""
 
 MAX_RESTARTS = "VMSBENCH_MAX_RESTARTS"
 """How often an unfinished sweep is requeued."""
 
+MOST_TIME, MOST_MEMORY = "VMSBENCH_MOST_TIME", "VMSBENCH_MOST_MEMORY"
+"""Time, as the cluster writes it, and GB of each node, that a continuation may ask for."""
+
 LAUNCHER = "VMSBENCH_LAUNCHER"
 """The full path of the launcher's class; without it every launcher in conf/ is asked whose job this is."""
+
+CONTAINER, RUNTIME = "VMSBENCH_CONTAINER", "VMSBENCH_RUNTIME"
+"""The image that what trains runs in, and apptainer, enroot or podman."""
+
+BINDS = "VMSBENCH_BINDS"
+"""Further paths that the container gets, separated by os.pathsep."""
+
+ADDRESS = "VMSBENCH_ADDRESS"
+"""The address of this node for the cluster's other nodes, where the cluster's commands are away."""
 
 THREADS = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
@@ -68,6 +83,11 @@ def workers() -> Workers | None:
     except ValueError as error:
         raise UserError(f"{ELASTIC}={given} is not WORKERS,CPUS,GPUS, such as 4,8,1: unset it") from error
     return Workers(count, cpus, gpus)
+
+
+def idle() -> float | None:
+    """Seconds without a trial after which a worker leaves; None where it stays."""
+    return number(IDLE, 0.0) or None
 
 
 def max_restarts() -> int:

@@ -4,7 +4,9 @@ A line with `launcher` holds the settings of the job's launcher.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,30 @@ def leading_jobs(folder: Path) -> list[str]:
     return [job for job in jobs_of(folder) if job not in lending]
 
 
+def continued_as(folder: Path, driver: str) -> str:
+    """The last of the jobs that continue a driver's, each the one before; the driver itself where none does."""
+    follows = {str(line["after"]): str(line["job"]) for line in notes(folder) if line.get("after")}
+    while driver in follows:
+        driver = follows.pop(driver)
+    return driver
+
+
+def with_continued(folder: Path, driver: str) -> list[str]:
+    """A driver's job, the one that it continues, the one that this continues, and so on."""
+    before = {str(line["job"]): str(line["after"]) for line in notes(folder) if line.get("after")}
+    drivers = [driver]
+    while drivers[-1] in before:
+        drivers.append(before.pop(drivers[-1]))
+    return drivers
+
+
+def workers_of(folder: Path, driver: str) -> list[str]:
+    """The jobs that were submitted as workers of a driver, or of a job that it continues, in their order."""
+    drivers = with_continued(folder, driver)
+    lines = (line for line in notes(folder) if line["event"] == "submitted")
+    return [str(line["job"]) for line in lines if line.get("driver") in drivers]
+
+
 def failing_nodes(folder: Path) -> list[str]:
     """The nodes that failed under the sweep's jobs twice: the next submission excludes them."""
     failed = [line["node"] for line in notes(folder) if line["event"] == "node failed"]
@@ -43,14 +69,52 @@ def launcher_of_job(folder: Path, job: str) -> Launcher | None:
     if not named:
         return None
     launcher: Launcher = build(named[-1], "launcher")
+    launcher.settings = named[-1]
     return launcher
+
+
+def archive_of(folder: Path, job: str) -> str | None:
+    """The version of the code that a job runs, as its submission or its first start noted it."""
+    own = (line["archive"] for line in notes(folder) if str(line.get("job")) == job and line.get("archive"))
+    return next(own, None)
 
 
 def job_status(folder: Path, job: str) -> JobStatus:
     """The status of a job of the sweep: from its launcher, else from its own last line, else from the sweep's lock."""
     launcher = launcher_of_job(folder, job)
     status = launcher.status(job) if launcher else unknown(job)
-    return status if status.phase != JobPhase.UNKNOWN else by_end(folder, job) or by_heartbeat(folder, job) or status
+    if status.phase == JobPhase.UNKNOWN:
+        status = by_end(folder, job) or by_heartbeat(folder, job) or status
+    more = next((line["more"] for line in notes(folder) if str(line.get("job")) == job and line.get("more")), None)
+    if more is None or status.over:
+        return status
+    return replace(status, reason="; ".join(filter(None, [status.reason, f"asks for {asked_more(folder, more, job)}"])))
+
+
+def asked_more(folder: Path, more: Mapping[str, Any], job: str | None = None) -> str:
+    """Settings that a job asks for more of, in words: `memory=32.0, more than the job before, which had too little`, or
+    `memory=32.0, kept from job 8`. `job` is its number; None where it is to be submitted."""
+    before = [line for line in takewhile(lambda line: str(line.get("job")) != job, notes(folder)) if line.get("more")]
+    words: dict[str, list[str]] = {}
+    for name, value in more.items():
+        first = next((line["job"] for line in before if line["more"].get(name) == value), None)
+        why = "more than the job before, which had too little" if first is None else f"kept from job {first}"
+        words.setdefault(why, []).append(f"{name}={value}")
+    return "; ".join(f"{', '.join(asked)}, {why}" for why, asked in words.items())
+
+
+def more_than_last(folder: Path, launcher: Launcher) -> dict[str, Any]:
+    """The settings of the launcher's next job that exceed the given ones: what an earlier job of the sweep asked for
+    after a kill, and more where the last job was killed for want of time or memory. Empty where nothing is."""
+    lines = [line for line in notes(folder) if line["event"] == "submitted" and "driver" not in line]
+    if not lines:
+        return {}
+    asked = {name: launcher.settings.get(name) for name in ("time", "memory")}
+    for line in lines:
+        asked |= {name: value for name, value in line.get("launcher", {}).items() if name in asked and value}
+        asked |= line.get("more") or {}
+    kept = {name: value for line in lines for name, value in (line.get("more") or {}).items()}
+    return launcher.more(job_status(folder, str(lines[-1]["job"])), asked, kept)
 
 
 def by_end(folder: Path, job: str) -> JobStatus | None:
@@ -64,6 +128,9 @@ def by_end(folder: Path, job: str) -> JobStatus | None:
 
 
 def by_heartbeat(folder: Path, job: str) -> JobStatus | None:
+    """That of a job which may hold the sweep's lock, by its age; a worker never holds it."""
+    if job not in leading_jobs(folder):
+        return None
     lock = folder / "lock"
     if lock.exists() and (silent := time.time() - lock.stat().st_mtime) < SILENCE:
         return JobStatus(

@@ -119,6 +119,31 @@ class ClusterHealth:
     fix: str = ""
 
 
+@dataclass(frozen=True)
+class SurveyLine:
+    """A setting that a cluster was asked about; `value` is None where it is left out."""
+
+    name: str
+    value: Any
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a cluster accepts, for `vmsbench site init`.
+
+    cluster   its own name
+    settings  of the launcher, each accepted
+    lines     what was found, setting by setting
+    refused   jobs that were tried and refused, with the cluster's words
+    """
+
+    cluster: str
+    settings: Mapping[str, Any]
+    lines: tuple[SurveyLine, ...]
+    refused: tuple[str, ...] = ()
+
+
 def unknown(job: str) -> JobStatus:
     return JobStatus(job, JobPhase.UNKNOWN, "UNKNOWN", "the cluster does not answer, or no longer has a record of it")
 
@@ -205,12 +230,14 @@ class Launcher(ABC):
     elastic     a sweep is a small driver job and one job for each node, which may come and go
     poll        seconds between two questions about a job
     settings    what it was built from, so that other processes can query its jobs later
+    variables   the cluster's own environment variables, by the setting that each is for
     """
 
     in_process: ClassVar[bool] = False
     elastic: bool = False
     poll: float = POLL
     settings: Mapping[str, Any] = {}
+    variables: ClassVar[Mapping[str, str]] = {}
 
     @property
     @abstractmethod
@@ -251,6 +278,16 @@ class Launcher(ABC):
     def requeue(self, job: str) -> None:
         """Put a running job back in the queue. Raises Refused."""
 
+    def more(self, ended: JobStatus, asked: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of the next job that exceed the launcher's own: `kept`, and more where the last job was killed
+        for want of time or memory, as far as the launcher's settings allow.
+
+        ended   the status of the last job
+        asked   the time and memory that it asked for
+        kept    what earlier jobs asked for after such a kill
+        """
+        return {}
+
     def interrupt(self, job: str) -> None:
         """Signal a running job to save and end, as the cluster does before the end of its time. Raises Refused."""
         raise Unsupported("this launcher sends no signals")
@@ -268,6 +305,21 @@ class Launcher(ABC):
     def health(cls) -> ClusterHealth | None:
         """Whether its cluster can be used from this machine; None where there is nothing to say."""
         return None
+
+    @classmethod
+    def cluster_name(cls) -> str | None:
+        """The name that its cluster has for itself, by which a site's profile is chosen; None where it has none."""
+        return None
+
+    @classmethod
+    def survey(cls, known: Mapping[str, Any], profile: Mapping[str, Any]) -> Survey:
+        """Which settings its cluster accepts. Nothing is submitted.
+
+        known    the user's settings, which are kept
+        profile  the site's, which are tried first
+        Raises UserError where the cluster is not here, does not answer, or accepts no job.
+        """
+        raise Unsupported("this launcher cannot ask its cluster: write site.yaml by hand")
 
     @classmethod
     def on_login_node(cls) -> bool:

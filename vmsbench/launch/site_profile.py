@@ -1,41 +1,144 @@
-"""A site's default settings of the launcher: ~/.config/vmsbench/site.yaml."""
+"""The launcher's settings, and where each is from: the last of these that has it.
+
+default         conf/launcher/NAME.yaml
+profile NAME    conf/launcher/sites/NAME.yaml, of a site whose cluster has one of its names
+site.yaml       ~/.config/vmsbench/site.yaml, which `vmsbench site init` writes
+$VARIABLE       the cluster's own environment variables
+command line    launcher.partition=gpu
+"""
 
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.config.instantiate import find
+from vmsbench.config.plugins import option_files
+from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.launch.launcher import Launcher
+
+PROFILES = "launcher/sites"
+COMMAND_LINE = "command line"
 
 
-def profile() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser() / "vmsbench" / "site.yaml"
+@dataclass(frozen=True)
+class Sourced:
+    """A setting's value, and where it is from."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A site's settings, as a file of conf/launcher/sites has them."""
+
+    name: str
+    file: Path
+    clusters: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+
+def site_file() -> Path:
+    """site.yaml of this user. Raises UserError where nobody knows the user's home."""
+    try:
+        return Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser() / "vmsbench" / "site.yaml"
+    except RuntimeError as error:
+        raise UserError("this user has no home folder: set XDG_CONFIG_HOME to a folder of yours") from error
 
 
 def with_profile(launcher: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """The launcher's settings with those of the site; the command line wins.
+    """The launcher's settings with those of the site; the command line wins. Raises as `sourced`."""
+    return {name: one.value for name, one in sourced(launcher, overrides).items()}
 
-    Raises ConfigurationError for a profile that is not YAML, or with settings that the launcher does not have.
+
+def sourced(launcher: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Sourced]:
+    """Every setting of the launcher, by its name.
+
+    Raises ConfigurationError for a file that is not YAML, or has settings that the launcher does not have.
     """
-    if not profile().exists():
-        return dict(launcher)
+    given = named(overrides)
+    found = {name: Sourced(value, COMMAND_LINE if name in given else "default") for name, value in launcher.items()}
+    for source, settings in layers(launcher):
+        found |= {name: Sourced(value, source) for name, value in settings.items() if name not in given}
+    return found
+
+
+def of_launcher(override: str) -> bool:
+    """Whether an override chooses the launcher, or sets one of its settings."""
+    return override.partition("=")[0].partition(".")[0] == "launcher"
+
+
+def named(overrides: Sequence[str]) -> set[str]:
+    """The launcher's settings that overrides give."""
+    return {override.partition("=")[0].removeprefix("launcher.").partition(".")[0] for override in overrides}
+
+
+def layers(launcher: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The settings between the default and the command line, by their source, the stronger ones last."""
+    kind = find(launcher["_target_"], "launcher")
+    profile = profile_of(kind.cluster_name())
+    site = [("site.yaml", checked(site_file(), read_yaml(site_file()), launcher))] if site_file().exists() else []
+    return [
+        *([(f"profile {profile.name}", checked(profile.file, profile.settings, launcher))] if profile else []),
+        *site,
+        *((f"${kind.variables[name]}", {name: value}) for name, value in from_environment(kind).items()),
+    ]
+
+
+def from_environment(kind: type[Launcher]) -> dict[str, str]:
+    """The settings that the cluster's own variables give."""
+    values = {name: os.environ.get(variable, "") for name, variable in kind.variables.items()}
+    return {name: value for name, value in values.items() if value}
+
+
+def profiles() -> list[Profile]:
+    """The profiles of sites, of every conf folder. Raises ConfigurationError for one without names or settings."""
+    return [read_profile(name, file) for name, file in option_files(PROFILES).items()]
+
+
+def read_profile(name: str, file: Path) -> Profile:
+    found = read_yaml(file)
+    clusters = found.get("clusters")
+    names = [clusters] if isinstance(clusters, str) else clusters
+    whole = set(found) == {"clusters", "settings"} and isinstance(found["settings"], dict)
+    if not whole or not isinstance(names, list) or not names or not all(isinstance(one, str | int) for one in names):
+        raise ConfigurationError(f"{file} must have `clusters`, a list of the names of clusters, and `settings`")
+    return Profile(name, file, tuple(map(str, names)), found["settings"])
+
+
+def profile_of(cluster: str | None) -> Profile | None:
+    """The profile of the site whose cluster calls itself that; None where there is none."""
+    if cluster is None:
+        return None
+    return next((one for one in profiles() if any(fnmatchcase(cluster, name) for name in one.clusters)), None)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The settings in a file. Raises ConfigurationError where there are none."""
     import yaml
 
     try:
-        site = yaml.load(profile().read_text(), Loader=plain_loader()) or {}
+        found = yaml.load(file.read_text(), Loader=plain_loader()) or {}
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{profile()} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(site, dict):
-        raise ConfigurationError(f"{profile()} has no settings; a line is a name and a value, such as partition: gpu")
-    for name in site:
+        raise ConfigurationError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file} has no settings; a line is a name and a value, such as partition: gpu")
+    return found
+
+
+def checked(file: Path, settings: Mapping[str, Any], launcher: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, as they are meant. Raises ConfigurationError for one that the launcher does not have."""
+    for name in settings:
         if name not in launcher or name.startswith("_"):
             has = ", ".join(key for key in launcher if not key.startswith("_"))
             raise ConfigurationError(
-                f"{profile()}: {name} is not a setting{did_you_mean(name, launcher)}  (there are: {has})"
+                f"{file}: {name} is not a setting{did_you_mean(name, launcher)}  (there are: {has})"
             )
-    given = {override.partition("=")[0].removeprefix("launcher.").partition(".")[0] for override in overrides}
-    return {**launcher, **{name: meant(value, launcher[name]) for name, value in site.items() if name not in given}}
+    return {name: meant(value, launcher[name]) for name, value in settings.items()}
 
 
 def meant(value: Any, default: Any) -> Any:

@@ -11,9 +11,20 @@ from typing import Any
 from vmsbench.config.instantiate import build, find
 from vmsbench.errors import UNFINISHED, ConfigurationError, UserError
 from vmsbench.launch.allocation import allocation, launchers, refuse_login_node
+from vmsbench.launch.code.archive import archived
+from vmsbench.launch.container.binds import configured
+from vmsbench.launch.container.runtime import shown
 from vmsbench.launch.environment import ELASTIC, SUPERVISED, Workers
 from vmsbench.launch.follow import follow
-from vmsbench.launch.job_log import cancel, failing_nodes, job_status, live_jobs, note_submitted
+from vmsbench.launch.job_log import (
+    asked_more,
+    cancel,
+    failing_nodes,
+    job_status,
+    live_jobs,
+    more_than_last,
+    note_submitted,
+)
 from vmsbench.launch.launcher import Job, JobRequest, Launcher, answers_within
 from vmsbench.launch.site_profile import with_profile
 from vmsbench.launch.supervisor import finish
@@ -68,27 +79,37 @@ def dispatch(
     folder: Path,
     options: RunOptions,
     work: Callable[[], bool],
+    check: Callable[[], None],
 ) -> int:
     """Do `work` in this process, or submit this command as a job. Returns the exit code: 75 where it was interrupted.
 
     settings  of the sweep; its `launcher` decides
     folder    of the sweep
     work      returns whether it is complete
+    check     raises UserError for what the job would refuse
     Raises UserError on a login node, and where the job cannot be submitted.
     """
-    launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=folder, options=options)
+    launcher = launcher_of(
+        settings=settings["launcher"], overrides=overrides, folder=folder, options=options, paths=configured(settings)
+    )
     if launcher.in_process:
         refuse_login_node(options.allow_login_node)
         note_unsupervised()
         return 0 if launcher.submit(work).result() else UNFINISHED
+    check()
     command = job_command(sys.argv[1:])
+    launcher, more = asking_for_more(launcher, folder)
+    if more:
+        print(f"# asks for {asked_more(folder, more)}", flush=True)
+    container = shown(launcher.settings, command, folder)
     if options.show:
         print(f"{launcher.script()}# which is: vmsbench job {shlex.join(command)}")
+        print(container, end="")
         return 0
     if options.check:
         print(launcher.check())
         return 0
-    return hand_over(launcher=launcher, folder=folder, command=command, wait=options.wait)
+    return hand_over(launcher=launcher, folder=folder, command=command, wait=options.wait, more=more)
 
 
 def note_unsupervised() -> None:
@@ -117,10 +138,16 @@ def job_command(arguments: Sequence[str]) -> list[str]:
 
 
 def launcher_of(
-    *, settings: Mapping[str, Any], overrides: Sequence[str], folder: Path, options: RunOptions
+    *,
+    settings: Mapping[str, Any],
+    overrides: Sequence[str],
+    folder: Path,
+    options: RunOptions,
+    paths: Sequence[str] = (),
 ) -> Launcher:
     """The launcher that was chosen, with the site's profile and the options of the command line.
 
+    paths  that the configuration names, for its container
     Raises ConfigurationError for an option that the launcher has no setting for.
     """
     if find(settings["_target_"], "launcher").in_process:
@@ -137,6 +164,8 @@ def launcher_of(
         chosen["name"] = f"vmsbench-{folder.name}"
     if "exclude" in chosen:
         chosen["exclude"] = sorted({*chosen["exclude"], *failing_nodes(folder)})
+    if chosen.get("container") and "binds" in chosen:
+        chosen["binds"] = list(dict.fromkeys([*chosen["binds"], *paths]))
     return built(chosen)
 
 
@@ -146,11 +175,20 @@ def built(settings: Mapping[str, Any]) -> Launcher:
     return launcher
 
 
-def hand_over(*, launcher: Launcher, folder: Path, command: Sequence[str], wait: bool) -> int:
+def asking_for_more(launcher: Launcher, folder: Path) -> tuple[Launcher, dict[str, Any]]:
+    """The launcher, with more time or memory where the sweep's jobs were killed for want of it; and these settings."""
+    with answers_within():
+        more = more_than_last(folder, launcher)
+    return (built({**launcher.settings, **more}), more) if more else (launcher, {})
+
+
+def hand_over(
+    *, launcher: Launcher, folder: Path, command: Sequence[str], wait: bool, more: Mapping[str, Any] | None = None
+) -> int:
     """Submit a command of vmsbench, and print what to do next; with `wait` show its log until it is over."""
     refuse_second(folder)
     shape = submit_elastic if launcher.elastic else submit_allocation
-    job = shape(launcher, folder, list(command))
+    job = shape(launcher, folder, list(command), dict(more or {}))
     print(job.description)
     runs = f" --runs {shlex.quote(str(folder.parent))}" if folder.parent.resolve() != Path("runs").resolve() else ""
     for step in ("status", "logs", "cancel"):
@@ -163,29 +201,30 @@ def refuse_second(folder: Path) -> None:
     with answers_within():
         live = [job for job in live_jobs(folder) if job_status(folder, job).live]
     if live:
-        name = shlex.quote(folder.name)
         raise UserError(
-            f"{folder.name} has been submitted: {job_status(folder, live[0])}; `vmsbench cancel {name}` ends that, "
-            "--name gives this one another name"
+            f"{folder.name} has been submitted: {job_status(folder, live[0])}; "
+            f"`vmsbench cancel {shlex.quote(folder.name)}` ends that, --name gives this one another name"
         )
 
 
-def submit_allocation(launcher: Launcher, folder: Path, command: list[str]) -> Job:
+def submit_allocation(launcher: Launcher, folder: Path, command: list[str], more: dict[str, Any]) -> Job:
     """One job, on whose nodes the whole sweep runs."""
+    code = archived(folder)
     job = launcher.submit(finish, command, str(folder.resolve()))
-    note_submitted(folder, job, launcher, command=command)
+    note_submitted(folder, job, launcher, command=command, more=more, archive=code)
     return job
 
 
-def submit_elastic(launcher: Launcher, folder: Path, command: list[str]) -> Job:
+def submit_elastic(launcher: Launcher, folder: Path, command: list[str], more: dict[str, Any]) -> Job:
     """A small driver job, and a worker job for each node; all of them, or none."""
     size = launcher.resources
     if size is None:
         raise ConfigurationError("an elastic sweep needs a launcher whose jobs can differ in size")
     share = {ELASTIC: str(Workers(size.nodes, size.cpus, size.gpus))}
     alone = JobRequest(nodes=1, cpus=DRIVER_CPUS, gpus=0, environment=share)
+    code = archived(folder)
     driver = launcher.submit(finish, command, str(folder.resolve()), request=alone)
-    note_submitted(folder, driver, launcher, command=command, shape="elastic")
+    note_submitted(folder, driver, launcher, command=command, shape="elastic", more=more, archive=code)
     node = JobRequest(nodes=1, after=driver.number)
     try:
         for _ in range(size.nodes):

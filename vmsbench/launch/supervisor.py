@@ -23,12 +23,14 @@ from typing import Any
 
 from vmsbench.config.instantiate import build
 from vmsbench.errors import UNFINISHED, WRONG, UserError
-from vmsbench.launch.advance import TIME_UP, chained, fruitless, progress
 from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
-from vmsbench.launch.environment import ELASTIC, SUPERVISED, UNTIL, max_restarts, notice
-from vmsbench.launch.job_log import failing_nodes
+from vmsbench.launch.code.archive import archived, remove_unpacked, running, unpacked
+from vmsbench.launch.container.runtime import container_here, inside, refuse_unfit
+from vmsbench.launch.environment import ADDRESS, ELASTIC, SUPERVISED, UNTIL, max_restarts, notice
+from vmsbench.launch.job_log import archive_of, asked_more, failing_nodes, workers_of
 from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused
-from vmsbench.processes import adopt, die_with_parent, end_descendants
+from vmsbench.launch.sweep_progress import TIME_UP, chained, fruitless, progress
+from vmsbench.processes import adopt, die_with_parent, end_descendants, kills_for_memory
 from vmsbench.store.job_events import note, notes
 from vmsbench.versions import commit
 
@@ -72,6 +74,9 @@ class Supervisor:
         self.signalled: str | None = None
         self.notice = notice() + (given.early if given else 0.0)
         self.over_since, self.waited = 0.0, False
+        self.before, self.kills = 0, 0
+        self.short_of: str | None = None
+        self.code: str | None = None
 
     def run(self) -> int:
         adopt()
@@ -81,10 +86,23 @@ class Supervisor:
             signal.alarm(max(1, int(self.deadline - notice() - time.time())))
         print("\n".join(self.first_lines()), flush=True)
         self.remember_lost_nodes()
-        before = progress(self.folder)
+        self.before = progress(self.folder)
+        try:
+            refuse_unfit(self.command, self.folder, len(self.given.nodes) if self.given else 1)
+            self.run_submitted_code()
+        except UserError as error:
+            return self.end(error.exit_code, f"error: {error}")
         self.note("began", **self.where())
         refused = self.why_not()
-        return refused if refused is not None else self.until_finished(before)
+        return refused if refused is not None else self.until_finished(self.before)
+
+    def run_submitted_code(self) -> None:
+        """From here on, in a job, this process's children run the code of the submission: what the sweep's folder has
+        of it, else what is here at the job's first start."""
+        if self.given is None:
+            return
+        self.code = archive_of(self.folder, self.given.job) or archived(self.folder)
+        os.environ |= running(unpacked(self.folder, self.code))
 
     def why_not(self) -> int | None:
         """The exit code where a start is pointless."""
@@ -92,6 +110,9 @@ class Supervisor:
             words = f"error: {tries - 1} jobs ended here without progress; see the lines above"
             return self.end(1, f"{words}; if their time was up, ask for more by --time")
         if self.deadline is not None and self.deadline < time.time() + self.notice:
+            if self.given and self.given.larger("time"):
+                self.signalled = TIME_UP
+                return self.continued()
             words = f"error: this job is too short: it starts nothing in its last {self.notice:.0f} s"
             return self.end(WRONG, f"{words}; ask for more by --time, or for less notice (launcher.notice)")
         return None
@@ -107,6 +128,9 @@ class Supervisor:
                 return self.end(code, "")
             if code == UNFINISHED or self.signalled is not None:
                 return self.continued()
+            if self.given and kills_for_memory() > self.kills and self.given.larger("memory"):
+                self.short_of = "memory"
+                return self.continued()
             now = progress(self.folder)
             deaths, before = (1 if now > before else deaths + 1), now
             words = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
@@ -120,7 +144,11 @@ class Supervisor:
         os.environ |= {"PYTHONUNBUFFERED": "1", SUPERVISED: "1"}
         if self.deadline is not None:
             os.environ[UNTIL] = f"{self.deadline - self.notice:.0f}"
-        begin = [*self.program, *self.command]
+        if self.given and ELASTIC in os.environ and container_here():
+            with contextlib.suppress(OSError):
+                os.environ[ADDRESS] = self.given.address
+        self.kills = kills_for_memory()
+        begin = inside([*self.program, *self.command], self.folder)
         self.child = subprocess.Popen(begin, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
         if self.signalled is not None:
             self.child.send_signal(signal.SIGUSR1)
@@ -135,7 +163,8 @@ class Supervisor:
     def report(self) -> None:
         """Write reports/NAME; a sweep whose report fails is still finished."""
         report = ["report", self.folder.name, "--runs", str(self.folder.parent)]
-        code = subprocess.run([*self.program, *report], stdin=subprocess.DEVNULL, check=False).returncode
+        begin = inside([*self.program, *report], self.folder)
+        code = subprocess.run(begin, stdin=subprocess.DEVNULL, check=False).returncode
         end_descendants()
         if code:
             say(f"no report (exit code {code}); to write it: `vmsbench {shlex.join(report)}`")
@@ -210,14 +239,25 @@ class Supervisor:
                     raise
 
     def queue_once(self, launcher: Launcher, given: Allocation) -> str:
-        if given.requeues:
+        """A job that had too little time or memory is continued by one that asks for more, where it may."""
+        more = given.larger(self.too_little or "")
+        if given.requeues and not more:
             self.note("ended", code=UNFINISHED, final=False, why=self.signalled)
             launcher.requeue(given.job)
             return "requeued"
-        job = given.submit_again(self.command, self.folder, failing_nodes(self.folder))
+        asks = (self.command, self.folder, failing_nodes(self.folder))
+        job = given.submit_again(*asks, more=more) if more else given.submit_again(*asks)
         self.note("ended", code=UNFINISHED, final=True, why=self.signalled, continued_by=job)
-        note(self.folder, "submitted", job=job, after=given.job, launcher=dict(given.settings))
-        return f"continues as job {job}"
+        facts = {"launcher": dict(given.settings), "more": dict(more), "archive": self.code}
+        note(self.folder, "submitted", job=job, after=given.job, **facts)
+        return f"continues as job {job}" + (f", which asks for {asked_more(self.folder, more, job)}" if more else "")
+
+    @property
+    def too_little(self) -> str | None:
+        """What this job had too little of: `memory`, or `time` where it ended without any progress; None where it was
+        enough."""
+        stuck = self.signalled == TIME_UP and progress(self.folder) == self.before
+        return self.short_of or ("time" if stuck else None)
 
     # Words and notes
 
@@ -245,6 +285,7 @@ class Supervisor:
             "restarts": given.restarts,
             "nodes": given.nodes,
             "launcher": dict(given.settings),
+            "archive": self.code,
         }
 
     def remember_lost_nodes(self) -> None:
@@ -266,9 +307,10 @@ class Supervisor:
         if words:
             say(words)
         if final and self.given and ELASTIC in os.environ:
-            workers = [str(line["job"]) for line in notes(self.folder) if line.get("driver") == self.given.job]
             with contextlib.suppress(Refused):
-                launcher_for(self.given).cancel(*workers)
+                launcher_for(self.given).cancel(*workers_of(self.folder, self.given.job))
+        if code == 0 and self.given:  # another job that finds the sweep in use ends otherwise
+            remove_unpacked(self.folder)
         self.note("ended", code=code, final=final)
         return code
 

@@ -1,29 +1,36 @@
 """A worker: a job of one node that joins a sweep driven by another job, at any time.
 
 The driver writes the address of its Ray into runs/NAME/.ray-head.json. The worker joins that, waits for the next one
-when it is gone, and ends when the driver's job is over. When it is preempted it leaves at once and is requeued; its
-trials continue from their last epoch elsewhere.
+when it is gone, and ends when the driver's job is over and no other job continues it. When it is preempted it leaves at
+once and is requeued; its trials continue from their last epoch elsewhere.
 """
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+from vmsbench.errors import UserError
 from vmsbench.files import save_json
 from vmsbench.launch.allocation import Allocation, allocation, python
-from vmsbench.launch.environment import notice
-from vmsbench.launch.job_log import launcher_of_job
+from vmsbench.launch.code.archive import running, unpacked
+from vmsbench.launch.container.runtime import inside
+from vmsbench.launch.environment import idle, notice
+from vmsbench.launch.job_log import archive_of, continued_as, launcher_of_job
 from vmsbench.launch.launcher import JobError, JobPhase, NoAnswer, Refused
 from vmsbench.launch.supervisor import SIGNALS, launcher_for, say
 from vmsbench.processes import adopt, end_descendants
+from vmsbench.store.job_events import note_by_worker
 from vmsbench.versions import PUBLIC
 
+WITHOUT_WORK = 3
+"""The exit code of a Ray node that had no trial for long enough to leave."""
 HEAD, TOKEN = ".ray-head.json", ".ray-token"  # in the folder of the sweep
-LOOK = 2.0  # seconds between two checks for a head
+PAUSE = 2.0  # seconds between two checks for a head
 
 
 def announce(folder: Path, given: Allocation, address: str) -> Path:
@@ -44,7 +51,7 @@ class Worker:
     def __init__(self, given: Allocation, driver: str, folder: Path) -> None:
         self.given, self.driver, self.folder = given, driver, folder
         self.child: subprocess.Popen[bytes] | None = None
-        self.leaving = False
+        self.leaving, self.unused = False, False
         self.asked = time.monotonic()
         self.launcher = launcher_for(given)
 
@@ -53,18 +60,35 @@ class Worker:
         for number in SIGNALS:
             signal.signal(number, self.leave)
         say(f"worker on {self.given.nodes[0]}, job {self.given.job}, GPUs {','.join(self.given.gpus) or 'none'}")
-        while not self.leaving and not self.driver_over():
+        try:
+            self.until_over()
+        except UserError as error:
+            self.note_end(error.exit_code)
+            raise
+        end_descendants(0.0)
+        if not self.leaving or not self.come_back():
+            self.note_end(0)
+
+    def until_over(self) -> None:
+        """Lend this node until it leaves, has no trial for long enough, or the driver is over."""
+        while not self.leaving and not self.unused and not self.driver_over():
             address = self.address()
             if address is not None:
                 say(f"joining {address}")
                 self.lend(address)
             elif not self.leaving:
-                time.sleep(LOOK)
-        end_descendants(0.0)
+                time.sleep(PAUSE)
         if self.leaving:
-            self.come_back()
+            return
+        if self.unused:
+            say(f"no trial for {idle():g} s: this node leaves; where trials wait again, the driver submits another job")
         else:
             say("the driver's job is over")
+
+    def note_end(self, code: int) -> None:
+        """Without accounting the cluster soon forgets how this job ended."""
+        with contextlib.suppress(OSError):
+            note_by_worker(self.folder, self.given.job, "ended", driver=self.driver, code=code, final=True)
 
     def address(self) -> str | None:
         with contextlib.suppress(OSError, json.JSONDecodeError, KeyError):
@@ -75,14 +99,22 @@ class Worker:
         """Join that Ray, and stay until it ends."""
         given, token = self.given, self.folder / TOKEN
         options = [f"--token={token}", f"--job={given.job}", f"--cpus={given.cpus}", f"--gpus={len(given.gpus)}"]
-        self.child = subprocess.Popen(python(PUBLIC["Ray node"], "join", address, *options))
+        options += [f"--idle={idle():g}"] if idle() else []
+        begin = python(PUBLIC["Ray node"], "join", address, *options)
+        os.environ |= running(self.code())
+        self.child = subprocess.Popen(inside(begin, self.folder))
         if self.leaving:
             self.child.terminate()
-        self.child.wait()
+        self.unused = self.child.wait() == WITHOUT_WORK
         self.child = None
         end_descendants(0.0)
-        if not self.leaving:
-            time.sleep(LOOK)
+        if not self.leaving and not self.unused:
+            time.sleep(PAUSE)
+
+    def code(self) -> Path | None:
+        """The code that the driver runs."""
+        version = archive_of(self.folder, continued_as(self.folder, self.driver))
+        return unpacked(self.folder, version) if version else None
 
     def leave(self, number: int, frame: Any) -> None:
         say(f"{signal.Signals(number).name}: leaving")
@@ -92,25 +124,29 @@ class Worker:
                 self.child.terminate()
 
     def driver_over(self) -> bool:
-        """The cluster is queried rarely; a driver of unknown status is not over."""
+        """Whether its job is over, or the one that continues it. The cluster is queried rarely; a driver of unknown
+        status is not over."""
         launcher = launcher_of_job(self.folder, self.driver) or self.launcher
         if time.monotonic() - self.asked < launcher.poll:
             return False
         self.asked = time.monotonic()
-        return launcher.status(self.driver).over
+        return launcher.status(continued_as(self.folder, self.driver)).over
 
-    def come_back(self) -> None:
+    def come_back(self) -> bool:
         """Requeue this job, unless it was cancelled or the cluster does not requeue; ask again where it does not
-        answer."""
-        phase = self.launcher.status(self.given.job).phase
-        if not self.given.requeues or phase not in (JobPhase.RUNNING, JobPhase.UNKNOWN):
-            return
+        answer. Returns False where it certainly does not come back."""
+        if not self.given.requeues:
+            return False
+        if self.launcher.status(self.given.job).phase not in (JobPhase.RUNNING, JobPhase.UNKNOWN):
+            return True
         until = time.monotonic() + notice()
         try:
             while not self.requeued() and time.monotonic() < until:
-                time.sleep(LOOK)
+                time.sleep(PAUSE)
         except Refused as error:
             say(f"the cluster does not requeue this worker: {error}")
+            return False
+        return True
 
     def requeued(self) -> bool:
         """Ask for the requeue; False where the cluster does not answer. Raises Refused."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vmsbench.data.pairs import Dataset, Pairs, unit
+from vmsbench.data.sources.fixations import centre_bias
 from vmsbench.errors import DataError
 from vmsbench.metrics.climatology import CategoryClimatology, Climatology, RandomTrain, training_maps
 from vmsbench.metrics.ordering import median_map
@@ -50,18 +51,25 @@ class PixelMedian(ConstantMap):
         super().__init__(median_map(training_maps(train)))
 
 
-class ConstantByCategory(Predictor):
-    """One map for each category, made of its training maps (bytes to a float map in [0, 1]) by `made`; one made of all
-    of them where the image's category is unknown."""
+class CentreBias(ConstantMap):
+    """Where people look in any image: the density of the training images' fixations, 1 where it is highest."""
 
-    def __init__(self, train: Pairs, made: Callable[[Tensor], Tensor], name: str) -> None:
+    def __init__(self, train: Pairs) -> None:
+        super().__init__(_density(train))
+
+
+class ConstantByCategory(Predictor):
+    """One map for each category, made of its training pairs (a float map in [0, 1]) by `made`; one made of all of them
+    where the image's category is unknown."""
+
+    def __init__(self, train: Pairs, made: Callable[[Pairs], Tensor], name: str) -> None:
         if not train.categories:
             raise DataError(f"{name}: the training pairs have no categories")
-        self.everywhere = made(training_maps(train))
+        self.everywhere = made(train)
         self.known: dict[str, Tensor] = {}
         for category in sorted(set(train.categories)):
             members = [index for index, one in enumerate(train.categories) if one == category]
-            self.known[category] = made(train.maps[members])
+            self.known[category] = made(train.subset(members))
 
     def predict(self, pairs: Pairs) -> Tensor:
         categories = pairs.categories or ("",) * len(pairs)
@@ -75,14 +83,21 @@ class CategoryMean(ConstantByCategory):
     """The mean training map of the image's category."""
 
     def __init__(self, train: Pairs) -> None:
-        super().__init__(train, _mean, "category_mean")
+        super().__init__(train, lambda members: _mean(training_maps(members)), "category_mean")
 
 
 class CategoryMedian(ConstantByCategory):
     """The pixelwise median of the training maps of the image's category."""
 
     def __init__(self, train: Pairs) -> None:
-        super().__init__(train, median_map, "category_median")
+        super().__init__(train, lambda members: median_map(training_maps(members)), "category_median")
+
+
+class CategoryCentreBias(ConstantByCategory):
+    """The density of the fixations of the training images of the image's category, 1 where it is highest."""
+
+    def __init__(self, train: Pairs) -> None:
+        super().__init__(train, _density, "category_centre_bias")
 
 
 class Given(Predictor):
@@ -125,6 +140,9 @@ def blind_predictors(train: Pairs, seed: int = 0) -> dict[str, Predictor]:
             "category_median": CategoryMedian(train),
             "category_climatology": CategoryClimatology(train, seed),
         }
+    centres: dict[str, Predictor] = {"centre_bias": CentreBias(train)} if train.fixations else {}
+    if train.fixations and train.categories:
+        centres["category_centre_bias"] = CategoryCentreBias(train)
     return (
         {
             "black": Black(train),
@@ -133,6 +151,7 @@ def blind_predictors(train: Pairs, seed: int = 0) -> dict[str, Predictor]:
             "climatology": Climatology(train, seed),
         }
         | categories
+        | centres
         | {"random_train": RandomTrain(train, seed)}
     )
 
@@ -165,6 +184,14 @@ def score_baselines(
         for name, predictor in baselines(dataset, seed).items()
         if split == "test" or not isinstance(predictor, Oracle)
     }
+
+
+def _density(train: Pairs) -> Tensor:
+    """The density of the fixations of these pairs, in every channel of a map, float in [0, 1], M x S x S."""
+    if train.fixations is None:
+        raise DataError("centre_bias: the training pairs have no fixations")
+    bias = centre_bias(train.fixations.points.cpu())
+    return (bias / bias.max()).to(train.maps.device).expand(train.maps.shape[1:])
 
 
 def _mean(maps: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ LEVELS = (50, 90)  # per cent
 CLASS = 17  # bytes; the first class, 0..16, is what counts as an empty map elsewhere
 FEWEST = 20  # images, for a verdict
 TOLERANCE = 0.02  # a coverage this near to its level is called calibrated, whatever the number of images
+EQUAL = 1e-9  # a spread, in [-1, 1] squared, that rounding gives to samples that are equal
 CHUNK = 64
 
 
@@ -44,14 +45,14 @@ def least_samples(level: int) -> int:
     return level // (100 - level) + 1
 
 
-def check_samples(number: int, level: int) -> None:
-    """Raises UserError where `number` samples are too few for an interval of `level` per cent."""
-    least = least_samples(level)
-    if number < least:
-        raise UserError(
-            f"a {level} % interval needs at least {least} samples of each image, and there are {number}: "
-            f"evaluation.final_samples={max(least, 16)} draws enough"
-        )
+def too_few(number: int) -> list[str]:
+    """Which intervals `number` samples are too few for, in words."""
+    return [
+        f"{number} samples of each image are too few for a {level} % interval, which needs {least_samples(level)}: "
+        "its coverage is left out"
+        for level in LEVELS
+        if number < least_samples(level)
+    ]
 
 
 def ranked(maps: Tensor) -> Tensor:
@@ -152,7 +153,7 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
     if "spread" not in per_image:
         raise UserError("one answer for each image has no spread: dress it, or draw samples")
     spread = np.asarray(per_image["spread"], dtype=np.float64)
-    if not spread.any():
+    if not (spread > EQUAL).any():
         raise UserError(collapsed())
     known = {level: _known(per_image.get(f"coverage_{level}")) for level in LEVELS}
     covered = {level: mean_interval(values, resamples, seed) for level, values in known.items() if values.size}
@@ -171,11 +172,11 @@ def record(per_image: Mapping[str, ArrayLike], ranks: Tensor) -> dict[str, Any]:
         found = calibration(per_image)
     except UserError as error:
         return {"reason": str(error)}
-    told = ranks[~ranks.isnan().any(dim=1)]
+    defined = ranks[~ranks.isnan().any(dim=1)]
     return {
         "coverage": {str(level): asdict(interval) for level, interval in found.coverage.items()},
-        "ranks": told.double().mean(dim=0).tolist() if len(told) else [],
-        "images": len(told),
+        "ranks": defined.double().mean(dim=0).tolist() if len(defined) else [],
+        "images": len(defined),
         "spread_skill": asdict(found.spread_skill) if found.spread_skill else None,
         "verdict": found.verdict,
     }
@@ -196,15 +197,15 @@ def _ratio(spread: ArrayLike, error: ArrayLike, resamples: int, seed: int) -> In
 
 def worded(covered: Mapping[int, Interval], images: int) -> str:
     """The verdict on coverages, with their intervals over that many images, by the rule of `calibration`."""
-    told = [_holds(level, found) for level, found in covered.items()]
-    if not told:
+    shares = [_holds(level, found) for level, found in covered.items()]
+    if not shares:
         return "undefined: every image is empty, in its truth and its samples"
     if images < FEWEST:
-        return f"undefined for so few images ({images}): {told[0]}"
+        return f"undefined for so few images ({images}): {shares[0]}"
     for level, found in covered.items():
         if found.excludes(level / 100) and abs(found.value - level / 100) > TOLERANCE:
             return f"{'too sure' if found.value < level / 100 else 'too wide'}: {_holds(level, found)}"
-    return f"calibrated: {told[0]}"
+    return f"calibrated: {shares[0]}"
 
 
 def _holds(level: int, found: Interval) -> str:

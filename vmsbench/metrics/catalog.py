@@ -44,6 +44,12 @@ class Metric:
     per_image   whether scores.csv keeps it for each image, which its intervals and paired tests need
     perfect     its value where prediction and truth are equal
     needs       maps, or fixations: a table has its column where the data have those
+    partial     undefined (NaN) for some images: results have NAME_n, the number of images behind its mean
+    track       whether it speaks of one answer or of a distribution
+    answer      which one answer of several samples is the best under it, or near to it: their mean or their median;
+                none where it is not scored so
+    references  the predictors that ignore the image and that it is held against: the best of these is its reference
+    undressed   of a dressed answer's score: the name of the same score of what is a distribution already
     measure     samples (B x K x M x H x W) and truths (B x M x H x W), both in [0, 1], to B values, NaN where it is
                 undefined; None for what `vmsbench.metrics.scores` measures itself
     """
@@ -57,6 +63,11 @@ class Metric:
     per_image: bool = False
     perfect: float = 0.0
     needs: Literal["maps", "fixations"] = "maps"
+    partial: bool = False
+    track: Literal["answer", "distribution"] = "answer"
+    answer: Literal["", "mean", "median"] = ""
+    references: tuple[str, ...] = ()
+    undressed: str = ""
     measure: Measure | None = None
 
     def loss(self, value: float) -> float:
@@ -88,26 +99,40 @@ class Metric:
         return f"{self.label}{', in [−1, 1]' if self.scale else ''} ({self.direction})"
 
 
-CC = Metric("CC", "higher", perfect=1.0)
-SIM = Metric("SIM", "higher", perfect=1.0)
-KLD = Metric("KLD")
-SSIM = Metric("SSIM", "higher", perfect=1.0, shown="report")
-L1 = Metric("L1", scale=2, digits=4)
-MSE = Metric("MSE", scale=4, digits=4)
+MEDIAN, MEAN = ("pixel_median", "category_median"), ("pixel_mean", "category_mean")
+LAW, CENTRE = ("climatology", "category_climatology"), ("centre_bias", "category_centre_bias")
+
+SHAPE = Metric("", partial=True, answer="mean", references=MEAN)
+CC = replace(SHAPE, label="CC", better="higher", perfect=1.0)
+SIM = replace(SHAPE, label="SIM", better="higher", perfect=1.0)
+KLD = replace(SHAPE, label="KLD")
+SSIM = Metric(
+    "SSIM", "higher", perfect=1.0, shown="report", per_image=True, partial=True, answer="median",
+    references=(*MEDIAN, "black"),
+)  # fmt: skip
+FIXATED = replace(
+    SHAPE, better="higher", shown="report", per_image=True, needs="fixations", references=(*CENTRE, *MEAN)
+)
+L1 = Metric("L1", scale=2, digits=4, answer="median", references=MEDIAN)
+MSE = Metric("MSE", scale=4, digits=4, answer="mean", references=MEAN)
+CRPS = Metric("CRPS", scale=2, digits=4, per_image=True, track="distribution", references=LAW)
+ENERGY = replace(CRPS, label="Energy score")
+SPREAD = Metric("Spread", "neither", scale=4, digits=4, per_image=True, track="distribution")
+COVERAGE = Metric("", "nearest", per_image=True, partial=True, track="distribution")
 
 METRICS: dict[str, Metric] = {
     "l1": replace(L1, shown="terminal", plotted=True, per_image=True),
-    "crps": Metric("CRPS", scale=2, digits=4, shown="terminal", plotted=True, per_image=True),
-    "crps_dressed": Metric("CRPS dressed", scale=2, digits=4, per_image=True),
+    "crps": replace(CRPS, shown="terminal", plotted=True),
+    "crps_dressed": replace(CRPS, label="CRPS dressed", undressed="crps"),
     "mse": replace(MSE, shown="report", plotted=True, per_image=True),
     "cc_true": replace(CC, label="CC true", shown="terminal", per_image=True),
     "cc_false": replace(CC, label="CC false", shown="report", per_image=True),
     "cc_combined": replace(CC, label="CC combined", shown="terminal", per_image=True),
-    "cc_combined_20": replace(CC, label="CC combined, 20 x 20", shown="report", plotted=True, per_image=True),
+    "cc_combined_20": replace(CC, label="CC combined, 20×20", shown="report", plotted=True, per_image=True),
     "ssim": SSIM,
-    "nss": Metric("NSS", "higher", perfect=math.inf, digits=2, shown="report", needs="fixations"),
-    "auc_judd": Metric("AUC-Judd", "higher", perfect=1.0, shown="report", needs="fixations"),
-    "ig": Metric("Information gain, bits", "higher", perfect=math.inf, digits=2, shown="report", needs="fixations"),
+    "nss": replace(FIXATED, label="NSS", perfect=math.inf, digits=2),
+    "auc_judd": replace(FIXATED, label="AUC-Judd", perfect=1.0),
+    "ig": replace(FIXATED, label="Information gain, bits", perfect=math.inf, digits=2),
     "l1_rg": replace(L1, label="L1 red and green"),
     "mse_rg": replace(MSE, label="MSE red and green"),
     "l1_red": replace(L1, label="L1 red"),
@@ -119,19 +144,16 @@ METRICS: dict[str, Metric] = {
     "kld_true": replace(KLD, label="KLD true"),
     "kld_false": replace(KLD, label="KLD false"),
     "kld_combined": replace(KLD, label="KLD combined"),
-    "energy": Metric("Energy score", scale=2, digits=4, plotted=True, per_image=True),
-    "energy_dressed": Metric("Energy score dressed", scale=2, digits=4, per_image=True),
-    "spread": Metric("Spread", "neither", scale=4, digits=4, per_image=True),
-    "spread_skill": Metric("Spread / skill", "nearest", perfect=1.0),
-    "coverage_50": Metric("Coverage of 50 %", "nearest", perfect=0.5, per_image=True),
-    "coverage_90": Metric("Coverage of 90 %", "nearest", perfect=0.9, per_image=True),
+    "energy": replace(ENERGY, plotted=True),
+    "energy_dressed": replace(ENERGY, label="Energy score dressed", undressed="energy"),
+    "spread": SPREAD,
+    "spread_skill": Metric("Spread / skill", "nearest", perfect=1.0, track="distribution"),
+    "coverage_50": replace(COVERAGE, label="Coverage of 50 %", perfect=0.5),
+    "coverage_90": replace(COVERAGE, label="Coverage of 90 %", perfect=0.9),
 }
 """By name, in the order of the tables."""
 
 ANSWERS = {"_mean": " of the mean", "_median": " of the median"}
-BEST_ANSWER = {"l1": "_median", "mse": "_mean", "cc": "_mean", "sim": "_mean", "kld": "_mean", "ssim": "_mean"}
-BEST_ANSWER |= {"nss": "_mean", "auc": "_mean", "ig": "_mean"}
-"""By family of scores, which one answer of several samples is the best under it, or near to it."""
 
 
 def metrics() -> Mapping[str, Metric]:
@@ -174,16 +196,40 @@ def metric(name: str) -> Metric:
     """The metric called `name`, also of the scale [0, 1] (`l1_unit`) or of the one answer that several samples give
     (`cc_true_mean`, `l1_median`). Raises ConfigurationError for an unknown name.
     """
-    known = metrics()
-    if name in known:
-        return known[name]
+    there = metrics()
+    if name in there:
+        return there[name]
     if name.endswith("_unit") and (whole := metric(name.removesuffix("_unit"))).scale:
         return replace(whole, scale=None)
     for ending, words in ANSWERS.items():
-        if name.endswith(ending) and name.removesuffix(ending) in known:
-            one = known[name.removesuffix(ending)]
+        if name.endswith(ending) and name.removesuffix(ending) in there:
+            one = there[name.removesuffix(ending)]
             return replace(one, label=f"{one.label}{words}", shown="files", plotted=False, per_image=False)
-    raise ConfigurationError(f"{name} is not a metric{did_you_mean(name, known)}  (there are: {', '.join(known)})")
+    raise ConfigurationError(f"{name} is not a metric{did_you_mean(name, there)}  (there are: {', '.join(there)})")
+
+
+def known(name: str) -> Metric | None:
+    """The metric called `name`, as `metric` has it; None for what is no metric, such as a count or a time."""
+    try:
+        return metric(name)
+    except ConfigurationError:
+        return None
+
+
+def of_sample(name: str) -> str:
+    """The name of the same score of one sample: l1_median_unit -> l1_unit. Others, and no metrics, are themselves."""
+    unit = "_unit" * name.endswith("_unit")
+    base = name.removesuffix("_unit")
+    there = metrics()
+    ending = next((one for one in ANSWERS if base.endswith(one) and base.removesuffix(one) in there), "")
+    return name if base in there else f"{base.removesuffix(ending)}{unit}"
+
+
+def undressed(name: str) -> str:
+    """The score of a distribution that a dressed answer's is held against: crps_dressed_unit -> crps_unit. Others are
+    themselves."""
+    one = metrics().get(name.removesuffix("_unit"))
+    return f"{one.undressed}{'_unit' * name.endswith('_unit')}" if one and one.undressed else name
 
 
 def sign(name: str) -> int:
@@ -213,8 +259,7 @@ def scales(name: str) -> list[str]:
 def per_image() -> list[str]:
     """The columns of scores.csv: every metric kept for each image, in both scales, and of the one answer of samples."""
     kept = [name for name, one in metrics().items() if one.per_image]
-    families = ((name, name.partition("_")[0]) for name in kept)
-    answers = [f"{name}{BEST_ANSWER[family]}" for name, family in families if family in BEST_ANSWER]
+    answers = [f"{name}_{answer}" for name in kept if (answer := metric(name).answer)]
     return [key for name in [*kept, *answers] for key in scales(name)]
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vmsbench.data.sources.fixations import Fixations
-from vmsbench.metrics.agreement.saliency import auc_judd, information_gain, nss
+from vmsbench.metrics.agreement.fixation_metrics import auc_judd, information_gain, nss
 from vmsbench.metrics.calibration import ranked
 
 UNIFORM = 0.01

@@ -1,10 +1,12 @@
 """The references of a score: the best predictor that ignores the image under that score, and agreement between people.
 
-Scores speak in two tracks that are never mixed in one ranking. As one answer (l1, mse, cc, sim, kld, ssim): a sampler
-answers with the median of its samples under L1 and else with their mean, and the references are the pixel median and
-the pixel mean. As a distribution (crps, energy): a single answer is dressed first (`vmsbench.metrics.dressing`), and
-the reference is climatology. A sampler that draws random training maps has a CRPS a quarter below the pixel median's:
-skill against that one would say nothing.
+Scores speak in two tracks that are never mixed in one ranking. As one answer (l1, mse, cc, sim, kld, ssim, and at
+fixations nss, auc, ig): a sampler answers with the median of its samples under L1 and SSIM and else with their mean.
+The references are the pixel median under L1, it or black under SSIM, the pixel mean under MSE, CC, SIM and KLD, the
+centre bias or that mean at fixations. (The best constant map under CC is the mean of the standardised maps; on
+VISCHEMA PLUS it has the pixel mean's CC within 0.002.) As a distribution (crps, energy): a single answer is dressed
+first (`vmsbench.metrics.dressing`), and the reference is climatology. A sampler that draws random training maps has a
+CRPS a quarter below the pixel median's: skill against that one would say nothing.
 """
 
 import math
@@ -12,21 +14,18 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from vmsbench.errors import UserError, did_you_mean
-from vmsbench.metrics.catalog import BEST_ANSWER, metric, sign
+from vmsbench.metrics.catalog import known, metric, metrics, of_sample, sign, undressed
 from vmsbench.metrics.scores import COARSE, measure, resize_by_area
-from vmsbench.metrics.significance import RESAMPLES, Interval, skill
+from vmsbench.metrics.significance import RESAMPLES, Interval, difference_interval, skill
 
 SPLITS = 20
 Track = Literal["answer", "distribution"]
 Row = Mapping[str, float | int | None]
-
-MEAN, LAW = ("pixel_mean", "category_mean"), ("climatology", "category_climatology")
-BLIND = {"l1": ("pixel_median", "category_median"), "mse": MEAN, "cc": MEAN, "sim": MEAN, "kld": MEAN, "ssim": MEAN}
-BLIND |= {"crps": LAW, "energy": LAW}
+Scored = NDArray[np.float64]
 
 # Pearson's r between the maps of two halves of the people, on maps of 20 x 20, for VISCHEMA: Akagunduz, Bors and Evans,
 # "Defining Image Memorability using the Visual Memory Schema", IEEE TPAMI 42(9), 2020 (arXiv 1903.02056).
@@ -37,17 +36,28 @@ SOURCE = "Akagunduz, Bors and Evans 2020 (IEEE TPAMI 42(9), arXiv 1903.02056): s
 
 def track(name: str) -> Track:
     """The track of the score called `name`. Raises UserError for a score without a reference."""
-    return "distribution" if _blind(name) is LAW else "answer"
+    blind_references(name)
+    return metric(name).track
 
 
 def served(name: str, samples: int) -> str:
     """Which track a tuning metric serves for a model of so many samples, as a line: CRPS of one map is its L1."""
-    if _family(name) not in BLIND:
-        return f"tuned by {name}, a metric of a plugin: neither as one answer nor as a distribution"
+    one = metric(name)
+    if not one.references:
+        return f"tuned by {name}, a metric without a blind reference: neither as one answer nor as a distribution"
     best = "the lowest" if sign(name) > 0 else "the highest"
-    alone = samples == 1 and not name.startswith("crps_dressed")
-    words = "as one answer" if track(name) == "answer" or alone else "as a distribution"
-    return f"tuned {words}: {best} {name} on the tuning validation pairs wins"
+    single = of_one_map(name) if samples == 1 else ""
+    if single:
+        words = "L1, of one map" if single == "l1" else "of one map"
+        return f"tuned as one answer: {best} {name} ({words}) on the tuning pairs wins"
+    words = "as one answer" if one.track == "answer" else "as a distribution"
+    return f"tuned {words}: {best} {name} on the tuning pairs wins"
+
+
+def of_one_map(name: str) -> str:
+    """The score of a single answer that a distribution's score of one map is, or is ordered like: crps -> l1, the
+    energy score, a distance, -> mse. Empty for all other scores."""
+    return {"crps": "l1", "energy": "mse"}.get(name.removesuffix("_unit"), "")
 
 
 def perfect(name: str) -> float:
@@ -60,9 +70,10 @@ def of_one_answer(name: str) -> str:
 
     Names of distributions' scores, and of one answer's already, are themselves.
     """
-    family, unit = _family(name), "_unit" * name.endswith("_unit")
-    base, answer = name.removesuffix("_unit"), BEST_ANSWER.get(_family(name), "")
-    return name if not answer or base.endswith(("_median", "_mean")) else f"{base}{BEST_ANSWER[family]}{unit}"
+    one = known(name)
+    if one is None or not one.answer or of_sample(name) != name:
+        return name
+    return f"{name.removesuffix('_unit')}_{one.answer}{'_unit' * name.endswith('_unit')}"
 
 
 def value(scores: Mapping[str, object], name: str) -> object:
@@ -70,22 +81,35 @@ def value(scores: Mapping[str, object], name: str) -> object:
 
     Raises KeyError where neither is there.
     """
-    single = name.replace("_median", "").replace("_mean", "")
-    return scores[name if name in scores else single]
+    return scores[name if name in scores else of_sample(name)]
 
 
 def reference(name: str, table: Mapping[str, Row]) -> str:
-    """The blind predictor of `table` (predictor to scores) that is the reference for `name`: the better of the one that
-    ignores the image and the one that knows its category, where there is one.
+    """The blind predictor of `table` (predictor to scores) that is the reference for `name`: the best of those that
+    ignore the image, or know no more of it than its category.
 
-    Raises UserError where `table` has neither, or the score no reference.
+    Raises UserError where `table` has that score of neither, or the score no reference.
     """
-    there = [one for one in _blind(name) if one in table]
-    if not there:
+    score, having = undressed(name), {}
+    for one in blind_references(name):
+        row = table.get(one, {})
+        if isinstance(found := row.get(score, row.get(of_sample(score))), int | float):
+            having[one] = metric(score).loss(float(found))
+    if not having:
         raise UserError(
-            f"{name} needs the reference {' or '.join(_blind(name))}, and neither is among {', '.join(table)}"
+            f"{name} needs the reference {' or '.join(blind_references(name))}, and none with its {score} is among "
+            f"{', '.join(table)}"
         )
-    return min(there, key=lambda one: abs(perfect(name) - _number(table[one], _undressed(name))))
+    return min(having, key=having.__getitem__)
+
+
+def blind_references(name: str) -> tuple[str, ...]:
+    """The blind predictors that a score is held against. Raises UserError for a score without one."""
+    one = known(name)
+    if one is None or not one.references:
+        having = [other for other, its in metrics().items() if its.references]
+        raise UserError(f"{name} has no blind reference{did_you_mean(name, having)}; {', '.join(having)} have one")
+    return one.references
 
 
 def blind_columns(name: str) -> tuple[str, ...]:
@@ -93,10 +117,8 @@ def blind_columns(name: str) -> tuple[str, ...]:
 
     Raises UserError for a score without a reference.
     """
-    base = name.removesuffix("_unit")
-    for ending in ("_dressed", *BEST_ANSWER.values()):
-        base = base.removesuffix(ending)
-    return tuple(f"{predictor}_{base}" for predictor in _blind(name))
+    base = undressed(of_sample(name.removesuffix("_unit")))
+    return tuple(f"{predictor}_{base}" for predictor in blind_references(name))
 
 
 def skill_under(
@@ -107,13 +129,22 @@ def skill_under(
     model, blind    scores per image (N each, or seeds x N) of the model and of the reference; images without a defined
                     score are left out for both
 
-    None where the reference is perfect already, or no image has the score. Raises as `skill`.
+    None where the reference is perfect already, no image has the score, or nothing is perfect under it (NSS, the
+    information gain). Raises as `skill`.
     """
-    scores = value(model, name), value(blind, _undressed(name))
-    mine, theirs = (np.atleast_2d(np.asarray(one, dtype=np.float64)) for one in scores)
-    defined = ~(np.isnan(mine).any(axis=0) | np.isnan(theirs).any(axis=0))
-    missed, blindly = (np.abs(perfect(name) - errors[:, defined]) for errors in (mine, theirs))
-    return skill(missed, blindly, resamples, seed) if blindly.size and blindly.mean() > 0 else None
+    missed, blindly = (np.abs(perfect(name) - scores) for scores in _paired(name, model, blind))
+    known = blindly.size and 0 < blindly.mean() < math.inf
+    return skill(missed, blindly, resamples, seed) if known else None
+
+
+def gain_under(
+    name: str, model: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """By how much the score is better than the reference's, in its own unit, with its 95 % bootstrap interval; above 0
+    is better, also under errors. Arguments as of `skill_under`; None where no image has the score.
+    """
+    mine, theirs = (sign(name) * scores for scores in _paired(name, model, blind))
+    return difference_interval(theirs, mine, resamples, seed) if theirs.size else None
 
 
 def split_half(first: Tensor, second: Tensor) -> dict[str, float | None]:
@@ -173,22 +204,9 @@ def people(title: str, maps: Tensor | None) -> dict[str, Any]:
     return {"split_half": dict(halves), "ceiling": most, "published": maps is None, "source": source}
 
 
-def _undressed(name: str) -> str:
-    """The score of a law that a dressed answer's is held against: crps_dressed -> crps."""
-    return name.replace("_dressed", "")
-
-
-def _family(name: str) -> str:
-    return name.partition("_")[0]
-
-
-def _blind(name: str) -> tuple[str, ...]:
-    found = BLIND.get(_family(name))
-    if found is None:
-        raise UserError(f"{name} has no blind reference{did_you_mean(name, BLIND)}; {', '.join(BLIND)} have one")
-    return found
-
-
-def _number(row: Row, name: str) -> float:
-    found = value(row, name)
-    return float(found) if isinstance(found, int | float) else math.inf
+def _paired(name: str, model: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike]) -> tuple[Scored, Scored]:
+    """The score of model and reference, seeds x N each, on the images for which both have it."""
+    scores = value(model, name), value(blind, undressed(name))
+    mine, theirs = (np.atleast_2d(np.asarray(one, dtype=np.float64)) for one in scores)
+    defined = ~(np.isnan(mine).any(axis=0) | np.isnan(theirs).any(axis=0))
+    return mine[:, defined], theirs[:, defined]

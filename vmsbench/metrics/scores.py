@@ -1,7 +1,7 @@
 """The one metric function: predicted maps and true maps, both in [0, 1], to every score a table may show.
 
 Streaming (`Scores.update` per batch, any N), on the tensors' own device, weighted by image, so that an uneven last
-batch counts for what it is. Lower is better for l1, mse, crps, energy and kld; higher for cc and sim.
+batch counts for what it is. Which direction is better says `vmsbench.metrics.catalog`.
 
 Of one sample; with K > 1 samples the expected score of one, which is the mean over the K of each one's:
 
@@ -9,16 +9,22 @@ Of one sample; with K > 1 samples the expected score of one, which is the mean o
                         with blue = 0. `_unit` is the same in [0, 1], `_rg` over red and green, `l1_red` one channel.
     cc                  Pearson's correlation over the pixels of one map: true (green), false (red), combined (red +
                         green) and combined_20 (the same resized by area to 20 x 20).
-    ssim                structural similarity (Wang et al. 2004), of red and green or of the one channel
+    ssim                structural similarity (Wang et al. 2004), of red and green or of the one channel; undefined for
+                        maps smaller than its window
     sim, kld            similarity and Kullback-Leibler divergence of the maps normalised to sum 1, as in the MIT
                         saliency benchmark (Bylinskii et al. 2019; epsilon 2.2204e-16).
+    nss, auc_judd, ig   of the combined map at the people's fixations, where the data have those: normalised scanpath
+                        saliency, AUC-Judd, and information gain over the centre bias in bits
+                        (`vmsbench.metrics.fixated`); undefined for an image without fixations
 
 Of the one answer that K > 1 samples give, which is the best under that score if they are draws of the true law:
 
     l1_median           and `l1_rg_median`, `l1_red_median`, ...: of their pixelwise median, the best under L1; also
                         l1_mean, of their mean
-    mse_mean            and `mse_rg_mean`, `cc_true_mean`, `sim_true_mean`, `kld_true_mean`, ...: of their pixelwise
-                        mean, the best under MSE (and near the best for the others, which normalise each map)
+    mse_mean            and `mse_rg_mean`, `cc_true_mean`, `sim_true_mean`, `kld_true_mean`, `nss_mean`,
+                        `auc_judd_mean`, `ig_mean`: of their pixelwise mean, the best under MSE (and near the best for
+                        the others, most of which normalise each map)
+    ssim_median         of their pixelwise median: their mean is grey where the truth is black, which SSIM punishes
 
 Of the K samples as a distribution:
 
@@ -49,8 +55,7 @@ from torch.nn import functional
 
 from vmsbench.data.sources.fixations import Fixations
 from vmsbench.errors import UserError
-from vmsbench.metrics.agreement.saliency import WINDOW, ssim
-from vmsbench.metrics.agreement.similarity import correlation, divergence, similarity
+from vmsbench.metrics.agreement.similarity import WINDOW, correlation, divergence, similarity, ssim
 from vmsbench.metrics.calibration import LEVELS, classes, coverage, least_samples, ranked, ranks
 from vmsbench.metrics.catalog import metric, metrics
 from vmsbench.metrics.fixated import fixation_scores
@@ -60,7 +65,6 @@ CONSTANT_TRUTH = 16 / 255
 ROUNDING = 1e-5
 COARSE = 20
 CHUNK = 16  # images at once: larger blocks of memory are slower to come by than to fill
-WITH_GAPS = ("cc_", "sim_", "kld_", "ssim", "nss", "auc_", "ig", "coverage_")
 
 
 def tunable(grey: bool = False) -> list[str]:
@@ -96,7 +100,7 @@ def check_unit(maps: Tensor, what: str) -> None:
 class Scores:
     """Gathers the scores of predicted maps, a batch at a time.
 
-    light       leave out sim and kld, for validation at every epoch
+    light       leave out ssim, sim, kld, nss, auc_judd and ig, for validation at every epoch
     """
 
     def __init__(self, light: bool = False) -> None:
@@ -133,15 +137,16 @@ class Scores:
     def per_image(self) -> dict[str, Tensor]:
         """Every score of every image, in the order seen: float32, N each, on the maps' device.
 
-        NaN where the score is undefined: cc, sim and kld of a constant truth, coverage of an image that is empty in its
-        truth and its samples. Raises UserError before any update.
+        NaN where the score is undefined: cc, sim and kld of a constant truth, ssim of a map smaller than its window,
+        nss, auc_judd and ig without a fixation, coverage of an image that is empty in its truth and its samples.
+        Raises UserError before any update.
         """
         if not self._batches:
             raise UserError("no image has been scored: there were no predictions")
         return {name: torch.cat([batch[name] for batch in self._batches]) for name in self._batches[0]}
 
     def result(self) -> dict[str, float | int | None]:
-        """Means over the images, `n` (their number) and `NAME_n` (the images behind each cc, sim, kld and coverage).
+        """Means over the images, `n` (their number) and `NAME_n` (the images behind each score that is `partial`).
 
         None where no image has a defined score: JSON has no NaN. Raises UserError before any update.
         """
@@ -150,7 +155,7 @@ class Scores:
         for name, value in values.items():
             defined = value[~value.isnan()]
             result[name] = defined.mean().item() if len(defined) else None
-            if name.startswith(WITH_GAPS):
+            if metric(name).partial:
                 result[f"{name}_n"] = len(defined)
         if values.get("mse_mean", torch.zeros(1)).any():
             result["spread_skill"] = (values["spread"].mean() / values["mse_mean"].mean()).sqrt().item()
@@ -217,7 +222,7 @@ def aligned(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         samples = functional.pad(samples, (0, 0, 0, 0, 0, 1))
     elif predicted != wanted:
         valid = "3, or 2 (red and green)" if wanted == 3 else "1"
-        raise UserError(f"predictions: {predicted} channels where the truth has {wanted}; needed are {valid}")
+        raise UserError(f"predictions: {predicted} channels where the truth has {wanted}; needed: {valid}")
     return samples, targets
 
 
@@ -232,11 +237,22 @@ def _measure(samples: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[st
     yield from _squared(found)
     yield from of_distribution(samples, ordered, targets, found)
     yield from _of_shape(samples, targets, light)
+    if not light:
+        yield "ssim", _structure(samples, targets)
     if samples.shape[1] > 1:
         yield from of_answers(samples.mean(dim=1), middle(ordered), targets, light)
+    yield from _of_plugins(samples, ordered, targets)
+
+
+def _of_plugins(samples: Tensor, ordered: Tensor, targets: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """The scores of metrics that measure themselves, and of the one answer that is best under each."""
     for name, one in metrics().items():
-        if one.measure:
-            yield name, one.measure(samples, targets)
+        if one.measure is None:
+            continue
+        yield name, one.measure(samples, targets)
+        if one.answer and samples.shape[1] > 1:
+            answer = samples.mean(dim=1) if one.answer == "mean" else middle(ordered)
+            yield f"{name}_{one.answer}", one.measure(answer[:, None], targets)
 
 
 def of_answers(mean: Tensor, median: Tensor, targets: Tensor, light: bool) -> Iterator[tuple[str, Tensor]]:
@@ -246,6 +262,8 @@ def of_answers(mean: Tensor, median: Tensor, targets: Tensor, light: bool) -> It
     yield from _absolute(errors(median[:, None], targets), "_median")
     yield from _squared(found, "_mean")
     yield from _of_shape(mean[:, None], targets, light, "_mean")
+    if not light:
+        yield "ssim_median", _structure(median[:, None], targets)
 
 
 @dataclass(frozen=True)
@@ -279,8 +297,6 @@ def _squared(found: Errors, answer: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def _of_shape(samples: Tensor, targets: Tensor, light: bool, answer: str = "") -> Iterator[tuple[str, Tensor]]:
-    if not light:
-        yield f"ssim{answer}", _structure(samples, targets)
     for name, predicted, true in _named_maps(samples, targets[:, None]):
         shaped = (true.amax(dim=(-2, -1)) - true.amin(dim=(-2, -1))).squeeze(1) > CONSTANT_TRUTH
         yield f"cc_{name}{answer}", _where(shaped, correlation(predicted, true))

@@ -1,4 +1,4 @@
-"""Which differences are significant: intervals, paired tests and verdicts in words.
+"""Which differences are significant: intervals and paired tests.
 
 Everything takes errors per seed and image, S x N arrays (lower is better; N alone for one seed), of models trained S
 times and scored on the same N images in the same order. Intervals come from a bootstrap over images crossed with
@@ -21,8 +21,6 @@ from vmsbench.errors import UserError
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-UNDERFIT = 0.05
-OVERFIT = 0.25
 
 _BLOCK = 1_000
 Array = NDArray[np.float64]
@@ -197,29 +195,6 @@ def compare_with_blind(
         Comparison(*pair, difference_interval(values, nothing[pair], resamples, seed), p, len(values))
         for (pair, values), p in zip(left.items(), adjusted, strict=True)
     ]
-
-
-def verdict(skill: Interval, reference: float, validation: float | None = None, train: float | None = None) -> str:
-    """One word for a model, by rule, from its skill and its errors on its training and on unseen images.
-
-    skill               of the test (or validation) images, against the pixel median
-    reference           the pixel median's error, on the scale of the next two
-    validation, train   the model's error on images it has not and has learned from; None where not known
-
-        "no skill"      the interval of the skill touches 0 (or lies below): no better than a constant map
-        "overfit"       the gap (validation - train) / reference exceeds 0.25: most of what it knows does not carry over
-        "underfit"      1 - train / reference is below 0.05: hardly better than a constant map even where it learned
-        "ok"            none of these, or errors not known
-
-    Losses that are close together do not make a fit good: a constant has no gap either, which is why skill comes first.
-    """
-    if not skill.low > 0:
-        return "no skill"
-    if train is None or not reference > 0:
-        return "ok"
-    if validation is not None and (validation - train) / reference > OVERFIT:
-        return "overfit"
-    return "underfit" if 1 - train / reference < UNDERFIT else "ok"
 
 
 def _matrices(*errors: ArrayLike) -> list[Array]:

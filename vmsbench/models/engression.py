@@ -46,7 +46,7 @@ class Engression(Model):
         channels: int,
         size: int,
         score: Literal["crps", "energy"] = "crps",
-        draws: Annotated[int, Range(least=2)] = 2,
+        draws: Annotated[int, Range(least=2, most=1000)] = 2,
         fairness: Annotated[float, Range(above=0, most=1)] = 0.95,
         target: Target = Label(),
         flip_tta: bool = False,

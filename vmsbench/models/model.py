@@ -93,14 +93,14 @@ class Model(nn.Module, ABC):
         `quick` samples may be worse and must be cheaper: they are for validation during training.
         """
         self.check(features)
-        coded = self._sample(resized(image, self.side), count, quick, self.look(features))
+        coded = self._sample(resized(image, self.side), count, quick, self.encoded(features))
         images = image[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
         return self.target.label(images, resized(coded.flatten(0, 1), self.size)).unflatten(0, (-1, count))
 
-    def look(self, features: Features) -> Features:
+    def encoded(self, features: Features) -> Features:
         """The encoder's maps, where it is trained and pictures are kept in their place."""
         network = self.network
-        return features.through(network.look) if isinstance(network, SeeingNetwork) else features
+        return features.through(network.encoded) if isinstance(network, SeeingNetwork) else features
 
     def check(self, features: Features) -> None:
         if len(features.maps) != len(self.sight.encoder.kept.channels):
@@ -168,11 +168,11 @@ class Model(nn.Module, ABC):
         """Further arguments of a network's constructor where there is an encoder."""
         return {"features": self.sight.encoder.channels} if self.sight.encoder.channels else {}
 
-    def ask(self, stack: Tensor, features: Features, *time: Tensor, **told: Tensor) -> Tensor:
+    def ask(self, stack: Tensor, features: Features, *time: Tensor, **conditions: Tensor) -> Tensor:
         """The network's prediction for a stack of channels, B x C x side x side."""
         if self.sight.blind:
             stack = torch.cat([stack, self.known.expand(len(stack), -1, -1, -1)], dim=1)
-        return self.network(stack, *time, **through(features), **told)
+        return self.network(stack, *time, **through(features), **conditions)
 
     def _predict(self, stack: Tensor, features: Features, *time: Tensor) -> Tensor:
         """What the network predicts; with `flip_tta` the mean of its predictions for the stack and for its mirror

@@ -56,7 +56,7 @@ class Adversarial(Model):
         self.discriminator = self.sees(discriminator(inputs=3 + channels, size=self.side, **self.seen()))
         self.lambda_l1, self.augmentation = lambda_l1, augmentation
         for player in (self.network, self.discriminator):
-            for module in made_anew(player).modules():
+            for module in newly_initialised(player).modules():
                 begin(module, init_std)
 
     def players(self) -> dict[str, nn.Module]:
@@ -104,7 +104,7 @@ class Pix2Pix(Adversarial):
         return []
 
 
-def made_anew(player: nn.Module) -> nn.Module:
+def newly_initialised(player: nn.Module) -> nn.Module:
     """The player without the encoder that it sees through, whose weights stay."""
     return player.network if isinstance(player, SeeingNetwork) else player
 

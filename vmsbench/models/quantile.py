@@ -32,7 +32,7 @@ class Quantile(Model):
         network: MakesNetwork,
         channels: int,
         size: int,
-        levels: Annotated[int, Range(least=2)] = 16,
+        levels: Annotated[int, Range(least=2, most=1000)] = 16,
         target: Target = Label(),
         flip_tta: bool = False,
         sight: Sight = Sight(),
@@ -57,9 +57,9 @@ class Quantile(Model):
         quantiles = self.sorted(self._predict(resized(image, self.side), features)).clamp(-1, 1)
         return resized(at(quantiles, share)[:, 0], self.size)
 
-    def sorted(self, guess: Tensor) -> Tensor:
+    def sorted(self, predicted: Tensor) -> Tensor:
         """B x C Q x S x S as B x C x Q x S x S, rising."""
-        return guess.unflatten(1, (-1, self.levels)).sort(dim=2).values
+        return predicted.unflatten(1, (-1, self.levels)).sort(dim=2).values
 
 
 def pinball(quantiles: Tensor, true: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError, did_you_mean
-from vmsbench.models.distances import DISTANCES
+from vmsbench.models.losses import DISTANCES
 from vmsbench.models.model import Losses, MakesNetwork, Model
 from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
@@ -15,8 +15,8 @@ from vmsbench.models.target import Label, Target
 class Regression(Model):
     """The thesis's first experiment: image in, map out.
 
-    loss     l1 or mse over all pixels and predicted channels, alone or with what else scores look at; see distances.py
-    weight   of that other term, beside L1
+    loss     l1 or mse over all pixels and predicted channels, alone or with what else scores look at; see losses.py
+    weight   of that other term, next to L1
     """
 
     def __init__(

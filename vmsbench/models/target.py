@@ -34,10 +34,10 @@ class Sum(Target):
     """
 
     def code(self, image: Tensor, label: Tensor) -> Tensor:
-        return (self.beside(image, label.shape[1]) + label) / 2
+        return (self.channels_of(image, label.shape[1]) + label) / 2
 
     def label(self, image: Tensor, coded: Tensor) -> Tensor:
-        return (2 * coded - self.beside(image, coded.shape[1])).clamp(-1, 1)
+        return (2 * coded - self.channels_of(image, coded.shape[1])).clamp(-1, 1)
 
-    def beside(self, image: Tensor, channels: int) -> Tensor:
+    def channels_of(self, image: Tensor, channels: int) -> Tensor:
         return image.mean(dim=1, keepdim=True) if channels == 1 else image[:, :channels]

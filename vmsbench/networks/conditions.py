@@ -1,4 +1,4 @@
-"""What networks are told besides an image: an encoder's maps, a time, numbers of noise."""
+"""What networks take besides an image: an encoder's maps, a time, numbers of noise."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from vmsbench.networks.layers import TimeFeatures
 
-MAPS = 16  # channels for each stride of an encoder's maps, where they stand beside an image
+MAPS = 16  # channels for each stride of an encoder's maps, where they are joined to an image
 Moments = Sequence[tuple[Tensor, Tensor]]
 """Mean and deviation of each channel, C each, for each stride."""
 
@@ -43,7 +43,7 @@ class Maps(nn.Module):
             shown.append(resized(project(self.dropout(standard)), side))
         return torch.cat(shown, dim=1)
 
-    def beside(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
+    def joined(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """The image, and where there is an encoder its maps as more channels of it."""
         return torch.cat([image, self(maps, image.shape[-1])], dim=1) if self.channels else image
 
@@ -68,7 +68,7 @@ class NoiseFeatures(nn.Module):
         return self.mlp(noise)
 
 
-def told(
+def condition(
     time: Tensor | None, noise: Tensor | None, of_time: TimeFeatures | None, of_noise: NoiseFeatures | None
 ) -> Tensor | None:
     """Time and noise as one vector for each image, by which layers scale and shift; None where there is neither."""

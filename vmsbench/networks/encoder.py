@@ -17,6 +17,7 @@ from torch.nn import functional
 from vmsbench.errors import ConfigurationError
 
 STRIDES = (8, 16, 32)
+LARGEST, MOST_WARPS = 1024, 64  # px, and pairs of warps
 GRID = 16  # the finest stride whose maps are kept as they are; finer ones are pooled to it
 
 
@@ -34,11 +35,13 @@ class Encoder(ABC):
     train = False
 
     def __init__(self, size: int, warps: int, train: bool = False, lr: float = 1e-4) -> None:
-        if size < 64 or size % max(STRIDES):
-            near = max(64, round(size / max(STRIDES)) * max(STRIDES))
-            raise ConfigurationError(f"encoder size={size}: a multiple of {max(STRIDES)} from 64 on; {near} works")
-        if warps < 0:
-            raise ConfigurationError(f"encoder warps={warps}: at least 0; 1 makes four views of each training picture")
+        if not 64 <= size <= LARGEST or size % max(STRIDES):
+            near = min(max(64, round(size / max(STRIDES)) * max(STRIDES)), LARGEST)
+            raise ConfigurationError(f"size={size}: a multiple of {max(STRIDES)} from 64 to {LARGEST}; {near} works")
+        if not 0 <= warps <= MOST_WARPS:
+            raise ConfigurationError(
+                f"encoder warps={warps}: 0 to {MOST_WARPS}; 1 makes four views of each training picture"
+            )
         if lr <= 0:
             raise ConfigurationError(f"encoder lr={lr:g}: above 0; 0.0001 works")
         self.size, self.warps, self.train, self.lr = size, warps, train, lr

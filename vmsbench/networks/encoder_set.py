@@ -34,7 +34,8 @@ class EncoderSet(Encoder):
 
     def info(self) -> dict[str, str]:
         facts = [encoder.info() for encoder in self.encoders]
-        return {name: "; ".join(fact[name] for fact in facts) for name in facts[0]}
+        names = dict.fromkeys(name for fact in facts for name in fact)
+        return {name: "; ".join(fact[name] for fact in facts if name in fact) for name in names}
 
     def maps(self, pictures: Tensor) -> tuple[Tensor, ...]:
         return together([encoder.maps(pictures) for encoder in self.encoders])

@@ -19,14 +19,14 @@ class SeeingNetwork(nn.Module):
         self.network, self.encoder = network, encoder.trainable()
         self.sides, self.lr = encoder.sides, encoder.lr
 
-    def forward(self, stack: Tensor, *time: Tensor, features: Sequence[Tensor], **told: Tensor) -> Tensor:
+    def forward(self, stack: Tensor, *time: Tensor, features: Sequence[Tensor], **conditions: Tensor) -> Tensor:
         """What the network predicts.
 
-        features   the pictures, B x 3 x S x S in [0, 1], alone; or the encoder's maps of them, as `look` returns them
+        features   the pictures, B x 3 x S x S in [0, 1], alone; or their maps, as `encoded` returns them
         """
-        return self.network(stack, *time, features=self.look(features), **told)
+        return self.network(stack, *time, features=self.encoded(features), **conditions)
 
-    def look(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def encoded(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The encoder's maps, B x C x H x W for each stride, where they are not given already."""
         return pooled(self.encoder(features[0]), self.sides) if len(features) == 1 else tuple(features)
 

@@ -27,9 +27,7 @@ def normalisation(kind: str, channels: int, side: int) -> nn.Module:
         return nn.InstanceNorm2d(channels, affine=True)
     if channels % GROUPS:
         valid = max(GROUPS, channels - channels % GROUPS)
-        raise ConfigurationError(
-            f"norm=group needs channels in {GROUPS} groups, not {channels}; the network's width={valid} works"
-        )
+        raise ConfigurationError(f"norm=group needs channels in {GROUPS} groups, not {channels}; width={valid} works")
     return nn.GroupNorm(GROUPS, channels)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vmsbench.networks.conditions import NoiseFeatures, told
+from vmsbench.networks.conditions import NoiseFeatures, condition
 from vmsbench.networks.layers import TimeFeatures
 
 
@@ -21,16 +21,16 @@ class Network(nn.Module, ABC):
     time: TimeFeatures | None
     noise: NoiseFeatures | None
 
-    def tells(self, numbers: int, timed: bool, noise: int) -> int:
-        """Make `time` and `noise`, what turns either into `numbers` numbers; returns how many layers are told: 0 for
-        neither."""
+    def condition_on(self, numbers: int, timed: bool, noise: int) -> int:
+        """Make `time` and `noise`, what turns either into `numbers` numbers; returns how many numbers
+        layers are conditioned on: 0 for neither."""
         self.time = TimeFeatures(numbers) if timed else None
         self.noise = NoiseFeatures(noise, numbers) if noise else None
         return numbers if timed or noise else 0
 
-    def told(self, time: Tensor | None, noise: Tensor | None) -> Tensor | None:
+    def condition(self, time: Tensor | None, noise: Tensor | None) -> Tensor | None:
         """Those numbers for each image: B x `numbers`; None where there is neither time nor noise."""
-        return told(time, noise, self.time, self.noise)
+        return condition(time, noise, self.time, self.noise)
 
     @abstractmethod
     def forward(

@@ -61,4 +61,4 @@ class PatchDiscriminator(nn.Module):
         return pixels
 
     def forward(self, x: Tensor, features: Sequence[Tensor] = ()) -> Tensor:
-        return self.body(self.maps.beside(x, features))
+        return self.body(self.maps.joined(x, features))

@@ -13,18 +13,18 @@ from vmsbench.networks.network import Network
 
 
 class Bend(nn.Module):
-    """x + a 3 x 3 convolution of x, normalised and modulated by what is told."""
+    """x + a 3 x 3 convolution of x, normalised and modulated by the condition."""
 
-    def __init__(self, width: int, side: int, kind: str, told: int) -> None:
+    def __init__(self, width: int, side: int, kind: str, condition: int) -> None:
         super().__init__()
         self.norm = normalisation(kind, width, side)
-        self.modulation = Modulation(told, width) if told else None
+        self.modulation = Modulation(condition, width) if condition else None
         self.convolution = nn.Conv2d(width, width, 3, padding=1)
 
-    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
         inner = self.norm(x)
-        if self.modulation is not None and told is not None:
-            inner = self.modulation(inner, told)
+        if self.modulation is not None and condition is not None:
+            inner = self.modulation(inner, condition)
         return x + self.convolution(functional.gelu(inner))
 
 
@@ -58,18 +58,18 @@ class Readout(Network):
         if not 0 <= dropout < 1:
             raise ConfigurationError(f"dropout={dropout}: a share from 0 up to, not including, 1; 0.2 works")
         self.grid = min(grid, size)
-        told = self.tells(4 * width, timed, noise)
+        condition = self.condition_on(4 * width, timed, noise)
         self.maps = Maps(features, width, dropout)
         self.mix = nn.Conv2d(self.maps.channels + inputs, width, 1)
-        self.bends = nn.ModuleList(Bend(width, self.grid, norm, told) for _ in range(2))
+        self.bends = nn.ModuleList(Bend(width, self.grid, norm, condition) for _ in range(2))
         self.last = nn.Sequential(normalisation(norm, width, self.grid), nn.GELU(), nn.Conv2d(width, outputs, 1))
         self.skip = nn.Conv2d(inputs, outputs, 1)
 
     def forward(
         self, image: Tensor, time: Tensor | None = None, features: Sequence[Tensor] = (), noise: Tensor | None = None
     ) -> Tensor:
-        told, coarse = self.told(time, noise), resized(image, self.grid)
+        condition, coarse = self.condition(time, noise), resized(image, self.grid)
         x = self.mix(torch.cat([self.maps(features, self.grid), coarse], dim=1) if self.maps.channels else coarse)
         for bend in self.bends:
-            x = bend(x, told)
+            x = bend(x, condition)
         return resized(self.last(x) + self.skip(coarse), image.shape[-1])

@@ -23,20 +23,20 @@ def silent(convolution: nn.Conv2d) -> nn.Conv2d:
 class Residual(nn.Module):
     """x + two normalised 3 x 3 convolutions; time and noise scale and shift between them."""
 
-    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, told: int) -> None:
+    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, condition: int) -> None:
         super().__init__()
         self.enter = nn.Sequential(
             normalisation(kind, inputs, side), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1)
         )
         self.middle = normalisation(kind, outputs, side)
-        self.modulation = Modulation(told, outputs) if told else None
+        self.modulation = Modulation(condition, outputs) if condition else None
         self.leave = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), silent(nn.Conv2d(outputs, outputs, 3, padding=1)))
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
-    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
         inner = self.middle(self.enter(x))
-        if self.modulation is not None and told is not None:
-            inner = self.modulation(inner, told)
+        if self.modulation is not None and condition is not None:
+            inner = self.modulation(inner, condition)
         return self.skip(x) + self.leave(inner)
 
 
@@ -58,6 +58,9 @@ class Attention(nn.Module):
         query, key, value = self.project(self.norm(x)).permute(0, 2, 3, 1).reshape(shape).transpose(1, 3).unbind(2)
         seen = nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
         return x + self.out(seen.reshape(batch, height, width, channels).permute(0, 3, 1, 2))
+
+
+MOST_BLOCKS = 64  # per resolution; diffusion's largest UNets have four
 
 
 class ResidualUNet(Network):
@@ -86,10 +89,10 @@ class ResidualUNet(Network):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if width < 1 or blocks < 1 or not multipliers or min(multipliers) < 1:
+        if width < 1 or not 1 <= blocks <= MOST_BLOCKS or not multipliers or min(multipliers) < 1:
             raise ConfigurationError(
-                f"width={width}, blocks={blocks}, multipliers={list(multipliers)}: each at least 1, and one multiplier "
-                "or more; 64, 1 and [1, 2, 4, 4] work"
+                f"width={width}, blocks={blocks}, multipliers={list(multipliers)}: each at least 1, one multiplier or "
+                f"more, {MOST_BLOCKS} blocks at most; 64, 1 and [1, 2, 4, 4] work"
             )
         halvings = len(multipliers) - 1
         if size % 2**halvings:
@@ -97,14 +100,14 @@ class ResidualUNet(Network):
         sides = [size // 2**level for level in range(size.bit_length())]
         if not set(attention) <= set(sides):
             raise ConfigurationError(f"attention={list(attention)}: sides of maps are {sides}; attention=[] is none")
-        told = self.tells(4 * width, timed, noise)
+        condition = self.condition_on(4 * width, timed, noise)
         self.maps = Maps(features, MAPS)
         self.first = nn.Conv2d(inputs + self.maps.channels, width, 3, padding=1)
         channels, skips, side = width, [width], size
         self.down = nn.ModuleList()
         for level, multiplier in enumerate(multipliers):
             for _ in range(blocks):
-                self.down.append(Stage(channels, width * multiplier, side, norm, dropout, told, side in attention))
+                self.down.append(Stage(channels, width * multiplier, side, norm, dropout, condition, side in attention))
                 channels = width * multiplier
                 skips.append(channels)
             if level < halvings:
@@ -113,8 +116,8 @@ class ResidualUNet(Network):
                 skips.append(channels)
         self.middle = nn.ModuleList(
             [
-                Stage(channels, channels, side, norm, dropout, told, attends=True),
-                Stage(channels, channels, side, norm, dropout, told, attends=False),
+                Stage(channels, channels, side, norm, dropout, condition, attends=True),
+                Stage(channels, channels, side, norm, dropout, condition, attends=False),
             ]
         )
         self.up = nn.ModuleList()
@@ -122,7 +125,7 @@ class ResidualUNet(Network):
             for _ in range(blocks + 1):
                 after = width * multiplier
                 attends = side in attention
-                self.up.append(Stage(channels + skips.pop(), after, side, norm, dropout, told, attends))
+                self.up.append(Stage(channels + skips.pop(), after, side, norm, dropout, condition, attends))
                 channels = after
             if level > 0:
                 self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1)))
@@ -134,16 +137,16 @@ class ResidualUNet(Network):
     def forward(
         self, image: Tensor, time: Tensor | None = None, features: Sequence[Tensor] = (), noise: Tensor | None = None
     ) -> Tensor:
-        told = self.told(time, noise)
-        x = self.first(self.maps.beside(image, features))
+        condition = self.condition(time, noise)
+        x = self.first(self.maps.joined(image, features))
         skips = [x]
         for part in self.down:
-            x = part(x, told) if isinstance(part, Stage) else part(x)
+            x = part(x, condition) if isinstance(part, Stage) else part(x)
             skips.append(x)
         for part in self.middle:
-            x = part(x, told)
+            x = part(x, condition)
         for part in self.up:
-            x = part(torch.cat([x, skips.pop()], dim=1), told) if isinstance(part, Stage) else part(x)
+            x = part(torch.cat([x, skips.pop()], dim=1), condition) if isinstance(part, Stage) else part(x)
         return self.last(x)
 
 
@@ -151,11 +154,11 @@ class Stage(nn.Module):
     """A residual block, and attention after it where wanted."""
 
     def __init__(
-        self, inputs: int, outputs: int, side: int, kind: str, dropout: float, told: int, attends: bool
+        self, inputs: int, outputs: int, side: int, kind: str, dropout: float, condition: int, attends: bool
     ) -> None:
         super().__init__()
-        self.residual = Residual(inputs, outputs, side, kind, dropout, told)
+        self.residual = Residual(inputs, outputs, side, kind, dropout, condition)
         self.attention = Attention(outputs, side, kind) if attends else nn.Identity()
 
-    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
-        return self.attention(self.residual(x, told))
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        return self.attention(self.residual(x, condition))

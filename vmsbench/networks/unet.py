@@ -14,19 +14,19 @@ from vmsbench.networks.network import Network
 class Block(nn.Module):
     """Twice a 3 x 3 convolution, normalised, ReLU; time and noise enter between the two."""
 
-    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, told: int) -> None:
+    def __init__(self, inputs: int, outputs: int, side: int, kind: str, dropout: float, condition: int) -> None:
         super().__init__()
         norms = normalisation(kind, outputs, side), normalisation(kind, outputs, side)
         bias = isinstance(norms[0], nn.Identity)
         self.first = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias), norms[0])
         self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=bias), norms[1])
-        self.modulation = Modulation(told, outputs) if told else None
+        self.modulation = Modulation(condition, outputs) if condition else None
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, x: Tensor, told: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
         x = self.first(x)
-        if self.modulation is not None and told is not None:
-            x = self.modulation(x, told)
+        if self.modulation is not None and condition is not None:
+            x = self.modulation(x, condition)
         return self.second(self.dropout(x.relu())).relu()
 
 
@@ -63,17 +63,17 @@ class UNet(Network):
         widths = [width * 2**level for level in range(layers + 1)]
         sides = [size // 2**level for level in range(layers + 1)]
         inner = [dropout if level >= layers - 1 else 0.0 for level in range(layers + 1)]
-        told = self.tells(4 * width, timed, noise)
+        condition = self.condition_on(4 * width, timed, noise)
         self.maps = Maps(features, MAPS)
         self.down = nn.ModuleList(
-            Block(before, after, side, norm, drop, told)
+            Block(before, after, side, norm, drop, condition)
             for before, after, side, drop in zip(
                 [inputs + self.maps.channels, *widths], widths, sides, inner, strict=False
             )
         )
         self.narrow = nn.ModuleList(nn.Conv2d(widths[level + 1], widths[level], 1) for level in reversed(range(layers)))
         self.up = nn.ModuleList(
-            Block(2 * widths[level], widths[level], sides[level], norm, inner[level], told)
+            Block(2 * widths[level], widths[level], sides[level], norm, inner[level], condition)
             for level in reversed(range(layers))
         )
         self.last = nn.Conv2d(width, outputs, 1)
@@ -81,13 +81,13 @@ class UNet(Network):
     def forward(
         self, image: Tensor, time: Tensor | None = None, features: Sequence[Tensor] = (), noise: Tensor | None = None
     ) -> Tensor:
-        told = self.told(time, noise)
-        x, skips = self.maps.beside(image, features), []
+        condition = self.condition(time, noise)
+        x, skips = self.maps.joined(image, features), []
         for level, block in enumerate(self.down):
-            x = block(x if level == 0 else nn.functional.max_pool2d(x, 2), told)
+            x = block(x if level == 0 else nn.functional.max_pool2d(x, 2), condition)
             skips.append(x)
         skips.pop()
         for narrow, block in zip(self.narrow, self.up, strict=True):
             x = nn.functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest")
-            x = block(torch.cat([x, skips.pop()], dim=1), told)
+            x = block(torch.cat([x, skips.pop()], dim=1), condition)
         return self.last(x)

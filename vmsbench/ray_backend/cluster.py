@@ -11,6 +11,7 @@ makes its directories 0777, hence the 0700 parent; a path of a socket may have 1
 import argparse
 import json
 import os
+import re
 import resource
 import secrets
 import shutil
@@ -29,7 +30,7 @@ from typing import Any, NoReturn
 from vmsbench.errors import UserError
 from vmsbench.launch.allocation import name_amd_gpus
 from vmsbench.launch.environment import drop_unusable_threads
-from vmsbench.launch.worker import TOKEN
+from vmsbench.launch.worker import PAUSE, TOKEN, WITHOUT_WORK
 from vmsbench.processes import adopt, descendants, die_with_parent, end, end_descendants
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.versions import PUBLIC
@@ -201,8 +202,11 @@ def address_towards(host: str) -> str:
         return str(probe.getsockname()[0])
 
 
-def join(address: str, token: Path, job: str, cpus: int, gpus: int, patient: bool) -> int:
-    """Run a node of the Ray at `address` until that ends, or standard input is closed; 0 where it had started.
+def join(
+    address: str, token: Path, job: str, cpus: int, gpus: int, patient: bool = False, idle: float | None = None
+) -> int:
+    """Run a node of the Ray at `address` until that ends, or standard input is closed; 0 where it had started,
+    WITHOUT_WORK where it had no trial for `idle` seconds.
 
     patient  stay through SIGTERM and SIGUSR1, which are for the driver; else end at once
     """
@@ -216,12 +220,38 @@ def join(address: str, token: Path, job: str, cpus: int, gpus: int, patient: boo
             process, _ = begin(private, address_towards(address.partition(":")[0]), address, token, job, cpus, gpus)
             if patient:
                 threading.Thread(target=until_closed, args=(process,), daemon=True).start()
+            if idle and without_work(process, idle):
+                return WITHOUT_WORK
             process.wait()
         finally:
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
             end_descendants(0.0)
     return 0
+
+
+def without_work(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Wait until a node has ended, or has had no trial for so many seconds: then True."""
+    worked = time.monotonic()
+    while process.poll() is None:
+        if any(map(trains, descendants(process.pid))):
+            worked = time.monotonic()
+        if time.monotonic() - worked > seconds:
+            return True
+        time.sleep(min(PAUSE, seconds / 4))
+    return False
+
+
+WORKING = re.compile(rb"ray::\w+\.(train|__init__)|.*\0[^\0]*default_worker\.py", re.DOTALL)
+"""The names of Ray's processes that run a trial, or are about to: `ray::ImplicitFunc.train`, a Python that is still
+importing; the others are `ray::IDLE`, or an actor between two trials."""
+
+
+def trains(pid: int) -> bool:
+    """Whether a process runs a trial, or starts to."""
+    with suppress(OSError):
+        return WORKING.match(Path(f"/proc/{pid}/cmdline").read_bytes()) is not None
+    return False
 
 
 def leave(*_: Any) -> NoReturn:
@@ -247,9 +277,11 @@ def main() -> None:
     parser.add_argument("--cpus", type=int, required=True)
     parser.add_argument("--gpus", type=int, required=True)
     parser.add_argument("--patient", action="store_true")
+    parser.add_argument("--idle", type=float)
     options = parser.parse_args()
     try:
-        sys.exit(join(options.address, options.token, options.job, options.cpus, options.gpus, options.patient))
+        size = (options.cpus, options.gpus)
+        sys.exit(join(options.address, options.token, options.job, *size, options.patient, options.idle))
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -42,6 +42,7 @@ from ray.tune.search import Searcher as RaySearcher
 from vmsbench.errors import StorageError
 from vmsbench.files import log, read_json
 from vmsbench.launch.allocation import name_amd_gpus
+from vmsbench.launch.elastic.demand import Demand
 from vmsbench.launch.environment import drop_unusable_threads, until, workers
 from vmsbench.metrics.catalog import sign
 from vmsbench.ray_backend.cluster import ALONE, LOOPBACK, PRIVATE, system_config
@@ -157,16 +158,17 @@ def run_trials(
     metric: str,
     epochs: int,
     seconds: float = math.inf,
+    demand: Demand | None = None,
 ) -> bool:
     """Run `work` to its end; False where it halted, or SIGINT, SIGTERM or SIGUSR1 came first.
 
-    A trial that trains for more than `seconds` fails.
+    A trial that trains for more than `seconds` fails. `demand` hears where trials of an elastic sweep wait.
     To be called within `local_cluster` or `joined`. Interrupted trials keep their folders and continue at the next
     start, from the step at which they stopped; those that did not stop in time, from their last epoch.
     """
     if work.finished or work.halted:
         return work.finished
-    bridge = RaySearchAlgorithm(work, Joined(slots, joined_shares) if workers() else None)
+    bridge = RaySearchAlgorithm(work, Joined(slots, joined_shares) if workers() else None, demand)
     interruption = Interruption(bridge.leave)
     scheduler = RayPruningScheduler(bridge, PrunerState(stopping, epochs), metric, seconds)
     storage = private_folder()
@@ -208,14 +210,22 @@ def kept(failure: Failure, folder: Path) -> Failure:
     return failure
 
 
+def is_of_epoch(result: dict[str, Any]) -> bool:
+    """Whether a result is what a trial reports of an epoch: not Ray's own message, nor the last one again at the end.
+
+    Ray hands schedulers and searchers flat results: of a dictionary in one there are its items alone.
+    """
+    return "epoch" in result and "seconds" in result and not result.get("done")
+
+
 class RaySearchAlgorithm(RaySearcher):
     """Hands trials to Ray, and maps Ray's ids back to them."""
 
-    def __init__(self, work: TrialSource, joined: Joined | None = None) -> None:
-        """`joined`: the slots of an elastic sweep, whose nodes come and go."""
+    def __init__(self, work: TrialSource, joined: Joined | None = None, demand: Demand | None = None) -> None:
+        """`joined`: the slots of an elastic sweep, whose nodes come and go; `demand` hears when trials wait."""
         super().__init__()
-        self.work, self.joined = work, joined
-        self.open = 0
+        self.work, self.joined, self.demand = work, joined, demand
+        self.open, self.ended = 0, 0
         self.trials: dict[str, Trial] = {}
         self.pruned: dict[str, str] = {}
         self.failed: dict[str, Failure] = {}
@@ -225,8 +235,8 @@ class RaySearchAlgorithm(RaySearcher):
         self.longest = 0.0
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        if "record" in result:
-            self.longest = max(self.longest, result["record"]["seconds"] / result["record"]["epoch"])
+        if is_of_epoch(result):
+            self.longest = max(self.longest, result["seconds"] / result["epoch"])
 
     def leave(self) -> None:
         """Start no more trials and tell the running ones: in a thread, as a signal may have interrupted a call to
@@ -251,13 +261,18 @@ class RaySearchAlgorithm(RaySearcher):
 
     def slots_now(self, joined: Joined) -> int:
         """The slots of the nodes that are there, at least one; the journal has each change."""
-        if joined.look():
+        if joined.recount():
             self.work.note_slots(joined.count)
         return joined.count
 
+    def ask_for_workers(self) -> None:
+        """Tell `demand` where a trial may wait for a slot, or waits for a node that has left."""
+        if self.demand and self.joined and not self.leaving and self.open >= self.slots_now(self.joined):
+            self.demand.wait(self.ended)
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self.trials[trial_id]
-        self.open -= 1
+        self.open, self.ended = self.open - 1, self.ended + 1
         left = trial.folder / FAILURE
         if left.exists():
             self.work.tell(trial, None, Failure(**read_json(left)))
@@ -280,12 +295,12 @@ class RaySearchAlgorithm(RaySearcher):
 class RayPruningScheduler(FIFOScheduler):
     """Stops trials for Ray: by the pruner, when their time is up, and when the sweep is halted."""
 
-    def __init__(self, bridge: RaySearchAlgorithm, looks: PrunerState, metric: str, seconds: float) -> None:
+    def __init__(self, bridge: RaySearchAlgorithm, pruning: PrunerState, metric: str, seconds: float) -> None:
         super().__init__()
-        self.bridge, self.looks, self.score, self.seconds = bridge, looks, metric, seconds
+        self.bridge, self.pruning, self.score, self.seconds = bridge, pruning, metric, seconds
         self.sign = sign(metric)
         for trial_id, curve in bridge.work.past().items():
-            looks.replay(trial_id, curve)
+            pruning.replay(trial_id, curve)
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True
@@ -299,21 +314,21 @@ class RayPruningScheduler(FIFOScheduler):
             self.bridge.raised[trial.trial_id] = Failure.of(error.cause)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if "record" not in result:  # Ray's own message
+        if not is_of_epoch(result):
             return TrialScheduler.CONTINUE
         if self.bridge.work.halted and not ExperimentFolder(self.bridge.trials[trial.trial_id].folder).finished:
             return TrialScheduler.STOP
         if unneeded := self.bridge.work.unneeded(self.bridge.trials[trial.trial_id]):
             self.bridge.pruned[trial.trial_id] = unneeded
             return TrialScheduler.STOP
-        if result["record"]["seconds"] > self.seconds:
+        if result["seconds"] > self.seconds:
             hours = self.seconds / 3600
             self.bridge.failed[trial.trial_id] = Failure(TIMED_OUT, f"longer than hours_per_trial={hours:g}")
             return TrialScheduler.STOP
         if self.score not in result:
             return TrialScheduler.CONTINUE
-        reference = self.bridge.work.reference()
-        verdict = self.looks.stop_reason(trial.trial_id, result["epoch"], self.sign * result[self.score], reference)
+        reference = self.bridge.work.reference(self.bridge.trials[trial.trial_id])
+        verdict = self.pruning.stop_reason(trial.trial_id, result["epoch"], self.sign * result[self.score], reference)
         if verdict is None:
             return TrialScheduler.CONTINUE
         self.bridge.pruned[trial.trial_id] = verdict
@@ -350,6 +365,7 @@ class RayProgressCallback(TrialProgressCallback):
         if time.monotonic() - self.last > 0.25:
             self.last = time.monotonic()
             check_all_owned()
+            self.bridge.ask_for_workers()
             self.watcher.on_poll()
 
     def __getstate__(self) -> dict[str, Any]:

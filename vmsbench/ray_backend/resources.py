@@ -2,20 +2,26 @@
 
 import contextlib
 import dataclasses
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, python, usable_gpus
-from vmsbench.launch.environment import workers
+from vmsbench.launch.environment import ADDRESS, workers
 from vmsbench.launch.worker import announce
 from vmsbench.ray_backend.node_step import NodeStep
 from vmsbench.versions import PUBLIC
+
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/nvhost-gpu", "/dev/nvgpu", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA's driver, that of its Jetson, AMD's, and Windows' for its Linux: without one of these there is no GPU for
+torch."""
 
 JOINING = 90.0  # seconds that the driver waits for the other nodes before it starts with those it has
 
@@ -23,8 +29,6 @@ JOINING = 90.0  # seconds that the driver waits for the other nodes before it st
 def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> Any:
     """How many trials fit here, or on each node of the job. Raises ConfigurationError where more is asked for than
     there is."""
-    import torch
-
     from vmsbench.ray_backend.slots import Slots
 
     for name, count, least in (("cpus", cpus, 1), ("gpus", gpus, 0)):
@@ -38,7 +42,7 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     niceness = share.get("niceness", 0)  # a sweep of an earlier version has none
     if given and (lent := workers()):
         return Slots(lent.cpus, lent.gpus, share["cpus"], share["gpus"] * bool(lent.gpus), lent.count, niceness)
-    seen = usable_gpus(torch.cuda.device_count())
+    seen = usable_gpus(gpus_of_torch())
     there = len(given.gpus) if given else seen
     if gpus is not None and gpus > there:
         who = "the job has" if given else "torch sees"
@@ -46,7 +50,7 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     used = there if gpus is None else gpus
     if used > seen and settings["device"] != "cpu":
         raise ConfigurationError(
-            f"the job has {used} GPUs here, torch sees {seen} ({torch.__version__}): "
+            f"the job has {used} GPUs here, torch sees {seen} ({version('torch')}): "
             "its build does not fit the driver, or the GPUs are not bound to the job; `device=cpu` trains without them"
         )
     available = given.cpus if given else bound_cpus()
@@ -55,6 +59,15 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     nodes = len(given.nodes) if given else 1
     slots = Slots(cpus or available, used, share["cpus"], share["gpus"] if on_gpu else 0, nodes, niceness)
     return dataclasses.replace(slots, others=unlike(slots, given, cpus, gpus)) if given else slots
+
+
+def gpus_of_torch() -> int:
+    """How many GPUs torch sees; it is imported only where a driver is loaded."""
+    if not any(map(os.path.exists, GPU_DRIVERS)):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def unlike(slots: Any, given: Allocation, cpus: int | None, gpus: int | None) -> tuple[tuple[int, int], ...]:
@@ -81,7 +94,9 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
     ip = address_towards(given.other_nodes[0]) if given.other_nodes else LOOPBACK
     with contextlib.ExitStack() as stack:
         if workers():
-            address = stack.enter_context(head(given.address, token, given.job, 0, 0, slots.niceness))
+            address = stack.enter_context(
+                head(os.environ.get(ADDRESS) or given.address, token, given.job, 0, 0, slots.niceness)
+            )
             stack.callback(announce(folder, given, address).unlink, missing_ok=True)
             stack.enter_context(joined(address, token))
             yield

@@ -9,8 +9,8 @@ from vmsbench.errors import ConfigurationError
 Share = tuple[int, int]
 """CPUs and GPUs of a node."""
 
-LOOK = 2.0
-"""Seconds between two looks at which nodes have joined."""
+PAUSE = 2.0
+"""Seconds between two counts of which nodes have joined."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class Joined:
         self.slots, self.shares = slots, shares
         self.count, self.at = slots.count, 0.0
 
-    def look(self) -> bool:
-        """Count them again, every LOOK seconds; whether there are more or fewer now."""
-        if time.monotonic() - self.at < LOOK:
+    def recount(self) -> bool:
+        """Count them again, every PAUSE seconds; whether there are more or fewer now."""
+        if time.monotonic() - self.at < PAUSE:
             return False
         self.at, before = time.monotonic(), self.count
         self.count = max(1, sum(map(self.slots.on, self.shares())))

@@ -20,7 +20,7 @@ from vmsbench.sweep.failures import Failure
 from vmsbench.training.trainer import TrainingInterrupted
 
 FAILURE = "failure.json"
-LEAVE, LOOK = b"vmsbench:leave", 0.5
+LEAVE, PAUSE = b"vmsbench:leave", 0.5
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -51,14 +51,14 @@ def attempt(config: dict[str, Any], folder: Path) -> None:
 
     def report(record: dict[str, Any]) -> None:
         score = (record.get("scores") or {}).get(config["metric"])
-        seen = {"epoch": record["epoch"], "record": record}
+        seen = {"epoch": record["epoch"], "seconds": record["seconds"], "record": record}
         tune.report(seen if score is None else seen | {config["metric"]: score})
 
     experiment.run(config["experiment"], folder, report, should_stop)
 
 
 class StopFlag:
-    """In a trial: whether the driver asks it to stop, asked every LOOK seconds.
+    """In a trial: whether the driver asks it to stop, asked every PAUSE seconds.
 
     sweep, owner   the sweep's folder, and the token of its lock that the driver holds
     """
@@ -69,7 +69,7 @@ class StopFlag:
 
     def __call__(self) -> bool:
         """Raises OwnershipLost where another driver has taken over the sweep."""
-        if time.monotonic() - self.at > LOOK:
+        if time.monotonic() - self.at > PAUSE:
             self.at = time.monotonic()
             check_owned(self.sweep, self.owner)
             self.known = self.known or bool(_internal_kv_exists(LEAVE))

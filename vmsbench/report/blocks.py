@@ -57,14 +57,14 @@ class TableBlock:
 class FigureBlock:
     """name is the file's stem under plots/; alt says in words what it shows.
 
-    `beside` is how many like it fit side by side; `aside` ones are only files.
+    `per_row` is how many like it fit side by side; `aside` ones are only files.
     """
 
     name: str
     figure: Figure
     alt: str
     caption: str
-    beside: int = 1
+    per_row: int = 1
     aside: bool = False
 
 

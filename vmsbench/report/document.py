@@ -1,9 +1,11 @@
 """What the report says, in the order a reader asks; page.py and markdown.py say it in their forms."""
 
+from dataclasses import replace
+
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.analysis.sentences import judge
-from vmsbench.report.blocks import Block, Caution, Document, Heading, Items, Text
+from vmsbench.report.blocks import Block, Caution, Document, Heading, Items, TableBlock, Text
 from vmsbench.report.gaps import missing
 from vmsbench.report.sections.ablations import ablation_blocks
 from vmsbench.report.sections.calibration import calibration_blocks
@@ -81,4 +83,16 @@ def group_blocks(group: SweepGroup, level: int, suffix: str) -> list[Block]:
     rankings = rank(group)
     topic = Topic(group, load_truth(group), rankings, judge(group, rankings), level, suffix)
     made = ((section.title, section.blocks(topic)) for section in SECTIONS)
-    return [block for title, blocks in made if blocks for block in (Heading(level, title), *blocks)]
+    blocks = [block for title, found in made if found for block in (Heading(level, title), *found)]
+    return [with_note(block, group) if isinstance(block, TableBlock) else block for block in blocks]
+
+
+def with_note(block: TableBlock, group: SweepGroup) -> TableBlock:
+    """The table with a note on which of its models have seen other pictures than these."""
+    rows = [row for part in block.table.parts for row in part.rows if row]
+    sides = (side for row in rows for side in str(row[0].value).split(" − "))
+    named = {side.removesuffix(", dressed") for side in sides}
+    if not (seen := sorted(named & group.encoded)):
+        return block
+    note = f"Seen other pictures too, through an encoder: {', '.join(seen)}."
+    return replace(block, table=replace(block.table, notes=(*block.table.notes, note)))

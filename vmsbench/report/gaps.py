@@ -104,12 +104,13 @@ def distance_gaps(group: SweepGroup) -> list[str]:
 
 
 def data_words_of(group: SweepGroup) -> str:
-    """The data settings of the command of a sweep on these data, with a space before each."""
+    """The data settings of the command of a sweep on these data, a space before each; and its preset, which may set
+    some."""
     try:
         words = shlex.split(group.all[0].command)
     except ValueError:
         words = []
-    return "".join(f" {shlex.quote(word)}" for word in words if word.startswith(("data=", "data.")))
+    return "".join(f" {shlex.quote(word)}" for word in words if word.startswith(("data=", "data.", "preset=")))
 
 
 def group_gaps(group: SweepGroup) -> list[str]:

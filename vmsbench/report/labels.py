@@ -13,6 +13,8 @@ PREDICTORS = {
     "category_median": "Category median",
     "climatology": "Climatology",
     "category_climatology": "Category climatology",
+    "centre_bias": "Centre bias",
+    "category_centre_bias": "Category centre bias",
     "random_train": "Random training maps",
     "oracle_mean": "Oracle mean",
     "oracle_median": "Oracle median",

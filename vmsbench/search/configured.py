@@ -5,19 +5,23 @@ searcher.first=[{optimizers.network.lr: 0.002}]      known-good choices
 searcher.first=[gan-2]                               the best of a finished sweep
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from vmsbench.config.format import describe
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
-from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.search.ranges import like
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import MISSING, Parameter, Space, at
 from vmsbench.search.wrappers.filled import Filled
 from vmsbench.search.wrappers.racing import Racing
 from vmsbench.search.wrappers.repeated import Repeated
+from vmsbench.store.sweep_folder import SweepFolder
+from vmsbench.store.sweeps import sweep_named
 
 AROUND = ("repeats", "racing", "first", "fill")
 """Settings of `searcher` that are none of the algorithm's own."""
@@ -30,6 +34,33 @@ FILLED_FROM = 3
 """Fewer slots than these are hardly idle, and often belong to a machine that has other things to do."""
 
 
+EXPERIMENT = (
+    *("exp", "seed", "device", "metric", "test", "fid"),
+    *("data", "model", "optimizers", "augment", "trainer", "evaluation"),
+)
+
+FOLDS = ("folds", "fold")
+"""Settings of `data` for cross-validation."""
+
+
+def experiment_part(settings: Config) -> Config:
+    """The part of the settings that makes an experiment, of folds the first."""
+    config = {name: settings[name] for name in EXPERIMENT}
+    if config["data"].get("folds") is None:
+        return unfolded(config)
+    return config | {"data": config["data"] | {"fold": 0}}
+
+
+def unfolded(config: Config) -> Config:
+    """The configuration on the one split that there is without folds."""
+    return config | {"data": {name: value for name, value in config["data"].items() if name not in FOLDS}}
+
+
+def space_of(parameters: list[Any], config: Config) -> Space:
+    """The space that conf/space declares, around a configuration."""
+    return Space([Parameter.read(entry) for entry in parameters], config)
+
+
 def searcher_for(settings: Config, space: Space, first: Sequence[Params] = (), slots: int = 1) -> Searcher:
     """The searcher over the space.
 
@@ -39,14 +70,20 @@ def searcher_for(settings: Config, space: Space, first: Sequence[Params] = (), s
     Raises ConfigurationError where it may ask for more than max_trials.
     """
     spec = {name: value for name, value in settings["searcher"].items() if name not in AROUND}
-    repeats = settings["searcher"].get("repeats", 1)
+    repeats, folds = settings["searcher"].get("repeats", 1), settings["data"].get("folds")
+    if folds is not None and folds < 2:
+        raise ConfigurationError(f"data.folds={folds}: at least 2; data.folds=5 is usual, data.folds=null is one split")
     searcher: Searcher = build(spec, "searcher", space=space)
     if first:
         searcher.try_first(first)
     if settings["searcher"].get("racing", False):
+        if folds is not None:
+            raise ConfigurationError(
+                f"searcher.racing=true with data.folds={folds}: folds differ more than seeds do; searcher.racing=false"
+            )
         searcher = Racing(searcher, repeats, space.base["seed"])
-    elif repeats != 1:
-        searcher = Repeated(searcher, repeats, space.base["seed"])
+    elif repeats != 1 or folds is not None:
+        searcher = Repeated(searcher, repeats, space.base["seed"], folds or 1)
     if searcher.max_trials > settings["max_trials"]:
         raise ConfigurationError(
             f"this search may take {searcher.max_trials} trials, more than max_trials={settings['max_trials']}; "
@@ -55,6 +92,28 @@ def searcher_for(settings: Config, space: Space, first: Sequence[Params] = (), s
     fill = settings["searcher"].get("fill", False) and slots >= FILLED_FROM
     spends = settings["budget"] is not None and not str(settings["budget"]).endswith(BILLED)
     return Filled(searcher, space.base["seed"]) if fill and not spends else searcher
+
+
+def first_choices(entries: Sequence[Any], space: Space, runs: Path) -> list[Params]:
+    """The known-good choices of `searcher.first`: choices, and names of finished sweeps, whose best is meant.
+
+    Raises UserError for a sweep that is not there or has no winner, and for values that the space does not have.
+    """
+    return [
+        known_choice(space, entry) if isinstance(entry, Mapping) else best_of(str(entry), space, runs)
+        for entry in entries
+    ]
+
+
+def best_of(name: str, space: Space, runs: Path) -> Params:
+    """The winner of a finished sweep, as far as its values are in the space."""
+    sweep = SweepFolder(sweep_named(name, runs))
+    won = next((event["choice"] for event in sweep.journal.events() if event["event"] == "winner"), None)
+    if won is None:
+        command = f"vmsbench resume {shlex.quote(name)}"
+        raise UserError(f"searcher.first: {name} has no winner yet; `{command}` finishes its search")
+    about = sweep.about()
+    return choice_of(space, space_of(about["space"], about["config"]).config(won))
 
 
 def known_choice(space: Space, given: Mapping[str, Any]) -> Params:

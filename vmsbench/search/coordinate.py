@@ -1,6 +1,7 @@
 """Sequential coordinate search: settle one parameter at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from vmsbench.errors import ConfigurationError
 from vmsbench.search.ranges import number
@@ -56,6 +57,14 @@ class CoordinateSearch(Searcher):
     def try_first(self, choices: Sequence[Params]) -> None:
         self.candidates = {key(choice): choice for choice in (self.best, *choices)}
         self.opening, self.waiting, self.first = True, set(self.candidates), len(self.candidates)
+
+    def add_option(self, param: str, value: Any) -> None:
+        if self.space.has_option(param, value):
+            return
+        self.space = self.space.with_option(param, value)
+        if not self.finished and not self.opening and self.here.param == param:
+            self.candidates = self.values_of(self.here, self.best) | self.candidates
+            self.waiting = self.waiting | (self.candidates.keys() - self.scores.keys())
 
     def ahead(self, known: Mapping[str, float | None]) -> Iterator[tuple[Params, str | None]]:
         scores = {**self.scores, **known}
@@ -133,7 +142,9 @@ class CoordinateSearch(Searcher):
             return
         self.changed = self.changed or key(winner.choice) != key(self.best)
         self.best = dict(winner.choice)
-        self.settled.append(ParameterResult(self.here.param, winner.value, winner.score, tuple(self.in_order())))
+        turn = 1 + self.position // len(self.space.parameters)
+        tried = tuple(self.in_order())
+        self.settled.append(ParameterResult(self.here.param, winner.value, winner.score, tried, turn))
         self.pass_by()
         self.go_on()
 

@@ -14,7 +14,7 @@ class ListedSearch(Searcher):
         """`choices` may be endless; `count` of them are asked for."""
         self.choices, self.count, self.start = choices, count, start
         self.order: dict[str, int] = {}
-        self.told: set[str] = set()
+        self.scored: set[str] = set()
         self.best: tuple[float, int, Params] | None = None
         self.due = self.following()
 
@@ -42,7 +42,7 @@ class ListedSearch(Searcher):
         return self.count
 
     def tell(self, choice: Params, score: float | None) -> None:
-        self.told.add(key(choice))
+        self.scored.add(key(choice))
         if score is not None:
             found = (score, self.order[key(choice)], choice)
             if self.best is None or found[:2] < self.best[:2]:
@@ -50,7 +50,7 @@ class ListedSearch(Searcher):
 
     @property
     def finished(self) -> bool:
-        return self.due is None and len(self.told) == len(self.order)
+        return self.due is None and len(self.scored) == len(self.order)
 
     @property
     def incumbent(self) -> Params:

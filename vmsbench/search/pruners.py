@@ -41,7 +41,7 @@ class Pruner(ABC):
     def stop_reason(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
         """Why a trial is stopped at the last score of its curve, as text; None where it continues.
 
-        incumbent   the curve of the best configuration so far, which may be shorter
+        incumbent   the curve of the best configuration so far from the same seed and fold, which may be shorter
         epochs      of a full training
         halved      whether halving has it in the worse part at this epoch
         """
@@ -90,22 +90,22 @@ class GuardedAshaPruner(AshaPruner):
         self.margin = margin
 
     def stop_reason(self, curve: Curve, incumbent: Curve, epochs: int, halved: bool) -> str | None:
-        looks = sorted(curve)[-3:]
-        if not halved or any(epoch not in incumbent for epoch in looks):
+        recent = sorted(curve)[-3:]
+        if not halved or any(epoch not in incumbent for epoch in recent):
             return None
-        own, best = median(curve[epoch] for epoch in looks), median(incumbent[epoch] for epoch in looks)
+        own, best = median(curve[epoch] for epoch in recent), median(incumbent[epoch] for epoch in recent)
         if own <= best + self.margin * abs(best):
             return None
-        return f"ASHA at epoch {looks[-1]}: {own:.4f}, the incumbent had {best:.4f} there"
+        return f"ASHA at epoch {recent[-1]}: {own:.4f}, the incumbent had {best:.4f} there"
 
 
 class IncumbentPruner(Pruner):
     """The incumbent rule: stop what could not catch up even if it improved `speed` times as much as the incumbent did.
 
     With c the trial's curve and i the incumbent's, both as running medians of three scores, a trial is stopped at an
-    epoch e after `grace` where c[e] - speed max(i[e] - i[end], 0) > i[end] + margin |i[end]|: the remaining epochs
-    lowered the incumbent by i[e] - i[end], and even `speed` times that is too little. Trials are compared with the
-    incumbent alone, so their number does not matter.
+    epoch e after `grace_period` where c[e] - speed max(i[e] - i[end], 0) > i[end] + margin |i[end]|: the remaining
+    epochs lowered the incumbent by i[e] - i[end], and even `speed` times that is too little. Trials are compared with
+    the incumbent alone, so their number does not matter.
 
     margin   a share of the score, one or two standard deviations over seeds
     """

@@ -11,12 +11,28 @@ from vmsbench.errors import ConfigurationError
 Params = dict[str, Any]
 """A value for each parameter of the space, by its dotted path in the configuration."""
 
+OF_A_RUN = ("seed", "data.fold")
+"""What tells the runs of a choice apart; no parameter of a space."""
+
 ENCODER = json.JSONEncoder(sort_keys=True)
 
 
 def key(value: Any) -> str:
     """Equal text for equal choices or options."""
     return ENCODER.encode(value)
+
+
+def without_run(choice: Params) -> Params:
+    """The choice that a run is one of."""
+    return {param: value for param, value in choice.items() if param not in OF_A_RUN}
+
+
+def compared_with(incumbent: Params, run: Params) -> Params | None:
+    """The incumbent's run of the same seed and fold, which `guarded_asha` and `incumbent` compare a run with; None for
+    the incumbent's own runs, which these two do not stop."""
+    if key(without_run(run)) == key(incumbent):
+        return None
+    return incumbent | {param: value for param, value in run.items() if param in OF_A_RUN}
 
 
 @dataclass(frozen=True)
@@ -30,12 +46,13 @@ class OptionResult:
 
 @dataclass(frozen=True)
 class ParameterResult:
-    """A parameter for which the best option is known, given the others."""
+    """A parameter for which the best option is known, given the others; `round` counts from 1."""
 
     parameter: str
     value: Any
     score: float | None
     tried: tuple[OptionResult, ...]
+    round: int = 1
 
     def times(self, sign: int) -> "ParameterResult":
         """The same with every score times `sign`: of a score of which higher is better, as it was measured."""
@@ -73,6 +90,13 @@ class Searcher(ABC):
         Raises ConfigurationError where a searcher takes none.
         """
         raise ConfigurationError(f"searcher.first is not a setting of {type(self).__name__}; leave it out")
+
+    def add_option(self, param: str, value: Any) -> None:
+        """Try another value of a parameter that is not settled yet; no effect on one that is, or that has it already.
+
+        Raises ConfigurationError where a searcher takes none.
+        """
+        raise ConfigurationError(f"{type(self).__name__} takes no further options; a coordinate search does")
 
     @property
     @abstractmethod

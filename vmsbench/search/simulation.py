@@ -8,7 +8,7 @@ from functools import cache
 
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
-from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+from vmsbench.search.searcher import ParameterResult, Params, Searcher, compared_with, key
 from vmsbench.search.space import Space
 
 CurveOf = Callable[[Params], Sequence[float]]
@@ -78,7 +78,7 @@ def play(
 ) -> SimulatedSearch:
     """Run a searcher's trials, `slots` at a time, an epoch a turn, until it is finished or `limit` trials are over."""
     played, best = SimulatedSearch(slots=slots), math.inf
-    looks: PrunerState | None = None
+    state: PrunerState | None = None
     running: dict[str, Params] = {}
     seen: dict[str, dict[int, float]] = {}
     while not searcher.finished and len(played.best) < limit:
@@ -92,16 +92,17 @@ def play(
         played.turns += 1
         for name, choice in list(running.items()):
             scores = curve_of(choice)
-            looks = looks or PrunerState(stopping, len(scores))
+            state = state or PrunerState(stopping, len(scores))
             epoch = len(seen[name]) + 1
             seen[name][epoch] = scores[epoch - 1]
             played.spent += 1
-            verdict = looks.stop_reason(name, epoch, scores[epoch - 1], seen.get(key(searcher.incumbent), {}))
-            if verdict is None and epoch < len(scores):
+            reference = seen.get(key(compared_with(searcher.incumbent, choice)), {})
+            reason = state.stop_reason(name, epoch, scores[epoch - 1], reference)
+            if reason is None and epoch < len(scores):
                 continue
             del running[name]
-            played.pruned += verdict is not None
-            if verdict is None:
+            played.pruned += reason is not None
+            if reason is None:
                 best = min(best, scores[-1])
                 searcher.tell(choice, scores[-1])
             else:

@@ -173,6 +173,16 @@ class Space:
                     f"{did_you_mean(path, paths(self.base))}"
                 )
 
+    def has_option(self, param: str, value: Any) -> bool:
+        """Whether a parameter has a list of options, and this is one of them."""
+        there = (one for one in self.parameters if one.param == param and one.range is None)
+        return any(key(like(value, at(self.base, param))) in map(key, one.values) for one in there)
+
+    def with_option(self, param: str, value: Any) -> "Space":
+        """The same with one more option of a parameter, the last. Raises ConfigurationError where it has it already."""
+        more = (replace(one, values=[*one.values, value]) if one.param == param else one for one in self.parameters)
+        return Space(list(more), self.base)
+
     def config(self, choice: Params) -> Config:
         """The configuration with a choice applied; names that are no parameter (seed) are settings themselves."""
         config = self.base

@@ -186,6 +186,16 @@ class FinalRecord(ExperimentRecord):
         return whole(self.results.get("samples")) or 1
 
     @property
+    def trainings(self) -> int:
+        """How many trainings it is: those of an ensemble's members, else one."""
+        return len(self.results.get("members") or "1")
+
+    @property
+    def encoder(self) -> str:
+        """The encoder through which it has seen other pictures than the data's; empty without one."""
+        return str(mapping(self.results.get("info")).get("encoder") or "")
+
+    @property
     def calibration(self) -> Mapping[str, Any]:
         """Of its samples, or of its one answer as it was dressed; empty where that was not measured."""
         return mapping(self.results.get("calibration"))

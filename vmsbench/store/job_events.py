@@ -1,4 +1,8 @@
-"""What happened to a sweep's jobs on a cluster, in its folder: a line for each submission, start and end."""
+"""What happened to a sweep's jobs on a cluster, in its folder: a line for each submission, start and end.
+
+runs/NAME/jobs.jsonl            written by the driver and on the login node
+runs/NAME/workers/NUMBER.jsonl  written by a worker of an elastic sweep: many end at once, on many nodes
+"""
 
 import time
 from pathlib import Path
@@ -8,7 +12,7 @@ from vmsbench.errors import UserError, did_you_mean
 from vmsbench.files import append_line, read_lines
 from vmsbench.store.sweep_folder import SweepFolder
 
-JOBS = "jobs.jsonl"
+JOBS, WORKERS = "jobs.jsonl", "workers"
 
 
 def note(folder: Path, event: str, **facts: Any) -> None:
@@ -17,9 +21,16 @@ def note(folder: Path, event: str, **facts: Any) -> None:
     append_line(folder / JOBS, {"event": event, "time": time.time(), **facts})
 
 
+def note_by_worker(folder: Path, job: str, event: str, **facts: Any) -> None:
+    """Add a line to the worker's own file: only one process at a time may append to a file."""
+    (folder / WORKERS).mkdir(parents=True, exist_ok=True)
+    append_line(folder / WORKERS / f"{job}.jsonl", {"event": event, "time": time.time(), "job": job, **facts})
+
+
 def notes(folder: Path) -> list[dict[str, Any]]:
-    """All lines in order; none where the sweep was never submitted."""
-    return list(read_lines(folder / JOBS))
+    """All lines in order, those of the workers at the end; none where the sweep was never submitted."""
+    files = (folder / JOBS, *sorted((folder / WORKERS).glob("*.jsonl")))
+    return [line for file in files for line in read_lines(file)]
 
 
 def with_jobs(runs: Path) -> list[Path]:

@@ -17,6 +17,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "finished": {"trial": str, "state": str, "score": NUMBER, "epoch": int, "seconds": (int, float)},
     "retried": {"trial": str, "kind": str, "micro_batch": int},
     "settled": {"parameter": str, "tried": list},
+    "steered": {"request": str, "what": str},
     "winner": {"trial": str, "choice": dict},
     "final": {"trial": str, "seed": int, "scores": dict},
 }

@@ -9,6 +9,7 @@ it compares the lock's token with its own before it writes (`check_owned`).
 import json
 import os
 import secrets
+import shlex
 import socket
 import threading
 import time
@@ -24,7 +25,7 @@ BEAT = 20.0
 SILENCE = 120.0
 """Seconds after which an owner on another host that did not touch the lock is considered dead."""
 RENAMED = (0.1, 0.4, 1.0)
-"""Pauses between looks for a lock that is missing: a process that finds it in use puts it back at once."""
+"""Pauses between tries for a lock that is missing: a process that finds it in use puts it back at once."""
 
 NOBODY = {"host": "an unknown host", "pid": "?", "begun": None, "space": None, "job": None, "restarts": 0}
 
@@ -59,22 +60,22 @@ def owned(folder: Path, start: JobStart = JobStart(), asks: Asks = unknown) -> I
     lock = folder / "lock"
     token = secrets.token_hex(8)
     owner = oneself() | asdict(start) | {"token": token}
-    beside = folder / f".lock.{owner['host']}.{owner['pid']}"
+    own = folder / f".lock.{owner['host']}.{owner['pid']}"
     try:
-        beside.write_text(json.dumps(owner))
+        own.write_text(json.dumps(owner))
     except OSError as error:
         raise UserError(f"cannot write into {folder} ({error.strerror}); nothing is started") from error
     try:
         for _ in range(2):
             try:
-                os.link(beside, lock)
+                os.link(own, lock)
                 break
             except FileExistsError:
-                remove_if_dead(lock, beside, start, asks)
+                remove_if_dead(lock, own, start, asks)
         else:
             raise UserError(f"{folder} was taken by another process just now; wait for it, or stop it")
     finally:
-        beside.unlink()
+        own.unlink()
     over = threading.Event()
     heart = threading.Thread(target=beat, args=(lock, token, over), daemon=True)
     heart.start()
@@ -117,12 +118,12 @@ def token_in(lock: Path) -> str | None:
     """The token of a lock; None where there is no lock, UNREADABLE where the disk does not say."""
     for pause in (*RENAMED, None):
         try:
-            return str(json.loads(lock.read_text()).get("token"))
+            return str(json.loads(lock.read_text())["token"])
         except FileNotFoundError:
             if pause is None:
                 return None
             time.sleep(pause)
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, LookupError):
             return UNREADABLE
     return None
 
@@ -148,13 +149,13 @@ def beat(lock: Path, token: str, over: threading.Event, seconds: float | None = 
                 os.utime(lock)
 
 
-def remove_if_dead(lock: Path, beside: Path, start: JobStart, asks: Asks) -> None:
+def remove_if_dead(lock: Path, own: Path, start: JobStart, asks: Asks) -> None:
     """Remove the lock of a dead owner; one that changed hands in between is put back. Raises UserError if it lives."""
     before = owner_of(lock)
     runs = None if ours(before) or before["job"] in (None, start.job) else asks(before)
-    if runs or not dead(before, lock, beside, start, runs):
+    if runs or not dead(before, lock, own, start, runs):
         raise UserError(in_use(lock, before, runs))
-    stale = beside.with_suffix(".stale")
+    stale = own.with_suffix(".stale")
     with suppress(FileNotFoundError):
         os.rename(lock, stale)
         if owner_of(stale) != before:
@@ -168,20 +169,20 @@ def in_use(lock: Path, owner: Mapping[str, Any], runs: bool | None) -> str:
     job = f" of job {owner['job']}" if owner["job"] else ""
     helps = f"if that process is gone, wait {SILENCE:.0f} s, or remove {lock}"
     if runs:
-        helps = f"the job is still there: wait for it, or `vmsbench cancel {lock.parent.name}`"
+        helps = f"the job is still there: wait for it, or `vmsbench cancel {shlex.quote(lock.parent.name)}`"
     return f"{lock.parent} is in use by process {owner['pid']} on {owner['host']}{job}; {helps}"
 
 
-def dead(owner: dict[str, Any], lock: Path, beside: Path, start: JobStart, runs: bool | None) -> bool:
+def dead(owner: dict[str, Any], lock: Path, own: Path, start: JobStart, runs: bool | None) -> bool:
     if ours(owner):
         return not lives(owner)
     if owner["job"] is not None and owner["job"] == start.job and owner["restarts"] < start.restarts:
         return True
     if runs is False:
         return True
-    os.utime(beside)
+    os.utime(own)
     with suppress(FileNotFoundError):
-        return beside.stat().st_mtime - lock.stat().st_mtime > SILENCE
+        return own.stat().st_mtime - lock.stat().st_mtime > SILENCE
     return True
 
 
@@ -204,23 +205,32 @@ def begun(pid: int) -> str | None:
         return None
 
 
-def living_owner(folder: Path) -> dict[str, Any] | None:
-    """The host and process that own a sweep; None where none does."""
+def living_owner(folder: Path, asks: Asks = unknown) -> dict[str, Any] | None:
+    """The host and process that own a sweep; None where none does.
+
+    A process on another host lives as long as it touches its lock, unless `asks` says that its job is over.
+    """
     lock = folder / "lock"
     if not lock.exists():
         return None
     owner = owner_of(lock)
-    there = lives(owner) if ours(owner) else time.time() - lock.stat().st_mtime < SILENCE
+    if ours(owner):
+        there = lives(owner)
+    else:
+        there = time.time() - lock.stat().st_mtime < SILENCE and not (owner["job"] and asks(owner) is False)
     return {"host": owner["host"], "pid": owner["pid"]} if there else None
 
 
 def owner_of(lock: Path) -> dict[str, Any]:
+    """Who a lock names; NOBODY where it cannot be read, or is not what `owned` writes."""
     try:
-        return NOBODY | json.loads(lock.read_text())
+        owner = json.loads(lock.read_text())
     except FileNotFoundError:
         return NOBODY | {"host": socket.gethostname(), "pid": 0}
-    except (OSError, json.JSONDecodeError):
+    except (OSError, ValueError):
         return NOBODY
+    whole = NOBODY | owner if isinstance(owner, dict) else NOBODY
+    return whole if all(type(whole[name]) is int for name in ("pid", "restarts")) else NOBODY
 
 
 def alive(pid: int) -> bool:

@@ -21,7 +21,7 @@ from vmsbench.store.records import (
     SweepRecord,
     started,
 )
-from vmsbench.store.sweep_folder import BASELINES, FINALS, PEOPLE, PROVENANCE, TRADEOFF, TRIALS, SweepFolder
+from vmsbench.store.sweep_folder import BASELINES, ENSEMBLE, FINALS, PEOPLE, PROVENANCE, TRADEOFF, TRIALS, SweepFolder
 from vmsbench.store.sweeps import OUTSIDE, sweep_folders
 from vmsbench.store.values import mapping, number, numbers, whole
 
@@ -89,6 +89,7 @@ def read_sweep(folder: Path, hours: Hours = uncounted, alive: bool = True) -> Sw
         parameters=read_parameters(named, trials, space),
         winner=next((event for event in reversed(named) if event["event"] == "winner"), {}),
         finals=read_finals(folder / FINALS, named, begun),
+        together=FinalRecord(ENSEMBLE, there.ensemble.path, (), begun, {}) if there.ensemble.finished else None,
         baselines=read_baselines(folder),
         repeats=whole(mapping(about.get("searcher")).get("repeats")) or 1,
         hours=hours(folder),

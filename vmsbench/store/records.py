@@ -23,6 +23,18 @@ def started(about: Mapping[str, Any], events: Sequence[Event]) -> int:
     return next((time for time in times if time is not None), 0)
 
 
+STEERED = {
+    "stop": "trial {trial} to be stopped",
+    "pruned": "trial {trial} stopped",
+    "complete": "trial {trial} completed before it could be stopped",
+    "failed": "trial {trial} failed before it could be stopped",
+    "pause": "paused",
+    "budget": "budget={budget} from then on",
+    "option": "{parameter}={value} added",
+}
+"""What a user asked for while a sweep ran, as words: of a trial that was to be stopped, how it ended."""
+
+
 @dataclass(frozen=True)
 class OptionRecord:
     """An option of a parameter and its score on the tuning validation set."""
@@ -72,6 +84,7 @@ class SweepRecord:
     provenance  what was read from where, as written when the sweep began; empty where it was not
     people      how well people agree on these maps, where the data tell; empty where they do not
     tradeoff    scores by numbers of samples and steps, as `vmsbench tradeoff` wrote them; empty without it
+    together    several finals as one predictor, as `vmsbench ensemble` scored them; None without it
     """
 
     name: str
@@ -96,6 +109,7 @@ class SweepRecord:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     people: Mapping[str, Any] = field(default_factory=dict)
     tradeoff: Mapping[str, Any] = field(default_factory=dict)
+    together: FinalRecord | None = None
     alive: bool = True
 
     @property
@@ -132,6 +146,15 @@ class SweepRecord:
         return next((e.get("why") for e in reversed(self.events) if e["event"] == "interrupted"), None)
 
     @property
+    def steered(self) -> tuple[str, ...]:
+        """What the user asked for while the sweep ran, in order, as words."""
+        ends = {event.get("trial"): event.get("state") for event in self.events if event["event"] == "finished"}
+        asked = [event for event in self.events if event["event"] == "steered"]
+        kinds = [ends.get(one["trial"], "stop") if one["what"] == "stop" else one["what"] for one in asked]
+        both = zip(kinds, asked, strict=True)
+        return tuple(STEERED[kind].format_map(event) for kind, event in both if kind in STEERED)
+
+    @property
     def family(self) -> str:
         return family_of(self.exp).name
 
@@ -161,6 +184,13 @@ class SweepRecord:
         seeds = max(map(len, self.finalists.values()), default=0)
         full = [finals for finals in self.finalists.values() if len(finals) == seeds]
         return min(full, key=self.tuning_mean, default=())
+
+    @property
+    def ensemble(self) -> FinalRecord | None:
+        """Several finals as one predictor; None where there is none, or it is of other finals than stand for the
+        family now."""
+        members = self.together.results.get("members") if self.together else None
+        return self.together if members and set(members) <= {final.id for final in self.scored} else None
 
     def tuning_mean(self, finals: tuple[FinalRecord, ...]) -> float:
         """The mean tuning score over finals, negated where higher is better; infinite where one has none."""
@@ -202,9 +232,25 @@ class SweepGroup:
 
     @property
     def models(self) -> Mapping[str, tuple[FinalRecord, ...]]:
-        """What is compared, by label: each sweep's scored finals, and each outside model's one."""
+        """What is compared, by label: each sweep's scored finals, their ensembles, and each outside model's one."""
         found = {self.label(sweep): sweep.scored for sweep in self.sweeps if sweep.scored}
+        found |= {self.ensemble_label(sweep): (one,) for sweep in self.sweeps if (one := sweep.ensemble)}
         return found | {self.outside_label(one): (one,) for one in self.outside}
+
+    @property
+    def encoded(self) -> frozenset[str]:
+        """The labels of the models that have seen other pictures than these, through their encoder."""
+        return frozenset(label for label, finals in self.models.items() if any(final.encoder for final in finals))
+
+    @property
+    def stems(self) -> Mapping[str, str]:
+        """What the files of each model are called, by its label."""
+        found = {self.label(sweep): sweep.name for sweep in self.sweeps}
+        found |= {self.ensemble_label(sweep): f"ensemble-{sweep.name}" for sweep in self.sweeps if sweep.ensemble}
+        return found | {self.outside_label(one): f"outside-{one.id}" for one in self.outside}
+
+    def ensemble_label(self, sweep: SweepRecord) -> str:
+        return f"{self.label(sweep)}, ensemble"
 
     def outside_label(self, one: FinalRecord) -> str:
         return f"{one.id} (outside)"

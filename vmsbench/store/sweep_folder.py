@@ -3,6 +3,7 @@
     sweep.json         what is searched, and how
     journal.jsonl      a line per event (vmsbench.store.journal)
     jobs.jsonl         a line per event of its jobs on a cluster (vmsbench.store.job_events)
+    workers/           how the workers of an elastic sweep ended, a file for each
     splits.json        which image is in which split
     provenance.json    what was read from where
     people.json        how well people agree on the maps, where the data tell
@@ -10,6 +11,7 @@
     tradeoff.json      scores by numbers of samples and steps
     trials/ID/         an experiment each (vmsbench.store.experiment_folder)
     final/ID/          likewise
+    ensemble/          likewise, but its config.json names the finals that predict together
 
 A typed view of all of it is `vmsbench.store.reader.read_sweep`. Reading never writes.
 """
@@ -29,7 +31,7 @@ from vmsbench.versions import SCHEMA
 ABOUT = "sweep.json"
 SPLITS, BASELINES = "splits.json", "baselines.json"
 PROVENANCE, PEOPLE, TRADEOFF = "provenance.json", "people.json", "tradeoff.json"
-TRIALS, FINALS = "trials", "final"
+TRIALS, FINALS, ENSEMBLE = "trials", "final", "ensemble"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class SweepFolder:
 
     def final(self, name: str) -> ExperimentFolder:
         return ExperimentFolder(self.path / FINALS / name)
+
+    @property
+    def ensemble(self) -> ExperimentFolder:
+        return ExperimentFolder(self.path / ENSEMBLE)
 
     def experiments(self) -> Iterator[ExperimentFolder]:
         """Its trials and finals, by name."""

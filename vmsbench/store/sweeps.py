@@ -1,5 +1,6 @@
 """The sweeps and trials of a runs folder, by name."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def sweep_named(name: str, runs: Path) -> Path:
     """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
     names = [folder.name for folder in folders(runs)]
     if name not in names:
-        start = f"there is none; `vmsbench tune --exp unet --name {name}` starts one"
+        start = f"there is none; `vmsbench tune --exp unet --name {shlex.quote(name)}` starts one"
         hint = f"there are: {', '.join(names)}" if names else start
         raise UserError(f"no sweep {name} in {runs}{did_you_mean(name, names)}  ({hint})")
     return runs / name
@@ -41,8 +42,14 @@ def sweeps_in(runs: Path) -> list[Path]:
     """The folders of all sweeps. Raises UserError where there are none."""
     found = folders(runs)
     if not found:
-        raise UserError(f"no sweeps in {runs}; `vmsbench tune --exp unet` starts one")
+        raise UserError(none_in(runs))
     return found
+
+
+def none_in(runs: Path) -> str:
+    """That a runs folder has no sweeps, and the command that starts one there."""
+    place = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+    return f"no sweeps in {runs}; `vmsbench tune --exp unet{place}` starts one"
 
 
 def sweep_folders(runs: Path, names: Sequence[str]) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 from vmsbench.store.sweep_folder import SweepFolder
 
 HOUR = 3600.0
+DIGITS = 6  # of hours: what is left between two equal sums of times is rounding, and nothing was lost
 
 LastSign = Callable[[str, float], float]
 """When a trial last wrote an epoch before a point of time."""
@@ -122,7 +123,7 @@ def slot_hours(events: Sequence[Mapping[str, Any]], last_sign: LastSign, now: fl
         elif event["event"] == "final":
             sums["finals"] += event.get("seconds", 0.0) / HOUR
     sums["overhead"] = undisturbed_overhead(runs, events)
-    lost = max(0.0, stays / HOUR - sum(sums.values()))
+    lost = round(max(0.0, stays / HOUR - sum(sums.values())), DIGITS)
     return SlotHours(**sums, lost=lost, idle=max(0.0, (available - stays) / HOUR))
 
 

@@ -6,7 +6,7 @@ from vmsbench.config.compose import check_choices, compose
 from vmsbench.config.plugins import options
 from vmsbench.config.settings import setting
 from vmsbench.errors import ConfigurationError
-from vmsbench.sweep.tune import experiment_part
+from vmsbench.search.configured import experiment_part
 
 TRAINED = ("model", "optimizers", "augment", "trainer")
 

@@ -3,6 +3,7 @@ not."""
 
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vmsbench.errors import ConfigurationError
@@ -51,6 +52,36 @@ class Budget:
             return None
         return f"budget={self.text} is used up ({self.taken:.2f} taken); a larger budget continues from here"
 
+    def grow(self, asked: Iterable[str]) -> None:
+        """Take the largest of the budgets in its own unit that were asked for while the sweep ran."""
+        if self.hours is not None:
+            self.text = largest(self.text, asked)
+            self.hours = parsed(self.text)[0]
+
+
+def largest(now: str, asked: Iterable[str]) -> str:
+    """The largest of a budget and those in its unit among `asked`."""
+    unit = parsed(now)[1:]
+    return max((now, *(one for one in asked if parsed(one)[1:] == unit)), key=lambda one: parsed(one)[0])
+
+
+def grown(now: str | None, text: str) -> None:
+    """Raises ConfigurationError where a budget does not grow from `now` to `text`."""
+    more = parsed(text)
+    if now is None:
+        raise ConfigurationError(f"budget={text}: this sweep has no budget that could grow")
+    before = parsed(now)
+    if more[1:] != before[1:] or more[0] <= before[0]:
+        raise ConfigurationError(f"budget={text} is not more than budget={now}; give it more, in the same unit")
+
+
+def parsed(text: str) -> tuple[float, str, bool]:
+    """The number of a budget, its unit, and whether all slots count. Raises ConfigurationError for anything else."""
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*(gpuh|cpuh|h)({BILLED})?", text)
+    if match is None or not float(match[1]):
+        raise ConfigurationError(f"budget={text} is not a budget; budget=20gpuh, 8cpuh, 3h and 20gpuh-billed are")
+    return float(match[1]), match[2], bool(match[3])
+
 
 def read_budget(text: str | None, cpus: float, gpus: float, slots: int = 1) -> Budget:
     """`20gpuh`, `8cpuh` or `3.5h` (of one trial after the other), of trials, or with `-billed` of so many slots.
@@ -59,10 +90,8 @@ def read_budget(text: str | None, cpus: float, gpus: float, slots: int = 1) -> B
     """
     if text is None:
         return Budget()
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*(gpuh|cpuh|h)({BILLED})?", str(text))
-    if match is None or not float(match[1]):
-        raise ConfigurationError(f"budget={text} is not a budget; budget=20gpuh, 8cpuh, 3h and 20gpuh-billed are")
-    if match[2] == "gpuh" and not gpus:
-        raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={match[1]}cpuh works")
-    per_hour = {"gpuh": gpus, "cpuh": cpus, "h": 1.0}[match[2]]
-    return Budget(float(match[1]), per_hour, text=str(text), billed=slots if match[3] else None)
+    hours, unit, billed = parsed(str(text))
+    if unit == "gpuh" and not gpus:
+        raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={hours:g}cpuh works")
+    per_hour = {"gpuh": gpus, "cpuh": cpus, "h": 1.0}[unit]
+    return Budget(hours, per_hour, text=str(text), billed=slots if billed else None)

@@ -23,8 +23,9 @@ from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.distances.encoder_features import find_encoder
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import NoWeights, find_weights
+from vmsbench.search.configured import unfolded
 from vmsbench.search.pruners import Curve
-from vmsbench.search.searcher import Params, key
+from vmsbench.search.searcher import OF_A_RUN, Params, key, without_run
 from vmsbench.search.space import Space
 from vmsbench.store.experiment_folder import PREDICTIONS, ExperimentFolder
 from vmsbench.store.journal import Journal
@@ -32,6 +33,7 @@ from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.budget import Budget
 from vmsbench.sweep.failures import STORAGE, Failure
 from vmsbench.sweep.retries import Retries
+from vmsbench.sweep.steering import Steering
 from vmsbench.sweep.sweep import outcome_of
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
 from vmsbench.training.checks import chosen_device
@@ -51,8 +53,8 @@ class Finalist:
 def finalists(folder: Path, space: Space, top: int) -> list[Finalist]:
     """The winner of the sweep in `folder`, then its other complete choices by tuning score; `top` of them at most.
 
-    The score of a choice that was repeated is the mean over its seeds, where all of them are complete; seeds that were
-    run for idle slots play no part.
+    The score of a choice that has several runs is the mean over these seeds and folds, where all of them are complete;
+    seeds that were run for idle slots play no part. Of folds the configurations have none.
     """
     choices: dict[str, dict[str, Any]] = {}
     scores: dict[str, float | None] = {}
@@ -68,18 +70,18 @@ def finalists(folder: Path, space: Space, top: int) -> list[Finalist]:
             winner = event["trial"]
     runs: dict[str, dict[str, float | None]] = {}
     for trial in (started for started in choices if started in scores and started not in extra):
-        runs.setdefault(key(without_seed(choices[trial])), {})[trial] = scores[trial]
+        runs.setdefault(key(without_run(choices[trial])), {})[trial] = scores[trial]
     means = {}
     for repeats in runs.values():
         values = [score for score in repeats.values() if score is not None]
         if len(values) == len(repeats):
-            means[min(repeats, key=lambda trial: (trial != winner, "seed" in choices[trial]))] = fmean(values)
+            means[min(repeats, key=lambda trial: (trial != winner, is_further_run(choices[trial])))] = fmean(values)
     best = sorted(means, key=lambda trial: (trial != winner, sign(space.base["metric"]) * means[trial]))[:top]
-    return [Finalist(t, rank, space.config(without_seed(choices[t]))) for rank, t in enumerate(best, start=1)]
+    return [Finalist(t, rank, unfolded(space.config(without_run(choices[t])))) for rank, t in enumerate(best, start=1)]
 
 
-def without_seed(choice: Params) -> Params:
-    return {param: value for param, value in choice.items() if param != "seed"}
+def is_further_run(choice: Params) -> bool:
+    return any(name in choice for name in OF_A_RUN)
 
 
 def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:
@@ -120,11 +122,11 @@ class Finals(TrialSource):
     ) -> None:
         self.folder, self.watcher, self.budget = folder, watcher, budget
         self.journal = Journal(folder)
-        self.retries = Retries(self.journal)
-        told = {event["trial"] for event in self.journal.events() if event["event"] == "final"}
+        self.retries, self.steering = Retries(self.journal), Steering(self.journal)
+        done = {event["trial"] for event in self.journal.events() if event["event"] == "final"}
         self.of: dict[str, Finalist] = {}
         self.trials = [self.trial(one, FINAL_SEED + seed) for seed in range(seeds) for one in finalists]
-        self.open = [trial for trial in self.trials if trial.id not in told]
+        self.open = [trial for trial in self.trials if trial.id not in done]
         self.waiting = {trial.id for trial in self.open}
         self.causes: list[str] = []
         self.storage: str | None = None
@@ -176,7 +178,9 @@ class Finals(TrialSource):
 
     @property
     def halted(self) -> str | None:
-        return self.storage or self.budget.used_up
+        paused = self.steering.halted
+        self.budget.grow(self.steering.budgets)
+        return self.storage or paused or self.budget.used_up
 
     @property
     def finished(self) -> bool:
@@ -186,7 +190,7 @@ class Finals(TrialSource):
     def max_trials(self) -> int:
         return max(1, len(self.trials))
 
-    def reference(self) -> Curve:
+    def reference(self, trial: Trial) -> Curve:
         return {}
 
     def past(self) -> dict[str, Curve]:

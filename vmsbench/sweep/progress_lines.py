@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmsbench.config.format import describe, number, short
+from vmsbench.config.format import assignment, assignments, describe, number
 from vmsbench.data.sources.provenance import Provenance
 from vmsbench.metrics.catalog import sign
-from vmsbench.search.searcher import ParameterResult
+from vmsbench.search.searcher import OF_A_RUN, ParameterResult
 from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.trial import Callback, Trial, TrialResult
 from vmsbench.sweep.tune import warn_of
@@ -18,9 +18,9 @@ HEARTBEAT = 60.0
 def described(trial: Trial) -> str:
     """What distinguishes a trial: the value of the parameter it was made for, or its seed."""
     if trial.parameter in trial.choice:
-        seed = f", seed={trial.choice['seed']}" if "seed" in trial.choice else ""
-        return f"{short(trial.parameter)}={describe(trial.choice[trial.parameter])}{seed}"
-    return ", ".join(f"{short(param)}={describe(value)}" for param, value in trial.choice.items())
+        shown = (trial.parameter, *OF_A_RUN)
+        return assignments({name: trial.choice[name] for name in shown if name in trial.choice})
+    return assignments(trial.choice)
 
 
 def last_score(trial: Trial, record: dict[str, Any]) -> float | None:
@@ -129,7 +129,7 @@ class Lines(Counting):
     def on_parameter_settled(self, settled: ParameterResult) -> None:
         super().on_parameter_settled(settled)
         others = ", ".join(f"{describe(t.value)}: {number(t.score)}" for t in settled.tried)
-        self.say(f"settled {short(settled.parameter)} = {describe(settled.value)}  (tuning scores {others})")
+        self.say(f"settled {assignment(settled.parameter, settled.value)}  (tuning scores {others})")
 
     def on_poll(self) -> None:
         if time.monotonic() - self.spoke > HEARTBEAT:

@@ -14,7 +14,7 @@ from vmsbench.search.space import Parameter
 from vmsbench.store.documents import last_line
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
-from vmsbench.store.lock import living_owner
+from vmsbench.store.lock import Asks, living_owner, unknown
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.records import SweepRecord
 from vmsbench.store.sweep_folder import SweepFolder
@@ -54,6 +54,7 @@ class ParameterProgress:
 class Status:
     """All that `vmsbench status` shows.
 
+    steered    what the user asked for while it ran
     state      running, finished, interrupted (the same command continues), or dead (its process is gone)
     incumbent  {"trial", "parameters", "score"} of the best so far; None where nothing is complete
     eta        seconds until the search is over if every option still open is trained in full; None where unknown
@@ -74,15 +75,19 @@ class Status:
     eta: float | None
     hours: SlotHours
     why: str | None
+    steered: tuple[str, ...]
 
 
-def status(folder: Path) -> Status:
-    """Read the status of the sweep in `folder`. Raises UserError where its journal is damaged."""
+def status(folder: Path, asks: Asks = unknown) -> Status:
+    """Read the status of the sweep in `folder`. Raises UserError where its journal is damaged.
+
+    asks    whether the job of its owner still runs
+    """
     sweep = read_sweep(folder)
     events = sweep.events
     begun_trials = {event["trial"]: event for event in events if event["event"] == "started"}
     over = {trial.id: trial.end for trial in sweep.trials if trial.end}
-    owner = living_owner(folder)
+    owner = living_owner(folder, asks)
     running = tuple(
         standing(folder, name, event, sweep.config) for name, event in begun_trials.items() if name not in over
     )
@@ -108,6 +113,7 @@ def status(folder: Path) -> Status:
         eta=eta(steps, over, running, events),
         hours=slot_hours(events, partial(last_sign, folder), time.time() if state == "running" else None),
         why=sweep.why,
+        steered=sweep.steered,
     )
 
 

@@ -1,7 +1,8 @@
 """A sweep: a searcher's choices as experiments, each in its folder, and a journal from which everything is rebuilt.
 
     runs/NAME/sweep.json          what is searched, and how
-    runs/NAME/journal.jsonl       a line per event: started, finished, settled, winner, final
+    runs/NAME/journal.jsonl       a line per event: started, finished, settled, steered, winner, final
+    runs/NAME/requests/           what the user asks for while it runs (vmsbench.sweep.steering)
     runs/NAME/trials/ID/          an experiment each (vmsbench.experiment)
     runs/NAME/final/ID/           the best again, from fresh seeds, scored on the test set (vmsbench.sweep.finals)
 
@@ -11,17 +12,19 @@ several, and where no trial is stopped early, the winner is the same where the e
 TPE suggests, depends on which trials ended before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import config_hash
 from vmsbench.metrics.catalog import sign
 from vmsbench.search.pruners import Curve
-from vmsbench.search.searcher import ParameterResult, Params, Searcher, key
+from vmsbench.search.searcher import ParameterResult, Params, Searcher, compared_with, key
 from vmsbench.search.space import Space
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.journal import Journal
@@ -29,6 +32,7 @@ from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.budget import Budget
 from vmsbench.sweep.failures import CODE, SAME_FOR_ALL, STORAGE, Failure
 from vmsbench.sweep.retries import Retries
+from vmsbench.sweep.steering import STOPPED, Steering
 from vmsbench.sweep.trial import UNNEEDED, Callback, Trial, TrialResult, TrialSource
 
 REORDERED = 64
@@ -93,7 +97,7 @@ class Sweep(TrialSource):
         events = list(self.journal.events())
         for event in events:
             self.remember(event, retry)
-        self.retries = Retries(self.journal)
+        self.retries, self.steering = Retries(self.journal), Steering(self.journal, self.add_option)
         self.open: list[Trial] = []
         self.asked: dict[str, Params] = {}
         self.storage: str | None = None
@@ -112,6 +116,8 @@ class Sweep(TrialSource):
             again = event["event"] == "resumed" and event["trial"] in self.released
             if event["event"] == "started" or again:
                 self.ask_again(self.choices[event["trial"]])
+            elif event["event"] == "steered":
+                self.add_option(event)
             elif event["event"] == "finished" and event.get("cause") == UNNEEDED:
                 self.let_go(self.choices.get(event["trial"], {}))
             elif event["event"] == "finished" and last[event["trial"]] == number and event["trial"] in self.known:
@@ -135,6 +141,12 @@ class Sweep(TrialSource):
         self.asked.pop(key(choice), None)
         self.searcher.release(choice)
 
+    def add_option(self, event: Mapping[str, Any]) -> None:
+        """Let the searcher vary a parameter further, where the user asked for it; no effect where it cannot."""
+        if event["what"] == "option":
+            with suppress(ConfigurationError):
+                self.searcher.add_option(event["parameter"], event["value"])
+
     def tell_again(self, name: str) -> None:
         choice = self.asked.pop(key(self.choices.get(name)), None)
         if choice is not None:
@@ -155,7 +167,7 @@ class Sweep(TrialSource):
             if retry and event["state"] == "failed":
                 del self.known[event["trial"]]
         elif kind == "settled":
-            self.settled.add(key([event["parameter"], event["value"], event["tried"]]))
+            self.settled.add(key([event.get("round", 1), event["parameter"], event["value"], event["tried"]]))
         elif kind == "winner":
             self.won = event["trial"]
 
@@ -175,7 +187,9 @@ class Sweep(TrialSource):
                     f"{len(names)} trials failed in the same way, so no more are started: {first.kind}: {first.cause}  "
                     f"(traceback: {self.folder / 'trials' / names[0] / 'log.txt'}; once that is fixed, add --retry)"
                 )
-        return self.budget.used_up
+        paused = self.steering.halted
+        self.budget.grow(self.steering.budgets)
+        return paused or self.budget.used_up
 
     def trial(self, choice: Params) -> Trial:
         config = self.space.config(choice)
@@ -188,6 +202,9 @@ class Sweep(TrialSource):
         trial = self.open.pop(0) if self.open else self.next()
         if trial is None:
             return None
+        if trial.id in self.steering.stopped:  # it was running when the sweep died
+            self.finish(trial, outcome_of(trial, self.metric, STOPPED, None))
+            return self.ask()
         self.begin(trial)
         self.budget.begin(trial.id)
         self.watcher.on_trial_start(trial)
@@ -285,19 +302,19 @@ class Sweep(TrialSource):
                     "state": known.state if known else None,
                 }
             )
-        mark = key([settled.parameter, settled.value, tried])
+        mark = key([settled.round, settled.parameter, settled.value, tried])
         if mark not in self.settled:
             self.settled.add(mark)
-            self.journal.write(
-                "settled", parameter=settled.parameter, value=settled.value, score=settled.score, tried=tried
-            )
+            found = {name: getattr(settled, name) for name in ("parameter", "value", "score", "round")}
+            self.journal.write("settled", **found, tried=tried)
 
     @property
     def finished(self) -> bool:
         return self.searcher.finished
 
     def unneeded(self, trial: Trial) -> str | None:
-        return None if self.searcher.is_needed(trial.choice) else UNNEEDED
+        stopped = self.steering.stop_reason(trial.id)
+        return stopped or (None if self.searcher.is_needed(trial.choice) else UNNEEDED)
 
     @property
     def max_trials(self) -> int:
@@ -313,8 +330,11 @@ class Sweep(TrialSource):
     def note_slots(self, count: int) -> None:
         self.journal.write("slots", slots=count)
 
-    def reference(self) -> Curve:
-        best = self.trial(self.searcher.incumbent)
+    def reference(self, trial: Trial) -> Curve:
+        run = compared_with(self.searcher.incumbent, trial.choice)
+        if run is None:
+            return {}
+        best = self.trial(run)
         if best.id in self.known:  # and changes no more
             return self.curve_of(best.id)
         return curve(best.folder, self.metric)

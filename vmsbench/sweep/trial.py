@@ -79,8 +79,9 @@ class TrialSource(ABC):
         """So many trials run at once from now on: nodes have joined or left."""
 
     @abstractmethod
-    def reference(self) -> Curve:
-        """The incumbent's learning curve, for pruners."""
+    def reference(self, trial: Trial) -> Curve:
+        """The learning curve that pruners compare a trial with: the incumbent's of the same seed and fold, none for its
+        own."""
 
     @abstractmethod
     def past(self) -> dict[str, Curve]:

@@ -39,11 +39,11 @@ class TrialCache:
         found = self.find(trial)
         if found is None:
             return None
-        beside = trial.folder.with_name(f".{trial.id}")
-        shutil.rmtree(beside, ignore_errors=True)
+        temporary = trial.folder.with_name(f".{trial.id}")
+        shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(trial.folder, ignore_errors=True)
-        shutil.copytree(found, beside, copy_function=linked)
-        os.replace(beside, trial.folder)
+        shutil.copytree(found, temporary, copy_function=linked)
+        os.replace(temporary, trial.folder)
         return f"{found.parents[1].name}/trials/{trial.id}"
 
 

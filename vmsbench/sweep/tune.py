@@ -2,40 +2,41 @@
 
 import logging
 import os
+import shlex
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from vmsbench.config.format import describe
+from vmsbench.config.format import assignments, describe
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.data.pairs import Dataset
-from vmsbench.data.splits import splits
+from vmsbench.data.splits import fold_of, splits
 from vmsbench.errors import ConfigurationError, StorageError, UserError
 from vmsbench.experiment import config_hash
 from vmsbench.files import plain
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.metrics.references import people
-from vmsbench.search.configured import choice_of, known_choice, searcher_for
+from vmsbench.search.configured import experiment_part, first_choices, searcher_for, space_of, unfolded
 from vmsbench.search.pruners import NoPruner, Pruner
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import owned
 from vmsbench.store.sweep_folder import BASELINES, PEOPLE, PROVENANCE, SPLITS, SweepFolder
-from vmsbench.store.sweeps import sweep_named
 from vmsbench.store.usage import last_sign, slot_hours
 from vmsbench.sweep.budget import Budget, read_budget
 from vmsbench.sweep.finals import Finals, finalists, measure_later, rescore_finals
+from vmsbench.sweep.origin.numeric_code import CODE
 from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import Callback, TrialSource
 from vmsbench.sweep.trial_cache import TrialCache
 from vmsbench.training.checks import check, check_fid
-from vmsbench.versions import SCHEMA, commit
+from vmsbench.versions import SCHEMA, code_by_file, commit
 
 Driver = Callable[[TrialSource, Pruner], bool]
 """Runs trials to the end; False where interrupted."""
@@ -43,17 +44,8 @@ Driver = Callable[[TrialSource, Pruner], bool]
 Own = Callable[[Path], AbstractContextManager[None]]
 """Owns a sweep's folder within a block (vmsbench.store.lock.owned)."""
 
+MOST_FINALS = 1000  # configurations, and seeds of each
 ONE_SLOT = {"slots": 1, "cpus": 1.0, "gpus": 0.0}
-
-EXPERIMENT = (
-    *("exp", "seed", "device", "metric", "test", "fid"),
-    *("data", "model", "optimizers", "augment", "trainer", "evaluation"),
-)
-
-
-def experiment_part(settings: Config) -> Config:
-    """The part of the settings that makes an experiment."""
-    return {name: settings[name] for name in EXPERIMENT}
 
 
 def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
@@ -67,34 +59,20 @@ def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
         config = with_settings(config, {"data.root": str(Path(config["data"]["root"]).expanduser().resolve())})
     if config["fid"]["weights"] is not None:
         config = with_settings(config, {"fid.weights": str(Path(config["fid"]["weights"]).expanduser().resolve())})
-    dataset: Dataset = build(config["data"])
+    dataset: Dataset = build(unfolded(config)["data"], "data")
     return with_settings(config, {"data.digest": dataset.digest}), dataset
 
 
-def space_of(parameters: list[Any], config: Config) -> Space:
-    """The space that conf/space declares, around a configuration."""
-    return Space([Parameter.read(entry) for entry in parameters], config)
+def fewest_to_train(config: Config, dataset: Dataset) -> int:
+    """The training pairs of the smallest training, of folds or of a final.
 
-
-def first_choices(entries: Sequence[Any], space: Space, runs: Path) -> list[Params]:
-    """The known-good choices of `searcher.first`: choices, and names of finished sweeps, whose best is meant.
-
-    Raises UserError for a sweep that is not there or has no winner, and for values that the space does not have.
+    Raises ConfigurationError where there are more folds than pairs.
     """
-    return [
-        known_choice(space, entry) if isinstance(entry, Mapping) else best_of(str(entry), space, runs)
-        for entry in entries
-    ]
-
-
-def best_of(name: str, space: Space, runs: Path) -> Params:
-    """The winner of a finished sweep, as far as its values are in the space."""
-    sweep = SweepFolder(sweep_named(name, runs))
-    won = next((event["choice"] for event in sweep.journal.events() if event["event"] == "winner"), None)
-    if won is None:
-        raise UserError(f"searcher.first: {name} has no winner yet; `vmsbench resume {name}` finishes its search")
-    about = sweep.about()
-    return choice_of(space, space_of(about["space"], about["config"]).config(won))
+    folds = config["data"].get("folds")
+    if folds is None:
+        return len(dataset.train)
+    tuning = [*dataset.train.names, *dataset.validation.names]
+    return min(len(dataset.train), len(fold_of(tuning, folds, 0, 0)[0]))
 
 
 def check_space(space: Space, channels: int, size: int, train: int) -> None:
@@ -109,8 +87,8 @@ def check_space(space: Space, channels: int, size: int, train: int) -> None:
                     warn_of(check(space.config(choice), channels, size, train))
                 except (UserError, TypeError, ValueError) as error:
                     near = (one.param for one in (*space.above[parameter.param], parameter))
-                    told = ", ".join(f"{param}={describe(choice[param])}" for param in near if param in choice)
-                    raise ConfigurationError(f"space: {told} does not work: {error}") from error
+                    setting = assignments({param: choice[param] for param in near if param in choice})
+                    raise ConfigurationError(f"space: {setting} does not work: {error}") from error
 
 
 def contexts(space: Space, parameter: Parameter, option: Any) -> Iterator[Params]:
@@ -144,11 +122,12 @@ def resolve(settings: Config, runs: Path, slots: int = 1) -> tuple[Config, Datas
     if settings["finals"]["top"] < 0 or settings["finals"]["seeds"] < 1:
         raise ConfigurationError("finals.top is at least 0 (no finals), finals.seeds at least 1")
     config, dataset = prepared(experiment_part(settings), runs)
+    train = fewest_to_train(config, dataset)
     space = space_of(settings["space"]["parameters"], config)
     first = first_choices(settings["searcher"].get("first", ()), space, runs)
-    searcher, stopping = searcher_for(settings, space, first, slots), build(settings["pruner"])
+    searcher, stopping = searcher_for(settings, space, first, slots), build(settings["pruner"], "pruner")
     stopping.halving(config["trainer"]["epochs"])
-    check_space(space, dataset.channels, dataset.size, len(dataset.train))
+    check_space(space, dataset.channels, dataset.size, train)
     return config, dataset, space, searcher, stopping
 
 
@@ -184,7 +163,7 @@ def tune(
         budget.used_before = spent(folder, journal, budget.billed is not None) * budget.per_hour
         sweep = Sweep(folder, space, searcher, watcher, retry, TrialCache(runs, folder).take, budget)
         if not sweep.finished and not sweep.halted:
-            begin_session(journal, slots)
+            begin_session(journal, slots, budget)
         done = driver(sweep, stopping)
         if sweep.halted and not sweep.finished:
             raise halted(sweep)
@@ -204,8 +183,8 @@ def tune(
             measure_later(folder, config, dataset)
 
 
-def begin_session(journal: Journal, slots: Mapping[str, float]) -> None:
-    journal.write("session", host=socket.gethostname(), pid=os.getpid(), **slots)
+def begin_session(journal: Journal, slots: Mapping[str, float], budget: Budget) -> None:
+    journal.write("session", host=socket.gethostname(), pid=os.getpid(), budget=budget.text or None, **slots)
 
 
 def spent(folder: Path, journal: Journal, billed: bool = False) -> float:
@@ -238,8 +217,8 @@ def final(
     places  settings that say where things are on this machine, by dotted path: data.root, device, fid
     Raises UserError where the sweep has no winner yet, or its data have changed; KeyboardInterrupt as `tune`.
     """
-    if min(top, seeds) < 1:
-        raise ConfigurationError(f"--top {top} --seeds {seeds}: at least 1 of each")
+    if not 1 <= min(top, seeds) <= max(top, seeds) <= MOST_FINALS:
+        raise ConfigurationError(f"--top {top} --seeds {seeds}: from 1 to {MOST_FINALS} of each")
     there = SweepFolder(folder)
     about = there.about()
     if not any(event["event"] == "winner" for event in there.journal.events()):
@@ -254,7 +233,7 @@ def final(
 
 
 def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[str], None], own: Own = owned) -> None:
-    """Score the finals of a sweep, and the baselines beside them, again from the weights that were kept.
+    """Score the finals of a sweep, and the baselines next to them, again from the weights that were kept.
 
     tell    called with a line before each
     Raises UserError where there are none, or their data have changed.
@@ -262,7 +241,8 @@ def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[st
     there = SweepFolder(folder)
     about, found = there.about(), there.finished_finals()
     if not found:
-        raise UserError(f"{folder.name} has no finished final to score; `vmsbench final {folder.name}` makes some")
+        command = f"vmsbench final {shlex.quote(folder.name)}"
+        raise UserError(f"{folder.name} has no finished final to score; `{command}` makes some")
     for one in found:
         one.results(), one.config()
     config, dataset = prepared(with_settings(about["config"], places), runs)
@@ -292,11 +272,16 @@ def finals(
     budget: Budget = Budget(),
 ) -> None:
     """Score the best configurations from fresh seeds on the test pairs."""
-    work = Finals(folder, finalists(folder, space, top), seeds, watcher, budget)
+    best = finalists(folder, space, top)
+    if len(best) < top:
+        warn_once(f"{top} configurations are asked for, the search has {len(best)} that are complete: all are trained")
+    work = Finals(folder, best, seeds, watcher, budget)
     if not work.finished and not work.halted:
-        begin_session(work.journal, slots)
+        begin_session(work.journal, slots, budget)
     done = driver(work, NoPruner())
     if work.halted and not work.finished:
+        with suppress(StorageError):
+            work.journal.write("interrupted", why=work.halted)
         raise UserError(f"{folder.name}: {work.halted}; the search is finished, its finals are not")
     if work.causes:
         raise UserError(f"not all finals could be trained: {'; '.join(work.causes)}  (see {folder / 'final'})")
@@ -349,7 +334,8 @@ def write_down(settings: Config, config: Config, dataset: Dataset, folder: Path,
         "command": command,
     }
     there.write_document(PROVENANCE, {"schema": SCHEMA} | account(dataset))
-    there.write_about(head | described | {"dataset": facts, "commit": commit(), "settings": settings})
+    origin = {"commit": commit(), CODE: code_by_file()}
+    there.write_about(head | described | {"dataset": facts, "settings": settings} | origin)
 
 
 def account(dataset: Dataset) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Whether a configuration can work, before any training starts."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -26,6 +27,7 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
             if player in config["optimizers"]:
                 with named(f"optimizers.{player}"):
                     build(config["optimizers"][player], f"optimizers.{player}")(list(module.parameters()))
+    check_memory(sum(one.numel() for module in model.players().values() for one in module.parameters()))
     trainer = dict(config["trainer"])
     with named("trainer.lr_schedule"):
         build(trainer.pop("lr_schedule"), "trainer.lr_schedule")
@@ -48,13 +50,26 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
     return [*model.config_warnings(), *of_few_samples(config["metric"], config["evaluation"])]
 
 
+def check_memory(weights: int) -> None:
+    """Raises ConfigurationError where so many weights, with gradients and Adam's moments, exceed all memory here."""
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if torch.cuda.is_available():
+        here = max(here, torch.cuda.get_device_properties(0).total_memory)
+    needed = 4 * 4 * weights
+    if needed > here:
+        raise ConfigurationError(
+            f"model: {weights:,} weights need {needed / 1e9:,.0f} GB to be trained, and there are {here / 1e9:,.0f} GB "
+            "here; a smaller width, such as model.network.width=64, works"
+        )
+
+
 def of_few_samples(metric: str, evaluation: Config) -> list[str]:
     """Whether the score of several samples' one answer is looked at with fewer samples than it is taken with."""
-    looks, end = evaluation.get("samples", 1), evaluation.get("final_samples", 1)
-    if looks >= end or not metric.endswith(("_median", "_mean", "_dressed")):
+    during, end = evaluation.get("samples", 1), evaluation.get("final_samples", 1)
+    if during >= end or not metric.endswith(("_median", "_mean", "_dressed")):
         return []
     return [
-        f"metric={metric} is of {looks} sample{'s' * (looks > 1)} of an image during training and of {end} at the end, "
+        f"metric={metric} is of {during} sample{'s' * (during > 1)} of an image in training and of {end} at the end, "
         f"which make a better answer; evaluation.samples={end} makes curves and ends comparable, at a cost"
     ]
 

@@ -2,10 +2,12 @@
 
 import itertools
 import math
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -226,15 +228,32 @@ def groups_of(player: nn.Module) -> list[Any]:
 
 
 def random_state() -> dict[str, Any]:
-    """The state of every random generator."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"random": torch.get_rng_state(), "random_cuda": cuda}
+    """The state of every random generator: torch's on the CPU and on each GPU, NumPy's, Python's."""
+    numpy_state: dict[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]
+    inner = {name: value.tolist() if name == "key" else value for name, value in numpy_state["state"].items()}
+    return {
+        "random": torch.get_rng_state(),
+        **{f"random_{kind.__name__.rpartition('.')[2]}": kind.get_rng_state_all() for kind in accelerators()},
+        "random_numpy": {**numpy_state, "state": inner},
+        "random_python": random.getstate(),
+    }
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
+    """Continue from `random_state`; a generator of a kind of GPU that was not there continues as it is."""
     torch.set_rng_state(state["random"].cpu())
-    if state["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([stream.cpu() for stream in state["random_cuda"]])
+    for kind in accelerators():
+        if streams := state.get(f"random_{kind.__name__.rpartition('.')[2]}"):
+            kind.set_rng_state_all([stream.cpu() for stream in streams])
+    if "random_numpy" in state:
+        inner = state["random_numpy"]["state"]
+        np.random.set_state({**state["random_numpy"], "state": {**inner, "key": np.array(inner["key"], np.uint32)}})
+        random.setstate(state["random_python"])
+
+
+def accelerators() -> list[Any]:
+    """torch's modules of the kinds of GPUs that are here: torch.cuda, which AMD's are too, and torch.xpu, Intel's."""
+    return [kind for kind in (torch.cuda, getattr(torch, "xpu", None)) if kind is not None and kind.is_available()]
 
 
 def snapshot(model: Model) -> dict[str, Tensor]:

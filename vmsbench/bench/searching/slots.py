@@ -58,12 +58,13 @@ def row(name: str, settings: dict[str, Any], space: Space, slots: int, worlds: i
 
 
 def table(rows: Sequence[SlotsRow]) -> list[str]:
-    out = [
-        f"{'space':<14} {'slots':>5} {'busy':>6} {'filled':>7} {'length':>7} {'filled':>7} {'extra':>6}  other winner"
-    ]
+    """Busy share and length without and with extra trials."""
+    head = f"{'':<10} {'':>5} {'busy share of slots':^21} {'length, in trials':^21} {'extra':>7} {'searches with':>14}"
+    each = f"{'without':>10} {'with extra':>10}"
+    out = [head, f"{'space':<10} {'slots':>5} {each} {each} {'trials':>7} {'another winner':>14}"]
     for one in rows:
         out.append(
-            f"{one.space:<14} {one.slots:>5} {one.busy:>6.0%} {one.busy_filled:>7.0%} {one.length:>7.1f} "
-            f"{one.length_filled:>7.1f} {one.extra:>6.0f}  {one.changed}"
+            f"{one.space:<10} {one.slots:>5} {one.busy:>10.0%} {one.busy_filled:>10.0%} {one.length:>10.1f} "
+            f"{one.length_filled:>10.1f} {one.extra:>7.0f} {one.changed:>14}"
         )
-    return out
+    return [*out, "", "length: trials one after the other until the search is over; without and with extra trials"]

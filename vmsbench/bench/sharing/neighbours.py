@@ -35,21 +35,19 @@ class Turn:
 
 
 def neighbours(config: Config, folder: Path, rounds: int) -> list[Measurement]:
-    """Training beside a busy process per core, and what threads that sleep cost a training that is alone."""
+    """Training next to a busy process per core, and what threads that sleep cost a training that is alone."""
     cores = len(os.sched_getaffinity(0))
-    quiet, beside = take_turns(config, folder, rounds, cores)
+    quiet, busy = take_turns(config, folder, rounds, cores)
 
     def ratio(one: list[Turn], other: list[Turn]) -> float:
         return statistics.median(a.speed / b.speed for a, b in zip(one, other, strict=True))
 
-    more = statistics.median(a.cpu / b.cpu for a, b in zip(beside[THREADS], quiet[THREADS], strict=True))
+    more = statistics.median(a.cpu / b.cpu for a, b in zip(busy[THREADS], quiet[THREADS], strict=True))
     return [
-        Measurement(
-            "training next to a busy process per core / quiet", ratio(beside[THREADS], quiet[THREADS]), "x", 0.4
-        ),
+        Measurement("training next to a busy process per core / quiet", ratio(busy[THREADS], quiet[THREADS]), "x", 0.4),
         Measurement("  its CPU time, next to / quiet", more, "x"),
-        Measurement("  a trial of one thread, next to / quiet", ratio(beside[TRIAL], quiet[TRIAL]), "x", 0.4),
-        Measurement("  with threads that spin, next to / quiet", ratio(beside[SPUN], quiet[SPUN]), "x"),
+        Measurement("  a trial of one thread, next to / quiet", ratio(busy[TRIAL], quiet[TRIAL]), "x", 0.4),
+        Measurement("  with threads that spin, next to / quiet", ratio(busy[SPUN], quiet[SPUN]), "x"),
         Measurement("alone: threads that sleep / that spin", ratio(quiet[THREADS], quiet[SPUN]), "x", 0.97),
     ]
 
@@ -60,7 +58,7 @@ def take_turns(
     """The turns of each contestant, without and with busy processes; one round before is not counted."""
     makes: dict[str, tuple[int, Mapping[str, str]]] = {THREADS: (cores, {}), SPUN: (cores, SPINNING), TRIAL: (1, {})}
     quiet: dict[str, list[Turn]] = {name: [] for name in makes}
-    beside: dict[str, list[Turn]] = {name: [] for name in makes}
+    shared: dict[str, list[Turn]] = {name: [] for name in makes}
     with contextlib.ExitStack() as stack:
         contestants = {
             name: stack.enter_context(contestant(config, folder / str(number), *make))
@@ -68,7 +66,7 @@ def take_turns(
         }
         busy = stack.enter_context(busy_processes(cores))
         for number in range(rounds + 1):
-            for found, run in ((quiet, signal.SIGSTOP), (beside, signal.SIGCONT)):
+            for found, run in ((quiet, signal.SIGSTOP), (shared, signal.SIGCONT)):
                 for process in busy:
                     process.send_signal(run)
                 for name, pipe in contestants.items():
@@ -76,7 +74,7 @@ def take_turns(
                     turn = Turn(*pipe.recv())
                     if number:
                         found[name].append(turn)
-    return quiet, beside
+    return quiet, shared
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What an encoder saw in the pictures: looked at once, in several fixed views of each, and kept beside the pairs.
+"""What an encoder saw in the pictures: computed once, in several fixed views of each, and kept next to the pairs.
 
     FOLDER/features-KEY.npy   float16, N x V x F: N pictures of a split in V views, all maps of a view in a row; KEY is
                               a digest of the data's digest, the split, the encoder, its size and the views

@@ -4,6 +4,7 @@ Of a JPEG file, in which no pixel stays quite black, those above `RIPPLE` of 255
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +13,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vmsbench.data.decoding import UnreadableFile, open_upright
-from vmsbench.data.sources.names import Names, some, stem_of
-from vmsbench.data.sources.walking import walk
-from vmsbench.errors import DataError
+from vmsbench.data.decoding import JPEGS, UnreadableFile, eight_bits, reading, threads, unlike_image, upright
 
 SPREAD = 1 / 16  # of the side: the standard deviation by which training fixations are blurred into a density
 RIPPLE = 16  # levels that a JPEG file may have where nothing is
-JPEG = (".jpg", ".jpeg", ".jfif")
-COLOURED = ("P", "PA", "LA", "RGBA", "CMYK", "YCbCr")
+DEEP = ("I", "F")  # the first letters of modes of more than 8 bits, in which a fixation may be 1 of 65535
 
 
 @dataclass(frozen=True)
@@ -37,41 +34,45 @@ class Fixations:
         return Fixations(self.points.to(device), self.bias.to(device))
 
 
-def read_fixations(root: Path, folder: str, names: Sequence[str], size: int) -> Tensor:
-    """The fixated pixels of the images called `names`, by the maps in root/folder: bool, N x size x size.
+@dataclass(frozen=True)
+class Looked:
+    """A fixation map: points, bool, S x S, and the share of the file's own pixels that are fixated."""
 
-    A fixation keeps its place, whatever the size of its picture. Raises DataError where the folder or maps are missing.
+    points: np.ndarray
+    share: float
+
+
+def read_fixations(files: Sequence[tuple[Path, Path]], size: int) -> list[Looked | str]:
+    """The fixations of each (image, fixation map), in order; in place of one that cannot be read, the reason.
+
+    A fixation keeps its place, whatever the size of its picture: those that fall into one pixel of `size` count once.
     """
-    if not (root / folder).is_dir():
-        raise DataError(f"data.fixations: there is no folder {root / folder}")
-    files = {path.relative_to(root / folder).as_posix(): path for path in walk(root / folder).files}
-    paths = {stem_of(file): path for file, path in files.items()}
-    stems = Names(files, folder).stems_of([stem_of(name) for name in names])
-    missing = [name for name, stem in zip(names, stems, strict=True) if stem is None]
-    if missing:
-        raise DataError(
-            f"data.fixations: {folder} has no map for {len(missing)} of {len(names)} images: {some(missing)}"
-        )
-    points = torch.from_numpy(np.stack([_points(paths[stem], size) for stem in stems if stem is not None]))
-    if not points.any():
-        raise DataError(f"data.fixations: no pixel of {folder} is fixated; every pixel that is not black counts as one")
-    return points
+
+    def attempt(paths: tuple[Path, Path]) -> Looked | str:
+        try:
+            return _looked(*paths, size)
+        except UnreadableFile as error:
+            return str(error)
+
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(attempt, files))
 
 
-def _points(path: Path, size: int) -> np.ndarray:
-    try:
-        pixels = _levels(open_upright(path)) > (RIPPLE if path.suffix.lower() in JPEG else 0)
-    except UnreadableFile as error:
-        raise DataError(f"data.fixations: {path.name}: {error}") from error
+def _looked(image: Path, path: Path, size: int) -> Looked:
+    with reading(path), Image.open(path) as file:
+        levels = _levels(upright(file)[0], file.format or "")
+    if said := unlike_image(image, (levels.shape[1], levels.shape[0]), "fixation map"):
+        raise UnreadableFile(said)
+    pixels = levels > (RIPPLE if path.suffix.lower() in JPEGS else 0)
     places = np.argwhere(pixels) * size // np.array(pixels.shape)
     found = np.zeros((size, size), bool)
     found[places[:, 0], places[:, 1]] = True
-    return found
+    return Looked(found, float(pixels.mean()))
 
 
-def _levels(picture: Image.Image) -> np.ndarray:
-    """The largest level of a pixel's colours."""
-    levels = np.asarray(picture.convert("RGB") if picture.mode in COLOURED else picture)
+def _levels(picture: Image.Image, file_format: str) -> np.ndarray:
+    """The largest level of each pixel's colours, H x W, in the file's own units."""
+    levels = np.asarray(picture if picture.mode.startswith(DEEP) else eight_bits(picture, file_format)[0])
     return levels.max(axis=2) if levels.ndim == 3 else levels
 
 

@@ -6,25 +6,25 @@ the index that pandas writes, in UTF-8 or, with a byte-order mark, UTF-16.
 
 import csv
 import difflib
+import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmsbench.data.sources.names import Names, Problem, printable, some, without_suffix
-from vmsbench.errors import DataError
+from vmsbench.errors import DataError, did_you_mean
 
 FILES = frozenset(
     {"file", "files", "filename", "filenames", "file_name", "name", "names", "id", "ids", "path", "paths", "stem"}
     | {"image", "images", "image_name", "img", "picture", "stimulus", "fname", "filepath", "file_path", "imagename"}
     | {"image_file", "image_path", "image_id", "img_name", "img_path", "img_id", "stimuli", "photo", "pictures"}
 )
-CATEGORIES = frozenset(
-    {"category", "categories", "class", "classes", "label", "labels", "kind", "type", "group", "scene", "condition"}
-    | {"class_name", "category_name", "scene_category", "scene_type"}
-)
 INDEX = re.compile(r"(index|unnamed:? ?\d+)?")
 NEAR = 0.75  # of difflib: a first line so like an image's name is one, written wrongly
+NEAREST = 10  # names of no image for which the nearest image is looked for
+LONGEST = 255  # characters of a file's name
 MARKS = ",;\t"
 ENCODINGS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -35,7 +35,8 @@ class Listing:
 
     column   from 1, of which `heading` is the heading, if it has one; `guessed` where that is a word not known as one
     names    how many rows name something, of which `matched` are images
-    values   the column of the categories, from 1; 0 in a list of names alone
+    values   the columns of the categories, from 1: one, or one for each category; none in a list of names alone
+    numbers  whether the categories are numbers of a column that no heading says to be theirs
     """
 
     file: str
@@ -44,12 +45,17 @@ class Listing:
     guessed: bool
     names: int
     matched: int
-    values: int = 0
+    values: tuple[int, ...] = ()
+    numbers: bool = False
+
+    @property
+    def place(self) -> str:
+        """The column of the names, in words."""
+        return f"column {self.column}" + (f' "{printable(self.heading)}"' if self.heading else "")
 
     def __str__(self) -> str:
-        column = f"column {self.column}" + (f' "{printable(self.heading)}"' if self.heading else "")
-        values = f", categories in column {self.values}" if self.values else ""
-        return f"{self.file}, {column}{values}: {self.names} names, {self.matched} of them images"
+        values = f", categories in {columns(self.values)}" if self.values else ""
+        return f"{self.file}, {self.place}{values}: {self.names} names, {self.matched} of them images"
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,15 @@ class NameTable:
     def width(self) -> int:
         return max((len(row) for row in self.rows), default=0)
 
-    def listing(self, matched: int, values: int = 0) -> Listing:
-        heading = self.headings[self.column] if self.column < len(self.headings) else ""
+    def heading(self, column: int) -> str:
+        return self.headings[column] if column < len(self.headings) else ""
+
+    def listing(self, matched: int, values: Sequence[int] = (), numbers: bool = False) -> Listing:
+        """What was taken; `values` are the columns of the categories, from 0."""
+        heading = self.heading(self.column)
         guessed = bool(heading) and plain(heading) not in FILES and not heading.isdigit()
-        return Listing(self.path.name, self.column + 1, heading, guessed, len(self.rows), matched, values)
+        read = (len(self.rows), matched, tuple(column + 1 for column in values), numbers)
+        return Listing(self.path.name, self.column + 1, heading, guessed, *read)
 
 
 def stems_in(path: Path, images: Names) -> tuple[list[str], Listing, list[Problem]]:
@@ -82,14 +93,7 @@ def stems_in(path: Path, images: Names) -> tuple[list[str], Listing, list[Proble
     table = table_of(path, images)
     names = table.cells(table.column)
     meant = images.stems_of(names)
-    found = dict(zip(names, meant, strict=True))
-    problems = both_ways(path, names, images) + [
-        Problem(name if name.strip() else path.name, f"in {path.name}, but no image in {images.folder}/")
-        if name.strip()
-        else Problem(path.name, "a row without a name")
-        for name, stem in found.items()
-        if stem is None
-    ]
+    problems = both_ways(path, names, images) + unknown(table, meant, images)
     times = Counter(stem for stem in meant if stem is not None)
     problems += [
         Problem(images.name(stem), f"listed {'twice' if count == 2 else f'{count} times'} in {path.name}")
@@ -99,29 +103,38 @@ def stems_in(path: Path, images: Names) -> tuple[list[str], Listing, list[Proble
     return list(times), table.listing(sum(times.values())), problems
 
 
-def categories_in(path: Path, images: Names) -> tuple[dict[str, str], Listing, list[Problem]]:
-    """Stem -> category, from a table of names and categories in either order, and what is wrong with it.
-
-    Names without an image are skipped (a table may be of more images than are here), all of them at once are not.
-    """
-    table = table_of(path, images)
-    values = category_column(table)
+def unknown(table: NameTable, meant: list[str | None], images: Names) -> list[Problem]:
+    """A problem for each name of no image, or one for the column where none of its names is one."""
     names = table.cells(table.column)
-    rows = [
-        (stem, kind.strip())
-        for stem, kind in zip(images.stems_of(names), table.cells(values), strict=True)
-        if stem is not None
+    wrong = list(dict.fromkeys(name for name, stem in zip(names, meant, strict=True) if stem is None))
+    if len(names) > 1 and len(wrong) == len(set(names)):
+        return [strange(table, images)]
+    place = f"{table.path.name}, column {table.column + 1}" if table.width > 1 else table.path.name
+    near = {name: did_you_mean(name, images.files) for name in wrong[:NEAREST]}
+    return [
+        Problem(short(name), f"in {place}, but no image in {images.folder}/{near.get(name, '')}")
+        if name.strip()
+        else Problem(table.path.name, "a row without a name")
+        for name in wrong
     ]
-    kinds = {stem: kind for stem, kind in rows if kind}
-    problems = both_ways(path, names, images) + [
-        Problem(images.name(stem), f"in {path.name} as {printable(kind)} and as {printable(kinds[stem])}")
-        for stem, kind in dict.fromkeys(rows)
-        if kind and kind != kinds[stem]
-    ]
-    if not rows:
-        there = some(name for name in names if name.strip())
-        problems.append(Problem(path.name, f"names no image of {images.folder}/ (it has {there})"))
-    return kinds, table.listing(len(rows), values + 1), problems
+
+
+def strange(table: NameTable, images: Names) -> Problem:
+    """That no name of the column that was read is an image's."""
+    there = some(short(name) for name in table.cells(table.column) if name.strip())
+    listing = table.listing(0)
+    known = table.width == 1 or plain(listing.heading) in FILES
+    fix = "names here are" if known else "write the heading file over the column of names, which are"
+    return Problem(
+        table.path.name,
+        f"{listing.place} names no image of {images.folder}/ (it has {there}): {fix} such as "
+        f"{printable(next(iter(images.files), 'none'))}",
+    )
+
+
+def short(name: str) -> str:
+    """A name as it is; what is longer than one can be is cut."""
+    return name if len(name) <= LONGEST else f"{name[:40]}..."
 
 
 def both_ways(path: Path, names: list[str], images: Names) -> list[Problem]:
@@ -129,20 +142,6 @@ def both_ways(path: Path, names: list[str], images: Names) -> list[Problem]:
         Problem(name, f"in {path.name}, is one image and, without extension, another; give all names their extensions")
         for name in images.undecided(names)
     ]
-
-
-def category_column(table: NameTable) -> int:
-    others = [column for column in range(table.width) if column != table.column]
-    known = [c for c in others if c < len(table.headings) and plain(table.headings[c]) in CATEGORIES]
-    likely = known or [c for c in others if not is_index(table, c)] or others
-    if not likely:
-        raise DataError(f"{table.path} has no column of categories: give rows of file,category")
-    after = [column for column in likely if column == table.column + 1]
-    if len(likely) > 1 and not known and not after:
-        raise DataError(
-            f"{table.path}: {columns(likely)} may both be categories: write the heading category over the one meant"
-        )
-    return (after or likely)[0]
 
 
 def is_index(table: NameTable, column: int) -> bool:
@@ -156,17 +155,19 @@ def is_index(table: NameTable, column: int) -> bool:
 def table_of(path: Path, images: Names) -> NameTable:
     """The rows of a file and its column of names. Raises DataError where there are none, or two may be meant."""
     lines = lines_of(path)
+    if is_json(lines, images):
+        raise DataError(f"{path}: this is JSON: save it as plain text, one name per line")
     usual = max(MARKS, key=lambda mark: sum(mark in line for line in lines))
     cuts = [("", False), *((mark, spaced) for mark in (usual, *MARKS) for spaced in (False, True))]
     ways = [rows for mark, spaced in cuts if (rows := split(path, lines, mark, spaced))]
     if not ways:
-        raise DataError(f"{path} is empty: it names no image; write one name per row")
+        raise DataError(f"{path}: empty: it names no image; write one name per row")
     scores = [best(rows, images) for rows in ways]
     rows = ways[scores.index(max(scores))] if max(scores) > (0, 0) else ways[min(1, len(ways) - 1)]
     headings = rows[0] if is_heading(rows, images) else ()
     rest = tuple(rows[1:] if headings else rows)
     if not rest:
-        raise DataError(f"{path} is empty: it names no image; write one name per row")
+        raise DataError(f"{path}: empty: it names no image; write one name per row")
     return NameTable(path, headings, rest, column_of(path, headings, rest, images))
 
 
@@ -201,8 +202,10 @@ def column_of(path: Path, headings: tuple[str, ...], rows: tuple[tuple[str, ...]
     if rivals:
         both = sorted([first, *rivals])
         shown = some(table.cells(column)[0] for column in both)
+        if len(rows) == 1 and not headings:
+            raise DataError(f"{path}: its one row names several images ({shown}, ...): write one name per row")
         raise DataError(
-            f"{path}: {columns(both)} both name images (in its first row {shown}): "
+            f"{path}: {columns([column + 1 for column in both])} both name images (in its first row {shown}): "
             "write the heading file over the one meant"
         )
     return first
@@ -212,8 +215,11 @@ def contradict(one: list[str | None], other: list[str | None]) -> bool:
     return any(a is not None and b is not None and a != b for a, b in zip(one, other, strict=True))
 
 
-def columns(of: list[int]) -> str:
-    return f"columns {', '.join(str(column + 1) for column in of[:-1])} and {of[-1] + 1}"
+def columns(of: Sequence[int]) -> str:
+    """Columns, counted from 1, in words."""
+    if len(of) == 1:
+        return f"column {of[0]}"
+    return f"columns {', '.join(map(str, of[:-1]))} and {of[-1]}"
 
 
 def is_heading(rows: list[tuple[str, ...]], images: Names) -> bool:
@@ -258,7 +264,7 @@ def split(path: Path, lines: list[str], mark: str, spaced: bool) -> list[tuple[s
     try:
         rows = [tuple(row) for row in csv.reader(lines, delimiter=mark, skipinitialspace=spaced)]
     except csv.Error as error:
-        raise DataError(f"{path} cannot be read as a table ({error}): save it as plain text") from error
+        raise DataError(f"{path}: cannot be read as a table ({error}): save it as plain text") from error
     return [row for row in rows if any(cell.strip() for cell in row)]
 
 
@@ -269,9 +275,29 @@ def lines_of(path: Path) -> list[str]:
         encoding = next((name for mark, name in ENCODINGS if content.startswith(mark)), "utf-8-sig")
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: save it as plain text, one name per line") from error
+        raise DataError(f"{path}: not UTF-8 text: save it as plain text, one name per line") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if "\0" in text:
-        raise DataError(f"{path} is not UTF-8 text: save it as plain text, one name per line")
+        raise DataError(f"{path}: not UTF-8 text: save it as plain text, one name per line")
     return re.split(r"\r\n|\r|\n", text)
+
+
+def is_json(lines: Sequence[str], images: Names) -> bool:
+    """Whether a text is JSON, as a whole or line by line, and not names of images that are in brackets."""
+    filled = [line for line in lines if line.strip()]
+    bracketed = [line for line in filled if line.lstrip().startswith(("[", "{"))]
+    if not bracketed or filled[0] != bracketed[0] or any(images.stem(line) is not None for line in bracketed):
+        return False
+    return parses("\n".join(filled)) or all(map(parses, filled))
+
+
+def parses(text: str) -> bool:
+    """Whether a text is JSON; no name of a file is nested so deep that Python cannot tell."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    except RecursionError:
+        return True
+    return True

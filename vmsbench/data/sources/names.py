@@ -1,6 +1,7 @@
 """What a name means: the same file in every spelling that lists, folders and operating systems use."""
 
 import os
+import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -131,6 +132,7 @@ def refuse(root: object, problems: Iterable[Problem], at_most: int = 10) -> None
     """Raise one DataError for all problems, if there are any: the first ten, and how to see the rest."""
     wrong = [str(problem) for problem in problems]
     if wrong:
-        rest = f"; and {len(wrong) - at_most} more: vmsbench data check {root}" if len(wrong) > at_most else ""
+        command = f"vmsbench data check {shlex.quote(str(root))}"
+        rest = f"; and {len(wrong) - at_most} more: {command}" if len(wrong) > at_most else ""
         count = "1 bad file" if len(wrong) == 1 else f"{len(wrong)} bad files"
         raise DataError(f"{count} in {root}: {'; '.join(wrong[:at_most])}{rest}")

@@ -2,11 +2,10 @@
 
 from vmsbench.data.decoding import PictureFacts
 from vmsbench.data.sources.names import some
-from vmsbench.data.sources.provenance import Decoded, Values
+from vmsbench.data.sources.provenance import Decoded, Values, bluish
 
-DIM = 0.5  # of white; maps of which none is brighter were made on another scale
+BRIGHT = 0.5  # of white; maps of which none is brighter were made on another scale
 FEW = 8  # different values or fewer are labels, unless they are black and white
-BLUE = 0.02  # of white, and a fifth of red and green; a JPEG's own noise is far below
 DEPTHS = (255, 1023, 4095, 16383)  # the whites of 8, 10, 12 and 14 bits
 
 
@@ -17,6 +16,7 @@ def oddities(found: Decoded, coding: str = "", scale: float = 1) -> list[str]:
         return []
     told = [
         *brightness(maps, scale),
+        *strangers(maps),
         *unread(maps, coding),
         *depth(maps, "maps"),
         *depth(images, "images"),
@@ -26,8 +26,6 @@ def oddities(found: Decoded, coding: str = "", scale: float = 1) -> list[str]:
     ]
     if maps.palette:
         told.append(f"{count(maps.palette, maps)} maps are palettes of colours: are these labels?")
-    if maps.mixed:
-        told.append("some maps have 16 bits and others 8: each is read as from black to its own white")
     if maps.equal == maps.files > maps.grey and maps.highest and coding != "grey":
         told.append("red, green and blue are equal in every map: grey maps saved in colour; data.coding=grey reads one")
     if found.same:
@@ -42,7 +40,7 @@ def brightness(maps: Values, scale: float) -> list[str]:
     told = []
     if maps.flat == maps.files:
         told.append("every map is one flat colour")
-    if top < DIM * maps.white:
+    if top < BRIGHT * maps.white:
         seen = f"{maps.highest} of {maps.white}" + ("" if scale == 1 else f", times data.scale={scale:g}")
         told.append(
             f"the brightest value of any map is {seen}: data.scale={stretch(maps):g} makes it white, "
@@ -56,7 +54,7 @@ def brightness(maps: Values, scale: float) -> list[str]:
         told.append(
             f"the maps have {maps.levels} different values alone ({', '.join(map(str, maps.few))}): are these labels?"
         )
-    if maps.lowest * scale > DIM * maps.white and maps.flat < maps.files:
+    if maps.lowest * scale > BRIGHT * maps.white and maps.flat < maps.files:
         told.append(
             f"the darkest value of any map is {maps.lowest} of {maps.white}: are they inverted, or on another scale?"
         )
@@ -65,15 +63,31 @@ def brightness(maps: Values, scale: float) -> list[str]:
     return told
 
 
+def strangers(maps: Values) -> list[str]:
+    """Maps that are unlike the others of the folder: of another scale, or inverted."""
+    told = []
+    if maps.dim and len(maps.dim) < maps.files - maps.black:
+        told.append(
+            f"{examples(maps.dim, maps, 'maps')} are all but black, others are not: were they saved on another scale, "
+            "or are they labels? data.scale is for all maps"
+        )
+    if maps.light and not maps.few and 2 * maps.dark > maps.files - len(maps.light):
+        told.append(f"{examples(maps.light, maps, 'maps')} are mostly white, others mostly black: are they inverted?")
+    return told
+
+
 def unread(maps: Values, coding: str) -> list[str]:
     """What blue holds, where red and green alone are read."""
-    if len(maps.means) != 3 or maps.equal == maps.files or coding in ("rgb", "grey"):
+    if not maps.blue or maps.equal == maps.files or coding in ("rgb", "grey"):
         return []
     red, green, blue = maps.means
-    if blue < max(BLUE, 0.2 * max(red, green)):
-        return []
-    empty = "; red and green are black" if not red + green else ""
-    return [f"blue, {100 * blue:.0f} % of white on average, is not read{empty}: data.coding=rgb reads it"]
+    if 2 * len(maps.blue) > maps.files and bluish(maps.means):
+        empty = "; red and green are black" if not red + green else ""
+        return [f"blue, {100 * blue:.0f} % of white on average, is not read{empty}: data.coding=rgb reads it"]
+    return [
+        f"{examples(maps.blue, maps, 'maps')} have blue, which is not read, others hardly any: are their channels in "
+        "another order?"
+    ]
 
 
 def stretch(maps: Values) -> float:
@@ -96,9 +110,12 @@ def transparency(maps: Values, what: str) -> list[str]:
 
 
 def depth(of: Values, what: str) -> list[str]:
-    if not of.cut:
-        return []
-    return [f"{count(of.cut, of)} {what} have 16 bits for each colour, of which the upper 8 are read"]
+    told = []
+    if of.cut:
+        told.append(f"{count(of.cut, of)} {what} have 16 bits for each colour, of which the upper 8 are read")
+    if of.deep:
+        told.append(f"{examples(of.deep, of, what)} have 16 bits, others 8: each is read from black to its own white")
+    return told
 
 
 def frames(of: Values, what: str) -> list[str]:
@@ -110,7 +127,9 @@ def frames(of: Values, what: str) -> list[str]:
 
 def of_images(images: Values) -> list[str]:
     told = [*transparency(images, "images")]
-    if images.highest < DIM * images.white / 2:
+    if images.dim and len(images.dim) < images.files - images.black:
+        told.append(f"{examples(images.dim, images, 'images')} are all but black: were they saved on another scale?")
+    if images.highest < BRIGHT * images.white / 2:
         told.append(f"the brightest value of any image is {images.highest} of {images.white}")
     if images.flat:
         told.append(f"{count(images.flat, images)} images are one flat colour")
@@ -123,6 +142,10 @@ def remarkable(facts: PictureFacts) -> list[str]:
     told += ["the first of several frames is read"] if facts.frames > 1 else []
     told += ["of 16 bits for each colour the upper 8 are read"] if facts.cut else []
     return told + (["transparent parts are read as black"] if facts.transparent else [])
+
+
+def examples(names: tuple[str, ...], of: Values, what: str) -> str:
+    return f"{count(len(names), of)} {what} ({some(names, 1)})"
 
 
 def count(some_of_them: int, of: Values) -> str:

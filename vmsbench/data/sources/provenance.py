@@ -5,15 +5,18 @@ and lists are looked at each time, so a warm cache tells the same. `lines()` is 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vmsbench.data.decoding import MANY, Pair, Picture, PictureFacts
-from vmsbench.data.sources.lists import Listing
+from vmsbench.data.sources.lists import Listing, columns
 from vmsbench.data.sources.names import printable, some
 from vmsbench.data.sources.walking import Walk, kinds
 
+TUPLES = ("few", "means", "deep", "dim", "light", "blue")  # of Values
+DIM = 1 / 16  # of white; what 12 bits in 16, or labels, do not reach
+BLUE = 0.02  # of white, and a fifth of red and green; a JPEG's own noise is far below
 USED = {"rg": "red and green used", "rgb": "red, green and blue used", "grey": "one channel used"}
 
 
@@ -21,15 +24,18 @@ USED = {"rg": "red and green used", "rgb": "red, green and blue used", "grey": "
 class Values:
     """What the files of one folder are like; counts are of files, levels are the files' own.
 
-    white            255, or 65535 where a file has 16 bits; `mixed` where others have 8
+    white            255, or 65535 where a file has 16 bits
     lowest, highest  of all files, before data.scale
     means            of red, green and blue of the colour files, as shares of white; empty where all are grey
     levels           how many different ones there are, `many` where there are more; `few` are they, up to 8
+    deep             the files of 16 bits, where others have 8
+    dim              those whose brightest value, times data.scale, is at most a sixteenth of white, and not 0
+    light, dark      those of which half lies above three quarters of white, and how many of which half lies below one
+    blue             those with more blue than a JPEG's noise is, as `bluish` has it
     """
 
     files: int = 0
     white: int = 255
-    mixed: bool = False
     lowest: int = 0
     highest: int = 0
     means: tuple[float, ...] = ()
@@ -46,6 +52,11 @@ class Values:
     cut: int = 0
     turned: int = 0
     frames: dict[str, int] = field(default_factory=dict)
+    deep: tuple[str, ...] = ()
+    dim: tuple[str, ...] = ()
+    light: tuple[str, ...] = ()
+    dark: int = 0
+    blue: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class Decoded:
         told = json.loads(content)
         parts = {}
         for what in ("images", "maps"):
-            tuples = {name: tuple(told[what][name]) for name in ("few", "means")}
+            tuples = {name: tuple(told[what][name]) for name in TUPLES}
             parts[what] = Values(**told[what] | tuples)
         return cls(**parts, same=int(told["same"]))
 
@@ -89,10 +100,36 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Further:
+    """A further folder of pictures of the same images: of fixations, or of maps by other people.
+
+    matched   how many of so many `images`, or test images, have a picture there; `of` says which
+    digest    of those files' bytes
+    values    what they are like; without files where that does not matter or some cannot be read
+    said      the rest, in words
+    """
+
+    source: Source
+    of: str
+    images: int
+    matched: int
+    digest: str
+    values: Values = field(default_factory=Values)
+    said: str = ""
+
+    def __str__(self) -> str:
+        words = self.source.words(self.values.turned)
+        words.insert(1, f"{self.matched} of {self.images} {self.of} have one")
+        span = [span_of(self.values)] if self.values.files else []
+        return "; ".join([*words, *span, *([self.said] if self.said else [])])
+
+
+@dataclass(frozen=True)
 class Provenance:
     """What was read; empty for data that come from no files.
 
     lists     by split, and "categories": which column of which file, how many names, how many of them images
+    further   "fixations", or "repeats" and a folder: what was read there
     pairs     how many there are by split; `drawn` are the splits that no list gives
     warnings  all that is out of the ordinary, a sentence each
     """
@@ -102,6 +139,7 @@ class Provenance:
     images: Source | None = None
     maps: Source | None = None
     lists: dict[str, Listing] = field(default_factory=dict)
+    further: dict[str, Further] = field(default_factory=dict)
     pairs: dict[str, int] = field(default_factory=dict)
     drawn: tuple[str, ...] = ()
     coding: str = ""
@@ -110,7 +148,7 @@ class Provenance:
     warnings: tuple[str, ...] = ()
 
     def table(self) -> list[tuple[str, str]]:
-        """What was read, a label and words for each: the two folders, each list, the pairs; no warnings."""
+        """What was read, a label and words for each: the folders, each list, the pairs; no warnings."""
         if self.images is None or self.maps is None:
             return []
         each = [f"{n} {split}" + " (drawn)" * (split in self.drawn) for split, n in self.pairs.items()]
@@ -118,6 +156,7 @@ class Provenance:
             ("images", "; ".join(self.images.words(self.decoded.images.turned))),
             ("maps", "; ".join([*self.maps.words(self.decoded.maps.turned), *self.map_words()])),
             *((what, str(listing)) for what, listing in self.lists.items()),
+            *((what.partition(" ")[0], str(folder)) for what, folder in self.further.items()),
             ("pairs", ", ".join(each)),
         ]
 
@@ -132,10 +171,7 @@ class Provenance:
         if not values.files:
             return []
         kind = "grey" if values.grey == values.files else "colour"
-        count = f"more than {MANY}" if values.many else str(values.levels)
-        times = "" if self.scale == 1 else f", times {self.scale:g}"
-        span = f"values {values.lowest} to {values.highest} of {values.white}{times}, {count} different"
-        return [f"{kind}, {USED[self.coding]}" if self.coding in USED else kind, span]
+        return [f"{kind}, {USED[self.coding]}" if self.coding in USED else kind, span_of(values, self.scale)]
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON: `root`, `images`, `maps`, `lists`, `pairs`, `decoded`, `warnings` and so on."""
@@ -143,31 +179,41 @@ class Provenance:
         return plain
 
 
+def span_of(values: Values, scale: float = 1) -> str:
+    """The levels of these files, in words."""
+    count = f"more than {MANY}" if values.many else str(values.levels)
+    times = "" if scale == 1 else f", times {scale:g}"
+    return f"values {values.lowest} to {values.highest} of {values.white}{times}, {count} different"
+
+
 def source(found: Walk) -> Source:
     return Source(found.folder.name, len(found.files), found.links, found.aside)
 
 
-def decoded(names: Sequence[str], pairs: Sequence[Pair]) -> Decoded:
-    """What the pictures of these pairs are like."""
+def decoded(names: Sequence[str], pairs: Sequence[Pair], scale: float = 1) -> Decoded:
+    """What the pictures of these pairs are like; `scale` is what maps are multiplied by."""
     images, maps = [pair.image for pair in pairs], [pair.map for pair in pairs]
     same = sum(
         one.pixels.shape == two.pixels.shape and bool((one.pixels == two.pixels).all())
         for one, two in zip(images, maps, strict=True)
     )
-    return Decoded(values(names, images), values(names, maps), same)
+    return Decoded(values(names, images), values(names, maps, scale), same)
 
 
-def values(names: Sequence[str], pictures: Sequence[Picture]) -> Values:
+def values(names: Sequence[str], pictures: Sequence[Picture], scale: float = 1) -> Values:
     """What these pictures are like together; where bits are mixed, levels are counted as of 16."""
     facts = [picture.facts for picture in pictures]
     if not facts:
         return Values()
+
+    def those(like: Callable[[PictureFacts], bool]) -> tuple[str, ...]:
+        return tuple(name for name, fact in zip(names, facts, strict=True) if like(fact))
+
     white = max(fact.white for fact in facts)
     present = {level * (white // fact.white) for fact in facts for level in fact.levels}
     return Values(
         files=len(facts),
         white=white,
-        mixed=any(fact.white != white for fact in facts),
         lowest=min(in_units(fact, fact.lowest, white) for fact in facts),
         highest=max(in_units(fact, fact.highest, white) for fact in facts),
         means=means([fact.means for fact in facts if len(fact.means) == 3]),
@@ -184,11 +230,22 @@ def values(names: Sequence[str], pictures: Sequence[Picture]) -> Values:
         cut=sum(fact.cut for fact in facts),
         turned=sum(fact.turned for fact in facts),
         frames={name: fact.frames for name, fact in zip(names, facts, strict=True) if fact.frames > 1},
+        deep=those(lambda fact: fact.white > 255) if any(fact.white == 255 for fact in facts) else (),
+        dim=those(lambda fact: 0 < fact.highest * scale <= DIM * fact.white),
+        light=those(lambda fact: fact.median * scale > 0.75 * fact.white),
+        dark=len(those(lambda fact: fact.median * scale < 0.25 * fact.white)),
+        blue=those(lambda fact: len(fact.means) == 3 and bluish(fact.means)),
     )
 
 
 def means(each: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
     return tuple(round(sum(channel) / len(channel), 6) for channel in zip(*each, strict=True))
+
+
+def bluish(means: Sequence[float]) -> bool:
+    """Whether blue holds something, by the means of red, green and blue as shares of white."""
+    red, green, blue = means
+    return blue >= max(BLUE, 0.2 * max(red, green))
 
 
 def in_units(fact: PictureFacts, level: int, white: int) -> int:
@@ -205,8 +262,12 @@ def listing_warnings(lists: Mapping[str, Listing], without_category: int, kinds:
     if (categories := lists.get("categories")) is not None:
         if without_category:
             told.append(f"{categories.file} has no category for {without_category} of {pairs} pairs")
-        if kinds == pairs > 2:
-            told.append(
-                f"{categories.file}: every pair has a category of its own; is column {categories.values} meant?"
-            )
+        place = f"{categories.file}, {columns(categories.values)}"
+        fix = "write the heading category over the column meant"
+        if categories.numbers:
+            told.append(f"{place}: read as categories, though no heading says so and they are numbers; {fix}")
+        elif kinds == pairs > 2:
+            told.append(f"{place}: every pair has a category of its own; {fix}")
+        elif kinds == 1 and pairs > 2:
+            told.append(f"{place}: every pair has the same category; {fix}")
     return told

@@ -27,7 +27,7 @@ TOY = (
 )
 WHOLE = 900.0  # seconds for a sweep
 MORE = 3  # epochs that show that it continues
-LOOK = 0.5
+PAUSE = 0.5
 EQUAL = 0.02  # scores may differ by this share between kinds of processors
 RESULT = "result"
 
@@ -110,7 +110,7 @@ class FaultTest:
     def wait(self, happened: Callable[[], bool], seconds: float) -> bool:
         until = time.monotonic() + seconds
         while not (done := happened()) and time.monotonic() < until:
-            time.sleep(LOOK)
+            time.sleep(PAUSE)
         return done
 
     def survives(self, target: FaultTarget, fault: str) -> FaultResult:

@@ -10,12 +10,20 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from vmsbench.launch.allocation import Allocation, bound_cpus, visible_gpus
-from vmsbench.launch.slurm.commands import ask, call, submitted_number
-from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, without_shown
-from vmsbench.launch.slurm.shares import node_shares
+from vmsbench.launch.environment import MOST_MEMORY, MOST_TIME, number
+from vmsbench.launch.slurm.commands import EARLY, ask, call, submitted_number
+from vmsbench.launch.slurm.continuation import (
+    asked_for,
+    batch_arguments,
+    continuation_flags,
+    grown,
+    larger_facts,
+    without_shown,
+)
+from vmsbench.launch.slurm.node_shares import node_shares
 from vmsbench.launch.slurm.status import details, down
 from vmsbench.processes import await_descendants, end_descendants
 
@@ -24,8 +32,6 @@ KEPT = (
     *("SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID", "SLURM_RESTART_COUNT"),
     *("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
 )
-EARLY = 60.0
-"""Seconds by which Slurm may send --signal too early."""
 
 
 @final
@@ -65,12 +71,19 @@ class SlurmAllocation(Allocation):
     def lost(self, nodes: Sequence[str]) -> list[str]:
         return down(nodes)
 
-    def submit_again(self, command: Sequence[str], folder: Path, exclude: Sequence[str]) -> str:
+    def larger(self, cause: str) -> Mapping[str, Any]:
+        most = number(MOST_MEMORY, 0.0) or None
+        asked = asked_for(self.facts)
+        return {} if asked.get(cause) is None else grown(cause, asked, os.environ.get(MOST_TIME) or None, most)
+
+    def submit_again(
+        self, command: Sequence[str], folder: Path, exclude: Sequence[str], more: Mapping[str, Any] | None = None
+    ) -> str:
         """A task of an array continues as an array of this task alone, whose script reads its number."""
         script = folder / "slurm-script.sh"
         call("scontrol", "write", "batch_script", self.job, str(script))
         script.write_text(without_shown(script.read_text()))
-        flags = continuation_flags(self.facts, self.job, exclude)
+        flags = continuation_flags(larger_facts(self.facts, more or {}), self.job, exclude)
         words = [str(script), *batch_arguments(self.facts, command)]
         answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=scrubbed())
         return submitted_number(answer) + self.job[len(self.job.partition("_")[0]) :]

@@ -63,6 +63,8 @@ def call(
             )
         except subprocess.TimeoutExpired:
             raise NoAnswer(f"{command[0]} gave no answer within {patience:g} s; try again later") from None
+        except OSError as error:
+            raise Refused(f"{command[0]} cannot be run here ({error.strerror})") from error
         if done.returncode == 0:
             return said(done.stdout + done.stderr) if loud else done.stdout
         words = said(done.stderr or done.stdout)

@@ -1,15 +1,21 @@
-"""The continuation of a job that its site does not requeue: a job that asks for what the first one asked for.
+"""The continuation of a job that its site does not requeue: a job that asks for what the first one asked for, or for
+more of what that had too little of.
 
 The flags are read from Slurm, as some were given on sbatch's command line or by the site. The batch script's own lines
 are left out where Slurm has shown the flag, and stay where it does not, as --signal and --mail-type.
 """
 
+import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from vmsbench.launch.slurm.flags import seconds_of, time_text
 
 Facts = Mapping[str, str]
 
+GROWTH = 2
 NOTHING = ("", "(null)", "N/A", "*", "0:0:*:*")
 PLAIN = {
     "job-name": "JobName",
@@ -76,6 +82,70 @@ def continuation_flags(facts: Facts, job: str, exclude: Sequence[str]) -> list[s
     words = [SHARING[facts["OverSubscribe"]]] if facts.get("OverSubscribe") in SHARING else []
     words += ["contiguous"] if facts.get("Contiguous") == "1" else []
     return [f"--{flag}={value}" for flag, value in flags.items() if given(value)] + [f"--{word}" for word in words]
+
+
+def asked_for(facts: Facts) -> dict[str, Any]:
+    """The time and the memory, in GB of each node, that a job asked for; memory is None where Slurm shows none, or
+    in no known form: a job of --mem=0 has all of its node."""
+    limit = facts.get("TimeLimit", "")
+    name, count = memory_form(facts)
+    each = gigabytes(gres(facts.get(name)).removeprefix("gpu:"))
+    return {
+        "time": limit if re.fullmatch(r"[\d:-]+", limit) else None,
+        "memory": each * count if each and count else None,
+    }
+
+
+def memory_form(facts: Facts) -> tuple[str, int]:
+    """The field that has the memory which a job asked for, and how many times a node has it: 0 where unknown."""
+    if given(facts.get("MemPerTres")):
+        return "MemPerTres", gpus_of_node(facts)
+    if gigabytes(facts.get("MinMemoryCPU")):
+        cpus = re.match(r"\d+", facts.get("CPUs/Task", ""))
+        return "MinMemoryCPU", int(cpus[0]) if cpus else 0
+    return "MinMemoryNode", 1
+
+
+def gpus_of_node(facts: Facts) -> int:
+    """The GPUs that a job asked for on each node; 0 where it asked in another form."""
+    shown = facts.get("TresPerNode") or (facts.get("TresPerJob") if facts.get("NumNodes") == "1" else "")
+    return sum(int(count) for count in re.findall(r"\bgpu:(?:[^:,]+:)?(\d+)\b", gres(shown)))
+
+
+def gigabytes(shown: str | None) -> float | None:
+    """Memory as Slurm shows it, `500M`; None where it shows none."""
+    found = re.fullmatch(r"([\d.]+)([KMGT]?)", shown or "")
+    sizes = {"K": 1 / 1024**2, "": 1 / 1024, "M": 1 / 1024, "G": 1.0, "T": 1024.0}
+    return float(found[1]) * sizes[found[2]] or None if found else None
+
+
+def grown(
+    cause: str, asked: Mapping[str, Any], most_time: str | int | None, most_memory: float | None
+) -> dict[str, Any]:
+    """The setting of the next job where the last one was killed for want of time or memory: GROWTH times as much, at
+    most what is allowed; empty where that is no more.
+
+    cause  the setting that was too small
+    asked  what the last job asked for: `time`, and `memory` in GB, None where that was the site's default
+    """
+    if cause == "time" and most_time is not None and asked.get("time"):
+        before, most = seconds_of(str(asked["time"])), seconds_of(str(most_time))
+        return {"time": time_text(min(GROWTH * before, most))} if before < most else {}
+    if cause == "memory" and most_memory is not None:
+        own = asked.get("memory")
+        more = most_memory if own is None else min(GROWTH * float(own), most_memory)
+        return {"memory": more} if own is None or more > own else {}
+    return {}
+
+
+def larger_facts(facts: Facts, more: Mapping[str, Any]) -> Facts:
+    """The facts of a job that asks for more time or memory, in the form in which it asked for memory."""
+    changed = {"TimeLimit": str(more["time"])} if "time" in more else {}
+    if "memory" in more:
+        name, count = memory_form(facts)
+        each = f"{math.ceil(more['memory'] / count * 1024)}M"
+        changed[name] = f"gres:gpu:{each}" if name == "MemPerTres" else each
+    return {**facts, **changed}
 
 
 def given(value: str | None) -> bool:

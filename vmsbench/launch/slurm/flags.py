@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vmsbench.errors import ConfigurationError
+from vmsbench.launch.container.runtime import ALONE
 from vmsbench.launch.launcher import JobResources
-from vmsbench.launch.slurm.allocation import EARLY
+from vmsbench.launch.slurm.commands import EARLY
 
 CHOICES = {
     "cluster": ("slurm", "local"),
@@ -16,6 +17,8 @@ CHOICES = {
     "shape": ("allocation", "elastic"),
 }
 GPU_FLAGS = ("gpus-per-node", "gres", "gpus")
+SHORT_OF = {"TIMEOUT": "time", "OUT_OF_MEMORY": "memory"}
+"""What a job had too little of, by the state in which it ended."""
 LEAST = {"nodes": 1, "gpus": 0, "cpus": 1, "notice": 1}
 TIME = r"[1-9]\d*|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}"
 
@@ -37,9 +40,26 @@ def check(settings: Mapping[str, Any]) -> None:
     for name, least in LEAST.items():
         if settings[name] < least:
             raise ConfigurationError(f"launcher.{name} is {settings[name]}; it must be at least {least}")
+    if settings["container"] and settings["shape"] == "allocation" and settings["nodes"] > 1:
+        raise ConfigurationError(
+            f"launcher.container trains on one node, launcher.nodes is {settings['nodes']}: {ALONE}"
+        )
+    if settings["container"] and settings["idle"]:
+        raise ConfigurationError(
+            "launcher.idle: from inside a container no worker can be submitted; leave one of them out"
+        )
+    if settings["container"] and settings["shape"] == "elastic" and not settings["requeue"]:
+        raise ConfigurationError(
+            "launcher.requeue=false: from inside a container no worker can be submitted for one whose time is up; "
+            "leave it, launcher.container or launcher.shape=elastic out"
+        )
     time, notice = str(settings["time"]), settings["notice"]
-    if not re.fullmatch(TIME, time):
-        raise ConfigurationError(f"launcher.time is {time}; write it as 90 (minutes), 8:00:00 or 1-12")
+    for name in ("time", "most_time"):
+        if settings[name] is not None and not re.fullmatch(TIME, str(settings[name])):
+            raise ConfigurationError(f"launcher.{name} is {settings[name]}; write it as 90 (minutes), 8:00:00 or 1-12")
+    for name, unit in {"memory": "GB of each node", "most_memory": "GB of each node", "idle": "seconds"}.items():
+        if settings[name] is not None and settings[name] <= 0:
+            raise ConfigurationError(f"launcher.{name} is {settings[name]}; it must be above 0, in {unit}")
     if seconds_of(time) <= notice + EARLY:
         raise ConfigurationError(
             f"launcher.time {time} leaves no time to train: a job saves {notice} s before its end, and Slurm may "
@@ -90,3 +110,21 @@ def seconds_of(time: str) -> int:
         parts = [0, *parts] if len(parts) == 2 else [0, parts[0], 0] if len(parts) == 1 else parts
     hours, minutes, seconds = (*parts, 0, 0)[:3]
     return int(days or 0) * 86_400 + hours * 3_600 + minutes * 60 + seconds
+
+
+def time_text(count: float) -> str:
+    """Seconds as Slurm writes a time: 3-00:00:00."""
+    days, rest = divmod(int(count), 86_400)
+    clock = f"{rest // 3600:02d}:{rest % 3600 // 60:02d}:{rest % 60:02d}"
+    return f"{days}-{clock}" if days else clock
+
+
+def fixed_by(extra: Mapping[str, Any], memory_form: str) -> set[str]:
+    """Of time and memory those that cannot be asked for by the launcher's own settings."""
+    memory = memory_form == "none" or any(name.startswith("mem") and name != "mem-bind" for name in extra)
+    return {*(["memory"] if memory else []), *(["time"] if "time" in extra else [])}
+
+
+def exceeds(name: str, value: Any, own: Any) -> bool:
+    """Whether a time or a memory is more than one's own; the site's default memory, None, is less than any."""
+    return seconds_of(str(value)) > seconds_of(str(own)) if name == "time" else own is None or value > own

@@ -1,16 +1,20 @@
 """Slurm: jobs through submitit, and Slurm's own commands for status, logs and cancelling."""
 
 import logging
+import os
 import shlex
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 from vmsbench.errors import UserError
 from vmsbench.launch.allocation import Allocation
-from vmsbench.launch.environment import LAUNCHER, NOTICE
+from vmsbench.launch.container.binds import refuse_unbindable
+from vmsbench.launch.container.runtime import checked_container
+from vmsbench.launch.environment import BINDS, CONTAINER, IDLE, LAUNCHER, MOST_MEMORY, MOST_TIME, NOTICE, RUNTIME
 from vmsbench.launch.launcher import (
     AS_SET,
     POLL,
@@ -20,15 +24,21 @@ from vmsbench.launch.launcher import (
     JobStatus,
     Launcher,
     Refused,
+    Survey,
     Unsupported,
 )
 from vmsbench.launch.pickled import check_importable
 from vmsbench.launch.slurm.allocation import allocation, on_login_node, scrubbed, step
 from vmsbench.launch.slurm.commands import call
+from vmsbench.launch.slurm.continuation import grown
+from vmsbench.launch.slurm.driver_placement import misplaced
 from vmsbench.launch.slurm.flags import (
     GPU_FLAGS,
+    SHORT_OF,
     check,
     checked_line,
+    exceeds,
+    fixed_by,
     memory_flags,
     seconds_of,
     site_flags,
@@ -36,8 +46,9 @@ from vmsbench.launch.slurm.flags import (
 )
 from vmsbench.launch.slurm.health import health
 from vmsbench.launch.slurm.local_process import cancel_process, process_status
-from vmsbench.launch.slurm.place import misplaced
 from vmsbench.launch.slurm.refusals import refusal
+from vmsbench.launch.slurm.site.inventory import cluster_name
+from vmsbench.launch.slurm.site.survey import survey
 from vmsbench.launch.slurm.status import details, job_status
 from vmsbench.launch.slurm.submitted import Resumable, SubmittedJob
 from vmsbench.versions import PUBLIC
@@ -53,12 +64,19 @@ class SlurmLauncher(Launcher):
     gpus, cpus  per node
     time        of the job: minutes, hours:minutes:seconds or days-hours
     memory      GB per node; None is the site's default, as for `partition` and `account`
+    most_time   what the job after one that was killed for want of time may ask for; None: no more than `time`
+    most_memory likewise of memory, in GB per node
     gpu_form    how the site asks for GPUs: gpus-per-node, gres, gpus, or none where a node comes with all it has
     gpu_type    such as a100, where the site wants one named
     memory_form mem, mem-per-cpu, or none where memory is not asked for
+    idle        seconds without a trial after which a worker of an elastic sweep leaves, to be submitted again where
+                trials wait; None: workers stay until the sweep is over
     notice      seconds before the end of its time at which Slurm signals the job
     requeue     whether Slurm may requeue the job; where not, it submits its own continuation
     setup       lines of shell before the function: "module load cuda"; the job ends where one fails
+    container   image that what trains runs in: a file (.sif, .sqsh) or a name; None: no container
+    runtime     of the container: apptainer, enroot or podman; nothing without an image
+    binds       further paths that the container gets; those of the configuration are found
     folder      scripts, logs and pickled results; on a disk that login and compute nodes share
     extra       further settings of sbatch by their long names: {"qos": "long", "constraint": "a100"}
     forbidden   flags, by their long names, that the site's sbatch does not take
@@ -68,6 +86,12 @@ class SlurmLauncher(Launcher):
     cluster     "slurm", or "local": the same path in a process of this machine, without Slurm
     """
 
+    variables: ClassVar[Mapping[str, str]] = {
+        "account": "SBATCH_ACCOUNT",
+        "partition": "SBATCH_PARTITION",
+        "time": "SBATCH_TIMELIMIT",
+    }
+
     def __init__(
         self,
         shape: str = "allocation",
@@ -76,14 +100,20 @@ class SlurmLauncher(Launcher):
         cpus: int = 4,
         time: str | int = "08:00:00",
         memory: float | None = None,
+        most_time: str | int | None = None,
+        most_memory: float | None = None,
         partition: str | None = None,
         account: str | None = None,
         gpu_form: str = "gpus-per-node",
         gpu_type: str | None = None,
         memory_form: str = "mem",
+        idle: float | None = None,
         notice: int = 120,
         requeue: bool = True,
         setup: Sequence[str] = (),
+        container: str | None = None,
+        runtime: str | None = None,
+        binds: Sequence[str] = (),
         folder: str | Path = "runs/slurm",
         extra: Mapping[str, Any] | None = None,
         forbidden: Sequence[str] = (),
@@ -102,7 +132,14 @@ class SlurmLauncher(Launcher):
         self._site = site_flags(
             time=time, partition=partition, account=account, exclude=exclude, requeue=requeue, notice=notice
         )
+        self._most_time, self._most_memory = most_time, most_memory
+        most = {MOST_TIME: most_time, MOST_MEMORY: most_memory, IDLE: idle}
         self._environment = {NOTICE: str(notice), LAUNCHER: PUBLIC["Slurm launcher"]}
+        self._environment |= {name: str(value) for name, value in most.items() if value is not None}
+        if found := checked_container(container, runtime):
+            self._environment |= {CONTAINER: found.image, RUNTIME: found.runtime}
+            refuse_unbindable(*binds)
+            self._environment |= {BINDS: os.pathsep.join(binds)} if binds else {}
         self._setup = [checked_line(line) for line in map(str, setup)]
 
     @property
@@ -141,6 +178,12 @@ class SlurmLauncher(Launcher):
 
     def status(self, job: str) -> JobStatus:
         return process_status(self._folder, job) if self._local else job_status(job)
+
+    def more(self, ended: JobStatus, asked: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = {**kept, **grown(SHORT_OF.get(ended.state, ""), asked, self._most_time, self._most_memory)}
+        own = {"time": self._resources.time, "memory": self._resources.memory}
+        fixed = fixed_by(self._extra, self._memory_form)
+        return {name: value for name, value in wanted.items() if name not in fixed and exceeds(name, value, own[name])}
 
     def cancel(self, *jobs: str) -> None:
         if self._local:
@@ -181,6 +224,14 @@ class SlurmLauncher(Launcher):
         return health(cls.allocation())
 
     @classmethod
+    def cluster_name(cls) -> str | None:
+        return cluster_name()
+
+    @classmethod
+    def survey(cls, known: Mapping[str, Any], profile: Mapping[str, Any]) -> Survey:
+        return survey(cls, known, profile)
+
+    @classmethod
     def misplaced(cls) -> str | None:
         return misplaced()
 
@@ -218,14 +269,20 @@ class SlurmLauncher(Launcher):
             job_name=self._name,
             stderr_to_stdout=True,
             use_srun=False,
-            setup=[*(f"export {name}={value}" for name, value in exported.items()), *self._setup],
+            setup=[*(f"export {name}={shlex.quote(value)}" for name, value in exported.items()), *self._setup],
             additional_parameters=self._flags(request),
         )
         return executor
 
     def _make_folder(self) -> None:
+        """A folder whose files jobs load as code: nobody else may write into it. Raises UserError."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            if self._folder.stat().st_mode & stat.S_IWOTH:
+                raise UserError(
+                    f"everybody can write to launcher.folder {self._folder}, and a job runs what lies there: "
+                    f"`chmod o-w {shlex.quote(str(self._folder))}`, or choose another one"
+                )
             tempfile.TemporaryFile(dir=self._folder).close()
         except OSError as error:
             raise UserError(f"cannot write to launcher.folder {self._folder}: {error.strerror}") from error

@@ -1,6 +1,7 @@
 """Why sbatch refuses a job, and the setting that changes it."""
 
 from vmsbench.errors import UserError
+from vmsbench.launch.launcher import NoAnswer
 
 ALL = "launcher.partition, account, gpus, gpu_form, memory, time, extra, forbidden"
 GPUS = "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type"
@@ -20,13 +21,14 @@ HINTS = {
     "unrecognized option": "launcher.extra, or launcher.forbidden, the list of flags that this site does not accept",
     "reservation": "launcher.extra.reservation",
     "not found": "",
-    "no answer": "`squeue --me` shows whether it was submitted",
 }
 """The settings to change, by words in Slurm's message."""
 
 
 def refusal(error: Exception) -> UserError:
-    """Slurm's message, and the setting to change."""
+    """Slurm's message, and the setting to change; NoAnswer where Slurm is away."""
     words = " ".join(line.removeprefix("sbatch: ").strip() for line in str(error).splitlines() if line.strip())
+    if isinstance(error, NoAnswer):
+        return NoAnswer(f"sbatch: {words}  (`squeue --me` shows whether it was submitted)")
     hint = next((hint for sign, hint in HINTS.items() if sign in words.lower()), ALL)
     return UserError(f"sbatch refused the job: {words}" + (f"  (to change: {hint})" if hint else ""))

@@ -1,6 +1,7 @@
 """Submitit's executor for Slurm, with retries, and without the flags that a site forbids."""
 
 import re
+import shlex
 import uuid
 from collections.abc import Collection
 from pathlib import Path
@@ -11,6 +12,7 @@ from submitit.core import utils
 
 from vmsbench.launch.slurm.allocation import scrubbed
 from vmsbench.launch.slurm.commands import call, submitted_number
+from vmsbench.versions import PUBLIC
 
 PATIENCE = 60.0
 
@@ -23,8 +25,13 @@ class Executor(submitit.SlurmExecutor):
         super().__init__(folder)
         self.forbidden = {"wckey", *forbidden}  # some sites refuse submitit's own key
 
+    @property
+    def _submitit_command_str(self) -> str:
+        """As submitit's, which prints a traceback around every reason."""
+        return f"{self.python} -u -m {PUBLIC['Slurm job']} {shlex.quote(str(self.folder))}"
+
     def text(self, command: str | None = None) -> str:
-        """The batch script; its command is submitit's, which runs the pickled function."""
+        """The batch script; its command runs the pickled function."""
         return self._make_submission_file_text(command or self._submitit_command_str, "")
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:

@@ -1,9 +1,15 @@
-"""A submitted function: its restarts, and how its result is read."""
+"""A submitted function: how a job runs it, its restarts, and how its result is read.
 
+python -m vmsbench.launch.slurm.submitted FOLDER      the command of the batch script
+"""
+
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from vmsbench.errors import UserError
 from vmsbench.launch.launcher import Job, JobError
 
 if TYPE_CHECKING:
@@ -66,3 +72,26 @@ class Resumable:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, *arguments)
+
+
+def run_submitted(folder: str) -> int:
+    """Run the function of this job, as submitit does; returns the exit code.
+
+    What the user can fix is one line, and the reason of a command that did not complete stands in the log already:
+    neither has a traceback around it.
+    """
+    os.environ.setdefault("SUBMITIT_LOG_LEVEL", "CRITICAL")
+    from submitit.core.submission import process_job
+
+    try:
+        process_job(folder)
+    except JobError:
+        return 1
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_submitted(sys.argv[1]))

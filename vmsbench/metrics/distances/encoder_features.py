@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vmsbench.data.pairs import unit
 from vmsbench.errors import ConfigurationError
-from vmsbench.metrics.distances.pictures import Features, as_bytes, in_colour, remembered
+from vmsbench.metrics.distances.feature_cache import Features, as_bytes, as_rgb, cached
 from vmsbench.networks.efficientnet import PACKAGES, Package, pooled_features
 
 VERSION, SIZE, DIMENSIONS, BATCH = 0, 224, 1280, 32
@@ -34,11 +34,10 @@ def encoder_features(maps: Tensor, device: torch.device | str = "cpu", cache: Pa
     """
     pictures = as_bytes(maps)
 
-    def look() -> Features:
+    def extract() -> Features:
         parts = [
-            pooled_features(in_colour(unit(part.to(device))), VERSION, SIZE, BATCH).cpu()
-            for part in pictures.split(BATCH)
+            pooled_features(as_rgb(unit(part.to(device))), VERSION, SIZE, BATCH).cpu() for part in pictures.split(BATCH)
         ]
         return {DIMENSIONS: torch.cat(parts) if parts else torch.empty(0, DIMENSIONS)}
 
-    return remembered(cache, "lite0", f"{PACKAGES[VERSION].sha256} {SIZE}", pictures, look)
+    return cached(cache, "lite0", f"{PACKAGES[VERSION].sha256} {SIZE}", pictures, extract)

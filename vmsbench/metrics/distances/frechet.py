@@ -17,8 +17,8 @@ from torch import Tensor
 
 from vmsbench.errors import UserError
 from vmsbench.metrics.distances.encoder_features import DIMENSIONS, NAME, encoder_features, find_encoder
+from vmsbench.metrics.distances.feature_cache import Features
 from vmsbench.metrics.distances.inception import NoWeights, Weights, features
-from vmsbench.metrics.distances.pictures import Features
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
@@ -93,16 +93,16 @@ def distances(
     """
     if len(truth_maps) != len(predicted_maps):
         raise UserError(f"predictions: {len(predicted_maps)} of them for {len(truth_maps)} true maps")
-    result = blank("FID-2048", (2048, 64), len(predicted_maps))
+    result = empty_result("FID-2048", (2048, 64), len(predicted_maps))
     if isinstance(weights, NoWeights):
         instead = encoder_distances(truth_maps, predicted_maps, reference_maps, device, seed, cache)
         return result | {"reason": weights.reason, "encoder": instead}
     result |= {"name": weights.name(), "weights": {"file": str(weights.file), "sha256": weights.sha256}}
 
-    def look(maps: Tensor, kept: Path | None) -> Features:
-        return features(maps, weights, device=device, cache=kept)
+    def extract(maps: Tensor, cache: Path | None) -> Features:
+        return features(maps, weights, device=device, cache=cache)
 
-    return result | compared(look, truth_maps, predicted_maps, reference_maps, seed, cache)
+    return result | figures_by(extract, truth_maps, predicted_maps, reference_maps, seed, cache)
 
 
 def encoder_distances(
@@ -117,63 +117,63 @@ def encoder_distances(
 
     Without value_64 and so on; where the encoder's package is not installed every figure is None.
     """
-    result = blank(f"Frechet ({NAME})", (DIMENSIONS,), len(predicted_maps))
+    result = empty_result(f"Frechet ({NAME})", (DIMENSIONS,), len(predicted_maps))
     package = find_encoder()
     if isinstance(package, str):
         return result | {"reason": package}
     result |= {"weights": {"file": package.name, "sha256": package.sha256}}
 
-    def look(maps: Tensor, kept: Path | None) -> Features:
-        return encoder_features(maps, device, kept)
+    def extract(maps: Tensor, cache: Path | None) -> Features:
+        return encoder_features(maps, device, cache)
 
-    return result | compared(look, truth_maps, predicted_maps, reference_maps, seed, cache)
+    return result | figures_by(extract, truth_maps, predicted_maps, reference_maps, seed, cache)
 
 
-def blank(name: str, dimensions: Sequence[int], n: int) -> dict[str, Any]:
+def empty_result(name: str, dimensions: Sequence[int], n: int) -> dict[str, Any]:
     """The result without a figure."""
-    ends = [ending(d, dimensions) for d in dimensions]
-    figures = [*(f"value{end}" for end in ends), "kid", "kid_error"]
-    drawn = [*(f"floor{end}" for end in ends), "kid_floor", *(f"random_{figure}" for figure in figures)]
+    suffixes = [suffix(d, dimensions) for d in dimensions]
+    figures = [*(f"value{end}" for end in suffixes), "kid", "kid_error"]
+    drawn = [*(f"floor{end}" for end in suffixes), "kid_floor", *(f"random_{figure}" for figure in figures)]
     return {"name": name, "n": n, "reason": None, "weights": None} | dict.fromkeys((*figures, *drawn))
 
 
-def compared(
-    look: Callable[[Tensor, Path | None], Features],
+def figures_by(
+    extract: Callable[[Tensor, Path | None], Features],
     truth_maps: Tensor,
     predicted_maps: Tensor,
     reference_maps: Tensor,
     seed: int,
     cache: Path | None,
 ) -> dict[str, Any]:
-    """The figures of `distances`, and reason, by the features that `look` finds in maps and keeps in a folder."""
+    """The figures of `distances`, and reason, by the features that `extract` finds in maps and caches in a folder."""
     n = len(predicted_maps)
     if n < 3:
         return {"reason": f"{n} maps are too few; at least 3 are needed"}
-    truth = look(truth_maps, cache)
-    found: dict[str, Any] = dict(apart(truth, look(predicted_maps, None)))
+    truth = extract(truth_maps, cache)
+    found: dict[str, Any] = frechet_and_kid(truth, extract(predicted_maps, None))
     if len(reference_maps) < n:
         return found | {"reason": f"no floor: {len(reference_maps)} reference maps for {n} predictions"}
     real, blind = (
-        apart(truth, look(reference_maps[chosen.to(reference_maps.device)], cache))
-        for chosen in two_draws(len(reference_maps), n, seed)
+        frechet_and_kid(truth, extract(reference_maps[chosen.to(reference_maps.device)], cache))
+        for chosen in draw_references(len(reference_maps), n, seed)
     )
     found |= {name.replace("value", "floor"): value for name, value in real.items() if name.startswith("value")}
     return found | {"kid_floor": real["kid"]} | {f"random_{name}": value for name, value in blind.items()}
 
 
-def apart(truth: Features, other: Features) -> dict[str, float]:
+def frechet_and_kid(truth: Features, other: Features) -> dict[str, Any]:
     """Both distances of two sets of maps: Frechet's in features of each dimension, KID in the most."""
     kid, kid_error = kernel_distance(truth[max(truth)], other[max(truth)])
-    values = {f"value{ending(d, truth)}": frechet_distance(truth[d], other[d]) for d in truth}
+    values = {f"value{suffix(d, truth)}": frechet_distance(truth[d], other[d]) for d in truth}
     return values | {"kid": kid, "kid_error": kid_error}
 
 
-def ending(dimension: int, dimensions: Collection[int]) -> str:
+def suffix(dimension: int, dimensions: Collection[int]) -> str:
     """Of the figures' names: none for the most dimensions there are, else _64."""
     return "" if dimension == max(dimensions) else f"_{dimension}"
 
 
-def two_draws(number: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+def draw_references(number: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Which `count` of `number` maps are the floor, and which the sampler that draws maps and never looks at the image:
     others, as far as there are some."""
     order = torch.randperm(number, generator=torch.Generator().manual_seed(seed))

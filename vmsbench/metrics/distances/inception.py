@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from vmsbench.data.pairs import unit
 from vmsbench.errors import UserError
-from vmsbench.metrics.distances.pictures import as_bytes, in_colour, remembered
+from vmsbench.metrics.distances.feature_cache import as_bytes, as_rgb, cached
 
 OFFICIAL_FILE = "pt_inception-2015-12-05-6726825d.pth"
 OFFICIAL_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -67,11 +67,11 @@ def find_weights(path: str | Path | None = None) -> Weights | NoWeights:
     """
     if find_spec("pytorch_fid") is None or find_spec("torchvision") is None:
         return NoWeights("pytorch-fid or its torchvision is not installed: `pip install pytorch-fid`")
-    looked = places(path)
-    file = next((place for place in looked if place.is_file()), None)
+    tried = places(path)
+    file = next((place for place in tried if place.is_file()), None)
     if file is None:
         return NoWeights(
-            f"no Inception weights at {' or '.join(map(str, looked))}; download {URL} ({OFFICIAL_BYTES:,} bytes, "
+            f"no Inception weights at {' or '.join(map(str, tried))}; download {URL} ({OFFICIAL_BYTES:,} bytes, "
             f"sha256 {OFFICIAL_SHA256[:8]}...) on a machine with internet and copy it there by scp or rsync, or give "
             "fid.weights=PATH (`vmsbench weights check` shows each step)",
             missing=True,
@@ -109,16 +109,16 @@ def features(
         )
     bytes_ = as_bytes(images)
 
-    def look() -> dict[int, Tensor]:
+    def extract() -> dict[int, Tensor]:
         network = _network(weights, dimensions).to(device)
         batches: dict[int, list[Tensor]] = {d: [] for d in dimensions}
         with torch.inference_mode():
             for batch in bytes_.split(BATCH):
-                for d, maps in zip(sorted(dimensions), network(in_colour(unit(batch.to(device)))), strict=True):
+                for d, maps in zip(sorted(dimensions), network(as_rgb(unit(batch.to(device)))), strict=True):
                     batches[d].append(functional.adaptive_avg_pool2d(maps, 1).flatten(1).float().cpu())
         return {d: torch.cat(batch) if batch else torch.empty(0, d) for d, batch in batches.items()}
 
-    return remembered(cache, "inception", f"{weights.sha256} {sorted(dimensions)}", bytes_, look)
+    return cached(cache, "inception", f"{weights.sha256} {sorted(dimensions)}", bytes_, extract)
 
 
 def places(path: str | Path | None = None) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Which parameters mattered: parallel parameters over all trials, and how far the options of each are apart."""
+"""Which parameters mattered: parallel parameters over all trials, and the importance of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from vmsbench.config.format import describe
 from vmsbench.report import labels
 from vmsbench.report.analysis.seed_noise import SeedNoise
 from vmsbench.report.render.style import BLIND_LINE, INK, MUTED, PAPER, plain, shorten, style
+from vmsbench.search.samplers.ped_anova import ped_anova
+from vmsbench.search.space import Parameter
 from vmsbench.store.experiments import TrialRecord
 from vmsbench.store.records import SweepRecord
 from vmsbench.store.values import mapping
@@ -22,16 +24,19 @@ BEHIND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.2}
 
 @dataclass(frozen=True)
 class Importance:
-    """How far apart the tuning scores of a parameter's best and worst option are.
+    """How far apart the tuning scores of a parameter's best and worst option are, and its share by PED-ANOVA.
 
     walked      at its step of the walk, all else being equal; otherwise means over the trials with each option
     options     how many of them were trained to their end; stopped and failed ones are left out
+    share       of what the best tenth of the trials have in common (vmsbench.search.samplers.ped_anova); None for a
+                walk, which varies one parameter at a time, and where Optuna or trials are missing
     """
 
     param: str
     spread: float
     options: int
     walked: bool
+    share: float | None = None
 
 
 def complete(sweep: SweepRecord) -> list[TrialRecord]:
@@ -49,9 +54,10 @@ def value_of(sweep: SweepRecord, trial: TrialRecord, param: str) -> Any:
 
 
 def importances(sweep: SweepRecord) -> list[Importance]:
-    """The parameters with two or more complete options, the widest apart first."""
+    """The parameters with two or more complete options, the most important first."""
     found = []
     steps = {step.parameter: step for step in sweep.parameters if step.settled}
+    shares = {} if steps else shares_of(sweep)
     for param in dict.fromkeys(str(entry["param"]) for entry in sweep.space):
         if param in steps:
             scores = [o.score for o in steps[param].tried if o.score is not None and o.state == "complete"]
@@ -62,18 +68,32 @@ def importances(sweep: SweepRecord) -> list[Importance]:
                 by_option.setdefault(option, []).append(trial.score or 0.0)
             scores = [fmean(values) for values in by_option.values()]
         if len(scores) > 1:
-            found.append(Importance(param, max(scores) - min(scores), len(scores), param in steps))
-    return sorted(found, key=lambda one: -one.spread)
+            spread = max(scores) - min(scores)
+            found.append(
+                Importance(param, spread, len(scores), param in steps, shares.get(param, 0.0) if shares else None)
+            )
+    return sorted(found, key=lambda one: (-(one.share or 0.0), -one.spread))
+
+
+def shares_of(sweep: SweepRecord) -> dict[str, float]:
+    """The parameters' shares by PED-ANOVA over all complete trials; empty where it cannot be had."""
+    parameters = [Parameter.read(entry) for entry in sweep.space]
+    scored = [(trial.choice, sweep.sign * (trial.score or 0.0)) for trial in complete(sweep)]
+    return ped_anova(parameters, scored)
 
 
 def bars(sweep: SweepRecord, found: Sequence[Importance], title: str, color: str, noise: SeedNoise | None) -> Figure:
-    """A bar per parameter; the dotted line is what two seeds of one configuration are apart one time in twenty."""
+    """A bar per parameter: its share, or how far its options are apart; then the dotted line is what two seeds of one
+    configuration are apart one time in twenty."""
+    shared = all(one.share is not None for one in found)
+    noise = None if shared else noise
+    lengths = [(one.share or 0.0) if shared else one.spread for one in found]
     short = labels.parameters(one.param for one in found)
     with style():
         figure = Figure(figsize=(5.4, 1.0 + 0.3 * len(found)), layout="constrained")
         axes = figure.subplots()
-        axes.barh(range(len(found)), [one.spread for one in found], height=0.55, color=color)
-        far = max(one.spread for one in found)
+        axes.barh(range(len(found)), lengths, height=0.55, color=color)
+        far = max(lengths)
         apart = noise.apart(sweep.repeats) if noise is not None else 0.0
         if 0 < apart < 2.5 * far:
             axes.axvline(apart, **BLIND_LINE)
@@ -87,7 +107,8 @@ def bars(sweep: SweepRecord, found: Sequence[Importance], title: str, color: str
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
         axes.set_title(title)
-        axes.set_xlabel(f"{labels.metric(sweep.metric)} between best and worst option")
+        spread = f"{labels.metric(sweep.metric)} between best and worst option"
+        axes.set_xlabel("share by PED-ANOVA" if shared else spread)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))
     return figure

@@ -6,8 +6,8 @@ images crossed with seeds, and a difference is shown where interval and test agr
 family was decided by tuning scores. The words are those of `vmsbench.report.analysis.sentences`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from vmsbench.metrics.significance import (
     compare_with_blind,
     mean_interval,
     skill,
-    verdict,
 )
+from vmsbench.metrics.verdicts import verdict
 from vmsbench.report.analysis.tracks import (
     ANSWER,
     DISTRIBUTION,
@@ -106,7 +106,7 @@ def rank_in(track: Track, group: SweepGroup) -> Ranking:
         standings,
         compared(ordered, track.score),
         compared_blindly(ordered, group, track),
-        bold(track, ordered, standings),
+        bold(track, ordered, standings, group.encoded),
     )
 
 
@@ -123,7 +123,7 @@ def stand(track: Track, entry: Entry, blind: Mapping[str, float], blind_validati
     train, validation = (entry.mean(track.score, split)[0] for split in ("training", "tuning"))
     known = train if blind_validation else None
     word = verdict(gained, blind_validation or 0.0, validation, known) if gained else ""
-    seeds = sum(entry.score(track.score, final) is not None for final in entry.finals)
+    seeds = sum(final.trainings for final in entry.finals if entry.score(track.score, final) is not None)
     return EntryScore(entry, seeds, mean, error, gained, train, validation, word)
 
 
@@ -138,7 +138,10 @@ def compared(found: Mapping[str, Entry], score: str) -> tuple[Comparison, ...]:
     images = shared_images(list(found.values()), score)
     if len(found) < 2 or len(images) < 2:
         return ()
-    return tuple(compare({label: entry.per_image(score, images) for label, entry in found.items()}))
+    errors = {label: entry.per_image(score, images) for label, entry in found.items()}
+    return tuple(
+        replace(one, seeds=min(found[one.first].trainings, found[one.second].trainings)) for one in compare(errors)
+    )
 
 
 def compared_blindly(found: Mapping[str, Entry], group: SweepGroup, track: Track) -> tuple[Comparison, ...]:
@@ -154,8 +157,20 @@ def compared_blindly(found: Mapping[str, Entry], group: SweepGroup, track: Track
     return tuple(compare_with_blind(mine, theirs))
 
 
-def bold(track: Track, found: Mapping[str, Entry], standings: Mapping[str, EntryScore]) -> frozenset[tuple[str, str]]:
-    """Where the best entry is shown to be better than each other, over seeds; never for one without skill."""
+def bold(
+    track: Track, found: Mapping[str, Entry], standings: Mapping[str, EntryScore], encoded: Collection[str] = ()
+) -> frozenset[tuple[str, str]]:
+    """Where the best entry is shown to be better than each other, over seeds; never for one without skill.
+
+    Those in `encoded`, which have seen other pictures through an encoder, and the others are ranked apart.
+    """
+    apart = [{name: one for name, one in found.items() if (one.family in encoded) is kind} for kind in (True, False)]
+    return frozenset().union(*(bold_of(track, kind, standings) for kind in apart))
+
+
+def bold_of(
+    track: Track, found: Mapping[str, Entry], standings: Mapping[str, EntryScore]
+) -> frozenset[tuple[str, str]]:
     marked = set()
     for key, one in metrics().items():
         best = shown_best(key, one, found) if track_of(key) is track else None

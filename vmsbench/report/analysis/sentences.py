@@ -57,7 +57,13 @@ def judge(group: SweepGroup, rankings: Rankings) -> Verdicts:
 def track_sentences(group: SweepGroup, ranking: Ranking) -> tuple[str, ...]:
     if not ranking.standings:
         return (nothing_yet(group, ranking),)
-    said = (first_sentence(group, ranking), skill_sentence(ranking), lead_sentence(ranking), *own_sentences(ranking))
+    said = (
+        first_sentence(group, ranking),
+        apart_sentence(group, ranking),
+        skill_sentence(ranking),
+        lead_sentence(ranking),
+        *own_sentences(ranking),
+    )
     return tuple(sentence for sentence in said if sentence)
 
 
@@ -89,6 +95,20 @@ def first_sentence(group: SweepGroup, ranking: Ranking) -> str:
     return (
         f"{ranking.track.title}, {called(best)} has the lowest {name} of the models {where}, {both(best.mean)}{against}"
     )
+
+
+def apart_sentence(group: SweepGroup, ranking: Ranking) -> str:
+    """The best of the models that have seen these pictures alone, where others have seen more."""
+    alone = [one for one in ranking.standings.values() if one.entry.family not in group.encoded]
+    families = {one.entry.family: None for one in ranking.standings.values()}
+    seen = [family for family in families if family in group.encoded]
+    if not seen:
+        return ""
+    more = f"{joined(seen)} {'has' if len(seen) == 1 else 'have'} seen other pictures too, through an encoder"
+    if not alone:
+        return capital(more) + "."
+    name = labels.metric(ranking.track.score)
+    return capital(f"{more}; of the other models {called(alone[0])} has the lowest {name}, {both(alone[0].mean)}.")
 
 
 def called(standing: EntryScore) -> str:
@@ -242,8 +262,8 @@ def percent(interval: Interval) -> str:
     return f"{value} % [{low}, {high}]"
 
 
-def signed(value: float) -> str:
-    return f"{value:+.4f}".replace("-", "−")
+def signed(value: float, digits: int = 4) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def capital(text: str) -> str:

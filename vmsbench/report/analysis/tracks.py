@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vmsbench.errors import UserError
 from vmsbench.metrics import references
+from vmsbench.metrics.catalog import known, undressed
 from vmsbench.report import labels
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup, SweepRecord
@@ -37,7 +38,7 @@ class Track:
     @property
     def references(self) -> tuple[str, ...]:
         """The blind predictors that the score may be held against."""
-        return references.BLIND[self.score]
+        return references.blind_references(self.score)
 
 
 ANSWER = Track("answer", "l1", "As one answer", "as one answer")
@@ -84,6 +85,11 @@ class Entry:
         """The images for which every final has the score."""
         first = self.finals[0].per_image if self.finals else {}
         return [n for n in first if all(self.key(score, one) in one.per_image.get(n, {}) for one in self.finals)]
+
+    @property
+    def trainings(self) -> int:
+        """Seeds, or the members of an ensemble."""
+        return sum(final.trainings for final in self.finals)
 
     @property
     def samples(self) -> int:
@@ -136,17 +142,18 @@ def blind_errors(group: SweepGroup, name: str, score: str) -> dict[str, float]:
 
 
 def track_of(score: str) -> Track:
-    """Which track a score of METRICS speaks in."""
-    family = score.partition("_")[0]
-    return DISTRIBUTION if family in ("crps", "energy", "spread", "coverage") else ANSWER
+    """Which track a score speaks in; one that no metric has here is of one answer."""
+    one = known(score)
+    return TRACKS[one.track] if one else ANSWER
 
 
 def tuning_words(sweep: SweepRecord) -> str:
     """Which track the tuning score of a sweep serves, and why where that is not plain."""
     drawn = whole(mapping(sweep.config.get("evaluation")).get("final_samples")) or 1
     name, track = labels.metric(sweep.metric), track_of(sweep.metric)
-    if track is DISTRIBUTION and drawn == 1 and not sweep.metric.startswith("crps_dressed"):
-        return f"was tuned by {name}, which of a single answer is its L1: it serves the track {ANSWER.words}"
+    if drawn == 1 and references.of_one_map(sweep.metric):
+        single = "its L1" if references.of_one_map(sweep.metric) == "l1" else "its distance from the truth"
+        return f"was tuned by {name}, which of a single answer is {single}: it serves the track {ANSWER.words}"
     if track is ANSWER and drawn > 1 and references.of_one_answer(sweep.metric) != sweep.metric:
         return (
             f"was tuned by {name} of one of its samples, which punishes spread: it serves the track {ANSWER.words}, "
@@ -172,12 +179,12 @@ def blind_line(score: str, drawn: int, table: Mapping[str, Scores]) -> BlindLine
 
     CRPS of one map is its L1, and is held against the same maps. None where the baselines are missing.
     """
-    held = "l1" if track_of(score) is DISTRIBUTION and drawn == 1 else score
+    held = (references.of_one_map(score) if drawn == 1 else "") or undressed(score)
     try:
         name = references.reference(held, table)
+        found = references.value(table[name], held if held == "l1" else undressed(score))
     except (UserError, KeyError):
         return None
-    found = references.value(table[name], score if score in table[name] else held)
     return BlindLine(name, float(found)) if isinstance(found, int | float) else None
 
 

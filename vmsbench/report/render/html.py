@@ -43,9 +43,9 @@ def to_page(document: Document) -> str:
     except PackageNotFoundError:
         release = ""
     blocks = [
-        figures(beside, list(run)) if beside > 1 else "\n".join(block_html(block) for block in run)
-        for beside, run in groupby(
-            document.blocks, key=lambda block: block.beside if isinstance(block, FigureBlock) else 1
+        figures(per_row, list(run)) if per_row > 1 else "\n".join(block_html(block) for block in run)
+        for per_row, run in groupby(
+            document.blocks, key=lambda block: block.per_row if isinstance(block, FigureBlock) else 1
         )
     ]
     contents = "".join(
@@ -118,8 +118,8 @@ def marked(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", whole)
 
 
-def figures(beside: int, run: Sequence[Block]) -> str:
-    return f'<div class="beside of{beside}">{"".join(block_html(block) for block in run)}</div>'
+def figures(per_row: int, run: Sequence[Block]) -> str:
+    return f'<div class="per_row of{per_row}">{"".join(block_html(block) for block in run)}</div>'
 
 
 def figure_html(picture: FigureBlock) -> str:

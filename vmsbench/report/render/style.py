@@ -5,9 +5,12 @@ axis shows both scales.
 """
 
 import io
+import logging
 import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import cycle
 from typing import Any
 
@@ -15,6 +18,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from vmsbench.config.families import families, family_of
@@ -27,6 +32,12 @@ VARIABLES = {INK: "--ink", MUTED: "--muted", HAIR: "--hair", PAPER: "--paper"} |
 }
 BLIND_LINE: dict[str, Any] = {"color": MUTED, "lw": 1, "ls": (0, (1, 1.5))}
 PEOPLE_LINE: dict[str, Any] = {"color": MUTED, "lw": 1, "ls": (0, (4, 2))}
+WIDER = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Droid Sans Fallback", "WenQuanYi Zen Hei", "IPAGothic", "Hiragino Sans"),
+    *("PingFang SC", "MS Gothic", "Malgun Gothic", "Arial Unicode MS", "Noto Sans", "Noto Emoji", "Symbola"),
+)
+"""Fonts that are asked, where they are installed, for the letters that DejaVu Sans lacks."""
+
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -59,23 +70,66 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE | {"font.sans-serif": fonts()}):
         yield
 
 
+@cache
+def fonts() -> list[str]:
+    there = {font.name for font in fontManager.ttflist}
+    return [*STYLE["font.sans-serif"], *(name for name in WIDER if name in there)]
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """The style; letters that no font here has are drawn as boxes, and named once."""
+    with warnings.catch_warnings(record=True) as caught, style():
+        warnings.simplefilter("always")
+        yield
+    missing = []
+    for one in caught:
+        if glyph := re.match(r"Glyph (\d+) ", str(one.message)):
+            missing.append(chr(int(glyph[1])))
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if new := [letter for letter in dict.fromkeys(missing) if letter not in boxed]:
+        boxed.update(new)
+        logging.getLogger("vmsbench").warning(
+            "warning: no font here has %s: boxes stand for them in figures; the fonts of fonts-noto-cjk have most",
+            " ".join(new),
+        )
+
+
+boxed: set[str] = set()
+"""The letters that have been named."""
+
+
+VECTOR_FORMATS: Mapping[str, Mapping[str, None]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+"""With what the time of writing is left out by."""
+
+
 def rendered(figure: Figure, kind: str) -> bytes:
-    """The figure as png (200 dots an inch) or pdf."""
+    """The figure as png (200 dots an inch), pdf or svg."""
     file = io.BytesIO()
-    with style():
-        FigureCanvasAgg(figure)
-        figure.savefig(file, format=kind, dpi=200, metadata={"CreationDate": None} if kind == "pdf" else None)
+    with drawing():
+        laid_out(figure)
+        figure.savefig(file, format=kind, dpi=200, metadata=VECTOR_FORMATS.get(kind))
     return file.getvalue()
+
+
+def laid_out(figure: Figure) -> None:
+    """Fix the places of axes and legends, which take longer to find than a figure takes to draw: once for all forms."""
+    if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def inline_svg(figure: Figure, name: str, alt: str) -> str:
     """The figure as an <svg> element whose colours are the page's own, so that it follows light and dark."""
     file = io.StringIO()
-    with style(), matplotlib.rc_context({"svg.hashsalt": name}):
+    with drawing(), matplotlib.rc_context({"svg.hashsalt": name}):
+        laid_out(figure)
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)

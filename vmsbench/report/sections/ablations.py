@@ -44,12 +44,12 @@ def ablation_blocks(topic: Topic) -> list[Block]:
             drawn(one, f"{one.sweep.family}: {one.param}", color_of(one.sweep), tuning_line(one.sweep, group)),
             f"Tuning score of each option of {one.param}; the numbers are in the table below.",
             "",
-            beside=2,
+            per_row=2,
         )
         for one in found
     ]
-    told = "A tick for each seed, a dot at their mean; the dotted line is the best that never looks at the image."
-    return [*blocks, Text(told), TableBlock(ablation_table(group, found, f"ablations{suffix}"))]
+    text = "A tick for each seed, a dot at their mean; the dotted line is the best that never looks at the image."
+    return [*blocks, Text(text), TableBlock(ablation_table(group, found, f"ablations{suffix}"))]
 
 
 def ablations(group: SweepGroup) -> list[Ablation]:

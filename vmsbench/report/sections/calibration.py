@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from vmsbench.metrics.calibration import too_few
 from vmsbench.metrics.significance import Interval
 from vmsbench.report import labels
 from vmsbench.report.analysis.calibration import MeasuredCalibration, measured
@@ -33,19 +34,18 @@ def calibration_blocks(topic: Topic) -> list[Block]:
     group = topic.group
     named = colors(group.sweeps)
     shades = {group.label(sweep): named[sweep.name] for sweep in group.sweeps}
-    stems = {group.label(sweep): sweep.name for sweep in group.sweeps}
-    stems |= {group.outside_label(one): f"outside-{one.id}" for one in group.outside}
     figures: list[Block] = []
     facts: list[tuple[str, str]] = []
     for label, finals in group.models.items():
         found = judged(finals)
         whole = {kind: one for kind in found if (one := energy_of(finals, kind, group)) is not None}
-        facts.append((label, in_words(found, whole)))
+        words = in_words(found, whole, max((final.samples for final in finals), default=1))
+        facts.append((label, words))
         drawn = {kind: one for kind, one in found.items() if one.ranks}
         if drawn:
             picture = calibration_figure(label, drawn, whole, shades.get(label, INK))
-            alt = f"Calibration of {label}: {in_words(found, whole)}"
-            figures.append(FigureBlock(f"calibration-{stems[label]}", picture, alt, ""))
+            alt = f"Calibration of {label}: {words}"
+            figures.append(FigureBlock(f"calibration-{group.stems[label]}", picture, alt, ""))
     if not facts:
         return []
     return [Facts(tuple(facts)), *figures, *([Text(ABOUT)] if figures else [])]
@@ -74,10 +74,12 @@ def energy_of(finals: Sequence[FinalRecord], kind: Kind, group: SweepGroup) -> E
     return None if mean is None else EnergyScore(mean, labels.predictor(blind).lower() if blind else "", level)
 
 
-def in_words(found: Mapping[Kind, MeasuredCalibration], whole: Mapping[Kind, EnergyScore]) -> str:
+def in_words(found: Mapping[Kind, MeasuredCalibration], whole: Mapping[Kind, EnergyScore], drawn: int) -> str:
+    """drawn  the samples of each image"""
     if not found:
         return "not measured: its finals were scored before calibration was."
     said = [f"{WHAT[kind]}: {one.verdict or one.reason}{energy_words(whole.get(kind))}" for kind, one in found.items()]
+    said += [] if drawn == 1 else too_few(drawn)
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
@@ -106,13 +108,13 @@ def calibration_figure(
     return picture
 
 
-def look(color: str, hollow: bool) -> dict[str, object]:
+def bar_style(color: str, hollow: bool) -> dict[str, object]:
     return {"facecolor": PAPER if hollow else color, "edgecolor": color, "lw": 1.2 if hollow else 0}
 
 
 def rank_panel(axes: Axes, ranks: Sequence[float], color: str, hollow: bool) -> None:
     count = len(ranks)
-    axes.bar(range(count), ranks, width=0.8, zorder=2, **look(color, hollow))  # type: ignore[arg-type]
+    axes.bar(range(count), ranks, width=0.8, zorder=2, **bar_style(color, hollow))  # type: ignore[arg-type]
     axes.axhline(1 / count, zorder=3, **(BLIND_LINE | {"color": INK}))
     axes.set_xticks([0, count - 1], ["below all", "above all"])
     axes.set_xlabel("rank of the true pixel")
@@ -124,7 +126,7 @@ def rank_panel(axes: Axes, ranks: Sequence[float], color: str, hollow: bool) -> 
 
 def coverage_panel(axes: Axes, found: MeasuredCalibration, color: str, hollow: bool) -> None:
     for at, (level, held) in enumerate(found.coverage.items()):
-        axes.bar(at, 100 * held.value, width=0.6, zorder=2, **look(color, hollow))  # type: ignore[arg-type]
+        axes.bar(at, 100 * held.value, width=0.6, zorder=2, **bar_style(color, hollow))  # type: ignore[arg-type]
         axes.plot([at, at], [100 * held.low, 100 * held.high], color=INK, lw=1, zorder=4)
         axes.plot([at - 0.42, at + 0.42], [level, level], zorder=3, **(BLIND_LINE | {"color": INK, "lw": 1.4}))
     axes.set_xticks(range(len(found.coverage)), [f"{level} %" for level in found.coverage])

@@ -44,7 +44,7 @@ def category_blocks(topic: Topic) -> list[Block]:
     for one in found if categories else []:
         table = category_table(group, one, categories, f"categories-{one.track.name}{suffix}")
         score = labels.metric(one.track.score)
-        told = "a sampler by its samples, a single answer dressed" if one.track.name == "distribution" else (
+        how = "a sampler by its samples, a single answer dressed" if one.track.name == "distribution" else (
             "a model that samples by the pixelwise median of its samples"
         )  # fmt: skip
         blocks += [
@@ -52,10 +52,10 @@ def category_blocks(topic: Topic) -> list[Block]:
                 table.name,
                 category_figure(group, one, categories),
                 f"Test {score} {one.track.words} of each model on each category; the numbers are in the table.",
-                f"Test {score} per category {one.track.words} ({told}), with its number of images; the hardest for "
+                f"Test {score} per category {one.track.words} ({how}), with its number of images; the hardest for "
                 f"what "
                 "never looks at the image (grey) on top.",
-                beside=2,
+                per_row=2,
             )
         ]
     blocks += [
@@ -137,7 +137,7 @@ def category_figure(group: SweepGroup, found: ByCategory, categories: Mapping[st
             rows = [row for row, category in enumerate(order) if category in means]
             axes.plot(
                 [means[order[row]] for row in rows], rows, label=label, ls="", mew=1.2,
-                **look_of(label, found, named.get(label.removesuffix(", dressed"), INK)),
+                **style_of(label, found, named.get(label.removesuffix(", dressed"), INK)),
             )  # fmt: skip
         axes.set_yticks(range(len(order)), [f"{category} ({sizes[category]})" for category in order])
         axes.set_ylim(len(order) - 0.4, -0.6)
@@ -153,7 +153,7 @@ def category_figure(group: SweepGroup, found: ByCategory, categories: Mapping[st
     return figure
 
 
-def look_of(label: str, found: ByCategory, color: str) -> dict[str, Any]:
+def style_of(label: str, found: ByCategory, color: str) -> dict[str, Any]:
     if label in found.blind:
         marker = "o" if label == next(iter(found.blind)) else "s"
         return {"marker": marker, "ms": 5, "mfc": PAPER, "mec": MUTED, "zorder": 3}

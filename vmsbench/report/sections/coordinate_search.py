@@ -1,5 +1,6 @@
 """The coordinate search as a picture: the values tried for each parameter, their scores, the winner, how sure it is."""
 
+import shlex
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def walk_blocks(topic: Topic) -> list[Block]:
         unsure += [] if noise else [sweep.name]
         drawing = walk(sweep, label, shades[sweep.name], tuning_line(sweep, group), noise)
         alt = f"Coordinate search of {label}: {in_words(sweep, noise)}"
-        blocks.append(FigureBlock(f"coordinate-search-{sweep.name}", drawing, alt, "", beside=2))
+        blocks.append(FigureBlock(f"coordinate-search-{sweep.name}", drawing, alt, "", per_row=2))
     if not blocks:
         walking = any(not sweep.winner for sweep in group.sweeps)
         return [Text("No parameter has been tried yet." if walking else "None of these sweeps used coordinate search.")]
@@ -58,7 +59,10 @@ def walk_blocks(topic: Topic) -> list[Block]:
         )
     )
     blocks += [
-        Text(f"How certain the choices of `{name}` are needs a second seed: `vmsbench final {name} --seeds 5`")
+        Text(
+            f"How certain the choices of `{name}` are needs a second seed: "
+            f"`vmsbench final {shlex.quote(name)} --seeds 5`"
+        )
         for name in unsure
     ]
     return blocks
@@ -136,9 +140,9 @@ def draw_step(
             axes.plot(
                 place, row, marker, color=color, mfc=filled, ms=6 if won else 4.5, mew=1.1, zorder=4, clip_on=False
             )
-        told = "" if option.score is None else f"{option.score:.4f}"
+        score = "" if option.score is None else f"{option.score:.4f}"
         word = "won" if won else option.state if option.state != "complete" else ""
-        text = "  ".join(filter(None, [told, word]))
+        text = "  ".join(filter(None, [score, word]))
         axes.text(TEXT_AT, row, text, transform=right, va="center", color=INK if won else MUTED)
         row += 1
     if not step.tried:
@@ -162,12 +166,12 @@ def bounds(known: Sequence[float], blind: float | None) -> tuple[float, float]:
 def in_words(sweep: SweepRecord, noise: SeedNoise | None) -> str:
     """The figure in words: the value chosen for each parameter, and how certain that is."""
     short = labels.parameters(step.parameter for step in sweep.parameters)
-    told = []
+    words = []
     for step in sweep.parameters:
         if not step.settled:
-            told.append(f"{short[step.parameter]} is open")
+            words.append(f"{short[step.parameter]} is open")
             continue
         apart, sure = gap(sweep, step), how_sure(sweep, step, noise)
         next_best = f", next best {apart:.4f} worse" if apart is not None else ""
-        told.append(f"{short[step.parameter]} = {describe(step.value)}{next_best}{f', {sure}' if sure else ''}")
-    return "; ".join(told) + "."
+        words.append(f"{short[step.parameter]}: {describe(step.value)}{next_best}{f', {sure}' if sure else ''}")
+    return "; ".join(words) + "."

@@ -1,4 +1,4 @@
-"""Training curves by epoch: the loss of each sweep's trials, and the scores of looks at the tuning validation pairs."""
+"""Training curves by epoch: the loss of each sweep's trials, and the scores on the tuning validation pairs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from vmsbench.report import labels
-from vmsbench.report.analysis.looks import EpochLook, blind_table, look_of
 from vmsbench.report.analysis.tracks import BlindLine, blind_line
+from vmsbench.report.analysis.validation_scores import EpochEvaluation, blind_table, evaluation_of
 from vmsbench.report.blocks import Block, FigureBlock, Text
 from vmsbench.report.render.style import BLIND_LINE, INK, MUTED, colors, scale, second_scale, style
 from vmsbench.report.topic import Topic
@@ -19,12 +19,12 @@ from vmsbench.store.records import SweepGroup, SweepRecord
 from vmsbench.store.values import Scores
 
 Tables = Mapping[str, Mapping[str, Scores]]
-"""What never looks at the image scores on the images of each sweep's looks, by the sweep's name."""
+"""What never looks at the image scores on the images of each sweep's evaluations, by the sweep's name."""
 
 
 @dataclass(frozen=True)
 class PanelRow:
-    """A row of panels: a score of a look, under what name for each sweep; none where a sweep has it not."""
+    """A row of panels: a score of an evaluation, under what name for each sweep; none where a sweep has it not."""
 
     title: str
     scores: Mapping[str, str]
@@ -32,16 +32,16 @@ class PanelRow:
 
 def curve_blocks(topic: Topic) -> list[Block]:
     group, suffix = topic.group, topic.suffix
-    looks = {sweep.name: look_of(sweep) for sweep in group.sweeps}
-    made = {look: blind_table(topic, look) for look in dict.fromkeys(looks.values())}
-    tables = {name: made[look] for name, look in looks.items()}
+    evaluations = {sweep.name: evaluation_of(sweep) for sweep in group.sweeps}
+    made = {one: blind_table(topic, one) for one in dict.fromkeys(evaluations.values())}
+    tables = {name: made[one] for name, one in evaluations.items()}
     caption = (
         "Top: the loss. Below: scores of predictions for the tuning validation pairs, on one scale for all models, in "
         "[−1, 1] on the left and in [0, 1] on the right, each with the best that never looks at the image on the same "
-        f"images (dotted). {listed(group, looks)}"
+        f"images (dotted). {listed(group, evaluations)}"
     )
     single = [
-        FigureBlock(f"curves-{sweep.name}", curves(group, [sweep], tables), curve_alt(group, sweep), "", beside=3)
+        FigureBlock(f"curves-{sweep.name}", curves(group, [sweep], tables), curve_alt(group, sweep), "", per_row=3)
         for sweep in group.sweeps
     ]
     drawing = curves(group, group.sweeps, tables)
@@ -49,39 +49,39 @@ def curve_blocks(topic: Topic) -> list[Block]:
     return [*single, together, Text(caption)]
 
 
-def listed(group: SweepGroup, looks: Mapping[str, EpochLook]) -> str:
-    """How many images and samples the looks of each model take."""
-    told = []
+def listed(group: SweepGroup, evaluations: Mapping[str, EpochEvaluation]) -> str:
+    """How many images and samples the evaluations of each model take."""
+    words = []
     for sweep in group.sweeps:
-        look = looks[sweep.name]
-        drawn = f"{look.samples} samples each" if look.samples > 1 else "one map each"
-        images = "all pairs" if look.images is None else f"the first {look.images} pairs"
-        told.append(f"{group.label(sweep)}: {images}, {drawn}")
-    return f"A look takes, of {'; of '.join(told)}." if told else ""
+        one = evaluations[sweep.name]
+        drawn = f"{one.samples} samples each" if one.samples > 1 else "one map each"
+        images = "all pairs" if one.images is None else f"the first {one.images} pairs"
+        words.append(f"{group.label(sweep)}: {images}, {drawn}")
+    return f"An evaluation during training takes, of {'; of '.join(words)}." if words else ""
 
 
 def curve_alt(group: SweepGroup, sweep: SweepRecord) -> str:
-    best, key = sweep.best, look_of(sweep).answer
+    best, key = sweep.best, evaluation_of(sweep).answer
     levels = series(best.history, key) or series(best.history, "l1") if best else []
-    told = f"; the winner's validation L1 goes from {levels[0][1]:.4f} to {levels[-1][1]:.4f}" if levels else ""
-    return f"Training curves of {group.label(sweep)}: {len(sweep.trials)} trials{told}."
+    words = f"; the winner's validation L1 goes from {levels[0][1]:.4f} to {levels[-1][1]:.4f}" if levels else ""
+    return f"Training curves of {group.label(sweep)}: {len(sweep.trials)} trials{words}."
 
 
 def rows_of(group: SweepGroup, sweeps: Sequence[SweepRecord]) -> list[PanelRow]:
-    """L1 as one answer; and CRPS of those that draw several samples in a look."""
+    """L1 as one answer; and CRPS of those that draw several samples in an evaluation."""
     answers = {sweep.name: answer_of(group, sweep) for sweep in sweeps}
-    laws = {sweep.name: law for sweep in sweeps if (law := look_of(sweep).law)}
+    laws = {sweep.name: law for sweep in sweeps if (law := evaluation_of(sweep).law)}
     return [PanelRow("L1 as one answer", answers), *([PanelRow("CRPS of the samples", laws)] if laws else [])]
 
 
 def answer_of(group: SweepGroup, sweep: SweepRecord) -> str:
     """The score of the one answer, where the histories have it; else that of one sample."""
-    key = look_of(sweep).answer
+    key = evaluation_of(sweep).answer
     return key if any(series(trial.history, key) for trial in sweep.trials) else "l1"
 
 
 def curves(group: SweepGroup, sweeps: Sequence[SweepRecord], tables: Tables) -> Figure:
-    """A column per sweep: what was lowered above, the scores of looks below, each on one scale for all."""
+    """A column per sweep: what was lowered above, the scores of evaluations below, each on one scale for all."""
     shades, columns, rows = colors(group.sweeps), len(sweeps), rows_of(group, sweeps)
     scales = rows_of(group, group.sweeps)
     with style():
@@ -92,7 +92,7 @@ def curves(group: SweepGroup, sweeps: Sequence[SweepRecord], tables: Tables) -> 
             losses(grid[0][at], sweep, shades[sweep.name])
             grid[0][at].set_title(group.label(sweep))
             for row, axes in zip(rows, grid[1:, at], strict=True):
-                line = look_panel(axes, row, sweep, shades[sweep.name], tables[sweep.name])
+                line = score_panel(axes, row, sweep, shades[sweep.name], tables[sweep.name])
                 lines |= {line.name: line} if line else {}
         for row, line_of_axes in zip(scales, grid[1:], strict=False):
             drawn = [level for sweep in group.sweeps for level in levels_of(row, sweep, tables[sweep.name])]
@@ -119,15 +119,15 @@ def finish(group: SweepGroup, grid: Any, rows: Sequence[PanelRow]) -> None:
         next((axes for axes in line if axes.axison), line[0]).set_ylabel(f"{row.title}, [−1, 1]")
 
 
-def look_panel(
+def score_panel(
     axes: Axes, row: PanelRow, sweep: SweepRecord, color: str, table: Mapping[str, Scores]
 ) -> BlindLine | None:
-    """A score of the looks; returns the blind line that was drawn with it."""
+    """A score of the evaluations; returns the blind line that was drawn with it."""
     key = row.scores.get(sweep.name)
     if key is None:
         axes.set_axis_off()
         return None
-    line = blind_line(key, look_of(sweep).samples, table)
+    line = blind_line(key, evaluation_of(sweep).samples, table)
     if line is not None:
         axes.axhline(line.level, zorder=3, **BLIND_LINE)
     if not thin_and_bold(axes, sweep, color, key, "scores"):
@@ -141,7 +141,7 @@ def levels_of(row: PanelRow, sweep: SweepRecord, table: Mapping[str, Scores]) ->
     if key is None:
         return []
     found = [level for trial in sweep.trials for _, level in series(trial.history, key)]
-    line = blind_line(key, look_of(sweep).samples, table)
+    line = blind_line(key, evaluation_of(sweep).samples, table)
     return [*found, *([line.level] if line and found else [])]
 
 
@@ -152,7 +152,7 @@ def legend(blind: Sequence[str]) -> list[Line2D]:
         Line2D([], [], color=INK, lw=0.8, alpha=0.4, label="other trials, validation"),
         Line2D([], [], color=INK, lw=0, marker="x", ms=4, label="pruned"),
         Line2D([], [], color=INK, lw=0, marker="v", ms=4, label="failed"),
-        Line2D([], [], label=f"{' / '.join(blind)} (blind)" if blind else "blind", **BLIND_LINE),
+        Line2D([], [], label=" /\n".join(blind) + " (blind)" if blind else "blind", **BLIND_LINE),
     ]
 
 

@@ -107,10 +107,16 @@ def distance_table(
         notes += [] if blind else ["Random training maps were not measured here; new finals have them."]
     parts = [Part("Models" if rows else "", tuple(pick(row, kept) for row in rows))]
     parts += [Part("Never looks at the image", (pick(blind, kept),))] if rows and blind else []
-    network = "Inception" if of is in_inception else title.partition("(")[2].rstrip(")")
-    caption = f"Distances between sets of maps in the features of {network} ({data_words(group)})."
+    caption = f"Distances between sets of maps in the features of {network_of(title, of)} ({data_words(group)})."
     columns = tuple(column for column, stays in zip(columns_of(title), kept, strict=True) if stays)
     return Table(name, caption, columns, tuple(parts), tuple(notes))
+
+
+def network_of(title: str, of: Callable[[FinalRecord], Fid]) -> str:
+    """Whose features: Inception's, or those of the encoder in the distance's name; one without a name says so."""
+    if of is in_inception:
+        return "Inception"
+    return title.partition("(")[2].rstrip(")") or "an encoder whose name is missing"
 
 
 def columns_of(title: str) -> tuple[Column, ...]:

@@ -1,5 +1,7 @@
 """How to make each row of the score table again: command, commit, data and seeds."""
 
+import shlex
+
 from vmsbench.report import labels
 from vmsbench.report.analysis.tracks import ANSWER
 from vmsbench.report.blocks import Block, Facts, Heading, TableBlock
@@ -7,7 +9,7 @@ from vmsbench.report.gaps import data_words_of
 from vmsbench.report.render.tables import Column, Part, Table, words
 from vmsbench.report.sections.scores.differences import comparison_table, contender_table
 from vmsbench.report.topic import Topic
-from vmsbench.store.records import SweepGroup, SweepRecord
+from vmsbench.store.records import FinalRecord, SweepGroup, SweepRecord
 from vmsbench.store.values import number
 
 
@@ -25,13 +27,18 @@ def origin_table(group: SweepGroup, name: str = "reproduce") -> Table:
         for sweep in group.sweeps
     ]  # fmt: skip
     rows += [
+        (words(group.ensemble_label(sweep)), words(f"`vmsbench ensemble {shlex.quote(sweep.name)}`"),
+         words(sweep.commit or "unknown"), words(digest), words(seeds(sweep)))
+        for sweep in group.sweeps if sweep.ensemble
+    ]  # fmt: skip
+    rows += [
         (words(f"{sweep.family}: ablation of {sweep.space[0]['param']}"), words(f"`{command(sweep)}`"),
          words(sweep.commit or "unknown"), words(digest), words(seeds(sweep)))
         for sweep in group.ablated
     ]  # fmt: skip
     rows += [
         (words(group.outside_label(one)),
-         words(f"`vmsbench evaluate {one.results.get('source', 'FOLDER')} --name {one.id}{data_words_of(group)}`"),
+         words(f"`{evaluation(one)}{data_words_of(group)}`"),
          words("not known here"), words(digest), words(None))
         for one in group.outside
     ]  # fmt: skip
@@ -52,8 +59,13 @@ def origin_table(group: SweepGroup, name: str = "reproduce") -> Table:
     return Table(name, "How to make each row again.", columns, (Part("", tuple(rows)),), notes)
 
 
+def evaluation(one: FinalRecord) -> str:
+    source = one.results.get("source", "FOLDER")
+    return f"vmsbench evaluate {shlex.quote(source)} --name {shlex.quote(one.id)}"
+
+
 def command(sweep: SweepRecord) -> str:
-    return sweep.command or f"vmsbench tune --exp {sweep.exp} --name {sweep.name}"
+    return sweep.command or f"vmsbench tune --exp {sweep.exp} --name {shlex.quote(sweep.name)}"
 
 
 def seeds(sweep: SweepRecord) -> str:
@@ -70,7 +82,7 @@ def configurations(group: SweepGroup, level: int) -> list[Block]:
         blocks.append(Heading(level, f"{sweep.family}: sweep {sweep.name}"))
         if again := contender_table(sweep, group):
             blocks.append(TableBlock(again[0]))
-            caption = f"The best configurations of {sweep.name} on the same test images, two by two."
+            caption = f"The best configurations of {sweep.name} as one answer, on the same test images, two by two."
             table = comparison_table(ANSWER, {"": again[1]}, caption, f"final-differences-{sweep.name}")
             blocks.append(TableBlock(table))
         blocks.append(Facts(tuple(provenance(sweep))))
@@ -92,6 +104,18 @@ def provenance(sweep: SweepRecord) -> list[tuple[str, str]]:
             if (whole := number(f.results.get("epoch_kept"))) is not None
         ),
         "PyTorch": torch,
+        "Code": code_changes(sweep),
         "Started": sweep.created,
     }
     return [(name, fact) for name, fact in facts.items() if fact]
+
+
+def code_changes(sweep: SweepRecord) -> str:
+    """The files that changed while the sweep was in progress, which its user accepted; empty where none did."""
+    accepted = [event for event in sweep.events if event.get("event") == "code"]
+    changed = dict.fromkeys(file for event in accepted for file in event.get("files", ()))
+    return (
+        f"changed during the sweep (--accept-code): {labels.listing(f'`{file}`' for file in changed)}"
+        if changed
+        else ""
+    )

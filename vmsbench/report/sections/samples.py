@@ -28,8 +28,6 @@ def sample_blocks(topic: Topic) -> list[Block]:
     """For each model the test images on which it did best, middling and worst, with what the others made of them."""
     group, truth = topic.group, topic.truth
     blocks: list[Block] = []
-    files = {group.label(sweep): sweep.name for sweep in group.sweeps}
-    files |= {group.outside_label(one): f"outside-{one.id}" for one in group.outside}
     for model in group.models:
         samples = gather(group, truth, model)
         if samples.reason and Caution(samples.reason) not in blocks:
@@ -49,7 +47,7 @@ def sample_blocks(topic: Topic) -> list[Block]:
             )
         )
         alt = f"{len(samples.rows)} test images, {choice}, with {labels.listing(c.lower() for c in samples.columns)}."
-        picture = FigureBlock(f"samples-{files[model]}", sample_grid(samples), alt, caption)
+        picture = FigureBlock(f"samples-{group.stems[model]}", sample_grid(samples), alt, caption)
         blocks.append(SampleGrid(samples, picture))
         if not samples.rows[0].rank:
             break

@@ -75,10 +75,10 @@ def tradeoff_figure(sweep: SweepRecord, color: str) -> Figure:
         left, right = picture.subplots(1, 2)
         for at, count in enumerate(sorted({row["samples"] for row in rows})):
             line = sorted((row for row in rows if row["samples"] == count), key=lambda row: row["steps"])
-            look: dict[str, Any] = {"color": color, "lw": 1.2, "marker": MARKERS[at % len(MARKERS)], "ms": 5}
-            look |= {"mfc": "none" if at % 2 else color, "label": f"K = {count:.0f}"}
-            left.plot([row["steps"] for row in line], [row["crps"] for row in line], **look)
-            right.plot([row["seconds_per_image"] for row in line], [row["l1_median"] for row in line], **look)
+            drawn: dict[str, Any] = {"color": color, "lw": 1.2, "marker": MARKERS[at % len(MARKERS)], "ms": 5}
+            drawn |= {"mfc": "none" if at % 2 else color, "label": f"K = {count:.0f}"}
+            left.plot([row["steps"] for row in line], [row["crps"] for row in line], **drawn)
+            right.plot([row["seconds_per_image"] for row in line], [row["l1_median"] for row in line], **drawn)
         for axes, level, score in ((left, "crps", "crps"), (right, "l1_median", "l1")):
             finish(axes, [row[level] for row in rows], blind_of(sweep, score))
         left.xaxis.set_major_locator(FixedLocator(sorted({row["steps"] for row in rows})))

@@ -27,21 +27,24 @@ def parameter_blocks(topic: Topic) -> list[Block]:
         label, color = group.label(sweep), shades[sweep.name]
         if len(complete(sweep)) > 1 and sweep.space:
             alt = f"Parallel parameters of {label}: {len(complete(sweep))} complete trials; all are in the trial table."
-            blocks.append(FigureBlock(f"parallel-{sweep.name}", parallel(sweep, label, color), alt, "", beside=2))
+            blocks.append(FigureBlock(f"parallel-{sweep.name}", parallel(sweep, label, color), alt, "", per_row=2))
         if found := importances(sweep):
             short = labels.parameters(one.param for one in found)
-            told = ", ".join(f"{short[one.param]} {one.spread:.4f}" for one in found)
+            values = {one.param: f"{one.spread:.4f}" if one.share is None else f"{one.share:.0%}" for one in found}
+            text = ", ".join(f"{short[param]} {value}" for param, value in values.items())
             drawing = bars(sweep, found, f"{label}: importance", color, seed_noise(sweep))
             blocks.append(
-                FigureBlock(f"importance-{sweep.name}", drawing, f"Importance for {label}: {told}.", "", beside=2)
+                FigureBlock(f"importance-{sweep.name}", drawing, f"Importance for {label}: {text}.", "", per_row=2)
             )
     if blocks:
         blocks.append(
             Text(
                 "Parallel parameters: a line per complete trial, the best bold and on top. "
-                "Importance: how far a parameter's best and worst option are apart, at its step of a coordinate search "
-                "with all else held, otherwise in the means over all trials; values that were pruned or failed are "
-                "left out, so it is a lower bound. Dotted: what two seeds are apart one time in twenty."
+                "Importance of a coordinate search: how far a parameter's best and worst option are apart at its step, "
+                "with all else held; values that were pruned or failed are left out, so it is a lower bound; dotted is "
+                "what two seeds are apart one time in twenty. Of other searches: the share of each parameter in what "
+                "the best tenth of the trials have in common, by PED-ANOVA (Watanabe et al. 2023); where Optuna or ten "
+                "complete trials are missing, the distance of the means over all trials."
             )
         )
     blocks += [TableBlock(winner_table(sweep)) for sweep in group.sweeps if sweep.space or sweep.winner]
@@ -63,10 +66,12 @@ def winner_table(sweep: SweepRecord) -> Table:
     )
     score = number(sweep.winner.get("score"))
     unit = in_unit(sweep.metric, score)
-    told = f"tuning {labels.metric(sweep.metric)} {score:.4f}" if score is not None else "no winner yet"
+    text = f"tuning {labels.metric(sweep.metric)} {score:.4f}" if score is not None else "no winner yet"
     if unit is not None:
-        told += f" in [−1, 1], {unit:.4f} in [0, 1]"
-    caption = f"The winner of {sweep.name}: {told} (selected on the tuning validation set; not a result)."
+        text += f" in [−1, 1], {unit:.4f} in [0, 1]"
+    caption = f"The winner of {sweep.name}: {text} (selected on the tuning validation set; not a result)."
+    if sweep.steered:
+        caption += f" While it ran, the user asked for this: {'; '.join(sweep.steered)}."
     return Table(f"winner-{sweep.name}", caption, columns, (Part("", rows),))
 
 

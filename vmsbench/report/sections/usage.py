@@ -52,12 +52,12 @@ def saving_blocks(topic: Topic) -> list[Block]:
     group, suffix = topic.group, topic.suffix
     blocks: list[Block] = []
     if any(sweep.trials for sweep in group.sweeps):
-        told = "; ".join(
+        text = "; ".join(
             f"{group.label(sweep)}: " + ", ".join(f"{count} {kind}" for kind, count in epochs_of(sweep).items())
             for sweep in group.sweeps
         )
         drawing = savings(group, colors(group.sweeps))
-        blocks.append(FigureBlock(f"savings{suffix}", drawing, f"Epochs of the searches. {told}.", ""))
+        blocks.append(FigureBlock(f"savings{suffix}", drawing, f"Epochs of the searches. {text}.", ""))
     return [*blocks, TableBlock(search_table(group, f"search{suffix}"))] if group.sweeps else []
 
 
@@ -96,15 +96,15 @@ def savings(group: SweepGroup, shades: Mapping[str, str]) -> Figure:
         axes = picture.subplots()
         for row, (sweep, epochs) in enumerate(zip(group.sweeps, counts, strict=True)):
             left, color = 0, shades[sweep.name]
-            looks: dict[str, dict[str, Any]] = {
+            fills: dict[str, dict[str, Any]] = {
                 "complete": {"color": color, "lw": 0},
                 "pruned": {"color": color, "alpha": 0.35, "lw": 0},
                 "failed": {"color": MUTED, "lw": 0},
                 "saved": {"facecolor": PAPER, "edgecolor": color, "lw": 1, "ls": (0, (2, 1.5))},
             }
-            for kind, look in looks.items():
+            for kind, fill in fills.items():
                 if epochs[kind]:
-                    axes.barh(row, epochs[kind], left=left, height=0.55, **look)
+                    axes.barh(row, epochs[kind], left=left, height=0.55, **fill)
                 left += epochs[kind]
         finish(axes, [group.label(sweep) for sweep in group.sweeps], "epochs")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from vmsbench.search.searcher import Params, Searcher, key
+from vmsbench.search.searcher import Params, Searcher, key, without_run
 from vmsbench.search.wrappers.wrapper import Wrapper
 
 SEEDS = range(100, 108)
@@ -75,11 +75,14 @@ class Filled(Wrapper):
 
     def further_seeds(self) -> Iterator[Params]:
         scores = self.scores
-        complete = [name for name, score in scores.items() if score is not None and "seed" not in self.asked[name]]
-        best = [self.asked[name] for name in sorted(complete, key=lambda name: scores[name] or 0.0)]
+        complete = {name: score for name, score in scores.items() if score is not None and self.is_first_run(name)}
+        best = [self.asked[name] for name in sorted(complete, key=lambda name: complete[name])]
         for further in SEEDS:
             for choice in best or [self.searcher.incumbent]:
                 yield choice | {"seed": self.seed + further}
+
+    def is_first_run(self, name: str) -> bool:
+        return without_run(self.asked[name]) == self.asked[name]
 
     @property
     def scores(self) -> Mapping[str, float | None]:

@@ -1,32 +1,36 @@
 """Racing over seeds: a choice is trained from further seeds only while it may still beat the incumbent.
 
-As the intensifiers of SMAC (Hutter et al. 2011) and irace (Lopez-Ibanez et al. 2016) do, by a paired test over seeds.
+As the intensifiers of SMAC (Hutter et al. 2011) and irace (Lopez-Ibanez et al. 2016) do: by a paired t-test over
+seeds, whose variance is moderated (Smyth 2004), since a pair of choices has few seeds in common.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from statistics import fmean
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean, median
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.search.searcher import Params, Searcher, key
+from vmsbench.search.searcher import Params, Searcher, key, without_run
 from vmsbench.search.wrappers.wrapper import Wrapper
 
-LEVEL = 1.64
-"""Standard errors by which a choice is worse where it is dropped: one chance in twenty by luck alone."""
+LEVEL = 1.0
+"""Standard errors by which a choice is worse where it is dropped. One that is as good as the incumbent is, at each of
+its seeds, by luck alone in about one case in five."""
 
 SURE = 1.0
-"""Standard errors by which a choice with all seeds must be better to win: less changes the winner by luck, more keeps
-what happens to be first (`vmsbench bench racing`)."""
+"""Standard errors by which a choice with all seeds must be better to win; one that is as good as the incumbent is by
+luck alone in about one case in five."""
+
+PRIOR = 2.0
+"""Degrees of freedom of the spread between the seeds of all choices, next to those of the pair that is compared."""
 
 
 class Racing(Wrapper):
     """Asks what `searcher` asks, from one seed first, then from further ones, up to `seeds`.
 
-    The incumbent of the search has all seeds. A challenger is compared with it on the seeds that both have: it is
-    dropped as soon as it is worse by more than LEVEL standard deviations of a mean difference, as the spread between
-    the seeds of all choices gives it. The rest get all seeds, and their score is the mean, where it is better than the
-    incumbent's by SURE standard errors; who is not keeps the incumbent. The score of one that is dropped is the
-    incumbent's, plus what it is worse by.
+    The incumbent of the search has all seeds. A challenger is compared with it seed by seed, on the seeds that both
+    have: it is dropped as soon as the mean of the differences is worse by more than LEVEL of its standard errors. The
+    rest get all seeds, and their score is the mean, where it is better than the incumbent's by SURE standard errors;
+    else the incumbent stays. The score of one that is dropped is the incumbent's, plus what it is worse by.
 
     Raises ConfigurationError for one seed.
     """
@@ -64,7 +68,7 @@ class Racing(Wrapper):
         return None
 
     def tell(self, choice: Params, score: float | None) -> None:
-        base = without_seed(choice)
+        base = without_run(choice)
         name = key(base)
         if name not in self.open:
             return
@@ -84,8 +88,7 @@ class Racing(Wrapper):
         if len(best) < self.seeds or name == key(self.searcher.incumbent):
             return own
         least = fmean(best.values())
-        noise = pooled([best, self.scores[name]])
-        sure = own < least - SURE * (noise or 0.0) * math.sqrt(2 / self.seeds)
+        sure = own < least - SURE * (self.error(best, self.scores[name]) or 0.0)
         return own if sure else max(own, least)
 
     def decide(self, choice: Params, score: float | None) -> None:
@@ -94,36 +97,45 @@ class Racing(Wrapper):
 
     def prune(self, choice: Params, epoch: int, score: float) -> None:
         """A choice of which one run was stopped is out of the race."""
-        if self.open.pop(key(without_seed(choice)), None) is not None:
-            self.searcher.prune(without_seed(choice), epoch, score)
+        if self.open.pop(key(without_run(choice)), None) is not None:
+            self.searcher.prune(without_run(choice), epoch, score)
 
     def worse_by(self, name: str) -> float | None:
         """By how much a choice is worse than the incumbent, where that is clear; None where it is not."""
         best, own = self.scores.get(key(self.searcher.incumbent), {}), self.scores[name]
-        noise = pooled(self.scores.values())
-        if len(best) < self.seeds or noise is None:
+        error = self.error(best, own)
+        if len(best) < self.seeds or error is None:
             return None
         worse = fmean(own[seed] - best[seed] for seed in own)
-        return worse if worse > LEVEL * noise * math.sqrt(2 / len(own)) else None
+        return worse if worse > LEVEL * error else None
+
+    def error(self, best: Mapping[int, float], own: Mapping[int, float]) -> float | None:
+        """The standard error of the mean difference between two choices on the seeds of `own`; None where no choice has
+        two seeds yet.
+
+        Its variance is that of these differences, moderated by what the median choice's spread makes likely, as PRIOR
+        further degrees of freedom: one choice whose training is unstable says nothing about the others.
+        """
+        spreads = [variance(list(scores.values())) for scores in self.scores.values() if len(scores) > 1]
+        if not spreads:
+            return None
+        differences = [own[seed] - best[seed] for seed in own if seed in best]
+        freedom = max(0, len(differences) - 1)
+        squares = freedom * variance(differences) if freedom else 0.0
+        return math.sqrt((PRIOR * 2 * median(spreads) + squares) / (PRIOR + freedom) / len(own))
 
     @property
     def max_trials(self) -> int:
         return self.searcher.max_trials * self.seeds
 
     def parameter(self, choice: Params) -> str | None:
-        return self.searcher.parameter(without_seed(choice))
+        return self.searcher.parameter(without_run(choice))
 
     def runs(self, choice: Params) -> list[Params]:
         return [choice, *(choice | {"seed": self.seed + repeat} for repeat in range(1, self.seeds))]
 
 
-def pooled(choices: Iterable[Mapping[int, float]]) -> float | None:
-    """The standard deviation between the seeds of a choice, pooled over choices; None where none has two."""
-    several = [list(scores.values()) for scores in choices if len(scores) > 1]
-    squares = sum(sum((score - fmean(scores)) ** 2 for score in scores) for scores in several)
-    freedom = sum(len(scores) - 1 for scores in several)
-    return math.sqrt(squares / freedom) if freedom else None
-
-
-def without_seed(choice: Params) -> Params:
-    return {param: value for param, value in choice.items() if param != "seed"}
+def variance(values: Sequence[float]) -> float:
+    """Of two values or more, by floats; the standard library's is of fractions, and slow."""
+    mean = fmean(values)
+    return sum((value - mean) ** 2 for value in values) / (len(values) - 1)

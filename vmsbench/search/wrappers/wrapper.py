@@ -1,6 +1,7 @@
 """What searchers around another searcher share."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from vmsbench.search.searcher import ParameterResult, Params, Searcher
 
@@ -12,6 +13,9 @@ class Wrapper(Searcher):
 
     def try_first(self, choices: Sequence[Params]) -> None:
         self.searcher.try_first(choices)
+
+    def add_option(self, param: str, value: Any) -> None:
+        self.searcher.add_option(param, value)
 
     def ahead(self, known: Mapping[str, float | None]) -> Iterator[tuple[Params, str | None]]:
         return self.searcher.ahead(known)

@@ -31,7 +31,7 @@ class MapModel:
         params   {"samples": K}: the median of K samples, where the model samples; 1 by default
         """
         images = np.asarray(model_input, dtype=np.uint8)
-        samples = int((params or {}).get("samples", 1)) if self.predictor.model.random else 1
+        samples = int((params or {}).get("samples", 1)) if self.predictor.random else 1
         maps = [map_of(self.predictor, image, samples) for image in images.reshape(-1, *images.shape[-3:])]
         return np.stack(maps).reshape(images.shape)
 

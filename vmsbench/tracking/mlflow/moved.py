@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlparse
 ARTIFACTS, DATABASE = "mlartifacts", "mlflow.db"
 
 
-def set_aside_if_moved(runs: Path, experiment: str) -> None:
+def rename_if_moved(runs: Path, experiment: str) -> None:
     """Rename the database and the files of a runs folder that lies elsewhere than when they were made.
 
     The next sync makes new ones from the sweeps' folders; what somebody added by hand stays in those set aside.

@@ -1,4 +1,4 @@
-"""MLflow as a tracker of the sweeps' folders. `records.py` defines what a sweep's runs are.
+"""MLflow as a tracker of the sweeps' folders. `runs.py` defines what a sweep's runs are.
 
 What was already pushed is recorded in `mlflow.json` in the sweep's folder. That file may be lost: runs are found again
 by their tags, and pushing the same (key, time, step, value) twice changes nothing in MLflow. The store may be lost too:
@@ -23,8 +23,8 @@ from vmsbench.errors import masked
 from vmsbench.files import read_json, save_json
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.tracking.mlflow.moved import set_aside_if_moved
-from vmsbench.tracking.runs import Record, identity, records
+from vmsbench.tracking.mlflow.moved import rename_if_moved
+from vmsbench.tracking.mlflow.runs import Record, identity, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
 
 QUIET_AND_QUICK = {
@@ -79,7 +79,7 @@ class MlflowTracker(Tracker):
         try:
             with alone(self._runs):
                 if self._artifacts is None and address == default_store(self._runs):
-                    set_aside_if_moved(self._runs, self._experiment)
+                    rename_if_moved(self._runs, self._experiment)
                 ledger = SyncState.read(sweep / "mlflow.json", digest_of_store(address))
                 store = Store(address, self._experiment, self._artifact_location(address), identity(found))
                 self._page = (
@@ -110,8 +110,8 @@ class MlflowTracker(Tracker):
 
     def _artifact_location(self, address: str) -> str | None:
         if self._artifacts is not None:
-            told = str(self._artifacts)
-            return told if "://" in told else Path(told).resolve().as_uri()
+            place = str(self._artifacts)
+            return place if "://" in place else Path(place).resolve().as_uri()
         if address.startswith("sqlite:"):  # MLflow's own default is ./mlruns of the current folder
             return (self._runs.resolve() / "mlartifacts").as_uri()
         return None
@@ -233,12 +233,12 @@ class Store:
         self._client.log_outputs(run, [LoggedModelOutput(made.model_id, 0)])
         return str(made.model_id)
 
-    def _log_dataset(self, run: str, told: Mapping[str, Any]) -> None:
+    def _log_dataset(self, run: str, about: Mapping[str, Any]) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        digest, source = str(told["digest"])[:36], json.dumps({"uri": str(told.get("root") or told.get("title"))})
-        counts = {split: told[split] for split in ("train", "validation", "test", "size") if split in told}
-        data = Dataset(str(told.get("title", "data")), digest, "local", source, profile=json.dumps(counts))
+        digest, source = str(about["digest"])[:36], json.dumps({"uri": str(about.get("root") or about.get("title"))})
+        counts = {split: about[split] for split in ("train", "validation", "test", "size") if split in about}
+        data = Dataset(str(about.get("title", "data")), digest, "local", source, profile=json.dumps(counts))
         self._client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
     def _tags(self, record: Record, parent: str | None) -> dict[str, str]:
@@ -246,8 +246,8 @@ class Store:
         return record.tags | own | ({"mlflow.parentRunId": parent} if parent else {})
 
     def _find_or_create(self, record: Record, parent: str | None) -> str:
-        told = (("vmsbench.sweep", self._sweep), ("vmsbench.key", record.key))
-        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in told)
+        marks = (("vmsbench.sweep", self._sweep), ("vmsbench.key", record.key))
+        query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in marks)
         for run in self._client.search_runs([self.experiment], query, max_results=1):
             return run.info.run_id
         tags = {key: value for key, value in self._tags(record, parent).items() if value}

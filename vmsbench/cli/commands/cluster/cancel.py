@@ -15,7 +15,7 @@ def cancel(
     runs: Runs = Path("runs"),
 ) -> None:
     """Cancel a sweep's jobs. Its trials save; the same `vmsbench tune` continues it later."""
-    from vmsbench.api.job_control import cancel as end
+    from vmsbench.api.cluster.job_control import cancel as end
 
     ended = end(name, runs=runs)
     print(f"{name}: cancelled {', '.join(ended)}" if ended else f"{name}: it has no job")

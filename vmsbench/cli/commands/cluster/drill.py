@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import shutil
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vmsbench.cli.options import ConfigDir, Gpus, Hours, Json, Nodes, OnLogin, Overrides, Runs, writable
-from vmsbench.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from vmsbench.launch.drill.fault_test import FaultResult
-    from vmsbench.launch.drill.faults import FaultTarget
-    from vmsbench.launch.submit import RunOptions
+
+WORDS = {True: "PASS", False: "FAIL", None: "SKIP"}
 
 
 def drill(
@@ -39,58 +35,29 @@ def drill(
 
     The faults are those of clusters: a signal, a requeue, kill -9 of a trial and of the driver.
     """
-    from vmsbench.launch.submit import RunOptions
+    from vmsbench.api.cluster.job_control import drill as inject_faults
 
-    run_options = RunOptions(nodes=nodes, gpus=gpus, time=hours, allow_login_node=allow_login_node)
-    if not inject_faults(list(overrides or []), writable(runs), run_options, epochs, patience, as_json):
+    found = inject_faults(
+        *(overrides or []),
+        nodes=nodes,
+        gpus=gpus,
+        time=hours,
+        epochs=epochs,
+        patience=patience,
+        runs=writable(runs),
+        allow_login_node=allow_login_node,
+        on_check=(lambda check: None) if as_json else show,
+        on_progress=tell,
+    )
+    if as_json:
+        print(json.dumps({"passed": found.passed, "checks": [asdict(check) for check in found.checks]}))
+    if not found.passed:
+        print(f"its files and logs are in {found.folder}", file=sys.stderr)
         raise typer.Exit(1)
 
 
-MINUTES = "30"
-
-
-WORDS = {True: "PASS", False: "FAIL", None: "SKIP"}
-
-
-def inject_faults(
-    overrides: list[str], runs: Path, options: RunOptions, epochs: int, patience: int, as_json: bool
-) -> bool:
-    """Inject faults into a toy sweep and print a line for each recovery.
-
-    Returns False where one failed; its folder is kept then. Raises ConfigurationError for settings of the sweep itself,
-    which is always the same.
-    """
-
-    from vmsbench.config.compose import compose
-    from vmsbench.launch.allocation import refuse_login_node
-    from vmsbench.launch.drill.fault_test import FaultTest
-    from vmsbench.launch.drill.faults import JobTarget, ProcessTarget
-    from vmsbench.launch.submit import launcher_of
-
-    for override in overrides:
-        if override.partition("=")[0].partition(".")[0] != "launcher":
-            raise ConfigurationError(f"{override}: a drill takes only launcher=NAME and launcher.*; its sweep is fixed")
-    settings = compose("unet", overrides)["launcher"]
-    if "time" in settings:
-        options = dataclasses.replace(options, time=options.time or MINUTES)
-    launcher = launcher_of(settings=settings, overrides=overrides, folder=runs / "drill", options=options)
-    folder = runs / "drill" / time.strftime("%Y%m%d-%H%M%S")
-    if launcher.in_process:
-        refuse_login_node(options.allow_login_node)
-    begin: Callable[..., FaultTarget] = ProcessTarget if launcher.in_process else partial(JobTarget, launcher=launcher)
-    verdicts: list[FaultResult] = []
-    for verdict in FaultTest(folder, begin, epochs, patience, tell).run():
-        verdicts.append(verdict)
-        if not as_json:
-            print(f"{WORDS[verdict.passed]}  {verdict.name:<8} {verdict.message}", flush=True)
-    passed = all(verdict.passed is not False for verdict in verdicts)
-    if as_json:
-        print(json.dumps({"passed": passed, "checks": [dataclasses.asdict(verdict) for verdict in verdicts]}))
-    if passed:
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        print(f"its files and logs are in {folder}", file=sys.stderr)
-    return passed
+def show(check: FaultResult) -> None:
+    print(f"{WORDS[check.passed]}  {check.name:<8} {check.message}", flush=True)
 
 
 def tell(text: str) -> None:

@@ -22,7 +22,7 @@ def logs(
 
 
 def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
-    from vmsbench.api.job_control import logs
+    from vmsbench.api.cluster.job_control import logs
     from vmsbench.launch.follow import follow
     from vmsbench.launch.job_log import launcher_of_job, leading_jobs
     from vmsbench.launch.launcher import POLL

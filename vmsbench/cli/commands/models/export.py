@@ -29,7 +29,7 @@ def export_model(model: str, format: str, out: Path | None, runs: Path, as_json:
     from vmsbench.api.predictions import export
     from vmsbench.inference.export import TOLERANCE
 
-    made = export(model, format, out, runs=runs)
+    made = export(model, format=format, out=out, runs=runs)
     apart = made.largest_difference
     if as_json:
         print(json.dumps({"file": str(made.file), "of": str(made.source), "largest_difference": apart}))

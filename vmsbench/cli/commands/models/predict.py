@@ -34,7 +34,7 @@ def predict(
 ) -> None:
     """Predict the maps of pictures of any size.
 
-    They are as large as their pictures; unreadable files are listed at the end (exit code 1).
+    They are as large as their pictures; where some files cannot be read, these are listed at the end (exit code 1).
 
     A sweep's name means its best final: of the configuration that stands for it, the seed with the best tuning score.
     """
@@ -58,28 +58,28 @@ def write_maps(
             bar.start(run.files)
 
         where: dict[str, Any] = {"device": device, "runs": runs, "on_start": begin, "on_file": bar.advance}
-        result = write(pictures, model, out, samples=samples, npz=keep, **where)
+        result = write(pictures, model=model, out=out, samples=samples, npz=keep, **where)
     report(result)
     if result.written:
         print("\n".join(places(result, keep)))
-    return not result.unreadable
+    return not result.failed
 
 
 def head(pictures: Path, run: PredictionRun, samples: int | None) -> list[str]:
     each = f"{run.samples} samples each, " if run.samples > 1 else ""
-    by = f"{run.files} pictures by {run.model}: {each}{run.size} px on {run.device}"
+    by = f"{run.files} picture{'s' * (run.files != 1)} by {run.model}: {each}{run.size} px on {run.device}"
     certain = ["  this model is deterministic: there is no uncertainty to map"] if (samples or 1) > run.samples else []
     return [f"read from {pictures}: {run.account}", by, *certain]
 
 
 def report(result: PredictionResult) -> None:
-    """Say on standard error what could not be read, and what is to be known of the rest."""
-    from vmsbench.data.sources.names import some
+    """Say on standard error which pictures got no map, and what is to be known of the rest."""
+    from vmsbench.data.sources.names import printable, some
 
-    if result.unreadable:
-        print(f"{len(result.unreadable)} of {result.run.files} files could not be read:", file=sys.stderr)
-    for file, reason in result.unreadable:
-        print(f"  {file}: {reason}", file=sys.stderr)
+    if result.failed:
+        print(f"{len(result.failed)} of {result.run.files} pictures got no map:", file=sys.stderr)
+    for file, reason in result.failed:
+        print(f"  {printable(str(file))}: {reason}", file=sys.stderr)
     for said, names in result.remarks.items():
         print(f"note: {said}: {some(list(names))}", file=sys.stderr)
 

@@ -24,7 +24,8 @@ from vmsbench.cli.options import (
     writable,
 )
 from vmsbench.cli.progress import terminal
-from vmsbench.cli.submission import command_line
+from vmsbench.cli.sweep_commands import command_line
+from vmsbench.cli.wrapping import say
 from vmsbench.errors import UNFINISHED
 from vmsbench.files import plain
 
@@ -76,8 +77,7 @@ def train_one(settings: dict[str, Any], runs: Path, *, quiet: bool, as_json: boo
 
 
 def print_data(provenance: Provenance) -> None:
-    for line in provenance.lines():
-        print(line, flush=True)
+    say(*provenance.lines())
 
 
 def print_json(result: TrainingResult) -> None:
@@ -91,15 +91,15 @@ def print_text(result: TrainingResult) -> None:
     from vmsbench.metrics.baselines import score_baselines
 
     results, dataset = result.results, result.dataset
-    print(f"{results['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
+    say(f"{results['exp']} on {len(dataset.validation)} tuning validation pairs of {dataset.title}:")
     print_scores(results["validation_scores"], score_baselines(dataset, "validation"))
     if "test_scores" in results:
-        print(f"on {len(dataset.test)} test pairs, read {results['test_reads']} times by this training:")
+        say(f"on {len(dataset.test)} test pairs, read {results['test_reads']} times by this training:")
         print_scores(results["test_scores"], score_baselines(dataset, "test"))
     for name, value in results["info"].items():
-        print(f"  {name.replace('_', ' ')}: {value}{' px' if isinstance(value, int) else ''}")
+        say(f"  {name.replace('_', ' ')}: {value}{' px' if isinstance(value, int) else ''}")
     for diagnostic in results["diagnostics"]:
-        print(f"  {diagnostic}")
+        say(f"  {diagnostic}")
     print(f"  {result.folder}")
 
 
@@ -109,11 +109,11 @@ def print_scores(scores: Mapping[str, Any], blind: Mapping[str, Mapping[str, Any
     answer = "l1_median" if sampled else "l1"
     of = " of the median of its samples" if sampled else ""
     if sampled:
-        print(f"  as a distribution: CRPS {scores['crps']:.4f} in [-1,1], {scores['crps_unit']:.4f} in [0,1]")
+        say(f"  as a distribution: CRPS {scores['crps']:.4f} in [-1,1], {scores['crps_unit']:.4f} in [0,1]")
         unit = f"{law['crps_unit']:.4f} in [0,1]"
-        print(f"  climatology, which ignores the image: CRPS {law['crps']:.4f} in [-1,1], {unit}")
-    print(f"  L1{of} {scores[answer]:.4f} in [-1,1], {scores[f'{answer}_unit']:.4f} in [0,1]")
-    print(f"  pixel median, which ignores the image: L1 {median['l1']:.4f} in [-1,1], {median['l1_unit']:.4f} in [0,1]")
+        say(f"  climatology, which ignores the image: CRPS {law['crps']:.4f} in [-1,1], {unit}")
+    say(f"  L1{of} {scores[answer]:.4f} in [-1,1], {scores[f'{answer}_unit']:.4f} in [0,1]")
+    say(f"  pixel median, which ignores the image: L1 {median['l1']:.4f} in [-1,1], {median['l1_unit']:.4f} in [0,1]")
 
 
 def line(record: dict[str, Any], epochs: int) -> str:

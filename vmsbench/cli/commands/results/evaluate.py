@@ -2,7 +2,6 @@
 
 import json
 import sys
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from vmsbench.cli.options import ConfigDir, Json, Overrides, Runs, writable
+from vmsbench.cli.wrapping import broken
 
 Answer = dict[str, Any]
 WIDTH = 80
@@ -46,7 +46,7 @@ def evaluate(
 
 def wrapped(line: str) -> list[str]:
     indent = len(line) - len(line.lstrip())
-    return textwrap.wrap(line, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4))
+    return broken(line, WIDTH, first=" " * indent, then=" " * (indent + 4))
 
 
 def lines(answer: Answer) -> list[str]:
@@ -60,7 +60,48 @@ def lines(answer: Answer) -> list[str]:
         f"{'predictor':<20} {SCALES}  {SCALES} {'true':>5}",
     ]
     rows = [row(name, one) for name, one in sorted(answer["predictors"].items(), key=lambda item: answered(item[1]))]
-    return [*head, *rows, *foot(answer["predictors"]), *people_lines(data.get("people") or {})]
+    seen = fixation_lines(answer["predictors"])
+    return [*head, *rows, *foot(answer["predictors"]), *seen, *people_lines(data.get("people") or {})]
+
+
+def fixation_lines(predictors: Mapping[str, Answer]) -> list[str]:
+    """The table of the scores at fixations, where the data have some, and the verdicts on given predictions."""
+    seen = {name: one for name, one in predictors.items() if "fixations" in one}
+    if not seen:
+        return []
+    head = f"{'at fixations':<20} {'NSS':>7} {'gain':>7}  {'AUC-Judd':>8} {'gain':>7}  {'bits':>7} {'gain':>7}"
+    ordered = sorted(seen, key=lambda name: -(seen[name]["fixations"]["nss"]["score"] or 0.0))
+    against = {one["reference"]: None for name in seen for one in seen[name]["fixations"].values()}
+    about = (
+        f"gain: over the best predictor that never looks at the image, {' or '.join(against)}; bits: information gain "
+        "over the centre bias"
+    )
+    rows = [fixation_row(name, seen[name]["fixations"]) for name in ordered]
+    given = [line for name in ordered if seen[name]["kind"] == "given" for line in fixation_verdicts(name, seen[name])]
+    return [head, *rows, *broken(about, WIDTH), *given]
+
+
+def fixation_row(name: str, found: Answer) -> str:
+    cells = []
+    for key, width in (("nss", 7), ("auc_judd", 8), ("ig", 7)):
+        gain = found[key]["gain"]
+        cells.append(f"{number(found[key]['score'], 3):>{width}} {'-' if gain is None else signed(gain['value']):>7}")
+    return f"{name[:20]:<20} {'  '.join(cells)}"
+
+
+def fixation_verdicts(name: str, one: Answer) -> list[str]:
+    lines = []
+    for key, label in (("nss", "NSS"), ("auc_judd", "AUC-Judd"), ("ig", "information gain")):
+        found = one["fixations"][key]
+        if gain := found["gain"]:
+            ends = f"{signed(gain['value'])} [{signed(gain['low'])}, {signed(gain['high'])}]"
+            line = f"{name}, {label}: {found['verdict']}, gain {ends}"
+            lines += broken(line, WIDTH, then="  ")
+    return lines
+
+
+def signed(value: float) -> str:
+    return f"{value:+.3f}"
 
 
 def people_lines(people: Answer) -> list[str]:
@@ -71,7 +112,7 @@ def people_lines(people: Answer) -> list[str]:
     known = {which: r for which, r in people["split_half"].items() if r is not None}
     said = [f"{which} {r:.3f}, ceiling {people['ceiling'][which]:.3f}" for which, r in known.items()]
     text = f"people, half to half, {how}: CC {'; '.join(said)} ({people['source']})"
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ") if said else []
+    return broken(text, WIDTH, then="  ") if said else []
 
 
 def answered(one: Answer) -> float:
@@ -80,13 +121,19 @@ def answered(one: Answer) -> float:
 
 
 def row(name: str, one: Answer) -> str:
-    scores = one["scores"]
-    gained = {track: one["tracks"][track]["skill"] for track in ("answer", "distribution")}
-    shown = {track: "-" if found is None else f"{100 * found['value']:.1f}" for track, found in gained.items()}
-    errors = f"{answered(one):>7.4f} {answered(one) / 2:>7.4f} {shown['answer']:>9}"
-    crps = scores[one["tracks"]["distribution"]["metric"]]
-    law = f"{crps:>7.4f} {crps / 2:>7.4f} {shown['distribution']:>9}"
-    return f"{name[:20]:<20} {errors}  {law} {number(scores.get('cc_true'), 3):>5}"
+    """A predictor as one answer and as a distribution; a dash where an answer that is not dressed is none."""
+    scores, law = one["scores"], one["tracks"]["distribution"]
+    answer = in_both_scales(answered(one), one["tracks"]["answer"]["skill"])
+    undressed = law["verdict"] and law["skill"] is None
+    found = in_both_scales(None if undressed else scores[law["metric"]], law["skill"])
+    correlation = scores.get("cc_true_mean", scores.get("cc_true"))
+    return f"{name[:20]:<20} {answer}  {found} {number(correlation, 3):>5}"
+
+
+def in_both_scales(error: float | None, skill: Mapping[str, float] | None) -> str:
+    half = None if error is None else error / 2
+    gained = None if skill is None else round(100 * skill["value"], 1) + 0.0  # -0.0 is 0.0
+    return f"{number(error, 4):>7} {number(half, 4):>7} {number(gained, 1):>9}"
 
 
 def foot(predictors: Mapping[str, Answer]) -> list[str]:
@@ -97,16 +144,16 @@ def foot(predictors: Mapping[str, Answer]) -> list[str]:
         f"{tracks['answer']['reference']} as one answer (a sampler answers with the median of its samples), "
         f"{tracks['distribution']['reference']} as a distribution"
     )
-    out = textwrap.wrap(text, WIDTH)
+    out = broken(text, WIDTH)
     for name, one in predictors.items():
         if one["kind"] == "given":
             for track, words in (("answer", "as one answer"), ("distribution", "as a distribution")):
                 found = one["tracks"][track]
                 interval = f", skill {skill_words(found['skill'])}" if found["skill"] else ""
-                out += textwrap.wrap(f"{name}, {words}: {found['verdict']}{interval}", WIDTH, subsequent_indent="  ")
-            for told in calibrated(one):
-                out += textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="  ")
-            out += textwrap.wrap(distance_line(one["fid"]), WIDTH, initial_indent="  ", subsequent_indent="  ")
+                out += broken(f"{name}, {words}: {found['verdict']}{interval}", WIDTH, then="  ")
+            for line in calibrated(one):
+                out += broken(line, WIDTH, first="  ", then="  ")
+            out += broken(distance_line(one["fid"]), WIDTH, first="  ", then="  ")
     return out
 
 

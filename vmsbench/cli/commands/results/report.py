@@ -16,8 +16,10 @@ def report(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Sweeps (default: all).")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it (default: reports/NAME).")] = None,
     runs: Runs = Path("runs"),
+    formats: Annotated[str, typer.Option(help="Figures next to PNG: pdf, svg; '' for none, faster.")] = "pdf",
 ) -> None:
     """Tables, plots and a page that compare sweeps and baselines."""
     from vmsbench.api.reports import report as write
 
-    typer.echo(f"report: {write(*(names or []), runs=runs, out=out).page}")
+    kinds = [kind.strip() for kind in formats.split(",") if kind.strip()]
+    typer.echo(f"report: {write(*(names or []), runs=runs, out=out, formats=kinds).page}")

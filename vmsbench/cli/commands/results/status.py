@@ -16,7 +16,8 @@ from vmsbench.cli.options import (
     Json,
     Runs,
 )
-from vmsbench.config.format import describe, duration, number, short
+from vmsbench.cli.wrapping import broken
+from vmsbench.config.format import assignment, assignments, describe, duration, number
 
 if TYPE_CHECKING:
     from vmsbench.api.states import SweepState
@@ -30,7 +31,7 @@ def status(
     as_json: Json = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Show the status of sweeps, at any time, from their folders alone."""
+    """Show the status of sweeps, from their folders alone."""
     show_status(runs, name, watch, as_json)
 
 
@@ -75,42 +76,42 @@ def lines(one: Status) -> list[str]:
     owner = f" (process {one.owner['pid']} on {one.owner['host']})" if one.owner else ""
     counts = ", ".join(f"{count} {kind}" for kind, count in one.trials.items() if count) or "no trials yet"
     finals = f", {one.finals} final{'s' * (one.finals > 1)}" if one.finals else ""
-    out = [cut(f"{one.name}: {one.state}{owner}; {counts}{finals}")]
+    out = filled(f"{one.name}: {one.state}{owner}; {counts}{finals}")
     if one.state == "interrupted" and one.why:
         out += wrapped(one.why)
+    if one.steered:
+        out += wrapped(f"by the user: {', '.join(one.steered)}")
     if one.incumbent:
-        choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in one.incumbent["parameters"].items())
-        out.append(cut(one.serves))
-        out.append(cut(f"best so far: tuning {one.metric} {one.incumbent['score']:.4f}  {one.incumbent['trial']}"))
-        out += wrapped(choice)
-    out += ["", f"  {'parameter':<28} {'value':<26} {'score':>9} {'next best':>10}"]
+        out += filled(one.serves)
+        out += filled(f"best so far: tuning {one.metric} {one.incumbent['score']:.4f}  {one.incumbent['trial']}")
+        out += wrapped(assignments(one.incumbent["parameters"]))
+    out += ["", f"  {'parameter':<30} {'value':<24} {'score':>9} {'next best':>10}"]
     for step in one.parameters:
         value = describe(step.value) if step.settled else f"({step.options} options)"
         out.append(
-            f"  {cut(short(step.parameter), 28):<28} {cut(value, 26):<26} {number(step.score):>9} "
-            f"{number(step.runner_up):>10}"
+            f"  {cut(step.parameter, 30):<30} {cut(value, 24):<24} {number(step.score):>9} {number(step.runner_up):>10}"
         )
     if one.running:
         word = "running" if one.state == "running" else "unfinished"
-        out += ["", f"  {word:<14} {'tries':<30} {'epoch':>9} {'s/epoch':>8} {'score':>9}"]
+        out += ["", f"  {word:<12} {'tries':<34} {'epoch':>9} {'s/epoch':>8} {'score':>9}"]
         for run in one.running:
-            tries = f"{short(run.parameter)}={describe(run.choice.get(run.parameter))}" if run.parameter else "-"
+            tries = assignment(run.parameter, run.choice.get(run.parameter)) if run.parameter else "-"
             speed = f"{run.seconds_per_epoch:.1f}" if run.seconds_per_epoch else "-"
             out.append(
-                f"  {run.trial:<14} {cut(tries, 30):<30} {f'{run.epoch}/{run.epochs}':>9} {speed:>8} "
+                f"  {run.trial:<12} {cut(tries, 34):<34} {f'{run.epoch}/{run.epochs}':>9} {speed:>8} "
                 f"{number(run.score):>9}"
             )
     if one.causes:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in one.failures.items())
-        out += ["", cut(f"failed: {kinds}")]
+        out += ["", *filled(f"failed: {kinds}")]
         out += [cut(f"  {trial}  {cause}") for trial, _, cause in one.causes[:SHOWN_FAILURES]]
         out.append("  `vmsbench why TRIAL` shows the cause")
     hours = {name: value for name, value in dataclasses.asdict(one.hours).items() if value >= 0.005}
     spent = ", ".join(f"{name} {value:.2f}" for name, value in hours.items()) or "less than 0.01"
-    out += ["", cut(f"slot hours: {spent}")]
+    out += ["", *filled(f"slot hours: {spent}")]
     if one.hours.share is not None and one.hours.billed >= 0.005:
         idle = "" if one.hours.share >= 0.9 else "; `vmsbench plan` with its settings says what would raise it"
-        out += [cut(f"billed: {one.hours.billed:.2f} slot hours, busy {one.hours.share:.0%} of them{idle}")]
+        out += filled(f"billed: {one.hours.billed:.2f} slot hours, busy {one.hours.share:.0%} of them{idle}")
     if one.eta and one.state == "running":
         out.append(f"the search is over in at most {duration(one.eta)}")
     return out
@@ -124,7 +125,12 @@ def cut(text: str, width: int = WIDTH) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def wrapped(text: str) -> list[str]:
-    import textwrap
+def filled(text: str) -> list[str]:
+    """The whole text; lines after the first are indented."""
 
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return broken(text, WIDTH, then="  ")
+
+
+def wrapped(text: str) -> list[str]:
+
+    return broken(text, WIDTH, first="  ", then="  ")

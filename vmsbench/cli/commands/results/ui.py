@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import signal
 import socket
 from contextlib import ExitStack, suppress
@@ -15,6 +14,7 @@ from vmsbench.cli.options import (
     Runs,
 )
 from vmsbench.errors import masked
+from vmsbench.processes import user_name
 from vmsbench.store.sweeps import sweeps_in
 
 
@@ -65,7 +65,7 @@ def show_ui(runs: Path, port: int, sync: bool, tcp: bool) -> None:
 def show_way(port: int, at: Path | None) -> None:
     """Print how a browser gets to the server."""
     print("from your own machine, first:" if at else "from another machine, first:")
-    print(f"  ssh -L {port}:{at or f'127.0.0.1:{port}'} {getpass.getuser()}@{socket.getfqdn()}")
+    print(f"  ssh -L {port}:{at or f'127.0.0.1:{port}'} {user_name()}@{socket.getfqdn()}")
     if at:
         print("in a browser on this machine: vmsbench ui --tcp")
 

@@ -11,7 +11,7 @@ from vmsbench.cli.commands.results.status import WIDTH, cut, wrapped
 from vmsbench.cli.options import (
     Runs,
 )
-from vmsbench.config.format import describe, short
+from vmsbench.config.format import assignments
 
 if TYPE_CHECKING:
     from vmsbench.sweep.status import Why
@@ -28,11 +28,10 @@ def why(
 def show_why(runs: Path, trial: str) -> None:
     from vmsbench.api.states import why
 
-    found: Why = why(trial, runs)
-    choice = ", ".join(f"{short(param)}={describe(value)}" for param, value in found.choice.items())
+    found: Why = why(trial, runs=runs)
     named = f" ({found.kind})" if found.kind else ""
     print(f"{found.folder.name}: {found.state}{named} after epoch {found.epoch}")
-    print("\n".join([*wrapped(choice), *wrapped(found.cause or "")]))
+    print("\n".join([*wrapped(assignments(found.choice)), *wrapped(found.cause or "")]))
     print(f"the end of {found.folder / 'log.txt'}:" if found.log else "no log")
     for line in found.log:
         print(cut(f"  {line}", 2 * WIDTH))

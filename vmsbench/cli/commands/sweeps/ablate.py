@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import (
+    AcceptCode,
     ConfigDir,
     Cpus,
     Epochs,
@@ -19,7 +20,7 @@ from vmsbench.cli.options import (
     Quiet,
     Runs,
 )
-from vmsbench.cli.submission import submit_search, with_epochs
+from vmsbench.cli.sweep_commands import submit_search
 
 
 def ablate(
@@ -34,19 +35,29 @@ def ablate(
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try failed trials again.")] = False,
+    accept_code: AcceptCode = False,
     quiet: Quiet = False,
     as_json: Json = False,
     allow_login_node: OnLogin = False,
 ) -> None:
     """Compare the options of one group, over several seeds. The report plots them."""
     from vmsbench.api.sweeps import ablation_name
+    from vmsbench.config.compose import with_epochs
     from vmsbench.launch.submit import RunOptions
     from vmsbench.sweep.ablation import ablation
 
-    settings = ablation(exp, group, seeds, with_epochs(overrides, epochs))
+    settings = ablation(exp, group, seeds, with_epochs(overrides or [], epochs))
     named = name or ablation_name(exp, group)
     options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
     code = submit_search(
-        settings, overrides, named, runs=runs, options=options, retry=retry, quiet=quiet, as_json=as_json
+        settings,
+        overrides,
+        named,
+        runs=runs,
+        options=options,
+        retry=retry,
+        accept_code=accept_code,
+        quiet=quiet,
+        as_json=as_json,
     )
     raise typer.Exit(code)

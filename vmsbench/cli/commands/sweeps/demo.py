@@ -15,7 +15,7 @@ from vmsbench.cli.options import (
     Runs,
     writable,
 )
-from vmsbench.cli.submission import run_and_print
+from vmsbench.cli.sweep_commands import run_and_print
 from vmsbench.errors import UNFINISHED
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run_demo(runs: Path, out: Path) -> bool:
     print(f"\n{minutes} min {seconds} s. Next:")
     print(f"  open {written.page} in a browser")
     store = shlex.quote(f"sqlite:///{runs.resolve()}/mlflow.db")
-    print(f"  vmsbench ui --runs {runs}   # or: mlflow ui --backend-store-uri {store}")
+    print(f"  vmsbench ui --runs {shlex.quote(str(runs))}   # or: mlflow ui --backend-store-uri {store}")
     print("  vmsbench tune --exp unet preset=quick data=vischema data.root=/path/to/vischema_plus")
     return True
 

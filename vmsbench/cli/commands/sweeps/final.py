@@ -6,11 +6,12 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from vmsbench.cli.options import (
+    AcceptCode,
     ConfigDir,
     Cpus,
     Gpus,
@@ -21,7 +22,7 @@ from vmsbench.cli.options import (
     Runs,
     writable,
 )
-from vmsbench.cli.submission import command_line, submit
+from vmsbench.cli.sweep_commands import command_line, submit
 
 
 def final(
@@ -33,6 +34,7 @@ def final(
     rescore: Annotated[
         bool, typer.Option("--rescore", help="Score the finals again from their weights, here, without training.")
     ] = False,
+    accept_code: AcceptCode = False,
     gpus: Gpus = None,
     cpus: Cpus = None,
     runs: Runs = Path("runs"),
@@ -50,21 +52,24 @@ def final(
     from vmsbench.api.sweeps import SweepResult, run_finals, settings_of
     from vmsbench.api.sweeps import rescore as score_again
     from vmsbench.cli.summary import sweep_lines
+    from vmsbench.cli.wrapping import say
     from vmsbench.files import plain
     from vmsbench.launch.submit import RunOptions
     from vmsbench.sweep.trial import Callback
 
     if rescore:
         tell = partial(print, file=sys.stderr, flush=True)
-        done = score_again(name, *(overrides or []), runs=writable(runs), tell=tell)
-        print(json.dumps(plain(done.summary()), indent=2) if as_json else "\n".join(sweep_lines(done.folder)))
+        done = score_again(name, *(overrides or []), runs=writable(runs), on_progress=tell)
+        say(*([json.dumps(plain(done.summary()), indent=2)] if as_json else sweep_lines(done.folder)))
         return
     settings, places = settings_of(name, writable(runs), list(overrides or []))
     options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
 
     def train(callback: Callback) -> SweepResult:
         folder, command = runs / name, command_line()
-        return run_finals(settings, places, folder, command, callback, top=top, seeds=seeds, cpus=cpus, gpus=gpus)
+        own: dict[str, Any] = {"accept_code": accept_code, "cpus": cpus, "gpus": gpus}
+        return run_finals(settings, places, folder, command, callback, top=top, seeds=seeds, **own)
 
-    code = submit(settings, overrides, name, train, runs=runs, options=options, quiet=quiet, as_json=as_json)
+    shown: dict[str, Any] = {"quiet": quiet, "as_json": as_json}
+    code = submit(settings, overrides, name, train, runs=runs, options=options, accept_code=accept_code, **shown)
     raise typer.Exit(code)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,8 +25,9 @@ from vmsbench.cli.options import (
     SweepName,
     writable,
 )
-from vmsbench.cli.submission import settings_for
-from vmsbench.config.format import describe, short
+from vmsbench.cli.sweep_commands import settings_for
+from vmsbench.cli.wrapping import broken
+from vmsbench.config.format import describe
 from vmsbench.search.configured import FILLED_FROM
 from vmsbench.store.sweeps import check_name
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from vmsbench.launch.submit import RunOptions
     from vmsbench.ray_backend.driver import Slots
     from vmsbench.sweep.budget import Budget
-    from vmsbench.sweep.plan import Cost, Plan
+    from vmsbench.sweep.planning.plan import Cost, Plan
 
 
 def plan(
@@ -49,7 +49,9 @@ def plan(
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
     calibrate: Annotated[bool, typer.Option(help="Measure what was never trained, for at most 20 seconds.")] = True,
-    worlds: Annotated[int, typer.Option(min=1, help="Searches that are simulated.")] = 3,
+    worlds: Annotated[
+        int | None, typer.Option(min=0, help="Searches that are simulated.", show_default="3; 0 with --no-calibrate")
+    ] = None,
     as_json: Json = False,
     nodes: Nodes = None,
     hours: Hours = None,
@@ -57,7 +59,8 @@ def plan(
 ) -> None:
     """Show what `tune` with the same arguments would take. Trials, epochs, hours, bytes: nothing is started.
 
-    The search is simulated on synthetic curves, `--worlds` times, with the real searcher and pruner.
+    The search is simulated on synthetic curves, `--worlds` times, with the real searcher and pruner. With 0 no data are
+    read and nothing is built: the most that it can take is known at once.
     """
     from vmsbench.launch.submit import RunOptions
 
@@ -92,7 +95,7 @@ def show_plan(
     run_options: RunOptions,
     calibrate: bool,
     as_json: bool,
-    worlds: int = 3,
+    worlds: int | None = None,
 ) -> None:
     """Print what the sweep will take, on this machine or in the job that it would submit."""
     from vmsbench.api.plans import plan_sweep
@@ -102,7 +105,13 @@ def show_plan(
 
     check_name(name)
     found = plan_sweep(
-        settings, overrides, runs / name, run_options, calibrate=calibrate, worlds=worlds, on_progress=tell
+        settings,
+        overrides,
+        runs / name,
+        run_options,
+        calibrate=calibrate,
+        worlds=worlds,
+        on_progress=tell,
     )
     if as_json:
         print(json.dumps(found.as_json() | {"budget": settings["budget"]}))
@@ -125,14 +134,20 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
         *wrapped(served(settings["metric"], settings["evaluation"]["final_samples"]), ""),
     ]
     for number, step in enumerate(found.parameters, start=1):
-        when = f"  (where {', '.join(f'{short(p)}={describe(v)}' for p, v in step.when.items())})" if step.when else ""
+        when = f"  (where {', '.join(f'{p} is {describe(v)}' for p, v in step.when.items())})" if step.when else ""
         options = ", ".join(map(shown, step.options))
-        out += wrapped(f"{number:>3}  {short(step.param)}: {options}{when}", " " * 7)
-    finals = f", then {found.finals} finals" if found.finals else ""
+        out += wrapped(f"{number:>3}  {step.param}: {options}{when}", " " * 7)
+    finals = f", then {found.finals} final{'s' * (found.finals > 1)}" if found.finals else ""
+    most = f"at most {found.epochs_at_most + found.final_epochs:,}, finals included"
+    if found.trials is None:
+        out += entry("trials", f"at most {found.trials_at_most}{finals}")
+        out += entry("slots", str(found.slots))
+        out += entry("epochs", most + (f"; {rule} stops some" if rule else ""))
+        return out + entry("not read", "data and options; `vmsbench plan --worlds 3` does, and tells hours")
     out += entry("trials", f"about {found.trials:.0f}, at most {found.trials_at_most}{finals}")
     out += entry("slots", f"{found.slots}, busy about {found.busy:.0%} of the search{raised(found, settings)}")
-    epochs = f"about {found.epochs + found.final_epochs:,.0f}, at most {found.epochs_at_most + found.final_epochs:,}"
-    out += entry("epochs", f"{epochs}, finals included" + (f"; {rule} stops the rest" if rule else ""))
+    expected = (found.epochs or 0) + found.final_epochs
+    out += entry("epochs", f"about {expected:,.0f}, {most}" + (f"; {rule} stops the rest" if rule else ""))
     out += entry("timing", found.measured)
     out += entry("files", f"about {found.files:,}" + (f", {megabytes(found.cost.bytes)}" if found.cost else ""))
     if found.cost:
@@ -148,13 +163,14 @@ BUSY = 0.9
 
 def raised(found: Plan, settings: dict[str, Any]) -> str:
     """How many extra trials fill the slots, and what would make them busier."""
+    busy = found.busy or 0.0
     if found.extra:
         return f", with about {found.extra:.0f} extra trials for those that are idle"
-    if found.busy >= BUSY:
+    if busy >= BUSY:
         return ""
     if found.slots >= FILLED_FROM and not settings["searcher"].get("fill"):
         return "; searcher.fill=true gives extra trials to those that are idle"
-    fewer = max(1, round(found.slots * found.busy))
+    fewer = max(1, round(found.slots * busy))
     return f"; with {fewer} it takes hardly longer" if fewer < found.slots else ""
 
 
@@ -194,4 +210,4 @@ def entry(name: str, text: str) -> list[str]:
 
 
 def wrapped(text: str, under: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent=under, break_long_words=False, break_on_hyphens=False)
+    return broken(text, WIDTH, then=under)

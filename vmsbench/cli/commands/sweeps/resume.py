@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import (
+    AcceptCode,
     ConfigDir,
     Cpus,
     Gpus,
@@ -18,7 +19,7 @@ from vmsbench.cli.options import (
     Runs,
     writable,
 )
-from vmsbench.cli.submission import submit_search
+from vmsbench.cli.sweep_commands import submit_search
 
 
 def resume(
@@ -29,6 +30,7 @@ def resume(
     cpus: Cpus = None,
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try failed trials again.")] = False,
+    accept_code: AcceptCode = False,
     quiet: Quiet = False,
     as_json: Json = False,
     allow_login_node: OnLogin = False,
@@ -43,6 +45,14 @@ def resume(
     settings = settings_to_resume(name, writable(runs), list(overrides or []))
     options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
     code = submit_search(
-        settings, overrides, name, runs=runs, options=options, retry=retry, quiet=quiet, as_json=as_json
+        settings,
+        overrides,
+        name,
+        runs=runs,
+        options=options,
+        retry=retry,
+        accept_code=accept_code,
+        quiet=quiet,
+        as_json=as_json,
     )
     raise typer.Exit(code)

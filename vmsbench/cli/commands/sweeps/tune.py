@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vmsbench.cli.options import (
+    AcceptCode,
     ConfigDir,
     Cpus,
     Epochs,
@@ -24,7 +25,7 @@ from vmsbench.cli.options import (
     SweepName,
     writable,
 )
-from vmsbench.cli.submission import settings_for, submit_search
+from vmsbench.cli.sweep_commands import settings_for, submit_search
 
 
 def tune(
@@ -38,6 +39,7 @@ def tune(
     epochs: Epochs = None,
     runs: Runs = Path("runs"),
     retry: Annotated[bool, typer.Option("--retry", help="Try failed trials again.")] = False,
+    accept_code: AcceptCode = False,
     quiet: Quiet = False,
     as_json: Json = False,
     nodes: Nodes = None,
@@ -83,6 +85,7 @@ def tune(
         runs=runs,
         options=options,
         retry=retry,
+        accept_code=accept_code,
         quiet=quiet,
         as_json=as_json,
     )

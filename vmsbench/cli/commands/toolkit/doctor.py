@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +13,10 @@ from vmsbench.cli.options import (
     Json,
     Runs,
 )
+from vmsbench.cli.wrapping import broken
 
 if TYPE_CHECKING:
-    from vmsbench.api.installation import Finding
+    from vmsbench.api.toolkit.doctor import Finding
 
 WIDTH = 80
 
@@ -36,10 +36,10 @@ def doctor(
 
 def print_findings(runs: Path, data: Path | None, as_json: bool) -> bool:
     """Print every finding; True where nothing is bad."""
-    from vmsbench.api.installation import doctor as examine
+    from vmsbench.api.toolkit.doctor import doctor as examine
 
     findings = []
-    for finding in examine(data, runs=runs):
+    for finding in examine(data=data, runs=runs):
         findings.append(finding)
         if not as_json:
             print("\n".join(lines(finding)), flush=True)
@@ -53,7 +53,7 @@ def print_findings(runs: Path, data: Path | None, as_json: bool) -> bool:
 
 def lines(finding: Finding) -> list[str]:
     head = f"{finding.state:<5} {finding.name:<18} "
-    out = textwrap.wrap(finding.said, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+    out = broken(finding.said, WIDTH, first=head, then=" " * len(head))
     if finding.fix:
-        out += textwrap.wrap(f"-> {finding.fix}", WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 9)
+        out += broken(f"-> {finding.fix}", WIDTH, first=" " * 6, then=" " * 9)
     return out

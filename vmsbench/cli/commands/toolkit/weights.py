@@ -12,6 +12,7 @@ import typer
 from vmsbench.cli.options import Json
 
 if TYPE_CHECKING:
+    from vmsbench.api.toolkit.weights import WeightsCheck
     from vmsbench.metrics.distances.inception import NoWeights, Weights
 
 app = typer.Typer(help="FID's Inception weights.", no_args_is_help=True, rich_markup_mode=None)
@@ -26,46 +27,18 @@ def weights_check(
 
     Whether they are found and official, and how to copy them to a cluster.
     """
-    if not check_weights(path, as_json):
+    from vmsbench.api.toolkit.weights import check_weights
+
+    checked = check_weights(path)
+    print(json.dumps(checked.as_json(), indent=2) if as_json else "\n".join(lines(checked)))
+    if not checked.official:
         raise typer.Exit(1)
 
 
-def check_weights(path: Path | None, as_json: bool) -> bool:
-    """Print what is found and what to do; True where the official weights are found and verified."""
-    from vmsbench.metrics.distances.inception import (
-        OFFICIAL_BYTES,
-        OFFICIAL_FILE,
-        OFFICIAL_SHA256,
-        URL,
-        Weights,
-        find_weights,
-        places,
-    )
-
-    found = find_weights(path)
-    official = isinstance(found, Weights) and found.official
-    looked = {str(place): place.is_file() for place in places(path)}
-    if as_json:
-        told = {
-            "official": official,
-            "needed": {"file": OFFICIAL_FILE, "bytes": OFFICIAL_BYTES, "sha256": OFFICIAL_SHA256},
-        }
-        if isinstance(found, Weights):
-            told |= {"file": str(found.file), "sha256": found.sha256, "name": found.name(), "reason": None}
-        else:
-            told |= {"file": None, "sha256": None, "name": None, "reason": found.reason}
-        print(json.dumps(told | {"looked": looked, "url": URL}, indent=2))
-    else:
-        print(
-            "\n".join(
-                [
-                    "Inception weights for FID",
-                    *(f"  {'there  ' if there else 'missing'}  {place}" for place, there in looked.items()),
-                    *state(found),
-                ]
-            )
-        )
-    return official
+def lines(checked: WeightsCheck) -> list[str]:
+    """What is found and what to do."""
+    places = [f"  {'there  ' if there else 'missing'}  {place}" for place, there in checked.places.items()]
+    return ["Inception weights for FID", *places, *state(checked.found)]
 
 
 def state(found: Weights | NoWeights) -> list[str]:

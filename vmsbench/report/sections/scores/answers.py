@@ -1,21 +1,27 @@
-"""The track of one answer: the best single map of each model under each score, what blind maps and people reach."""
+"""The track of one answer: the best single map of each model under L1 and MSE, and what blind maps reach.
 
-from collections.abc import Mapping
+Its other scores are in tables of their own: agreement.py, fixated.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from vmsbench.metrics.catalog import Metric, metrics
+from vmsbench.metrics.predictors import SAMPLES
 from vmsbench.metrics.references import of_one_answer
 from vmsbench.report import labels
-from vmsbench.report.analysis.people import people, people_note
 from vmsbench.report.analysis.ranking import EntryScore, Ranking
 from vmsbench.report.analysis.tracks import ANSWER, blind_predictor, track_of
 from vmsbench.report.cells import average
 from vmsbench.report.render.tables import Cell, Column, Table, number_cell
-from vmsbench.report.sections.scores.rows import PredictorRow, Shape, reads_notes, seeds_cell, unscored
+from vmsbench.report.sections.scores.rows import PredictorRow, Shape, by_origin, reads_notes, seeds_cell, unscored
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores
 
 LAWS = ("climatology", "category_climatology", "oracle_law")
 """Predictors of the other track; their one answers are rows of their own here: pixel median, pixel mean."""
+OF_FIXATIONS = ("centre_bias", "category_centre_bias")
+"""Predictors of fixations, and not of maps."""
 ONE = (
     Column("one_l1", "L1 of one sample [−1, 1] ↓"),
     Column("one_l1_unit", "L1 of one sample [0, 1] ↓", hidden=True),
@@ -32,6 +38,11 @@ def measured_metrics(group: SweepGroup) -> Mapping[str, Metric]:
     return {name: one for name, one in answer_metrics().items() if one.needs == "maps" or name in there}
 
 
+def of_errors(shown: Mapping[str, Metric]) -> Mapping[str, Metric]:
+    """The same, with all for files alone but those that are on a scale: L1, MSE."""
+    return {name: one if one.scale else replace(one, shown="files") for name, one in shown.items()}
+
+
 def answered(scores: Scores) -> Scores:
     """The scores of the one answer, by the names of the metrics: l1 is that of the median of K samples."""
     found = {}
@@ -45,17 +56,21 @@ def answered(scores: Scores) -> Scores:
 
 def answer_table(group: SweepGroup, ranking: Ranking, name: str = "answers") -> Table:
     against = labels.predictor(mse_reference(group)).lower()
-    shape = Shape(ranking, measured_metrics(group), (*ONE, Column("mse_skill", f"Skill to {against} (MSE), % ↑")))
-    outside = {group.outside_label(one) for one in group.outside}
-    models = [model_row(one, ranking, group) for one in ranking.standings.values()]
-    parts = {
-        "Models": [row for row in models if row.label not in outside] + unscored(group),
-        "Models from elsewhere": [row for row in models if row.label in outside],
-        "Never look at the image": baseline_rows(group, oracle=False),
-        "Know how the data were made": baseline_rows(group, oracle=True),
-        "People": [PredictorRow(line.label, line.scores) for line in people(group)],
+    skill = Column("mse_skill", f"Skill to {against} (MSE), % ↑")
+    shape = Shape(ranking, of_errors(measured_metrics(group)), (*ONE, skill))
+    return shape.table(name, group, predictor_rows(group, ranking), answer_notes(group, ranking))
+
+
+def predictor_rows(
+    group: SweepGroup, ranking: Ranking, without: Sequence[str] = OF_FIXATIONS
+) -> dict[str, list[PredictorRow]]:
+    """The rows of each part of a table of one answer; baselines `without` some."""
+    models = [(label, model_row(one, ranking, group)) for label, one in ranking.standings.items()]
+    return {
+        **by_origin([*models, *((row.label, row) for row in unscored(group))], group),
+        "Never look at the image": baseline_rows(group, without, oracle=False),
+        "Know how the data were made": baseline_rows(group, without, oracle=True),
     }
-    return shape.table(name, group, parts, answer_notes(group, ranking))
 
 
 def model_row(standing: EntryScore, ranking: Ranking, group: SweepGroup) -> PredictorRow:
@@ -77,14 +92,16 @@ def model_row(standing: EntryScore, ranking: Ranking, group: SweepGroup) -> Pred
     )
 
 
-def baseline_rows(group: SweepGroup, oracle: bool) -> list[PredictorRow]:
+def baseline_rows(group: SweepGroup, without: Sequence[str], oracle: bool) -> list[PredictorRow]:
     rows = []
     for key, scores in group.baselines("test").items():
-        if key.startswith("oracle") == oracle and key not in LAWS:
+        if key.startswith("oracle") == oracle and key not in (*LAWS, *without):
             sampled = "l1_median" in scores
             one = [number_cell(scores.get(key) if sampled else None, 4) for key in ("l1", "l1_unit")]
             found = answered(scores)
-            rows.append(PredictorRow(labels.predictor(key), found, further=(*one, mse_skill(found, group))))
+            further = (*one, mse_skill(found, group))
+            drawn = SAMPLES if sampled else None
+            rows.append(PredictorRow(labels.predictor(key), found, samples=drawn, further=further))
     return sorted(rows, key=lambda row: row.scores.get("l1", 0.0))
 
 
@@ -112,7 +129,6 @@ def answer_notes(group: SweepGroup, ranking: Ranking) -> list[str]:
         "Bold: better than every other model by more than chance. "
         "Tuning used other images: the test images select nothing.",
     ]
-    notes += [note] if (note := people_note(group)) else []
     return notes + reads_notes(group)
 
 
@@ -122,9 +138,8 @@ def skill_note(ranking: Ranking, group: SweepGroup) -> str:
     blind = labels.predictor(ranking.reference).lower()
     return (
         f"Skill = 1 − L1 / L1 of the {blind}, the best map under L1 that ignores the image, with its 95 % interval "
-        f"over "
-        "images and seeds. Where the interval touches 0 a model has no skill. Under MSE and CC the map to compare with "
-        f"is the {labels.predictor(mse_reference(group)).lower()}."
+        "over images and seeds. Where the interval touches 0 a model has no skill. Under MSE the best such map is the "
+        f"{labels.predictor(mse_reference(group)).lower()}."
     )
 
 
@@ -133,8 +148,6 @@ def samples_note(counts: list[int]) -> str:
     uneven = " They differ in K, and more samples give a better answer." if len(counts) > 1 else ""
     return (
         f"A model that samples answers with what is best under each score: the pixelwise median of its K = {drawn} "
-        f"samples "
-        f"under L1, their mean under MSE, CC, SIM and KLD. The L1 of a single sample, which punishes spread, is next "
-        f"to "
-        f"it.{uneven}"
+        "samples under L1 and SSIM, their mean under MSE, CC, SIM and KLD. The L1 of a single sample, which punishes "
+        f"spread, is next to it.{uneven}"
     )

@@ -29,7 +29,7 @@ def ranking_table(ranking: Ranking, caption: str, name: str) -> Table:
 
 def comparison_table(track: Track, parts: Mapping[str, Sequence[Comparison]], caption: str, name: str) -> Table:
     """Each pair: how far apart under the track's score, with the interval, the corrected p, and what that means."""
-    what = f"Δ {labels.metric(track.score)} {track.words}"
+    what = f"Δ {labels.metric(track.score)}"
     columns = (
         Column("pair", "Pair", text=True),
         Column("difference", f"{what} [−1, 1]"),

@@ -10,7 +10,7 @@ from vmsbench.report.analysis.calibration import MeasuredCalibration, measured
 from vmsbench.report.analysis.ranking import EntryScore, Ranking
 from vmsbench.report.cells import average
 from vmsbench.report.render.tables import Cell, Column, Table, number_cell
-from vmsbench.report.sections.scores.rows import PredictorRow, Shape, seeds_cell
+from vmsbench.report.sections.scores.rows import PredictorRow, Shape, by_origin, seeds_cell
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores
@@ -36,15 +36,12 @@ def law_metrics() -> Mapping[str, Metric]:
 
 def distribution_table(group: SweepGroup, ranking: Ranking, name: str = "distributions") -> Table:
     shape = Shape(ranking, law_metrics(), FURTHER)
-    outside = {group.outside_label(one) for one in group.outside}
-    models = [model_row(one, ranking) for one in ranking.standings.values()]
-    families = {row.label: one.entry.family for row, one in zip(models, ranking.standings.values(), strict=True)}
+    models = [(one.entry.family, model_row(one, ranking)) for one in ranking.standings.values()]
     undressed = [
         undressed_row(label, finals) for label, finals in group.models.items() if lacking(label, ranking, finals)
     ]
     parts = {
-        "Models": [row for row in models if families[row.label] not in outside],
-        "Models from elsewhere": [row for row in models if families[row.label] in outside],
+        **by_origin(models, group),
         "Single answers, not dressed: no distributions": undressed,
         "Never look at the image": baseline_rows(group, oracle=False),
         "Knows how the data were made": baseline_rows(group, oracle=True),

@@ -24,7 +24,7 @@ from vmsbench.report.render.style import (
     second_scale,
     style,
 )
-from vmsbench.report.sections.scores.answers import LAWS, answered
+from vmsbench.report.sections.scores.answers import LAWS, OF_FIXATIONS, answered
 from vmsbench.report.sections.scores.distributions import SAMPLERS
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores
@@ -86,7 +86,7 @@ def model_rows(group: SweepGroup, ranking: Ranking) -> list[Dots]:
 
 def baselines_of(group: SweepGroup, ranking: Ranking, oracle: bool) -> list[Dots]:
     kept: Callable[[str], bool] = (
-        (lambda key: key not in LAWS) if ranking.track is ANSWER else (lambda key: key in SAMPLERS)
+        (lambda key: key not in (*LAWS, *OF_FIXATIONS)) if ranking.track is ANSWER else (lambda key: key in SAMPLERS)
     )
     found = [
         Dots(labels.predictor(key), [answered(scores) if ranking.track is ANSWER else scores], oracle=oracle)
@@ -108,8 +108,8 @@ def lines_of(group: SweepGroup, key: str) -> ReferenceLines:
     """The blind reference of this score, the one that skill under it is against, and people's correlations."""
     name, table = blind_predictor(key, group), group.baselines("test")
     found = {name: table[name][key]} if key in table.get(name, {}) else {}
-    told = {line.short: line.scores[key] for line in people(group) if key in line.scores}
-    return ReferenceLines(found, told)
+    reached = {line.short: line.scores[key] for line in people(group) if key in line.scores}
+    return ReferenceLines(found, reached)
 
 
 def draw_panel(axes: Axes, rows: Sequence[Dots], key: str, lines: ReferenceLines) -> None:

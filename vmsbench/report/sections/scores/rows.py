@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmsbench.metrics.catalog import Metric
+from vmsbench.metrics.significance import Interval
 from vmsbench.report import labels
 from vmsbench.report.analysis.ranking import EntryScore, Ranking
 from vmsbench.report.analysis.sentences import percent
@@ -81,9 +82,22 @@ class Shape:
         return Table(name, caption(group, self.ranking), self.columns, made, tuple(notes))
 
 
-def caption(group: SweepGroup, ranking: Ranking) -> str:
+def by_origin(rows: Sequence[tuple[str, PredictorRow]], group: SweepGroup) -> dict[str, list[PredictorRow]]:
+    """The rows of models, each with its model's label, under a heading for what they have seen: these pictures alone,
+    others too, or nothing that is known here."""
+    outside = {group.outside_label(one) for one in group.outside}
+    own = [(label in group.encoded, row) for label, row in rows if label not in outside]
+    alone, encoded = ([row for seen, row in own if seen is kind] for kind in (False, True))
+    return {
+        "Models of these pictures alone" if encoded else "Models": alone,
+        "Models that have seen other pictures too, through an encoder": encoded,
+        "Models from elsewhere": [row for label, row in rows if label in outside],
+    }
+
+
+def caption(group: SweepGroup, ranking: Ranking, what: str = "Test scores") -> str:
     images = f"{group.data.test} images" if group.data.test else "images"
-    return f"Test scores {ranking.track.words}: {images} that were not used for selection ({data_words(group)})."
+    return f"{what} {ranking.track.words}: {images} that were not used for selection ({data_words(group)})."
 
 
 def skill_cells(standing: EntryScore | None, score: float | None, blind: float | None) -> list[Cell]:
@@ -94,6 +108,11 @@ def skill_cells(standing: EntryScore | None, score: float | None, blind: float |
     gained, error = standing.skill, standing.error
     shown = Cell(100 * gained.value, percent(gained).replace(" %", ""))
     return [shown, Cell(100 * gained.low), Cell(100 * gained.high), Cell(error.low), Cell(error.high)]
+
+
+def ends(interval: Interval | None) -> tuple[Cell, Cell]:
+    """The two ends of an interval, for the CSV; empty where there is none."""
+    return (Cell(interval.low), Cell(interval.high)) if interval else (Cell(), Cell())
 
 
 def seeds_cell(standing: EntryScore) -> Cell:
@@ -109,7 +128,8 @@ def unscored(group: SweepGroup) -> list[PredictorRow]:
 def reads_notes(group: SweepGroup) -> list[str]:
     """How often the test images were read, and by whom."""
     read = [int(reads) for s in group.sweeps for f in s.finals if (reads := number(f.results.get("test_reads")))]
-    notes = [
+    notes = [ensemble_note(group.ensemble_label(s), one) for s in group.sweeps if (one := s.ensemble)]
+    notes += [
         f"{one.id} comes from outside: its maps were scored on the test images "
         f"{labels.times(int(number(one.results.get('test_reads')) or 1))}, how it was trained is not known here."
         for one in group.outside
@@ -119,3 +139,11 @@ def reads_notes(group: SweepGroup) -> list[str]:
         trainings = f"{len(read)} final training{'s' if len(read) > 1 else ''}"
         notes.append(f"The test images were read {times}, by {trainings}, and by no trial of a search.")
     return notes
+
+
+def ensemble_note(label: str, one: FinalRecord) -> str:
+    together = "as many draws of each" if one.samples > 1 else "the mean of their maps"
+    times = labels.times(int(number(one.results.get("test_reads")) or 1))
+    return (
+        f"{label}: {len(one.results['members'])} finals as one predictor, {together}; it read the test images {times}."
+    )

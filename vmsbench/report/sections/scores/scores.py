@@ -6,11 +6,13 @@ from vmsbench.report.analysis.ranking import Ranking
 from vmsbench.report.analysis.tracks import ANSWER
 from vmsbench.report.blocks import Block, Caution, FigureBlock, Heading, TableBlock
 from vmsbench.report.gaps import cannot_be_known
+from vmsbench.report.sections.scores.agreement import agreement_table
 from vmsbench.report.sections.scores.answers import answer_table
 from vmsbench.report.sections.scores.cost import cost_table
 from vmsbench.report.sections.scores.differences import ranking_table
 from vmsbench.report.sections.scores.distributions import distribution_table
 from vmsbench.report.sections.scores.figures import track_figure
+from vmsbench.report.sections.scores.fixated import fixation_metrics, fixation_table
 from vmsbench.report.topic import Topic
 from vmsbench.store.records import SweepGroup
 
@@ -45,10 +47,14 @@ def track_blocks(topic: Topic, ranking: Ranking) -> list[Block]:
     group, suffix, track = topic.group, topic.suffix, ranking.track
     stem = "answers" if track is ANSWER else "distributions"
     made = answer_table if track is ANSWER else distribution_table
-    table = made(group, ranking, f"{stem}{suffix}")
-    blocks: list[Block] = [Heading(topic.level + 1, f"Scores {track.words}"), TableBlock(table)]
-    if any(part.rows for part in table.parts):
-        alt = f"Test scores {track.words} of each predictor; the numbers are in the table above."
+    tables = [made(group, ranking, f"{stem}{suffix}")]
+    if track is ANSWER:
+        tables.append(agreement_table(group, ranking, f"agreement{suffix}"))
+    if track is ANSWER and fixation_metrics(group):
+        tables.append(fixation_table(group, ranking, f"fixations{suffix}"))
+    blocks: list[Block] = [Heading(topic.level + 1, f"Scores {track.words}"), *map(TableBlock, tables)]
+    if any(part.rows for part in tables[0].parts):
+        alt = f"Test scores {track.words} of each predictor; the numbers are in the tables above."
         blocks.append(FigureBlock(f"{stem}{suffix}", track_figure(group, ranking), alt, FIGURES[track.name]))
     if ranking.comparisons or ranking.blind:
         caption = f"Differences {track.words}, on the same test images, two by two."

@@ -1,0 +1,222 @@
+"""Elastic workers: they leave when they have no trial, and the driver submits others where trials wait."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import a_command
+from vmsbench.launch.elastic.demand import Demand, demand_of
+from vmsbench.launch.environment import Workers
+from vmsbench.launch.job_log import job_status, workers_of
+from vmsbench.launch.sweep_progress import fruitless
+from vmsbench.processes import descendants
+from vmsbench.ray_backend.cluster import without_work
+from vmsbench.store.job_events import note, note_by_worker, notes
+from vmsbench.versions import PUBLIC
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An elastic sweep whose driver is job 4 and whose worker is job 5."""
+    a_command(tmp_path / "bin", "sbatch", f'cp "${{@: -1}}" {tmp_path}/submitted.sh; echo 6')
+    a_command(tmp_path / "bin", "srun", "true")
+    for name in ("scontrol", "sacct"):
+        a_command(tmp_path / "bin", name, "exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    settings = {"_target_": PUBLIC["Slurm launcher"], "folder": str(tmp_path / "jobs"), "partition": "gpu", "idle": 60}
+    note(tmp_path / "unet", "submitted", job="4", launcher=settings, shape="elastic")
+    note(tmp_path / "unet", "submitted", job="5", launcher=settings, driver="4")
+    return tmp_path / "unet"
+
+
+@pytest.mark.parametrize(
+    ("worker", "most", "submitted"),
+    [("COMPLETED", 1, True), ("RUNNING", 1, False), ("PENDING", 1, False), ("RUNNING", 2, True)],
+)
+def test_a_worker_is_submitted_where_fewer_are_there_than_the_sweep_may_have(
+    worker: str, most: int, submitted: bool, sweep: Path
+) -> None:
+    a_command(sweep.parent / "bin", "squeue", f"echo '{worker}||n1'")
+    Demand("4", sweep, Workers(most, cpus=4, gpus=1)).submit(0)
+    script = sweep.parent / "submitted.sh"
+    assert script.exists() == submitted
+    if submitted:
+        assert (notes(sweep)[-1]["job"], notes(sweep)[-1]["driver"]) == ("6", "4")
+        assert {"#SBATCH --partition=gpu", "export VMSBENCH_ELASTIC=''", "export VMSBENCH_IDLE=60"} <= set(
+            script.read_text().splitlines()
+        )
+
+
+def submissions(sweep: Path) -> int:
+    return sum("driver" in line for line in notes(sweep)) - 1
+
+
+def waits(demand: Demand, ended: int) -> None:
+    """A trial waits, and the cluster has answered."""
+    demand.wait(ended)
+    assert demand.submitting
+    demand.submitting.join()
+
+
+def test_one_worker_at_most_is_asked_for_while_no_trial_ends(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmsbench.launch.elastic.demand.PAUSE", 0.0)
+    a_command(sweep.parent / "bin", "squeue", "echo 'RUNNING||n1'")
+    demand = Demand("4", sweep, Workers(9, cpus=4, gpus=1))
+    for ended, wanted in ((0, 1), (0, 1), (0, 1), (1, 2), (1, 2), (2, 3)):
+        waits(demand, ended)
+        assert submissions(sweep) == wanted
+
+
+def test_where_no_worker_is_left_one_comes_whatever_came_before(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker may have left before its first trial had started, or be about to leave when the cluster is asked."""
+    monkeypatch.setattr("vmsbench.launch.elastic.demand.PAUSE", 0.0)
+    demand = Demand("4", sweep, Workers(1, cpus=4, gpus=1))
+    for state, wanted in (("RUNNING", 0), ("COMPLETED", 1), ("RUNNING", 1), ("COMPLETED", 2)):
+        a_command(sweep.parent / "bin", "squeue", f"echo '{state}||n1'")
+        waits(demand, 0)
+        assert submissions(sweep) == wanted
+
+
+def test_no_other_worker_is_asked_for_before_the_cluster_has_answered(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmsbench.launch.elastic.demand.PAUSE", 0.0)
+    a_command(sweep.parent / "bin", "squeue", "echo 'COMPLETED||n1'")
+    answer = sweep.parent / "answer"
+    os.mkfifo(answer)
+    a_command(sweep.parent / "bin", "sbatch", f"echo asked >> {sweep.parent}/asked; cat {answer}")
+    demand = Demand("4", sweep, Workers(9, cpus=4, gpus=1))
+    for ended in range(5):
+        demand.wait(ended)
+    answer.write_text("6\n")
+    assert demand.submitting
+    demand.submitting.join()
+    assert (sweep.parent / "asked").read_text() == "asked\n"
+    assert submissions(sweep) == 1
+
+
+def continued(sweep: Path) -> None:
+    """The driver asked for more, and is job 55."""
+    note(sweep, "ended", job="4", code=75, final=True, continued_by="55")
+    note(
+        sweep, "submitted", job="55", after="4", launcher={"_target_": PUBLIC["Slurm launcher"]}, more={"time": "2:0:0"}
+    )
+
+
+def test_a_driver_that_continues_another_job_has_its_workers_and_gets_new_ones(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    continued(sweep)
+    monkeypatch.setenv("VMSBENCH_ELASTIC", "1,4,1")
+    monkeypatch.setenv("SLURM_JOB_ID", "4")
+    assert demand_of(sweep) is None
+    monkeypatch.setenv("SLURM_JOB_ID", "55")
+    demand = demand_of(sweep)
+    assert demand
+    a_command(sweep.parent / "bin", "squeue", "echo 'RUNNING||n1'")
+    demand.submit(0)
+    assert submissions(sweep) == 0, "the worker of the job before is there"
+    a_command(sweep.parent / "bin", "squeue", "echo 'COMPLETED||n1'")
+    demand.submit(0)
+    assert "#SBATCH --partition=gpu\n" in (sweep.parent / "submitted.sh").read_text()
+    assert workers_of(sweep, "55") == ["5", "6"]
+    assert workers_of(sweep, "4") == ["5"]
+
+
+def work(sweep: Path, states: str) -> str:
+    """What worker 5 of driver 4 says until it ends."""
+    a_command(sweep.parent / "bin", "squeue", f'case "$*" in {states} esac')
+    lines = (sweep / "jobs.jsonl").read_text().replace('"partition"', '"poll": 0.01, "partition"')
+    (sweep / "jobs.jsonl").write_text(lines)
+    words = [sys.executable, "-m", "vmsbench", "work", "4", str(sweep)]
+    done = subprocess.run(words, env=os.environ | {"SLURM_JOB_ID": "5"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_worker_stays_while_a_job_that_continues_its_driver_is_there(sweep: Path) -> None:
+    continued(sweep)
+    asked = sweep.parent / "asked"
+    later = f"echo >> {asked}; [ $(wc -l < {asked}) -lt 2 ] && echo 'PENDING||' || echo 'COMPLETED||n1';;"
+    assert "the driver's job is over" in work(sweep, f"*55*) {later} *) echo 'COMPLETED||n1';;")
+    assert asked.read_text().count("\n") == 2
+
+
+def test_without_accounting_a_worker_that_left_is_not_taken_for_one_that_runs(sweep: Path) -> None:
+    work(sweep, "*4*) echo 'COMPLETED||n1';; *) exit 1;;")
+    (sweep / "lock").touch()
+    a_command(sweep.parent / "bin", "squeue", "exit 1")
+    assert job_status(sweep, "4").phase == "running", "the driver, by its lock"
+    assert job_status(sweep, "5").phase == "completed"
+    note(sweep, "submitted", job="7", driver="4", launcher=notes(sweep)[0]["launcher"])
+    assert job_status(sweep, "7").phase == "unknown", "nobody knows"
+    Demand("4", sweep, Workers(2, cpus=4, gpus=1)).submit(0)
+    assert workers_of(sweep, "4") == ["5", "7", "6"]
+
+
+def test_what_workers_note_is_no_start_of_the_sweep(tmp_path: Path) -> None:
+    for job in ("4", "4"):
+        note(tmp_path, "began", job=job, progress=3)
+        note_by_worker(tmp_path, "5", "ended", driver="4", code=0, final=True)
+        note(tmp_path, "submitted", job="6", driver="4")
+    assert fruitless(tmp_path) == 2
+
+
+def test_workers_that_stay_and_other_shapes_have_no_demand(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "4")
+    assert demand_of(sweep) is None
+    monkeypatch.setenv("VMSBENCH_ELASTIC", "2,4,1")
+    assert demand_of(sweep) is None
+    monkeypatch.setenv("VMSBENCH_IDLE", "60")
+    found = demand_of(sweep)
+    assert found is not None
+    assert (found.driver, found.workers.count) == ("4", 2)
+
+
+class Clock:
+    """A clock that goes on while somebody sleeps; at `until` the node's work ends, and the node with it."""
+
+    def __init__(self, node: "subprocess.Popen[bytes]", until: float) -> None:
+        self.node, self.until, self.now = node, until, 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now >= self.until and self.node.stdin:
+            self.node.stdin.close()
+            self.node.wait()
+
+
+def begun(node: "subprocess.Popen[bytes]") -> bool:
+    """Whether its child is the program that it is to be, and no longer a shell."""
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(node.pid)]
+    return any(b"ray" in one and not one.startswith(b"bash") for one in commands)
+
+
+@pytest.mark.parametrize(
+    ("child", "idle"),
+    [
+        ("exec -a ray::IDLE cat", True),
+        ("exec -a ray::ImplicitFunc cat", True),
+        ("exec -a ray::ImplicitFunc.train cat", False),
+        ("exec -a ray::ImplicitFunc.__init__ cat", False),
+        (f"exec {sys.executable} -c 'import sys; sys.stdin.read()' /ray/default_worker.py --node-ip", False),
+    ],
+)
+def test_a_node_is_idle_while_none_of_its_processes_runs_a_trial(
+    child: str, idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in for Ray's node ends with its child, which ends with its input."""
+    node = subprocess.Popen(["bash", "-c", f"exec 3<&0; ({child}) <&3 & wait"], stdin=subprocess.PIPE)
+    while not begun(node):
+        assert node.poll() is None
+    monkeypatch.setattr("vmsbench.ray_backend.cluster.time", Clock(node, until=50.0))
+    assert without_work(node, 10.0) == idle
+    assert node.stdin
+    node.stdin.close()
+    node.wait()

@@ -1,0 +1,1 @@
+"""A cluster from Python: its site, and the jobs of submitted sweeps."""

@@ -1,0 +1,1 @@
+"""The toolkit itself from Python: the installation, FID's weights, datasets, measurements."""

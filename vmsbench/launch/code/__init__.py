@@ -1,0 +1,1 @@
+"""The code that a job runs, whatever becomes of the checkout or the environment while it waits."""

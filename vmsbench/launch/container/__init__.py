@@ -1,0 +1,1 @@
+"""Containers that what trains in a job runs in."""

@@ -1,0 +1,73 @@
+"""New workers for an elastic sweep whose workers leave when they have no work (`launcher.idle`)."""
+
+import math
+import os
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+from vmsbench.errors import UserError
+from vmsbench.launch.allocation import allocation
+from vmsbench.launch.environment import CONTAINER, ELASTIC, UNTIL, Workers, idle, workers
+from vmsbench.launch.job_log import job_status, launcher_of_job, note_submitted, with_continued, workers_of
+from vmsbench.launch.launcher import JobRequest
+from vmsbench.launch.supervisor import say
+from vmsbench.launch.worker import work as lend_node
+
+PAUSE = 10.0
+"""Seconds between two looks at which workers are there."""
+LIKE_THE_FIRST = JobRequest(nodes=1, environment={ELASTIC: "", UNTIL: ""})
+"""A worker that is submitted from the driver's job, without what is meant for that alone."""
+
+
+class Demand:
+    """Submits a worker where trials wait and fewer than `workers.count` are there: one where there is none at all, and
+    else at most one for each trial that has ended, as a sweep may have no further trial until another one ends.
+
+    driver   the number of the driver's job
+    folder   of the sweep
+    """
+
+    def __init__(self, driver: str, folder: Path, workers: Workers) -> None:
+        self.driver, self.folder, self.workers = driver, folder, workers
+        self.submitted_at: int | None = None
+        self.asked_at = -math.inf
+        self.submitting: threading.Thread | None = None
+
+    def wait(self, ended: int) -> None:
+        """A trial may wait for a slot, and so many have ended. Returns at once; the cluster is asked every PAUSE
+        seconds, and not while it has yet to answer."""
+        if self.submitting and self.submitting.is_alive():
+            return
+        if time.monotonic() - self.asked_at >= PAUSE:
+            self.asked_at = time.monotonic()
+            self.submitting = threading.Thread(target=partial(self.submit, ended), daemon=True)
+            self.submitting.start()
+
+    def submit(self, ended: int) -> None:
+        """Submit a worker like the sweep's last one, unless as many are there as the sweep may have."""
+        lent = workers_of(self.folder, self.driver)
+        there = [job for job in lent if not job_status(self.folder, job).over]
+        launcher = launcher_of_job(self.folder, lent[-1]) if lent else None
+        if launcher is None or len(there) >= self.workers.count or (there and ended == self.submitted_at):
+            return
+        try:
+            job = launcher.submit(lend_node, self.driver, str(self.folder), request=LIKE_THE_FIRST)
+        except UserError as error:
+            say(f"no further worker: {error}")
+            return
+        note_submitted(self.folder, job, launcher, driver=self.driver)
+        self.submitted_at = ended
+        say(f"trials wait: job {job.number} lends another node")
+
+
+def demand_of(folder: Path) -> Demand | None:
+    """That of the sweep in `folder`, in the job that drives it; None where it is not elastic, its workers stay, or the
+    driver is in a container, where the cluster's commands are away. Workers of a driver that continues another job may
+    not have come back at the end of their time."""
+    if os.environ.get(CONTAINER):
+        return None
+    given, lending = allocation(), workers()
+    leave = idle() or (given and len(with_continued(folder, given.job)) > 1)
+    return Demand(given.job, folder.resolve(), lending) if given and lending and leave else None

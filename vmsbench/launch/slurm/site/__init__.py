@@ -1,0 +1,1 @@
+"""What a Slurm site accepts: its inventory, and the settings that pass `sbatch --test-only`."""

@@ -1,0 +1,1 @@
+"""What a sweep was started with, beyond its settings."""
