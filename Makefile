@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 pinned = $(shell sed -n 's/^$(1)==//p' constraints.txt)
 CPU_WHEELS = torch==$(call pinned,torch)+cpu torchvision==$(call pinned,torchvision)+cpu
 
-.PHONY: install system-packages demo study test quick test-cluster test-kills test-times constraints docs clean
+.PHONY: install system-packages demo study test quick test-cluster test-kills test-nightly test-times constraints docs clean
 
 install: $(VENV)/installed
 

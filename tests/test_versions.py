@@ -10,7 +10,7 @@ from tests.support.tiny import configuration
 from vmsbench.errors import UserError
 from vmsbench.experiment import config_hash, run
 from vmsbench.files import read_json, save_json
-from vmsbench.versions import PUBLIC, SCHEMA, check_schema
+from vmsbench.versions import PUBLIC, SCHEMA, check_schema, commit, described
 
 
 @pytest.mark.parametrize("name", PUBLIC.values())
@@ -65,3 +65,12 @@ def test_an_experiment_is_not_run_in_a_folder_of_another_schema(file: str, schem
 def test_an_experiment_says_its_schema_in_what_it_writes(tmp_path: Path) -> None:
     run(configuration(), tmp_path)
     assert read_json(tmp_path / "config.json")["schema"] == read_json(tmp_path / "results.json")["schema"] == SCHEMA
+
+
+def test_a_git_that_could_not_be_asked_once_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = commit()
+    described.cache_clear()
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path))
+        assert commit() is None
+    assert commit() == before

@@ -71,17 +71,22 @@ def read_checked(file: Path) -> dict[str, Any]:
     return document
 
 
-@cache
 def commit() -> str | None:
     """The commit of the code that runs, `-dirty` where it was changed since; None outside a git repository."""
-    if (noted := Path(__file__).with_name(COMMIT)).exists():
+    package = Path(__file__).parent
+    if (noted := package / COMMIT).exists():
         return noted.read_text(encoding="utf-8").strip() or None
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    place = Path(__file__).parent
     try:
-        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=10, check=True)
+        return described(package)
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+@cache
+def described(folder: Path) -> str:
+    """The commit of a folder by git. A failure is not kept: git is asked again."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()
 
 
