@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from tests.support.nightly import few_by_day
 from vmsbench.config.compose import choices_made, compose
 from vmsbench.config.instantiate import accepted, find
 from vmsbench.config.plugins import conf_folder, option_files, options
@@ -32,6 +34,12 @@ CHOICES = [
 ]
 
 
+def one_of_each(cases: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Of the pairs (experiment, choice), one of each choice, with the experiments in turn."""
+    by_choice = itertools.groupby(sorted(cases, key=itemgetter(1, 0)), key=itemgetter(1))
+    return [(found := list(pairs))[turn % len(found)] for turn, (_, pairs) in enumerate(by_choice)]
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of some weights."""
@@ -40,7 +48,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize(("exp", "choice"), sorted(set(CHOICES)))
+@pytest.mark.parametrize(("exp", "choice"), few_by_day(sorted(set(CHOICES)), *one_of_each(CHOICES)))
 def test_every_choice_composes_and_builds_in_every_experiment(exp: str, choice: str, weights: Path) -> None:
     needed = [f"model.sight.encoder.weights={weights}"] if choice == "encoder=torchvision" else []
     settings = compose(exp, [choice, *needed])
