@@ -17,6 +17,7 @@ from vmsbench.metrics.tracks.blind import wanted
 from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.analysis.tracks import blind_line
 from vmsbench.report.sections.scores.answers import answer_table
+from vmsbench.report.sections.scores.distributions import distribution_table
 from vmsbench.store.reader import collect
 
 
@@ -88,3 +89,30 @@ def test_a_new_metric_has_its_column_its_direction_and_its_best_value(
     assert cells["UNet"].value == pytest.approx(1.505)
     assert cells["UNet"].shown.startswith("1.5")
     assert [name for name, cell in cells.items() if cell.strong] == [best]
+
+
+def test_a_new_score_of_distributions_has_its_column_in_their_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In both scales where it has two; of a dressed answer, of which nothing measures it, a dash."""
+    monkeypatch.setitem(METRICS, "iqd", Metric("IQD", scale=2, shown="report", per_image=True, track="distribution"))
+    monkeypatch.setitem(METRICS, "kept", Metric("Kept", track="distribution"))
+    for exp, level in (("unet", 1.5), ("diffusion", 0.5)):
+        add_score(make_sweep(tmp_path, exp), "iqd", level)
+    for path in tmp_path.glob("diffusion/final/*/results.json"):
+        write(path, json.loads(path.read_text()) | {"samples": 16})
+    path = tmp_path / "unet" / "baselines.json"
+    baselines = json.loads(path.read_text())
+    baselines["test"]["climatology"]["iqd"] = 0.75
+    write(path, baselines)
+    group = collect(tmp_path, []).groups[0]
+    table = distribution_table(group, rank(group).distribution)
+    keys = [column.key for column in table.columns]
+    assert {"crps", "energy", "iqd", "iqd_unit"} <= set(keys)
+    assert not {"kept", "spread", "crps_dressed", "energy_dressed"} & set(keys)
+    assert table.columns[keys.index("iqd")].heading == "IQD [−1, 1] ↓"
+    cells = {row[0].shown: row for part in table.parts for row in part.rows}
+    assert cells["Diffusion"][keys.index("iqd")].value == pytest.approx(0.505)
+    assert cells["Diffusion"][keys.index("iqd_unit")].value == pytest.approx(0.2525)
+    assert cells["UNet, dressed"][keys.index("iqd")].value is None
+    assert cells["Climatology"][keys.index("iqd")].value == 0.75

@@ -144,7 +144,7 @@ METRICS: dict[str, Metric] = {
     "kld_true": replace(KLD, label="KLD true"),
     "kld_false": replace(KLD, label="KLD false"),
     "kld_combined": replace(KLD, label="KLD combined"),
-    "energy": replace(ENERGY, plotted=True),
+    "energy": replace(ENERGY, shown="report", plotted=True),
     "energy_dressed": replace(ENERGY, label="Energy score dressed", undressed="energy"),
     "spread": SPREAD,
     "spread_skill": Metric("Spread / skill", "nearest", perfect=1.0, track="distribution"),

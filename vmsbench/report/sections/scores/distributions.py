@@ -1,13 +1,13 @@
 """The track of distributions: samplers by their samples, single answers dressed, and climatology that never looks."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from vmsbench.metrics.catalog import Metric, metrics
+from vmsbench.metrics.catalog import Metric, metrics, scales
 from vmsbench.metrics.predictors import SAMPLES
 from vmsbench.report import labels
 from vmsbench.report.analysis.calibration import MeasuredCalibration, measured
 from vmsbench.report.analysis.ranking import EntryScore, Ranking
+from vmsbench.report.analysis.tracks import DISTRIBUTION, track_of
 from vmsbench.report.cells import average
 from vmsbench.report.render.tables import Cell, Column, Table, number_cell
 from vmsbench.report.sections.scores.rows import PredictorRow, Shape, by_origin, seeds_cell
@@ -15,7 +15,6 @@ from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup
 from vmsbench.store.values import Scores
 
-SCORES = ("crps", "energy")
 SAMPLERS = ("climatology", "category_climatology", "random_train", "oracle_law")
 """The predictors of the baselines that are distributions."""
 EXACT = ("climatology", "category_climatology")
@@ -30,8 +29,13 @@ FURTHER = (
 
 
 def law_metrics() -> Mapping[str, Metric]:
-    """CRPS and energy score, both for people; the catalog keeps the second for files."""
-    return {name: replace(metrics()[name], shown="report") for name in SCORES}
+    """The scores of distributions that the report shows: CRPS, the energy score and plugins' own."""
+    return {name: one for name, one in metrics().items() if track_of(name) is DISTRIBUTION and one.shown != "files"}
+
+
+def law_scores() -> list[str]:
+    """Their names in results, in each scale that they have."""
+    return [key for name in law_metrics() for key in scales(name)]
 
 
 def distribution_table(group: SweepGroup, ranking: Ranking, name: str = "distributions") -> Table:
@@ -64,7 +68,7 @@ def undressed_cells(finals: tuple[FinalRecord, ...]) -> list[Cell]:
 
 def model_row(standing: EntryScore, ranking: Ranking) -> PredictorRow:
     entry = standing.entry
-    pairs = {key: entry.mean(key) for name in SCORES for key in (name, f"{name}_unit")}
+    pairs = {key: entry.mean(key) for key in law_scores()}
     scores = {key: mean for key, (mean, _) in pairs.items() if mean is not None}
     spreads = {key: spread for key, (_, spread) in pairs.items() if spread is not None}
     single = entry.kind == "dressed" and entry.samples == 1
@@ -109,7 +113,7 @@ def baseline_rows(group: SweepGroup, oracle: bool) -> list[PredictorRow]:
 
 
 def kept(scores: Scores) -> Scores:
-    return {key: scores[key] for name in SCORES for key in (name, f"{name}_unit") if key in scores}
+    return {key: scores[key] for key in law_scores() if key in scores}
 
 
 def notes(group: SweepGroup, ranking: Ranking) -> list[str]:
