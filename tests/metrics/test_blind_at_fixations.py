@@ -18,6 +18,7 @@ from vmsbench.data.pairs import Pairs
 from vmsbench.data.sources.fixations import Fixations, centre_bias
 from vmsbench.metrics.baselines import CategoryCentreBias, CentreBias, Given, blind_predictors
 from vmsbench.metrics.baselines import evaluate as score
+from vmsbench.metrics.catalog import METRICS, Metric
 from vmsbench.metrics.references import gain_under, reference, skill_under
 from vmsbench.metrics.significance import Interval
 from vmsbench.metrics.tracks.blind import blind_scores
@@ -174,7 +175,17 @@ def written(root: Path) -> list[str]:
     return names
 
 
-def test_evaluate_says_the_gain_over_the_centre_bias_and_what_it_means(tmp_path: Path) -> None:
+def missed(samples: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """B x K x M x H x W and B x M x H x W to B values; 0 is perfect."""
+    return (samples.mean(dim=1) - targets).abs().mean(dim=(1, 2, 3))
+
+
+def test_evaluate_says_the_gain_over_the_centre_bias_and_what_it_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under every score at fixations, a plugin's too: its own direction, in a table of its own where they are many."""
+    ours = Metric("Missed", per_image=True, needs="fixations", references=("pixel_mean",), measure=missed)
+    monkeypatch.setitem(METRICS, "missed", ours)
     names = written(tmp_path / "data")
     settings = ["data=folder", "data.maps=maps", "data.fixations=seen", "data.test_fraction=0.5", f"data.size={SIDE}"]
     where = {"runs": tmp_path / "runs"}
@@ -195,7 +206,10 @@ def test_evaluate_says_the_gain_over_the_centre_bias_and_what_it_means(tmp_path:
     assert widest(shown) <= 80
     text = " ".join(" ".join(shown).split())
     assert "at fixations NSS gain AUC-Judd gain bits gain" in text
-    assert "good, information gain: ok, gain +" in text
+    assert "good, Information gain: ok, gain +" in text
+    assert good["fixations"]["missed"]["reference"] == "pixel_mean"
+    assert "at fixations Missed gain" in text
+    assert "good, Missed:" in text
     plain = write_vischema(tmp_path / "other", count=24, tests=6)
     assert plain
     alone = evaluate("baselines", "data.size=24", data=tmp_path / "other", **where)

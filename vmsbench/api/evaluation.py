@@ -17,6 +17,7 @@ from vmsbench.errors import UserError
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.calibration import EQUAL, collapsed
+from vmsbench.metrics.catalog import metrics
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import find_weights
 from vmsbench.metrics.external_predictions import check_there, read_predictions
@@ -33,7 +34,6 @@ from vmsbench.training.final_scores import Answered, BothTracks, both_tracks, sa
 BASELINES = "baselines"
 TRACKS = {"answer": "l1_median", "distribution": "crps"}
 """The score of each track: as one answer (of samples, their median), and as a distribution."""
-AT_FIXATIONS = ("nss", "auc_judd", "ig")
 UNDRESSED = (
     "the predictions for the tuning validation pairs, whose errors dress an answer, are not there; "
     "`--validation-predictions FOLDER` gives them"
@@ -48,7 +48,8 @@ class EvaluationResult:
     data        what was scored: title, digest, size, split, images; and what people reach, where that is known
     predictors  by name: kind (given, blind, oracle), scores, fid where given, and for each track (answer, distribution)
                 its metric, blind reference, skill with its interval, and verdict; where the data have fixations the
-                same for nss, auc_judd and ig, with the gain over the reference in place of a skill
+                same for each score at them (nss, auc_judd, ig and plugins' own), with the gain over the reference in
+                place of a skill
     remarks     notes on how the predictions were read
     account     what data were read, as text
     """
@@ -223,11 +224,17 @@ def standings(
         if single and "crps_dressed" not in table[name]:
             tracks["distribution"] |= {"skill": None, "verdict": single}
         found[name] = {"kind": kind, "tracks": tracks, "scores": table[name]}
-        if "nss" in table[name]:
-            found[name]["fixations"] = {one: at_fixations(one, images[name], images, table) for one in AT_FIXATIONS}
+        seen = [one for one in fixation_scores() if one in table[name]]
+        if seen and pairs.fixations is not None:
+            found[name]["fixations"] = {one: at_fixations(one, images[name], images, table) for one in seen}
         if name in tracked:
             found[name] |= {"calibration": tracked[name].calibration, "dressing": tracked[name].dressing}
     return found
+
+
+def fixation_scores() -> list[str]:
+    """The scores at fixations that are held against a predictor that ignores the image."""
+    return [name for name, one in metrics().items() if one.needs == "fixations" and one.references]
 
 
 def one_answer_alone(scores: Mapping[str, Any]) -> str:

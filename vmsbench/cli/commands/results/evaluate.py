@@ -1,8 +1,9 @@
 """`vmsbench evaluate`: score predicted maps, with the blind baselines next to them."""
 
 import json
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from vmsbench.cli.wrapping import broken
 
 Answer = dict[str, Any]
 WIDTH = 80
+ABREAST, MOST = 3, 10
+"""How many scores at fixations a table has next to each other, and the letters of a heading, to fit the width."""
 SCALES = f"{'[-1,1]':>7} {'[0,1]':>7} {'skill, %':>9}"
 
 
@@ -69,33 +72,59 @@ def fixation_lines(predictors: Mapping[str, Answer]) -> list[str]:
     seen = {name: one for name, one in predictors.items() if "fixations" in one}
     if not seen:
         return []
-    head = f"{'at fixations':<20} {'NSS':>7} {'gain':>7}  {'AUC-Judd':>8} {'gain':>7}  {'bits':>7} {'gain':>7}"
-    ordered = sorted(seen, key=lambda name: -(seen[name]["fixations"]["nss"]["score"] or 0.0))
+    keys = list(dict.fromkeys(key for one in seen.values() for key in one["fixations"]))
+    ordered = sorted(seen, key=lambda name: loss_at_fixations(keys[0], seen[name]["fixations"]))
     against = {one["reference"]: None for name in seen for one in seen[name]["fixations"].values()}
-    about = (
-        f"gain: over the best predictor that never looks at the image, {' or '.join(against)}; bits: information gain "
-        "over the centre bias"
-    )
-    rows = [fixation_row(name, seen[name]["fixations"]) for name in ordered]
+    about = f"gain: over the best predictor that never looks at the image, {' or '.join(against)}"
+    about += "; bits: information gain over the centre bias" if "ig" in keys else ""
+    tables: list[str] = []
+    for some in (keys[at : at + ABREAST] for at in range(0, len(keys), ABREAST)):
+        tables += [fixation_head(some), *(fixation_row(name, some, seen[name]["fixations"]) for name in ordered)]
     given = [line for name in ordered if seen[name]["kind"] == "given" for line in fixation_verdicts(name, seen[name])]
-    return [head, *rows, *broken(about, WIDTH), *given]
+    return [*tables, *broken(about, WIDTH), *given]
 
 
-def fixation_row(name: str, found: Answer) -> str:
+def loss_at_fixations(key: str, found: Answer) -> float:
+    """What is lower for a better predictor; infinite for one without the score."""
+    from vmsbench.metrics.catalog import metric
+
+    value = found.get(key, {}).get("score")
+    return math.inf if value is None else metric(key).loss(value)
+
+
+def heading(key: str) -> str:
+    """NSS, AUC-Judd; of a label with a unit the unit: bits."""
+    from vmsbench.metrics.catalog import metric
+
+    return metric(key).label.rpartition(", ")[2][:MOST]
+
+
+def column_width(key: str) -> int:
+    return max(7, len(heading(key)))
+
+
+def fixation_head(keys: Sequence[str]) -> str:
+    cells = (f"{heading(key):>{column_width(key)}} {'gain':>7}" for key in keys)
+    return f"{'at fixations':<20} {'  '.join(cells)}"
+
+
+def fixation_row(name: str, keys: Sequence[str], found: Answer) -> str:
     cells = []
-    for key, width in (("nss", 7), ("auc_judd", 8), ("ig", 7)):
-        gain = found[key]["gain"]
-        cells.append(f"{number(found[key]['score'], 3):>{width}} {'-' if gain is None else signed(gain['value']):>7}")
+    for key in keys:
+        one = found.get(key, {"score": None, "gain": None})
+        gain = "-" if one["gain"] is None else signed(one["gain"]["value"])
+        cells.append(f"{number(one['score'], 3):>{column_width(key)}} {gain:>7}")
     return f"{name[:20]:<20} {'  '.join(cells)}"
 
 
 def fixation_verdicts(name: str, one: Answer) -> list[str]:
+    from vmsbench.metrics.catalog import metric
+
     lines = []
-    for key, label in (("nss", "NSS"), ("auc_judd", "AUC-Judd"), ("ig", "information gain")):
-        found = one["fixations"][key]
+    for key, found in one["fixations"].items():
         if gain := found["gain"]:
             ends = f"{signed(gain['value'])} [{signed(gain['low'])}, {signed(gain['high'])}]"
-            line = f"{name}, {label}: {found['verdict']}, gain {ends}"
+            line = f"{name}, {metric(key).label.partition(', ')[0]}: {found['verdict']}, gain {ends}"
             lines += broken(line, WIDTH, then="  ")
     return lines
 
