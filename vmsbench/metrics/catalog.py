@@ -39,7 +39,7 @@ class Metric:
     better      lower, higher, nearest (the closer to `perfect` the better) or neither
     scale       how many times as large it is in [-1, 1] as in [0, 1]; None where it does not depend on the scale
     digits      how many are printed after the point
-    shown       terminal: in every table; report: in the report's tables; files: in CSV and JSON alone
+    shown       report: a column of the report's tables; files: in CSV and JSON alone
     plotted     whether the report's figure of scores has a panel of it
     per_image   whether scores.csv keeps it for each image, which its intervals and paired tests need
     perfect     its value where prediction and truth are equal
@@ -58,7 +58,7 @@ class Metric:
     better: Literal["lower", "higher", "nearest", "neither"] = "lower"
     scale: int | None = None
     digits: int = 3
-    shown: Literal["terminal", "report", "files"] = "files"
+    shown: Literal["report", "files"] = "files"
     plotted: bool = False
     per_image: bool = False
     perfect: float = 0.0
@@ -121,13 +121,13 @@ SPREAD = Metric("Spread", "neither", scale=4, digits=4, per_image=True, track="d
 COVERAGE = Metric("", "nearest", per_image=True, partial=True, track="distribution")
 
 METRICS: dict[str, Metric] = {
-    "l1": replace(L1, shown="terminal", plotted=True, per_image=True),
-    "crps": replace(CRPS, shown="terminal", plotted=True),
+    "l1": replace(L1, shown="report", plotted=True, per_image=True),
+    "crps": replace(CRPS, shown="report", plotted=True),
     "crps_dressed": replace(CRPS, label="CRPS dressed", undressed="crps"),
     "mse": replace(MSE, shown="report", plotted=True, per_image=True),
-    "cc_true": replace(CC, label="CC true", shown="terminal", per_image=True),
+    "cc_true": replace(CC, label="CC true", shown="report", per_image=True),
     "cc_false": replace(CC, label="CC false", shown="report", per_image=True),
-    "cc_combined": replace(CC, label="CC combined", shown="terminal", per_image=True),
+    "cc_combined": replace(CC, label="CC combined", shown="report", per_image=True),
     "cc_combined_20": replace(CC, label="CC combined, 20×20", shown="report", plotted=True, per_image=True),
     "ssim": SSIM,
     "nss": replace(FIXATED, label="NSS", perfect=math.inf, digits=2),
@@ -261,14 +261,3 @@ def per_image() -> list[str]:
     kept = [name for name, one in metrics().items() if one.per_image]
     answers = [f"{name}_{answer}" for name in kept if (answer := metric(name).answer)]
     return [key for name in [*kept, *answers] for key in scales(name)]
-
-
-def in_terminal(scores: Mapping[str, float | int | None]) -> str:
-    """The scores of a line of text: L1 0.0812 in [-1,1], 0.0406 in [0,1]; CRPS ..., those that are there."""
-    found = []
-    for name, one in metrics().items():
-        value = scores.get(name)
-        if one.shown == "terminal" and value is not None:
-            both = f" in [-1,1], {value / one.scale:.{one.digits}f} in [0,1]" if one.scale else ""
-            found.append(f"{one.label} {value:.{one.digits}f}{both}")
-    return "; ".join(found)
