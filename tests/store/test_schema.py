@@ -18,6 +18,8 @@ HERE = "--allow-login-node"
 FINAL = "runs/gan/final/f00000001000"
 SWEEP = {
     "tune": ["tune", "--exp", "gan", *SMALL, HERE],
+    "tune --dry-run": ["tune", "--exp", "gan", *SMALL, HERE, "--dry-run"],
+    "plan": ["plan", "--exp", "gan", *SMALL, HERE, "--no-calibrate"],
     "resume": ["resume", "gan", HERE],
     "ablate": ["ablate", "augment", "--exp", "gan", "--name", "gan", *SMALL, HERE],
     "final": ["final", "gan", HERE],
@@ -54,7 +56,7 @@ EXPERIMENT = {
 }
 """By its name, each command that reads the files of a final."""
 NEITHER = {
-    **dict.fromkeys(("plan", "demo", "drill"), "writes or reads sweeps of its own, by `tune`"),
+    **dict.fromkeys(("demo", "drill"), "writes or reads sweeps of its own, by `tune`"),
     **dict.fromkeys(("train", "evaluate"), "their folders are not sweeps: they have tests of their own"),
     **dict.fromkeys(("job", "work"), "run another command"),
     **dict.fromkeys(("doctor", "data", "weights", "site"), "read no sweep"),

@@ -14,6 +14,7 @@ from vmsbench.launch.launcher import JobResources
 from vmsbench.launch.submit import RunOptions, launcher_of
 from vmsbench.ray_backend.resources import slots_for
 from vmsbench.ray_backend.slots import Slots
+from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.budget import Budget, read_budget
 from vmsbench.sweep.planning.outline import Plan, outline
 
@@ -97,7 +98,11 @@ def plan_sweep(
     worlds: int | None = None,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> SweepPlan:
-    """`plan`, with all settings composed, for the sweep in `folder` where its launcher and `options` would run it."""
+    """`plan`, with all settings composed, for the sweep in `folder` where its launcher and `options` would run it.
+
+    Raises UserError as `plan`, and where the folder holds a sweep of another schema.
+    """
+    SweepFolder(folder).check_schema()
     launcher = launcher_of(settings=settings["launcher"], overrides=overrides, folder=folder, options=options)
     job, share = launcher.resources, settings["slots"]
     if job:
