@@ -156,6 +156,35 @@ def test_the_pages_python_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_training_shows_its_epochs_and_an_interrupt_lets_it_save_and_the_same_call_continues(tmp_path: Path) -> None:
+    """The interrupt is that of a notebook's stop button."""
+    program = f"""
+import os, signal
+import vmsbench
+def interrupt(record):
+    if record["epoch"] == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+settings = ["unet", *{SMALL!r}, "model.network.width=8"]
+first = vmsbench.train(*settings, epochs=3, on_epoch=interrupt)
+assert not first.finished and not first.scores and [line["epoch"] for line in first.history] == [1, 2], first
+print("AGAIN", flush=True)
+second = vmsbench.train(*settings, epochs=3, quiet=True)
+assert second.finished and len(second.history) == 3 and second.folder == first.folder, second
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("as before")
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    shown, again = done.stdout.split("AGAIN\n")
+    assert [line.split()[2] for line in shown.splitlines() if " epoch " in line] == ["1/3", "2/3"]
+    assert again == "as before\n"
+
+
 @pytest.mark.slow
 def test_a_sweep_that_a_notebook_interrupts_is_returned_unfinished_and_can_be_continued(tmp_path: Path) -> None:
     """In a process with a get_ipython, as a kernel has it; the interrupt is that of the stop button."""

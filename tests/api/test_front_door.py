@@ -61,7 +61,6 @@ SHOWN = {
     "metrics.references": "lines of plan: what a metric serves",
     "search.configured": "lines of plan",
     "experiment": "train: no line for an epoch",
-    "training.trainer": "train: interrupted",
     "sweep.trial": "a sweep's progress",
     "config.schema": "site: a value as the command line takes it",
     "sweep.ablation": "the settings of ablate",

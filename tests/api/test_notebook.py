@@ -72,6 +72,20 @@ def test_the_stop_button_of_a_notebook_saves_and_the_same_cell_continues(tmp_pat
         notebook.close()
 
 
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_the_stop_button_saves_a_single_training_and_the_same_cell_continues(tmp_path: Path) -> None:
+    notebook = Notebook(tmp_path)
+    try:
+        notebook.run(f"import vmsbench; settings = {SETTINGS[:6]!r}")
+        cell = "run = vmsbench.train('unet', *settings, epochs=200)\n(run.finished, len(run.history))"
+        first = text(notebook.run(cell, stop_at=" epoch 2/200 "))
+        assert "(False, " in first
+        assert "(True, 200)" in text(notebook.run(cell))
+    finally:
+        notebook.close()
+
+
 def test_an_error_of_the_user_is_one_line_and_a_report_and_a_map_show_themselves(tmp_path: Path) -> None:
     notebook = Notebook(tmp_path)
     try:

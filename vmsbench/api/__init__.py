@@ -1,4 +1,4 @@
-"""vmsbench from Python: what the commands do, as functions that return objects and print nothing.
+"""vmsbench from Python: what the commands do, as functions that return objects; long ones print a line for each event.
 
 The command line is a client of this package. `import vmsbench` gives the same names. Each is imported when it is used,
 so that what needs no torch does not wait for it.

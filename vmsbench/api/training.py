@@ -1,7 +1,9 @@
 """One training from Python: settings in, scores, history and the trained model out."""
 
 import shlex
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,20 +17,21 @@ from vmsbench.experiment import Report, config_hash, ignore, run
 from vmsbench.inference.predictor import TrainedModel, load
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.search.configured import experiment_part
+from vmsbench.signals import noted
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.sweep.tune import prepared, warn_of
 from vmsbench.training.checks import check
-from vmsbench.training.trainer import ShouldStop, never
+from vmsbench.training.trainer import ShouldStop, TrainingInterrupted
 
 SINGLE = "single"  # the folder of single trainings, in the runs folder
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A finished training.
+    """A training, finished or interrupted.
 
     folder    holds config.json, history.jsonl, checkpoint.pt, results.json
-    results   what results.json holds
+    results   what results.json holds; empty where it was interrupted
     dataset   what it was trained on
     """
 
@@ -37,9 +40,15 @@ class TrainingResult:
     dataset: Dataset = field(repr=False)
 
     @property
+    def finished(self) -> bool:
+        """False where it was interrupted; the same call continues it."""
+        return bool(self.results)
+
+    @property
     def scores(self) -> Mapping[str, Any]:
-        """On the test pairs where it was a final training, else on the tuning validation pairs."""
-        return self.results.get("test_scores") or self.results["validation_scores"]
+        """On the test pairs where it was a final training, else on the tuning validation pairs; empty where it was
+        interrupted."""
+        return self.results.get("test_scores") or self.results.get("validation_scores", {})
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -70,7 +79,8 @@ def train(
     final: bool = False,
     runs: Path | str = "runs",
     on_epoch: Report = ignore,
-    should_stop: ShouldStop = never,
+    should_stop: ShouldStop | None = None,
+    quiet: bool = False,
 ) -> TrainingResult:
     """Train one configuration, or continue it; a finished training returns at once.
 
@@ -78,11 +88,40 @@ def train(
     overrides    group=option or key=value, as on the command line
     final        score it on the test pairs, once: make no choices after that
     on_epoch     is called with each line of the history
-    should_stop  is called between two steps; where it returns True, all is saved and TrainingInterrupted raised
+    should_stop  is called between two steps; where it returns True, all is saved (default: an interrupt stops it)
+    quiet        print no line for each epoch
 
-    Raises UserError for settings or data that cannot work.
+    An interrupt (the notebook's stop button, Ctrl-C) lets it save at its next step, and it is returned with `finished`
+    False; a second one stops it at once. Raises UserError for settings or data that cannot work.
     """
-    return run_training(training_settings(exp, overrides, epochs, seed, final), Path(runs), on_epoch, should_stop)
+    settings = training_settings(exp, overrides, epochs, seed, final)
+    if quiet:
+        return run_training(settings, Path(runs), on_epoch, should_stop)
+    show = epoch_lines(settings["trainer"]["epochs"])
+
+    def both(record: dict[str, Any]) -> None:
+        show(record)
+        on_epoch(record)
+
+    return run_training(settings, Path(runs), both, should_stop, print_data)
+
+
+def epoch_lines(epochs: int) -> Report:
+    """A callback that prints a line for each epoch."""
+
+    def show(record: dict[str, Any]) -> None:
+        scores = record.get("scores") or {}
+        validation = f"  validation L1 {scores['l1']:.4f} ([0,1]: {scores['l1_unit']:.4f})" if "l1" in scores else ""
+        losses = f"loss {record['train_loss']['loss']:.4f}, validation {record['validation_loss']['loss']:.4f}"
+        print(f"{time.strftime('%H:%M:%S')} epoch {record['epoch']}/{epochs}  {losses}{validation}", flush=True)
+
+    return show
+
+
+def print_data(provenance: Provenance) -> None:
+    """Say what data these are."""
+    for line in provenance.lines():
+        print(line, flush=True)
 
 
 def warn_of_data(provenance: Provenance) -> None:
@@ -94,17 +133,22 @@ def run_training(
     settings: Config,
     runs: Path,
     on_epoch: Report = ignore,
-    should_stop: ShouldStop = never,
+    should_stop: ShouldStop | None = None,
     on_data: Callable[[Provenance], None] = warn_of_data,
 ) -> TrainingResult:
     """`train`, with all settings composed; `on_data` is called once the data are read."""
     if settings["data"].get("folds") is not None:
         raise ConfigurationError("data.folds is for a search: `vmsbench tune` trains on each fold; leave it out here")
-    config, dataset = prepared(experiment_part(settings), runs)
-    on_data(dataset.provenance)
-    warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))
-    folder = runs / SINGLE / f"{config['exp']}-{config_hash(config)}"
-    return TrainingResult(folder, run(config, folder, on_epoch, should_stop), dataset)
+    with ExitStack() as stack:
+        stops = stack.enter_context(noted()) if should_stop is None else should_stop
+        config, dataset = prepared(experiment_part(settings), runs)
+        on_data(dataset.provenance)
+        warn_of(check(config, dataset.channels, dataset.size, len(dataset.train)))
+        folder = runs / SINGLE / f"{config['exp']}-{config_hash(config)}"
+        try:
+            return TrainingResult(folder, run(config, folder, on_epoch, stops), dataset)
+        except TrainingInterrupted:
+            return TrainingResult(folder, {}, dataset)
 
 
 def command_line(command: str, exp: str, overrides: Iterable[str], runs: Path | str, **options: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,16 +61,13 @@ def train(
 def train_one(settings: dict[str, Any], runs: Path, *, quiet: bool, as_json: bool) -> bool:
     """Train, evaluate and print; False where it was stopped early."""
     from vmsbench.api.training import run_training, warn_of_data
-    from vmsbench.signals import noted
-    from vmsbench.training.trainer import TrainingInterrupted
 
-    with noted() as should_stop, showing(settings["trainer"]["epochs"], quiet or as_json) as on_epoch:
-        try:
-            on_data = warn_of_data if quiet or as_json else print_data
-            result = run_training(settings, runs, on_epoch, should_stop, on_data)
-        except TrainingInterrupted:
-            print(f"stopped before the end; to continue:\n  {command_line()}", file=sys.stderr)
-            return False
+    with showing(settings["trainer"]["epochs"], quiet or as_json) as on_epoch:
+        on_data = warn_of_data if quiet or as_json else print_data
+        result = run_training(settings, runs, on_epoch, on_data=on_data)
+    if not result.finished:
+        print(f"stopped before the end; to continue:\n  {command_line()}", file=sys.stderr)
+        return False
     print_json(result) if as_json else print_text(result)
     return True
 
@@ -116,16 +112,10 @@ def print_scores(scores: Mapping[str, Any], blind: Mapping[str, Mapping[str, Any
     say(f"  pixel median, which ignores the image: L1 {median['l1']:.4f} in [-1,1], {median['l1_unit']:.4f} in [0,1]")
 
 
-def line(record: dict[str, Any], epochs: int) -> str:
-    scores = record.get("scores") or {}
-    validation = f"  validation L1 {scores['l1']:.4f} ([0,1]: {scores['l1_unit']:.4f})" if "l1" in scores else ""
-    losses = f"loss {record['train_loss']['loss']:.4f}, validation {record['validation_loss']['loss']:.4f}"
-    return f"{time.strftime('%H:%M:%S')} epoch {record['epoch']}/{epochs}  {losses}{validation}"
-
-
 @contextmanager
 def showing(epochs: int, quiet: bool) -> Iterator[Report]:
     """The callback after each epoch: none, a progress bar in a terminal, or lines elsewhere."""
+    from vmsbench.api.training import epoch_lines
     from vmsbench.experiment import ignore
 
     if quiet:
@@ -133,7 +123,7 @@ def showing(epochs: int, quiet: bool) -> Iterator[Report]:
     elif terminal():
         yield from bar(epochs)
     else:
-        yield lambda record: print(line(record, epochs), flush=True)
+        yield epoch_lines(epochs)
 
 
 def bar(epochs: int) -> Iterator[Report]:
