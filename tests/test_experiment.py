@@ -21,6 +21,7 @@ from vmsbench.experiment import config_hash, run
 from vmsbench.files import append_line, read_json, read_lines, save_json
 from vmsbench.launch.supervisor import progress
 from vmsbench.metrics.scores import score
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.training.checks import check
 from vmsbench.training.trainer import Diverged, Training, TrainingInterrupted
 
@@ -87,6 +88,7 @@ def test_an_experiment_that_was_asked_to_leave_goes_on_at_that_very_step(
         gone.append(progress(tmp_path))
     said = re.findall(r"stopped at step (\d+)", (cut / "log.txt").read_text())
     assert [int(step) for step in said] == left
+    assert len(ExperimentFolder(cut).starts()) == len(left)
     assert gone == sorted(set(gone)), "the supervisor of a job does not see each as a step further"
     assert timeless([run(config, cut)]) == timeless([whole])
     assert_trained_the_same(tmp_path / "whole", cut)

@@ -2,10 +2,10 @@
 
     results = run(config, folder)             or: python -m vmsbench.experiment config.json folder
 
-The folder holds config.json, history.jsonl (a line per epoch), checkpoint.pt, samples.png, log.txt and, once the work
-is done, results.json. Running it again continues at the step at which it was asked to stop, else after the last whole
-epoch, or returns at once. Nothing here needs more than torch, numpy, pillow and torchvision: it runs on machines
-without Ray, Hydra and MLflow.
+The folder holds config.json, history.jsonl (a line per epoch), starts.jsonl (a line per start), checkpoint.pt,
+samples.png, log.txt and, once the work is done, results.json. Running it again continues at the step at which it was
+asked to stop, else after the last whole epoch, or returns at once. Nothing here needs more than torch, numpy, pillow
+and torchvision: it runs on machines without Ray, Hydra and MLflow.
 """
 
 import hashlib
@@ -52,8 +52,8 @@ WITHOUT_EFFECT = (
     *("schema", "device", "fid", "trainer.micro_batch"),
     *("data.root", "data.cache", "data.verify", "data.scale", "data.repeats", "data.fixations"),
 )
-SHOWN, FILES = 8, 12
-SLIDES, SLIDES_OF_FINAL = FILES - 7, FILES - 10  # there are seven other files, in a final ten
+SHOWN, FILES = 8, 13
+SLIDES, SLIDES_OF_FINAL = FILES - 8, FILES - 11  # there are eight other files, in a final eleven
 COLLAPSED = 0.02
 
 
@@ -169,8 +169,9 @@ class Experiment:
         history = self.resume()
         for record in history:
             report(record)
-        where = f"{self.device} of {socket.gethostname()}"
-        log(self.folder, f"{self.config['exp']} on {where}: epoch {len(history) + 1} to {self.epochs}")
+        device, host, first = str(self.device), socket.gethostname(), len(history) + 1
+        self.there.add_start(first, device, host)
+        log(self.folder, f"{self.config['exp']} on {device} of {host}: epoch {first} to {self.epochs}")
         for line in self.dataset.provenance.lines():
             log(self.folder, line)
         for caution in self.model.config_warnings():

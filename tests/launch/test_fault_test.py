@@ -11,6 +11,7 @@ from tests.cli.test_commands import ROOT, surroundings, vmsbench
 from vmsbench.files import append_line
 from vmsbench.launch.drill.fault_test import SweepTraces, differences
 from vmsbench.launch.drill.faults import DRIVER, REQUEUE, SIGNAL, TRIAL, is_driver
+from vmsbench.store.experiment_folder import ExperimentFolder
 
 BROKEN = {
     SIGNAL: (
@@ -58,7 +59,7 @@ def test_a_fault_counts_as_survived_where_it_was_noticed_and_epochs_followed(tmp
     (tmp_path / "trials" / "a").mkdir(parents=True)
     for epoch in range(4):
         append_line(tmp_path / "trials" / "a" / "history.jsonl", {"epoch": epoch})
-    (tmp_path / "trials" / "a" / "log.txt").write_text("2026-01-01 00:00:00 unet on cpu of n1: epoch 1 to 9\n")
+    ExperimentFolder(tmp_path / "trials" / "a").add_start(1, "cpu", "n1")
     seen = SweepTraces.of(tmp_path)
     assert seen == SweepTraces(began=1, died=0, starts=1, epochs=4)
     for fault, after in {

@@ -2,6 +2,7 @@
 
     config.json         its settings
     history.jsonl       a line per epoch
+    starts.jsonl        a line for each time that its training started or continued: where, and with which epoch
     checkpoint.pt       its state; once it is trained, the weights that are kept
     results.json        its scores; exists only when the work is done
     test_reads.jsonl    of a final: a line for each time that it read the test pairs
@@ -42,6 +43,10 @@ class ExperimentFolder:
         return self.path / "history.jsonl"
 
     @property
+    def starts_file(self) -> Path:
+        return self.path / "starts.jsonl"
+
+    @property
     def results_file(self) -> Path:
         return self.path / RESULTS
 
@@ -75,6 +80,14 @@ class ExperimentFolder:
         written: dict[str, Any] = plain({"schema": SCHEMA} | dict(results))
         save_json(self.results_file, written)
         return written
+
+    def add_start(self, epoch: int, device: str, host: str) -> None:
+        """Record that a process trains it from this epoch on."""
+        append_line(self.starts_file, {"time": time.time(), "epoch": epoch, "device": device, "host": host})
+
+    def starts(self) -> list[dict[str, Any]]:
+        """The lines of `add_start`, the first first."""
+        return list(read_lines(self.starts_file))
 
     def history(self) -> Iterator[dict[str, Any]]:
         """The lines of its epochs, in the order in which they were written."""

@@ -6,7 +6,6 @@ nothing can be requeued.
 
 import contextlib
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -53,9 +52,10 @@ class SweepTraces:
     @classmethod
     def of(cls, folder: Path) -> "SweepTraces":
         events = [line["event"] for line in notes(folder)]
-        logs = "".join(log.read_text(errors="replace") for log in folder.glob("*/*/log.txt"))
-        epochs = sum(len(list(one.history())) for one in SweepFolder(folder).experiments())
-        return cls(events.count("began"), events.count("died"), len(re.findall(r": epoch \d+ to \d+", logs)), epochs)
+        trained = list(SweepFolder(folder).experiments())
+        starts = sum(len(one.starts()) for one in trained)
+        epochs = sum(len(list(one.history())) for one in trained)
+        return cls(events.count("began"), events.count("died"), starts, epochs)
 
     def recovered(self, fault: str, before: "SweepTraces") -> bool:
         """Whether the sweep was hit by a fault, and continued after it."""
