@@ -11,6 +11,7 @@ import typer
 
 import vmsbench
 from vmsbench.cli.app import app
+from vmsbench.config.families import families
 from vmsbench.errors import ConfigurationError, DataError, UserError
 
 COMMANDS = Path(vmsbench.__file__).parent / "cli" / "commands"
@@ -200,7 +201,7 @@ def test_a_measurement_yields_rows_and_a_wrong_name_or_option_is_refused() -> No
 
 def test_a_simulation_has_rows_a_table_and_files(tmp_path: Path) -> None:
     found = vmsbench.simulate("slots", most=2, worlds=1, out=tmp_path)
-    assert {row["space"] for row in found.rows} == {"unet", "gan", "diffusion"}
+    assert {row["space"] for row in found.rows} == set(families())
     assert found.table[-1] == f"    vmsbench bench slots --most 2 --worlds 1 --out {tmp_path}"
     assert [file.name for file in found.files] == ["slots.png", "slots.txt"]
     with pytest.raises(UserError, match=r"none\.json does not exist"):

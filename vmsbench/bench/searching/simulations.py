@@ -13,6 +13,7 @@ from vmsbench.bench.recorded_curves import Recorded, recorded
 from vmsbench.bench.searching import racing as races
 from vmsbench.bench.searching import slots as shares
 from vmsbench.config.compose import compose
+from vmsbench.config.families import families
 from vmsbench.config.instantiate import build
 from vmsbench.config.plugins import options
 from vmsbench.errors import UserError
@@ -97,13 +98,13 @@ def makers(exp: str, searched: Space, trials: int) -> dict[str, Callable[[int], 
 
 
 def slots(*, most: int = 256, worlds: int = 10, out: Path | str = "reports/search") -> Simulation:
-    """How busy a coordinate search keeps its slots. Simulated, with and without extra trials.
+    """How busy a coordinate search keeps its slots. Simulated for every family, with and without extra trials.
 
     most    slots: 2, 4, 8, ... up to so many
     """
     check_place(Path(out))
     rows = []
-    for exp in ("unet", "gan", "diffusion"):
+    for exp in families():
         settings = compose(exp, ["searcher=coordinate"])
         searched = space_of(settings["space"]["parameters"], experiment_part(settings))
         rows += [shares.row(exp, settings, searched, 2**power, worlds) for power in range(1, most.bit_length())]
