@@ -52,8 +52,8 @@ WITHOUT_EFFECT = (
     *("schema", "device", "fid", "trainer.micro_batch"),
     *("data.root", "data.cache", "data.verify", "data.scale", "data.repeats", "data.fixations"),
 )
-SHOWN, FILES = 8, 13
-SLIDES, SLIDES_OF_FINAL = FILES - 8, FILES - 11  # there are eight other files, in a final eleven
+SHOWN, FILES = 8, 12
+SLIDES, SLIDES_OF_FINAL = FILES - 7, FILES - 10  # there are seven other files, in a final ten
 COLLAPSED = 0.02
 
 
