@@ -35,7 +35,7 @@ ODD = {
     "passed over": "skipped",
     "would do": "works",
 }
-FINE = re.compile(r"is no (?:such|better|limit|scaling|change|coordinate search)|is none|there is no|where is no")
+FINE = re.compile(r"is no (?:such|better|limit|scaling|change)|is none|there is no|where is no")
 
 
 def strings(file: Path) -> Iterator[tuple[int, str]]:

@@ -110,7 +110,7 @@ def test_an_ablation_is_the_experiment_under_each_option_and_reads_no_test_pair(
     ("group", "said"),
     [
         ("data", "data is not part of the training"),
-        ("trainer", "trainer has but one option"),
+        ("trainer", "trainer has only one option"),
         ("fid", "fid is not part of the training"),
         ("noise", "noise"),
         ("nothing", "nothing cannot be ablated"),

