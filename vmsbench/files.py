@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from vmsbench.errors import StorageError, UserError
 
 LOG_BYTES = 256_000
 PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 PAUSES = (0.2, 1.0)  # seconds before what may pass is tried again
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -33,8 +34,8 @@ def storing(path: Path) -> Iterator[None]:
         raise StorageError(found.errno, found.strerror, str(path)) from error
 
 
-def patiently(attempt: Callable[[], None]) -> None:
-    """Call `attempt`; again after an error of the disk that may pass."""
+def patiently(attempt: Callable[[], Result]) -> Result:
+    """What `attempt` returns; it is called again after an error of the disk that may pass."""
     for pause in PAUSES:
         try:
             return attempt()
@@ -43,6 +44,28 @@ def patiently(attempt: Callable[[], None]) -> None:
                 raise
             time.sleep(pause)
     return attempt()
+
+
+def read_from(path: Path, read: Callable[[io.BufferedReader], Result]) -> Result:
+    """What `read` makes of the open file at `path`; it is called again after an error of the disk that may pass.
+
+    Raises OSError, which names the file.
+    """
+
+    def attempt() -> Result:
+        with path.open("rb") as file:
+            return read(file)
+
+    try:
+        return patiently(attempt)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # only what fails to open names its file
+        raise
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a file. Raises OSError as `read_from`."""
+    return read_from(path, lambda file: file.read())
 
 
 def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:

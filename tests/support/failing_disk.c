@@ -1,7 +1,7 @@
 /* A disk that answers slowly, and now and then with an error: LD_PRELOAD this.
 
    DISK_PATH    part of the names of the files that it is about
-   DISK_ERRNO   the error of their first DISK_TIMES writes
+   DISK_ERRNO   the error of their first DISK_TIMES writes, and of their first DISK_READS reads, in each process
    DISK_SLOW    microseconds that each of their reads and writes takes */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,24 +27,27 @@ static long number(const char *name) {
     return text == NULL ? 0 : atol(text);
 }
 
+/* Whether this use of a file that it is about fails, as the first so many do; errno is set then. */
+static int fails(long *failed, const char *times) {
+    usleep(number("DISK_SLOW"));
+    if (*failed >= number(times)) return 0;
+    (*failed)++;
+    errno = (int)number("DISK_ERRNO");
+    return 1;
+}
+
 ssize_t write(int fd, const void *content, size_t size) {
     static ssize_t (*real)(int, const void *, size_t);
     static long failed;
     if (real == NULL) real = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
-    if (concerned(fd)) {
-        usleep(number("DISK_SLOW"));
-        if (failed < number("DISK_TIMES")) {
-            failed++;
-            errno = (int)number("DISK_ERRNO");
-            return -1;
-        }
-    }
+    if (concerned(fd) && fails(&failed, "DISK_TIMES")) return -1;
     return real(fd, content, size);
 }
 
 ssize_t read(int fd, void *content, size_t size) {
     static ssize_t (*real)(int, void *, size_t);
+    static long failed;
     if (real == NULL) real = (ssize_t (*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
-    if (concerned(fd)) usleep(number("DISK_SLOW"));
+    if (concerned(fd) && fails(&failed, "DISK_READS")) return -1;
     return real(fd, content, size);
 }

@@ -8,11 +8,9 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,7 +18,7 @@ import torch
 from tests.support.command_line import called, ordinary_user, refused
 from tests.support.data_folders import write_pairs
 from tests.support.tiny import configuration
-from tests.sweep.test_sweep import CONFIG, sweep, told
+from tests.sweep.test_sweep import sweep, told
 from vmsbench import files
 from vmsbench.errors import StorageError
 from vmsbench.experiment import run
@@ -135,31 +133,6 @@ def test_an_error_that_passes_is_not_noticed(number: int, tmp_path: Path, monkey
         append_line(tmp_path / "lines", {"n": 2})
     assert list(read_lines(tmp_path / "lines")) == [read_json(tmp_path / "value")] == [{"n": 1}]
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lines", "value"]
-
-
-def trained(folder: Path, **environment: str) -> dict[str, Any]:
-    """The results of a training in a process of its own."""
-    folder.mkdir()
-    save_json(folder / "config.json", CONFIG)
-    done = subprocess.run(
-        [sys.executable, "-m", "vmsbench.experiment", folder / "config.json", folder / "out"],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    results = read_json(folder / "out" / "results.json")
-    return {name: results[name] for name in ("validation_scores", "epochs", "images_seen")}
-
-
-def test_a_training_on_a_disk_that_is_slow_and_fails_once_comes_to_the_same(tmp_path: Path) -> None:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler")
-    shim = tmp_path / "failing_disk.so"
-    source = ROOT / "tests" / "support" / "failing_disk.c"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
-    whole = trained(tmp_path / "whole")
-    broken = {"LD_PRELOAD": str(shim), "DISK_PATH": "/out/", "DISK_ERRNO": str(errno.EIO)}
-    assert trained(tmp_path / "broken", **broken, DISK_TIMES="1", DISK_SLOW="2000") == whole
 
 
 def test_a_file_size_limit_is_one_line(tmp_path: Path) -> None:

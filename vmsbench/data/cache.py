@@ -19,6 +19,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 import uuid
@@ -32,10 +33,23 @@ from typing import IO
 import numpy as np
 
 from vmsbench.data.decoding import threads
+from vmsbench.data.sources.names import printable
 from vmsbench.errors import DataError
+from vmsbench.files import read_bytes, read_from
 
 SETTLED = 2_000_000_000  # ns; a file changed within this time may change again without a new mtime
+SHA256 = re.compile(r"[0-9a-f]{64}")
 ABANDONED = 3600  # s; unfinished files older than this were left by a killed process
+
+
+class UnhashedFiles(DataError):
+    """Files that could not be read for their digests; `reasons` says why, by path."""
+
+    def __init__(self, reasons: dict[Path, str]) -> None:
+        (first, why), *more = reasons.items()
+        others = f"; {len(more)} more files likewise" if more else ""
+        super().__init__(f"{printable(str(first))} cannot be read ({why}){others}: see to the disk, and run it again")
+        self.reasons = reasons
 
 
 class Cache:
@@ -47,7 +61,8 @@ class Cache:
     def digests(self, root: Path, paths: Sequence[Path], verify: bool = False) -> list[str]:
         """The SHA-256 of each file; unchanged files are not read, except with `verify`.
 
-        A copy that keeps size and mtime (cp -p, tar, rsync) changes the ctime, and mostly the inode.
+        A copy that keeps size and mtime (cp -p, tar, rsync) changes the ctime, and mostly the inode. Raises
+        UnhashedFiles.
         """
         memory = self.folder / f"files-{digest_of(str(root.resolve()))}.json"
         known = remembered(memory)
@@ -180,17 +195,20 @@ def digest_of(*texts: str) -> str:
 
 
 def hashes(paths: Sequence[Path]) -> list[str]:
-    """The SHA-256 of each file, or `unreadable`: decoding says why."""
+    """The SHA-256 of each file. Raises UnhashedFiles where one cannot be read, now or a second later."""
 
-    def one(path: Path) -> str:
+    def one(path: Path) -> str | OSError:
         try:
-            with open(path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            return "unreadable"
+            return read_from(path, lambda file: hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            return error
 
     with ThreadPoolExecutor(threads()) as pool:
-        return list(pool.map(one, paths))
+        found = list(pool.map(one, paths))
+    failed = zip(paths, found, strict=True)
+    if reasons := {path: one.strerror or str(one) for path, one in failed if isinstance(one, OSError)}:
+        raise UnhashedFiles(reasons)
+    return [one for one in found if isinstance(one, str)]
 
 
 def state(path: Path) -> list[int]:
@@ -204,8 +222,9 @@ def state(path: Path) -> list[int]:
 
 def remembered(memory: Path) -> dict[str, list]:
     try:
-        known = json.loads(memory.read_bytes())
+        known = json.loads(read_bytes(memory))
     except (OSError, ValueError):
         return {}
     entries = known.items() if isinstance(known, dict) else ()
-    return {path: entry for path, entry in entries if isinstance(entry, list) and len(entry) == 5}
+    whole = {path: entry for path, entry in entries if isinstance(entry, list) and len(entry) == 5}
+    return {path: entry for path, entry in whole.items() if SHA256.fullmatch(str(entry[4]))}

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from vmsbench.data.cache import Cache, digest_of, hashes
+from vmsbench.data.cache import Cache, UnhashedFiles, digest_of, hashes
 from vmsbench.data.decoding import VERSION, Pair, Picture, read_pairs
 from vmsbench.data.indexing import Problem, Scan, refuse, scan
 from vmsbench.data.layout import Layout, Split, existing_root, folder_layout
@@ -182,10 +182,17 @@ def provenance(
 def contents(
     layout: Layout, scanned: Scan, size: int, cache: str | Path | None, scale: float, verify: bool
 ) -> tuple[str, dict[str, np.ndarray]]:
-    """A digest of the files' bytes, and what `decode` makes of them at `size`, from the cache where it has it."""
+    """A digest of the files' bytes, and what `decode` makes of them at `size`, from the cache where it has it.
+
+    Raises DataError with every bad file, UnhashedFiles where reading failed and then did not.
+    """
     paths = [path for pair in scanned.files.values() for path in pair]
     store = Cache(cache) if cache is not None else None
-    each = digests_of(layout.root, paths, cache, verify)
+    try:
+        each = digests_of(layout.root, paths, cache, verify)
+    except UnhashedFiles:
+        decode(layout, scanned, size, scale)  # which says of all files what is wrong with them
+        raise
     texts = [text for i, name in enumerate(scanned.files) for text in (name, *each[2 * i : 2 * i + 2])]
     content = digest_of(*texts, *([] if scale == 1 else [f"times {float(scale)}"]))
 

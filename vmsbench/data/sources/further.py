@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vmsbench.data.cache import digest_of
+from vmsbench.data.cache import UnhashedFiles, digest_of
 from vmsbench.data.decoding import Picture
 from vmsbench.data.layout import found
 from vmsbench.data.sources.fixations import Looked, read_fixations
@@ -73,7 +73,11 @@ class Partners:
         self.shelf = Shelf(wanted.root / folder)
         paths = self.shelf.paths
         self.paths = {name: paths[stem_of(name)] for name in names if stem_of(name) in paths}
-        self.each = wanted.digests(list(self.paths.values()))
+        self.unhashed: dict[Path, str] = {}
+        try:
+            self.each = wanted.digests(list(self.paths.values()))
+        except UnhashedFiles as error:
+            self.each, self.unhashed = [], error.reasons
 
     @property
     def files(self) -> list[tuple[Path, Path]]:
@@ -87,8 +91,9 @@ class Partners:
         if missing and not (self.wanted.partial and self.paths):
             said = f"no map for {len(missing)} of {len(self.names)} images: {some(missing)}"
             told.append(Problem(f"{self.setting}={self.folder}", said))
-        each = zip(self.paths.values(), read, strict=True)
-        return told + [Problem(f"{self.folder}/{path.name}", why) for path, why in each if isinstance(why, str)]
+        wrong = {path: f"cannot be read ({why})" for path, why in self.unhashed.items()}
+        wrong |= {path: why for path, why in zip(self.paths.values(), read, strict=True) if isinstance(why, str)}
+        return told + [Problem(f"{self.folder}/{path.name}", why) for path, why in wrong.items()]
 
     def warnings(self) -> list[str]:
         strays = self.shelf.paths.keys() - self.wanted.stems
@@ -175,7 +180,10 @@ def copies(wanted: Wanted, each: Sequence[Partners]) -> list[str]:
     seen: dict[tuple[str, ...], str] = {}
     for partners in each:
         own = tuple(partners.each)
-        maps = wanted.digests([wanted.files[name][1] for name in partners.paths])
+        try:
+            maps = wanted.digests([wanted.files[name][1] for name in partners.paths])
+        except UnhashedFiles:  # reading the pairs says so
+            continue
         if own and own == tuple(maps):
             told.append(f"{partners.folder}/: its maps are the very maps that are learned")
         if own and seen.setdefault(own, partners.folder) != partners.folder:

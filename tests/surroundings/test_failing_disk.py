@@ -1,0 +1,102 @@
+"""A disk that fails now and then: what passes is not noticed, what does not is one line that names the file."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.data_folders import write_pairs
+from tests.sweep.test_sweep import CONFIG
+from vmsbench.files import read_json, save_json
+
+ROOT = Path(__file__).parents[2]
+SECOND_TRY, NEVER = 1, 1000  # reads that fail before one succeeds: of three tries the first, or all
+Broken = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken:
+    """The environment in which the files whose names have `part` in them fail: EIO, in so many reads and writes."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    shim = tmp_path_factory.mktemp("shim") / "failing_disk.so"
+    source = ROOT / "tests" / "support" / "failing_disk.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
+
+    def environment(part: str, reads: int = 0, **more: str) -> dict[str, str]:
+        error = {"DISK_ERRNO": str(errno.EIO), "DISK_READS": str(reads)}
+        return {"LD_PRELOAD": str(shim), "DISK_PATH": part, **error, **more}
+
+    return environment
+
+
+def python(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def trained(folder: Path, **environment: str) -> dict[str, Any]:
+    """The results of a training in a process of its own."""
+    folder.mkdir()
+    save_json(folder / "config.json", CONFIG)
+    done = python("-m", "vmsbench.experiment", folder / "config.json", folder / "out", **environment)
+    assert done.returncode == 0, done.stderr
+    results = read_json(folder / "out" / "results.json")
+    return {name: results[name] for name in ("validation_scores", "epochs", "images_seen")}
+
+
+def test_a_training_on_a_disk_that_is_slow_and_fails_once_comes_to_the_same(tmp_path: Path, broken: Broken) -> None:
+    whole = trained(tmp_path / "whole")
+    assert trained(tmp_path / "broken", **broken("/out/", DISK_TIMES="1", DISK_SLOW="2000")) == whole
+
+
+def read(root: Path, cache: Path, environment: dict[str, str], **settings: Any) -> str:
+    """What reading a folder of pairs ends with, in a process of its own: its digest, or the last line of an error."""
+    settings = {"root": str(root), "cache": str(cache), "size": 16, **settings}
+    program = f"from vmsbench.data.folder import folder; print(folder(**{settings!r}).digest)"
+    done = python("-c", program, **environment)
+    return done.stdout.strip() or done.stderr.splitlines()[-1]
+
+
+def remembered(cache: Path) -> set[str]:
+    """The digests of files that a cache holds, each once."""
+    return {entry[-1] for file in cache.glob("files-*.json") for entry in json.loads(file.read_bytes()).values()}
+
+
+def test_a_file_that_once_cannot_be_read_for_its_digest_has_the_digest_that_it_has(
+    tmp_path: Path, broken: Broken
+) -> None:
+    write_pairs(tmp_path / "set", 6)
+    time.sleep(2.1)  # the cache remembers no file that was changed a moment ago
+    whole = read(tmp_path / "set", tmp_path / "whole", {})
+    assert len(whole) == 32
+    assert read(tmp_path / "set", tmp_path / "cache", broken("maps/pic03.png", SECOND_TRY)) == whole
+    assert remembered(tmp_path / "cache") == remembered(tmp_path / "whole")
+    thrice = read(tmp_path / "set", tmp_path / "other", broken("maps/pic03.png", 3))  # decoding works again
+    assert thrice.startswith(f"vmsbench.data.cache.UnhashedFiles: {tmp_path}/set/maps/pic03.png cannot be read (Input")
+    assert not remembered(tmp_path / "other")
+    (memory,) = (tmp_path / "cache").glob("files-*.json")
+    kept = json.loads(memory.read_bytes())
+    kept[str(tmp_path / "set" / "maps" / "pic03.png")][-1] = "unreadable"
+    memory.write_text(json.dumps(kept))
+    assert read(tmp_path / "set", tmp_path / "cache", {}) == whole
+
+
+def test_a_file_that_can_never_be_read_is_named_whichever_folder_it_is_in(tmp_path: Path, broken: Broken) -> None:
+    write_pairs(tmp_path / "set", 6)
+    said = read(tmp_path / "set", tmp_path / "cache", broken("maps/pic03.png", NEVER))
+    assert said.endswith(f"1 bad file in {tmp_path}/set: pic03.png: map unreadable (Input/output error)")
+    shutil.copytree(tmp_path / "set" / "maps", tmp_path / "set" / "looked")
+    said = read(tmp_path / "set", tmp_path / "cache", broken("looked/pic03.png", 3), fixations="looked")
+    assert said.endswith("looked/pic03.png: cannot be read (Input/output error)")
