@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from hydra.utils import instantiate as hydra_instantiate
 
-from vmsbench.config.format import describe
+from vmsbench.config.format import describe, duration
 from vmsbench.config.instantiate import build
 from vmsbench.errors import ConfigurationError
 
@@ -54,3 +54,11 @@ def test_settings_are_described_as_people_write_them() -> None:
     assert describe({"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01}) == "SGD(lr=0.01)"
     assert describe([0.9, 0.999]) == "(0.9, 0.999)"
     assert describe(None) == "none"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "–"), (0.42, "0.42 s"), (38.2, "38 s"), (59.7, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_a_duration_is_said_in_units_of_its_size(seconds: float | None, said: str) -> None:
+    assert duration(seconds) == said

@@ -16,7 +16,7 @@ from vmsbench.config.settings import Config
 from vmsbench.metrics.catalog import METRICS
 from vmsbench.metrics.scores import score
 from vmsbench.models.model import Model
-from vmsbench.search.configured import AROUND
+from vmsbench.search.configured import AROUND, label_of
 from vmsbench.testing import (
     dataset_contract,
     launcher_contract,
@@ -122,6 +122,14 @@ def test_datasets(name: str, tmp_path: Path) -> None:
     spec = option("data", name, root=str(root), size=32, **own)
     del spec["cache"]
     dataset_contract(build(spec | {"_partial_": True}), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("group", ["searcher", "pruner"])
+def test_searchers_and_pruners_have_labels_of_their_own(group: str) -> None:
+    found = {name: label_of(option(group, name), group) for name in options(group)}
+    assert len(set(found.values())) == len(found)
+    for name, label in found.items():
+        assert label != find(option(group, name)["_target_"]).__name__
 
 
 @pytest.mark.parametrize("name", [name for name in METRICS if name in score(drawn(maps(), 0.5), maps())])

@@ -22,7 +22,7 @@ from vmsbench.config.plugins import VARIABLE, add_folders, groups, option_files,
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import read_json, read_lines
-from vmsbench.search.configured import experiment_part, searcher_for, space_of
+from vmsbench.search.configured import experiment_part, label_of, searcher_for, space_of
 from vmsbench.testing import (
     dataset_contract,
     metric_contract,
@@ -74,6 +74,8 @@ def test_a_plugins_options_keep_their_contracts(tmp_path: Path) -> None:
     searcher = {name: value for name, value in settings["searcher"].items() if name != "repeats"}
     searcher_contract(lambda space: build(searcher, space=space))
     pruner_contract(partial(build, settings["pruner"]))
+    assert label_of(settings["searcher"], "searcher") == "ReversedGrid"
+    assert label_of(settings["pruner"], "pruner") == "PatiencePruner"
     tracker_contract(partial(build, settings["tracker"]), tmp_path / "runs")
     metric_contract("hits_true")
     data = {name: value for name, value in settings["data"].items() if name != "cache"}

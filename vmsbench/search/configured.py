@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.format import describe
-from vmsbench.config.instantiate import build
+from vmsbench.config.instantiate import build, find
 from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.search.ranges import like
@@ -41,6 +41,15 @@ EXPERIMENT = (
 
 FOLDS = ("folds", "fold")
 """Settings of `data` for cross-validation."""
+
+
+def label_of(settings: Mapping[str, Any], group: str) -> str:
+    """What people call the searcher or pruner of these settings: its class's own label, else the class's name.
+
+    Raises ConfigurationError where there is no such class.
+    """
+    found = find(settings["_target_"], group)
+    return str(vars(found).get("label") or found.__name__)
 
 
 def experiment_part(settings: Config) -> Config:

@@ -1,7 +1,7 @@
 """Sequential coordinate search: settle one parameter at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from vmsbench.errors import ConfigurationError
 from vmsbench.search.ranges import number
@@ -23,6 +23,8 @@ class CoordinateSearch(Searcher):
     Of a range the lowest, the middle and the highest number are tried, then twice the numbers halfway between the best
     and its neighbours.
     """
+
+    label: ClassVar[str] = "coordinate search"
 
     def __init__(self, space: Space, rounds: int = 1) -> None:
         if rounds < 1:

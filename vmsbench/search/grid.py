@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from vmsbench.search.searcher import Params, Searcher, key
 from vmsbench.search.space import Space
@@ -66,6 +67,8 @@ class GridSearch(ListedSearch):
 
     Raises ConfigurationError for a range, of which there is no such list.
     """
+
+    label: ClassVar[str] = "grid"
 
     def __init__(self, space: Space) -> None:
         ranks = space.ranks()

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import ClassVar
 
 from vmsbench.errors import ConfigurationError
 
@@ -31,7 +32,12 @@ class Halving:
 
 
 class Pruner(ABC):
-    """A rule for early stopping. A stopped trial can never win."""
+    """A rule for early stopping. A stopped trial can never win.
+
+    label   what people call it: ASHA; a class without one of its own is called by its name
+    """
+
+    label: ClassVar[str]
 
     @abstractmethod
     def halving(self, epochs: int) -> Halving | None:
@@ -50,6 +56,8 @@ class Pruner(ABC):
 class NoPruner(Pruner):
     """Every trial is trained to its end."""
 
+    label: ClassVar[str] = "no pruner"
+
     def halving(self, epochs: int) -> Halving | None:
         return None
 
@@ -63,6 +71,8 @@ class AshaPruner(Pruner):
     grace_period      the share of the epochs that every trial gets
     reduction_factor  the share of trials kept at each rung is 1 / reduction_factor
     """
+
+    label: ClassVar[str] = "plain ASHA"
 
     def __init__(self, grace_period: float = 0.25, reduction_factor: float = 2.0) -> None:
         check_grace(grace_period)
@@ -83,6 +93,8 @@ class GuardedAshaPruner(AshaPruner):
     slow but better. So a trial is stopped only where the median of its last three scores is worse than the
     incumbent's at the same epochs by `margin`, a share of the score; the incumbent itself never is.
     """
+
+    label: ClassVar[str] = "ASHA"
 
     def __init__(self, grace_period: float = 0.25, reduction_factor: float = 2.0, margin: float = 0.02) -> None:
         super().__init__(grace_period, reduction_factor)
@@ -109,6 +121,8 @@ class IncumbentPruner(Pruner):
 
     margin   a share of the score, one or two standard deviations over seeds
     """
+
+    label: ClassVar[str] = "the incumbent rule"
 
     def __init__(self, grace_period: float = 0.25, speed: float = 2.0, margin: float = 0.02) -> None:
         check_grace(grace_period)

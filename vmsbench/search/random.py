@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from typing import ClassVar
 
 from vmsbench.errors import ConfigurationError
 from vmsbench.search.grid import ListedSearch
@@ -11,6 +12,8 @@ from vmsbench.search.space import Space
 
 class RandomSearch(ListedSearch):
     """`trials` different combinations drawn uniformly at random (Bergstra and Bengio 2012)."""
+
+    label: ClassVar[str] = "random search"
 
     def __init__(self, space: Space, trials: int = 20, seed: int = 0) -> None:
         if not 1 <= trials <= space.count():

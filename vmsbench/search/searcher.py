@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from vmsbench.errors import ConfigurationError
 
@@ -67,7 +67,11 @@ class Searcher(ABC):
 
     The same calls lead to the same choices: so a search that died is rebuilt by repeating its calls with a new
     searcher. `ask` that returns None changes nothing.
+
+    label   what people call it: coordinate search; a class without one of its own is called by its name
     """
+
+    label: ClassVar[str]
 
     settled: Sequence[ParameterResult] = ()
 

@@ -12,6 +12,8 @@ class Tpe(OptunaSearch):
     """Choices where good ones are likely, given the scores so far, all parameters together; those that still run count
     as bad, so that trials at once differ."""
 
+    label: ClassVar[str] = "TPE"
+
     name: ClassVar[str] = "tpe"
     extra: ClassVar[str] = "tpe"
 

@@ -15,6 +15,8 @@ class CmaEs(OptunaSearch):
     For spaces of two or more numbers and some hundred trials. What does not always exist is drawn at random.
     """
 
+    label: ClassVar[str] = "CMA-ES"
+
     name: ClassVar[str] = "cmaes"
     packages: ClassVar[tuple[str, ...]] = ("optuna", "cmaes")
     indexed: ClassVar[bool] = True

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 class GaussianProcess(OptunaSearch):
     """Choices of the largest expected improvement; the first ten at random. Stopped trials tell it nothing."""
 
+    label: ClassVar[str] = "Gaussian process"
+
     name: ClassVar[str] = "gp"
     packages: ClassVar[tuple[str, ...]] = ("optuna", "scipy", "torch")
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 class Qmc(OptunaSearch):
     """Choices that fill the space evenly, whatever their scores; best with a power of 2 of trials."""
 
+    label: ClassVar[str] = "quasi-random search"
+
     name: ClassVar[str] = "qmc"
     packages: ClassVar[tuple[str, ...]] = ("optuna", "scipy")
     indexed: ClassVar[bool] = True

@@ -27,8 +27,9 @@ from vmsbench.cli.options import (
 )
 from vmsbench.cli.sweep_commands import settings_for
 from vmsbench.cli.wrapping import broken
-from vmsbench.config.format import describe
-from vmsbench.search.configured import FILLED_FROM
+from vmsbench.config.format import describe, duration
+from vmsbench.search.configured import FILLED_FROM, label_of
+from vmsbench.search.pruners import NoPruner
 from vmsbench.store.sweeps import check_name
 
 if TYPE_CHECKING:
@@ -73,20 +74,6 @@ def plan(
 WIDTH, NAMES = 80, 14
 
 
-SEARCHERS = {
-    "CoordinateSearch": "coordinate search",
-    "GridSearch": "grid",
-    "RandomSearch": "random search",
-    "Tpe": "TPE",
-    "GaussianProcess": "Gaussian process",
-    "CmaEs": "CMA-ES",
-    "Qmc": "quasi-random search",
-}
-
-
-SCHEDULERS = {"GuardedAshaPruner": "ASHA", "AshaPruner": "plain ASHA", "IncumbentPruner": "the incumbent rule"}
-
-
 def show_plan(
     settings: dict[str, Any],
     overrides: list[str],
@@ -126,8 +113,8 @@ def show_plan(
 def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget: Budget) -> list[str]:
     from vmsbench.metrics.references import served
 
-    rule = SCHEDULERS.get(settings["pruner"]["_target_"].rpartition(".")[2])
-    searcher = SEARCHERS.get(settings["searcher"]["_target_"].rpartition(".")[2], "search")
+    searcher, pruner = (label_of(settings[group], group) for group in ("searcher", "pruner"))
+    rule = "" if pruner == NoPruner.label else pruner
     many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
     out = [
         f"{name}: {searcher} over {len(found.parameters)} parameters{many}",
@@ -177,8 +164,8 @@ def raised(found: Plan, settings: dict[str, Any]) -> str:
 def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
     per = "GPU" if slots.gpus_per_trial else "CPU"
     each = slots.gpus_per_trial or slots.cpus_per_trial
-    out = entry("an epoch", f"about {long(cost.seconds_per_epoch / 3600)}, validation and evaluation included")
-    out += entry("wall time", f"about {long(cost.clock)} with {slots.count} trials at once on {slots}")
+    out = entry("an epoch", f"about {duration(cost.seconds_per_epoch)}, validation and evaluation included")
+    out += entry("wall time", f"about {duration(3600 * cost.clock)} with {slots.count} trials at once on {slots}")
     out += entry(f"{per}-hours", f"about {cost.hours * each:.3g}, at most {cost.hours_at_most * each:.3g}")
     out += entry("billed", f"about {cost.billed * each:.3g} {per}-hours, idle slots included")
     if budget.hours is not None:
@@ -191,14 +178,6 @@ def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
 
 def shown(option: Any) -> str:
     return str(option["name"]) if isinstance(option, dict) and "name" in option else describe(option)
-
-
-def long(time: float) -> str:
-    """Hours in a readable unit."""
-    seconds = time * 3600
-    if seconds < 90:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{time:.1f} h"
 
 
 def megabytes(count: float) -> str:
