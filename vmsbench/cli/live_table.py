@@ -53,9 +53,8 @@ class LiveTable(Counting):
         from rich.table import Table
 
         self.update()
-        minutes, seconds = divmod(int(time.monotonic() - self.since), 60)
         table = Table(
-            title=f"{self.name}  {minutes}:{seconds:02d}",
+            title=f"{self.name}  {duration(time.monotonic() - self.since)}",
             caption=f"{self.counts()}{self.caption}",
             title_justify="left",
             caption_justify="left",

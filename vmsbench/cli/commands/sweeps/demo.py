@@ -16,6 +16,7 @@ from vmsbench.cli.options import (
     writable,
 )
 from vmsbench.cli.sweep_commands import run_and_print
+from vmsbench.config.format import duration
 from vmsbench.errors import UNFINISHED
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def run_demo(runs: Path, out: Path) -> bool:
     if written is None:
         return False
     print("\n" + "\n".join(table(demonstration.demo_scores(runs))))
-    minutes, seconds = divmod(int(time.monotonic() - start), 60)
-    print(f"\n{minutes} min {seconds} s. Next:")
+    print(f"\n{duration(time.monotonic() - start)}. Next:")
     print(f"  open {written.page} in a browser")
     store = shlex.quote(f"sqlite:///{runs.resolve()}/mlflow.db")
     print(f"  vmsbench ui --runs {shlex.quote(str(runs))}   # or: mlflow ui --backend-store-uri {store}")
