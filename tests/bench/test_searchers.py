@@ -42,9 +42,9 @@ SPACE = Space([Parameter.read(entry) for entry in COORDINATES], CONFIG)
 ENDS = {4: 0.3, 8: 0.1, 16: 0.2}
 
 
-def falling(choice: Params, epochs: int = 8) -> list[float]:
+def falling(params: Params, epochs: int = 8) -> list[float]:
     """Curves that are ordered alike at every epoch."""
-    end = ENDS[choice["model.network.width"]] + 0.01 * choice["trainer.clip"]
+    end = ENDS[params["model.network.width"]] + 0.01 * params["trainer.clip"]
     return [end + 1 / epoch for epoch in range(1, epochs + 1)]
 
 
@@ -110,7 +110,7 @@ def test_curves_of_a_sweep_are_paired_by_seed_in_whatever_order_it_trained_them(
         seeds = [None, 8, 9] + [10] * (rank != 3)  # one configuration lacks a seed; one seed is there twice
         for turn, seed in enumerate(chance.sample([*seeds, 9], len(seeds) + 1)):
             trial = f"trial_{rank}_{turn}"
-            journal.write("started", trial=trial, choice=SPACE.point(rank) | ({"seed": seed} if seed else {}))
+            journal.write("started", trial=trial, params=SPACE.point(rank) | ({"seed": seed} if seed else {}))
             (tmp_path / "trials" / trial).mkdir(parents=True)
             for epoch in (1, 2):
                 line = {"epoch": epoch, "seconds": 1.0, "scores": {"l1": (seed or 7) + epoch / 10 + rank / 100}}
@@ -160,9 +160,9 @@ def test_bench_overhead_tells_what_a_trial_costs() -> None:
     assert [row["met"] is None for row in json.loads(done.stdout)] == [True, True, False]
 
 
-def in_seeds(choice: Params, count: int = 2) -> list[list[float]]:
-    chance = random.Random(key(choice))
-    return [[score + chance.gauss(0, 0.01) for score in falling(choice)] for _ in range(count)]
+def in_seeds(params: Params, count: int = 2) -> list[list[float]]:
+    chance = random.Random(key(params))
+    return [[score + chance.gauss(0, 0.01) for score in falling(params)] for _ in range(count)]
 
 
 def kept(path: Path, parameters: list[dict[str, Any]], seeds: list[int], sign: int = 1) -> Path:

@@ -109,7 +109,7 @@ def test_a_tune_killed_with_9_finishes_with_the_same_winner_and_trains_nothing_t
     for name, before in survivors.items():
         assert read_lines_of(folder / "trials" / name) == before, "a configuration was trained twice"
     for kind in ("winner", "settled"):
-        kept = ("trial", "choice", "score", "parameter", "value")
+        kept = ("trial", "params", "score", "parameter", "value")
         ends = [[{n: e.get(n) for n in kept} for e in events(one, kind)] for one in (expected, folder)]
         assert ends[0] == ends[1]
     assert [e["scores"]["l1"] for e in events(expected, "final")] == [

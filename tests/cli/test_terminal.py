@@ -140,12 +140,12 @@ def test_the_live_table_tells_the_walk_the_best_and_the_time_left(
     journal = tmp_path / "journal.jsonl"
     append_line(journal, {"event": "session", "time": 0.0, "schema": SCHEMA, "slots": 1, "cpus": 1, "gpus": 0})
     for trial, score in (("a" * 12, 0.2), ("b" * 12, 0.1)):
-        choice = {width: 8 if trial[0] == "a" else 16}
-        append_line(journal, {"event": "started", "time": 1.0, "trial": trial, "choice": choice, "parameter": width})
+        params = {width: 8 if trial[0] == "a" else 16}
+        append_line(journal, {"event": "started", "time": 1.0, "trial": trial, "params": params, "parameter": width})
         end: dict[str, Any] = {"state": "complete", "score": score, "epoch": 3, "seconds": 90.0, "cause": None}
         append_line(journal, {"event": "finished", "time": 2.0, "trial": trial, **end})
     tried = [{"value": v, "score": s, "trial": t * 12} for v, s, t in ((8, 0.2, "a"), (16, 0.1, "b"))]
-    settled = {"event": "settled", "time": 3.0, "parameter": width, "value": 16, "score": 0.1, "tried": tried}
+    settled = {"event": "settled", "time": 3.0, "parameter": width, "value": 16, "score": 0.1, "options": tried}
     append_line(journal, settled)
     table = live_table.LiveTable(tmp_path)
     table.close()

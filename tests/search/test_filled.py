@@ -26,15 +26,15 @@ from vmsbench.testing.searchers import a_search_that_died_is_rebuilt
 def test_extra_trials_change_what_is_asked_but_not_what_is_found(world: Any, random: Any, slots: int) -> None:
     space, table, rounds = world
     plain = CoordinateSearch(space, rounds)
-    play(plain, lambda choice: table[key(space.config(choice))])
+    play(plain, lambda params: table[key(space.config(params))])
     filled = Filled(CoordinateSearch(space, rounds), 0)
     running: list[Params] = []
     given: list[str] = []
     while not filled.finished:
-        for choice in [one for one in running if not filled.is_needed(one)]:
-            running.remove(choice)
-            given.remove(key(choice))
-            filled.release(choice)
+        for params in [one for one in running if not filled.is_needed(one)]:
+            running.remove(params)
+            given.remove(key(params))
+            filled.release(params)
         while len(running) < slots and (asked := filled.ask()) is not None:
             running.append(asked)
             given.append(key(asked))
@@ -67,50 +67,50 @@ def test_a_killed_search_with_extra_trials_continues_as_if_it_had_not_been(make:
 
 def test_with_one_slot_there_are_no_extra_trials() -> None:
     searcher, asked = Filled(CoordinateSearch(SPACE), 0), []
-    while (choice := searcher.ask()) is not None:
-        assert not searcher.is_extra(choice)
-        asked.append(choice)
-        searcher.tell(choice, score(choice))
+    while (params := searcher.ask()) is not None:
+        assert not searcher.is_extra(params)
+        asked.append(params)
+        searcher.tell(params, score(params))
     assert asked == [*play(CoordinateSearch(SPACE))]
 
 
 def test_extra_trials_are_first_what_is_asked_for_next_then_further_seeds_of_the_best() -> None:
     searcher = Filled(CoordinateSearch(SPACE), 0)
     asked = [searcher.ask() for _ in range(9)]
-    assert [choice for choice in asked[:3] if choice] == [START | {"width": width} for width in (16, 8, 32)], (
+    assert [params for params in asked[:3] if params] == [START | {"width": width} for width in (16, 8, 32)], (
         "the first parameter"
     )
     assert START | {"norm": "instance"} in asked[3:6]
     assert START | {"lr": 0.4} in asked[3:6]
-    assert all(choice is not None and "seed" in choice for choice in asked[6:])
+    assert all(params is not None and "seed" in params for params in asked[6:])
 
 
 def test_an_extra_trial_makes_way_for_one_that_is_needed_and_continues_later() -> None:
     searcher = Filled(CoordinateSearch(Space(COORDINATES[1:], START)), 0)
     first = [searcher.ask() for _ in range(6)]
-    batch, instance, *extra = (choice for choice in first if choice is not None)
-    assert all(searcher.is_extra(choice) for choice in extra)
-    assert all(searcher.is_needed(choice) for choice in first if choice is not None)
+    batch, instance, *extra = (params for params in first if params is not None)
+    assert all(searcher.is_extra(params) for params in extra)
+    assert all(searcher.is_needed(params) for params in first if params is not None)
     searcher.tell(batch, 2.0)
     searcher.tell(instance, 1.0)
-    stopped = [choice for choice in extra if not searcher.is_needed(choice)]
+    stopped = [params for params in extra if not searcher.is_needed(params)]
     assert len(stopped) == 2, "instance with two rates is needed now"
-    for choice in stopped:
-        searcher.release(choice)
+    for params in stopped:
+        searcher.release(params)
     needed = [searcher.ask(), searcher.ask()]
     assert needed == [{"norm": "instance", "lr": rate} for rate in (0.2, 0.4)]
-    assert not any(searcher.is_extra(choice) for choice in needed if choice is not None)
-    for choice in needed:
-        assert choice is not None
-        searcher.tell(choice, 3.0)
+    assert not any(searcher.is_extra(params) for params in needed if params is not None)
+    for params in needed:
+        assert params is not None
+        searcher.tell(params, 3.0)
     assert searcher.finished
-    assert not any(searcher.is_needed(choice) for choice in extra if choice not in stopped)
+    assert not any(searcher.is_needed(params) for params in extra if params not in stopped)
 
 
 def test_a_search_that_waits_for_nothing_has_extra_trials_at_its_end_alone() -> None:
     searcher = Filled(RandomSearch(SPACE, trials=5), 0)
     asked = [searcher.ask() for _ in range(7)]
-    assert [searcher.is_extra(choice) for choice in asked if choice is not None] == [False] * 5 + [True] * 2
+    assert [searcher.is_extra(params) for params in asked if params is not None] == [False] * 5 + [True] * 2
 
 
 @pytest.mark.parametrize("exp", ["unet", "gan", "diffusion"])

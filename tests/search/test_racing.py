@@ -27,9 +27,9 @@ WIDTHS = Space([Parameter("width", [1, 2, 3, 4])], {"width": 1})
 def seeds_given(ends: dict[int, float], noise: float, seeds: int = 5) -> tuple[dict[int, int], Racing]:
     """How many seeds each width got, one trial at a time."""
     searcher, counts = Racing(CoordinateSearch(WIDTHS), seeds, 0), dict.fromkeys(ends, 0)
-    while (choice := searcher.ask()) is not None:
-        counts[choice["width"]] += 1
-        searcher.tell(choice, ends[choice["width"]] + random.Random(key(choice)).gauss(0, noise))
+    while (params := searcher.ask()) is not None:
+        counts[params["width"]] += 1
+        searcher.tell(params, ends[params["width"]] + random.Random(key(params)).gauss(0, noise))
     assert searcher.finished
     return counts, searcher
 
@@ -43,16 +43,16 @@ def test_the_start_and_what_is_close_get_all_seeds_and_what_is_far_gets_one() ->
 def test_what_may_be_luck_does_not_change_the_winner() -> None:
     for score, wins in ((0.499, 1), (0.3, 2)):
         searcher = Racing(CoordinateSearch(Space([Parameter("width", [1, 2])], {"width": 1})), 4, 0)
-        while (choice := searcher.ask()) is not None:
-            level = 0.5 if choice["width"] == 1 else score
-            searcher.tell(choice, level + 0.02 * (-1) ** choice.get("seed", 0))
+        while (params := searcher.ask()) is not None:
+            level = 0.5 if params["width"] == 1 else score
+            searcher.tell(params, level + 0.02 * (-1) ** params.get("seed", 0))
         assert searcher.incumbent == {"width": wins}
 
 
 def test_a_dropped_choice_never_has_a_better_score_than_the_incumbent() -> None:
     _, searcher = seeds_given({1: 0.5, 2: 0.9, 3: 1.0, 4: 0.6}, noise=0.01)
     (settled,) = searcher.settled
-    scores = {option.value: option.score for option in settled.tried}
+    scores = {option.value: option.score for option in settled.options}
     assert min(scores.values()) == scores[1]
 
 
@@ -61,9 +61,9 @@ def test_a_choice_with_a_failed_seed_is_out_of_the_race() -> None:
     first = searcher.ask()
     assert first is not None
     searcher.tell(first, None)
-    while (choice := searcher.ask()) is not None:
-        assert choice["width"] != 1
-        searcher.tell(choice, float(choice["width"]))
+    while (params := searcher.ask()) is not None:
+        assert params["width"] != 1
+        searcher.tell(params, float(params["width"]))
     assert searcher.incumbent == {"width": 2}
 
 
@@ -78,8 +78,8 @@ def test_no_run_is_asked_for_twice() -> None:
     while not searcher.finished:
         batch: list[Params] = list(iter(searcher.ask, None))
         asked += map(key, batch)
-        for choice in reversed(batch):
-            searcher.tell(choice, len(key(without_run(choice))) + 0.01 * choice.get("seed", 0))
+        for params in reversed(batch):
+            searcher.tell(params, len(key(without_run(params))) + 0.01 * params.get("seed", 0))
     assert len(asked) == len(set(asked)) <= searcher.max_trials
 
 
@@ -97,12 +97,12 @@ def test_a_race_with_one_seed_is_refused_for_every_searcher(name: str) -> None:
 
 @pytest.mark.parametrize("wrapper", [Racing, Repeated])
 def test_early_stopping_compares_runs_of_the_same_seed_and_spares_those_of_the_incumbent(wrapper: Any) -> None:
-    def curve_of(choice: Params) -> list[float]:
-        return [choice["width"] / 100 + choice.get("seed", 0) + 1 / epoch for epoch in range(1, 9)]
+    def curve_of(params: Params) -> list[float]:
+        return [params["width"] / 100 + params.get("seed", 0) + 1 / epoch for epoch in range(1, 9)]
 
     played = play(wrapper(CoordinateSearch(WIDTHS), 3, 0), curve_of, GuardedAshaPruner(), slots=1)
     (settled,) = played.settled
     assert settled.value == 1
     assert settled.score == pytest.approx(0.01 + 1 + 1 / 8)
     assert played.pruned <= 3 * 3
-    assert all(choice["width"] != 1 or epochs == 8 for choice, epochs in played.trials)
+    assert all(params["width"] != 1 or epochs == 8 for params, epochs in played.trials)

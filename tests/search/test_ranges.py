@@ -65,7 +65,7 @@ def test_options_of_another_type_stay_as_they_are() -> None:
 
 def test_the_coordinate_search_tries_three_numbers_and_then_those_around_the_best() -> None:
     asked = [
-        choice["lr"] for choice in play(CoordinateSearch(space(RATE)), lambda one: abs(math.log(one["lr"] / 4e-3)))
+        params["lr"] for params in play(CoordinateSearch(space(RATE)), lambda one: abs(math.log(one["lr"] / 4e-3)))
     ]
     assert asked[:3] == [1e-3, 1e-4, 1e-2]
     assert asked[3:] == [0.000316228, 0.00316228, 0.00177828, 0.00562341] or asked[3:] == pytest.approx(
@@ -79,7 +79,7 @@ def test_the_coordinate_search_goes_on_from_the_best_number_of_a_range() -> None
     asked = play(searcher, lambda one: abs(math.log(one["lr"] / 1e-2)) + (one["norm"] == "batch"))
     assert searcher.incumbent == {"lr": 1e-2, "norm": "instance"}
     assert [settled.parameter for settled in searcher.settled] == ["lr", "norm"]
-    tried = [option.value for option in searcher.settled[0].tried]
+    tried = [option.value for option in searcher.settled[0].options]
     assert tried == sorted(tried)
     assert asked[-1] == searcher.incumbent
 
@@ -92,18 +92,18 @@ def test_whole_numbers_are_looked_at_more_closely_only_as_long_as_there_are_any(
 
 
 def test_random_draws_are_even_in_the_logarithm() -> None:
-    drawn = [choice["lr"] for choice in play(RandomSearch(space(RATE), trials=400), lambda one: 1.0)]
+    drawn = [params["lr"] for params in play(RandomSearch(space(RATE), trials=400), lambda one: 1.0)]
     assert all(1e-4 <= rate <= 1e-2 for rate in drawn)
     assert sum(rate < 1e-3 for rate in drawn) == pytest.approx(200, abs=40)
-    steps = {choice["width"] for choice in play(RandomSearch(space(WIDTH), trials=6), lambda one: 1.0)}
+    steps = {params["width"] for params in play(RandomSearch(space(WIDTH), trials=6), lambda one: 1.0)}
     assert steps == {16, 32, 48, 64, 80, 96}
 
 
 OPTIMUM, LISTED = math.log(2.2e-3), [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
 
 
-def regret(choice: Params) -> float:
-    return (math.log(choice["lr"]) - OPTIMUM) ** 2
+def regret(params: Params) -> float:
+    return (math.log(params["lr"]) - OPTIMUM) ** 2
 
 
 def test_tpe_over_a_range_comes_nearer_to_the_best_than_a_list_that_misses_it() -> None:
@@ -118,9 +118,9 @@ def test_tpe_over_a_range_comes_nearer_to_the_best_than_a_list_that_misses_it() 
 
 def play_in_turn(searcher: Searcher) -> list[Params]:
     asked = []
-    while (choice := searcher.ask()) is not None:
-        asked.append(choice)
-        searcher.tell(choice, regret(choice) + 0.01 * abs(choice.get("width", 32) - 48))
+    while (params := searcher.ask()) is not None:
+        asked.append(params)
+        searcher.tell(params, regret(params) + 0.01 * abs(params.get("width", 32) - 48))
     return asked
 
 
@@ -130,22 +130,22 @@ def test_searchers_that_learn_come_nearer_to_the_best_than_chance(searcher: Any)
     later = []
     for seed in range(3):
         asked = play_in_turn(searcher(space(RATE, WIDTH), trials=25, seed=seed))
-        later.append(median(regret(choice) for choice in asked[15:]))
+        later.append(median(regret(params) for params in asked[15:]))
     assert median(later) < 1.0, "the median of the range is 2.5"
     assert chance < 1.0
 
 
 def test_a_sobol_sequence_leaves_no_eighth_of_the_range_empty() -> None:
     asked = play_in_turn(Qmc(space(RATE, WIDTH), trials=17))
-    eighths = {int(8 * math.log(choice["lr"] / 1e-4) / math.log(100.0001)) for choice in asked[1:]}
+    eighths = {int(8 * math.log(params["lr"] / 1e-4) / math.log(100.0001)) for params in asked[1:]}
     assert eighths == set(range(8))
 
 
 def test_stopped_trials_are_told_as_pruned_with_their_last_step() -> None:
     searcher = Tpe(space(RATE), trials=3)
-    choice = searcher.ask()
-    assert choice is not None
-    searcher.prune(choice, 7, 0.25)
+    params = searcher.ask()
+    assert params is not None
+    searcher.prune(params, 7, 0.25)
     (trial,) = searcher.study.trials
     assert trial.state.name == "PRUNED"
     assert trial.intermediate_values == {7: 0.25}
@@ -209,7 +209,7 @@ def test_known_good_choices_are_asked_for_first(searcher: Any) -> None:
     good = [known_choice(over, {"lr": 0.002}), known_choice(over, {"lr": "4e-3", "norm": "instance"})]
     made.try_first(good)
     asked = [made.ask() for _ in range(3)]
-    assert [choice for choice in asked if choice != over.start][:2] == good == [
+    assert [params for params in asked if params != over.start][:2] == good == [
         {"lr": 0.002, "norm": "batch"},
         {"lr": 0.004, "norm": "instance"},
     ]  # fmt: skip
@@ -220,9 +220,9 @@ def test_the_coordinate_search_starts_from_the_best_known_choice() -> None:
     searcher = CoordinateSearch(over)
     searcher.try_first([{"lr": 0.004, "norm": "instance"}])
     asked = play(searcher, lambda one: abs(math.log(one["lr"] / 4e-3)) + (one["norm"] == "batch"))
-    assert all(choice["norm"] == "instance" for choice in asked[1:-1])
+    assert all(params["norm"] == "instance" for params in asked[1:-1])
     assert searcher.incumbent == {"lr": 0.004, "norm": "instance"}
-    assert len({key(choice) for choice in asked}) == len(asked)
+    assert len({key(params) for params in asked}) == len(asked)
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ SEARCHERS: dict[str, Callable[[Space], Searcher]] = {
 }
 
 
-def score(choice: Params) -> float:
-    return (choice["width"] - 20) ** 2 + 50 * (choice["norm"] == "batch") + abs(choice["lr"] - 0.2)
+def score(params: Params) -> float:
+    return (params["width"] - 20) ** 2 + 50 * (params["norm"] == "batch") + abs(params["lr"] - 0.2)
 
 
 def play(searcher: Searcher, scored: Callable[[Params], float | None] = score, backwards: bool = False) -> list[Params]:
@@ -57,8 +57,8 @@ def play(searcher: Searcher, scored: Callable[[Params], float | None] = score, b
         batch = list(iter(searcher.ask, None))
         assert batch, "a searcher that is not finished and waits for nothing must ask"
         asked += batch
-        for choice in reversed(batch) if backwards else batch:
-            searcher.tell(choice, scored(choice))
+        for params in reversed(batch) if backwards else batch:
+            searcher.tell(params, scored(params))
     return asked
 
 
@@ -80,15 +80,15 @@ def test_a_dead_search_is_rebuilt_by_telling_what_is_known(make: Callable[[Space
     for told in range(len(order)):
         dead, known = make(SPACE), {}
         while len(known) < told:
-            choice = dead.ask()
-            assert choice is not None
-            known[key(choice)] = score(choice)
-            dead.tell(choice, known[key(choice)])
+            params = dead.ask()
+            assert params is not None
+            known[key(params)] = score(params)
+            dead.tell(params, known[key(params)])
         again = make(SPACE)
         for _ in range(told):
-            choice = again.ask()
-            assert choice is not None
-            again.tell(choice, known[key(choice)])
+            params = again.ask()
+            assert params is not None
+            again.tell(params, known[key(params)])
         rest = play(again)
         assert again.incumbent == whole.incumbent
         assert sorted([*known, *map(key, rest)]) == sorted(map(key, order))
@@ -165,10 +165,10 @@ def conditions(draw: st.DrawFn, earlier: list[Parameter]) -> dict[str, Any]:
 def test_the_coordinate_search_scores_exactly_what_a_plain_loop_scores_and_finds_the_same(world: Any) -> None:
     space, table, rounds = world
     searcher = CoordinateSearch(space, rounds)
-    asked = play(searcher, lambda choice: table[key(space.config(choice))])
+    asked = play(searcher, lambda params: table[key(space.config(params))])
     best, seen = by_hand(space, lambda settings: table[key(settings)], rounds)
     assert space.config(searcher.incumbent) == best
-    assert [key(space.config(choice)) for choice in asked] == seen
+    assert [key(space.config(params)) for params in asked] == seen
 
 
 @given(tables())
@@ -183,7 +183,7 @@ def test_the_grid_is_every_configuration_that_exists_once(world: Any) -> None:
         allowed = (options or [space.base[one.param]] for one, options in zip(space, there, strict=True))
         if all(point[one.param] in options for one, options in zip(space, allowed, strict=True)):
             free.append(key(point))
-    asked = [key(space.config(choice)) for choice in play(GridSearch(space), lambda choice: 1.0)]
+    asked = [key(space.config(params)) for params in play(GridSearch(space), lambda params: 1.0)]
     assert sorted(asked) == sorted(free)
 
 
@@ -191,11 +191,11 @@ def test_tpe_asks_the_start_first_and_finds_the_best_of_a_large_space_sooner_tha
     space = Space([Parameter(f"p{n}", list(range(8))) for n in range(4)], {f"p{n}": 7 for n in range(4)})
     searcher = Tpe(space, trials=60, seed=1)
     asked = []
-    while (choice := searcher.ask()) is not None:
-        asked.append(choice)
-        searcher.tell(choice, float(sum(abs(value - 2) for value in choice.values())))
+    while (params := searcher.ask()) is not None:
+        asked.append(params)
+        searcher.tell(params, float(sum(abs(value - 2) for value in params.values())))
     assert asked[0] == space.start
-    found = [sum(abs(value - 2) for value in choice.values()) for choice in asked]
+    found = [sum(abs(value - 2) for value in params.values()) for params in asked]
     assert sum(found[30:]) / 30 < 7, "the mean of the space is 9"
 
 
@@ -204,11 +204,11 @@ def test_tpe_asks_the_start_first_and_finds_the_best_of_a_large_space_sooner_tha
 def test_tpe_asks_only_what_exists_under_the_conditions(world: Any) -> None:
     space, table, _ = world
     searcher = Tpe(space, trials=10)
-    for choice in play(searcher, lambda choice: table[key(space.config(choice))]):
+    for params in play(searcher, lambda params: table[key(space.config(params))]):
         for one in space:
-            if one.param in choice:
-                options = space.values(one, choice)
-                assert key(choice[one.param]) in {*map(key, options), key(space.base[one.param])}
+            if one.param in params:
+                options = space.values(one, params)
+                assert key(params[one.param]) in {*map(key, options), key(space.base[one.param])}
     assert searcher.finished
 
 
@@ -219,17 +219,17 @@ def test_a_start_outside_the_options_is_tried_first() -> None:
 
 def test_a_settled_coordinate_names_every_option_with_its_score() -> None:
     searcher = CoordinateSearch(Space(COORDINATES[:1], {"width": 16}))
-    for choice in iter(searcher.ask, None):
-        searcher.tell(choice, None if choice["width"] == 32 else float(choice["width"]))
+    for params in iter(searcher.ask, None):
+        searcher.tell(params, None if params["width"] == 32 else float(params["width"]))
     (settled,) = searcher.settled
     assert (settled.parameter, settled.value, settled.score) == ("width", 8, 8.0)
-    assert [(tried.value, tried.score) for tried in settled.tried] == [(8, 8.0), (16, 16.0), (32, None)]
+    assert [(tried.value, tried.score) for tried in settled.options] == [(8, 8.0), (16, 16.0), (32, None)]
 
 
 def test_options_may_be_whole_objects() -> None:
     options = [{"_target_": "torch.optim.SGD", "lr": 0.1}, {"_target_": "torch.optim.Adam", "lr": 0.001}]
     searcher = CoordinateSearch(Space([Parameter("optimizer", options)], {"optimizer": options[1]}))
-    play(searcher, lambda choice: choice["optimizer"]["lr"])
+    play(searcher, lambda params: params["optimizer"]["lr"])
     assert searcher.incumbent == {"optimizer": options[1]}
 
 
@@ -271,7 +271,7 @@ def test_a_parameter_of_what_has_it_exists_there_alone() -> None:
     assert space.count() == (1 + 2) * 2
     assert space.values(parameters[1], space.start) == []
     assert not space.excluded(parameters[1], "instance"), "another network has a norm"
-    asked = [space.config(choice)["network"] for choice in play(GridSearch(space), lambda choice: 1.0)]
+    asked = [space.config(params)["network"] for params in play(GridSearch(space), lambda params: 1.0)]
     assert [network for network in asked if network["kind"] == "plain"] == [NETWORKS[0]["values"][0]] * 2
     assert {network["norm"] for network in asked if network["kind"] == "unet"} == {"batch", "instance"}
 
@@ -280,7 +280,7 @@ def test_a_parameter_that_nothing_has_is_left_out_of_the_search() -> None:
     norm = Parameter.read({"param": "network.norm", "when": "has", "values": ["batch", "instance"]})
     space = Space([norm, Parameter("batch", [4, 8])], {"network": {"width": 8}, "batch": 4})
     assert space.excluded(norm, "batch")
-    assert play(CoordinateSearch(space), lambda choice: 1.0) == [{"batch": 4}, {"batch": 8}]
+    assert play(CoordinateSearch(space), lambda params: 1.0) == [{"batch": 4}, {"batch": 8}]
     with pytest.raises(ConfigurationError, match="it is `has`, or"):
         Parameter.read({"param": "network.norm", "when": "exists", "values": [1]})
 
@@ -289,8 +289,8 @@ def test_a_walk_over_optimisers_varies_betas_only_under_adam() -> None:
     def wins(name: str) -> list[dict[str, Any]]:
         space = Space([Parameter.read(entry) for entry in OPTIMISERS], {"optimizer": ADAM})
         searcher = CoordinateSearch(space)
-        asked = play(searcher, lambda choice: float(name not in space.config(choice)["optimizer"]["_target_"]))
-        return [space.config(choice)["optimizer"] for choice in asked]
+        asked = play(searcher, lambda params: float(name not in space.config(params)["optimizer"]["_target_"]))
+        return [space.config(params)["optimizer"] for params in asked]
 
     assert wins("SGD") == [ADAM, SGD, SGD | {"lr": 0.5}]
     assert wins("Adam") == [ADAM, SGD, ADAM | {"betas": [0.5, 0.999]}, ADAM | {"lr": 0.5}]
@@ -303,8 +303,8 @@ def test_an_option_may_set_several_parameters_at_once() -> None:
     }
     space = Space([Parameter.read(entry)], {"net": {"width": 64, "batch": 0}, "batch": 4})
     assert space.start == {"size": {"net.width": 64, "batch": 4}}
-    asked = play(CoordinateSearch(space), lambda choice: 1.0)
-    assert [space.config(choice) for choice in asked] == [
+    asked = play(CoordinateSearch(space), lambda params: 1.0)
+    assert [space.config(params) for params in asked] == [
         {"net": {"width": 64, "batch": 0}, "batch": 4},
         {"net": {"width": 8, "batch": 0}, "batch": 32},
     ]
@@ -314,26 +314,26 @@ def test_an_option_may_set_several_parameters_at_once() -> None:
 def test_the_score_of_repeats_is_their_mean_and_one_that_fails_cannot_win() -> None:
     scores = {8: [1.0, 5.0], 16: [4.0, 4.0], 32: [2.0, None]}
     searcher = Repeated(CoordinateSearch(Space(COORDINATES[:1], {"width": 16})), repeats=2, seed=7)
-    asked = play(searcher, lambda choice: scores[choice["width"]][choice.get("seed", 7) - 7])
-    assert [choice.get("seed") for choice in asked] == [None, None, None, 8, 8, 8]
+    asked = play(searcher, lambda params: scores[params["width"]][params.get("seed", 7) - 7])
+    assert [params.get("seed") for params in asked] == [None, None, None, 8, 8, 8]
     assert searcher.incumbent == {"width": 8}
-    assert [tried.score for tried in searcher.settled[0].tried] == [3.0, 4.0, None]
+    assert [tried.score for tried in searcher.settled[0].options] == [3.0, 4.0, None]
 
 
 def test_repeats_of_what_has_failed_are_spared() -> None:
     searcher = Repeated(CoordinateSearch(Space(COORDINATES[:1], {"width": 16})), repeats=3, seed=0)
     asked = 0
     while not searcher.finished:
-        choice = searcher.ask()
-        assert choice is not None
+        params = searcher.ask()
+        assert params is not None
         asked += 1
-        searcher.tell(choice, None if choice["width"] == 8 else 1.0)
+        searcher.tell(params, None if params["width"] == 8 else 1.0)
     assert asked == 7
 
 
 def test_a_random_search_draws_every_point_alike() -> None:
     space = Space([Parameter("a", [0, 1]), Parameter("b", [0, 1, 2], when={"a": 1})], {"a": 0, "b": 0})
-    drawn = [key(play(RandomSearch(space, trials=1, seed=seed), lambda choice: 1.0)[0]) for seed in range(800)]
+    drawn = [key(play(RandomSearch(space, trials=1, seed=seed), lambda params: 1.0)[0]) for seed in range(800)]
     counts = [drawn.count(one) for one in sorted(set(drawn))]
     assert space.count() == len(counts) == 4
     assert all(150 < count < 250 for count in counts), counts
@@ -341,7 +341,7 @@ def test_a_random_search_draws_every_point_alike() -> None:
 
 def test_the_grid_is_every_combination_once() -> None:
     asked = play(GridSearch(SPACE))
-    assert len({json.dumps(choice) for choice in asked}) == 18
+    assert len({json.dumps(params) for params in asked}) == 18
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def found(folder: Path) -> dict[str, Any]:
     events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
     return {
         "trials": {e["trial"]: e["score"] for e in events if e["event"] == "finished" and e["state"] == "complete"},
-        "winner": next(e["choice"] for e in events if e["event"] == "winner"),
+        "winner": next(e["params"] for e in events if e["event"] == "winner"),
         "finals": {e["trial"]: e["scores"] for e in events if e["event"] == "final"},
     }
 

@@ -123,7 +123,7 @@ def lost_within(folder: Path) -> None:
         before = journal.path.read_bytes()
         taken_over(folder)
         with pytest.raises(OwnershipLost):
-            journal.write("started", trial="a", choice={})
+            journal.write("started", trial="a", params={})
         assert journal.path.read_bytes() == before
 
 

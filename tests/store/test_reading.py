@@ -74,7 +74,7 @@ def test_what_is_written_into_a_sweeps_folder_is_read_again(tmp_path: Path) -> N
     assert (folder.begun, list(folder.experiments()), folder.document(BASELINES)) == (False, [], {})
     folder.write_about({"name": "unet", "exp": "unet", "created": "2025-03-01T12:00:00", "config": {"metric": "crps"}})
     folder.write_document(BASELINES, {"test": {"black": {"l1": 0.5}}})
-    folder.journal.write("started", trial="a", choice={})
+    folder.journal.write("started", trial="a", params={})
     folder.trial("a").path.mkdir(parents=True)
     folder.trial("a").write_config({"exp": "unet"})
     found = read_sweep(tmp_path)
@@ -84,7 +84,7 @@ def test_what_is_written_into_a_sweeps_folder_is_read_again(tmp_path: Path) -> N
 
 def test_a_damaged_journal_stops_who_decides_by_it_and_not_who_counts_its_lines(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    journal.write("started", trial="a", choice={})
+    journal.write("started", trial="a", params={})
     with journal.path.open("a") as file:
         file.write('not JSON\n{"event": "winner"}\n')
     assert [line["event"] for line in journal.lines()] == ["started", "winner"]

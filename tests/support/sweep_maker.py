@@ -97,13 +97,13 @@ def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6
     ]  # fmt: skip
     events, trials = [], []
     causes = {"failed": "Diverged: the loss_D is 100% nan", "pruned": "ASHA: 3rd of 4"}
-    for at, (choice, parameter, outcome, factor) in enumerate(plan):
+    for at, (params, parameter, outcome, factor) in enumerate(plan):
         trial = f"{exp[0]}{at:011x}".replace("u", "0").replace("g", "1")
         epochs = {"complete": EPOCHS, "pruned": 4, "failed": 2}[outcome]
         trials.append((trial, level * factor if outcome == "complete" else None, outcome))
         lines(folder / "trials" / trial / "history.jsonl", history(exp, level * factor, epochs))
         write(folder / "trials" / trial / "config.json", {"schema": SCHEMA} | config)
-        events.append({"event": "started", "time": 1.0, "trial": trial, "choice": choice, "parameter": parameter})
+        events.append({"event": "started", "time": 1.0, "trial": trial, "params": params, "parameter": parameter})
         events.append({"event": "finished", "time": 2.0, "trial": trial, "state": outcome, "epoch": epochs,
                        "score": level * factor if outcome != "failed" else None, "seconds": 2.0 * epochs,
                        "cause": causes.get(outcome)})  # fmt: skip
@@ -113,10 +113,10 @@ def make_sweep(runs: Path, exp: str, seeds: int = 2, digest: str = "d1a2b3c4d5e6
                 for value, at in zip(values, which, strict=True)]  # fmt: skip
 
     events.append({"event": "settled", "time": 3.0, "parameter": "model.network.width", "value": 64,
-                   "score": trials[2][1], "tried": tried([32, 16, 64], [0, 1, 2])})  # fmt: skip
+                   "score": trials[2][1], "options": tried([32, 16, 64], [0, 1, 2])})  # fmt: skip
     events.append({"event": "settled", "time": 4.0, "parameter": "optimizers.network", "value": sgd(0.02),
-                   "score": trials[3][1], "tried": tried([sgd(0.01), sgd(0.02), sgd(0.05)], [2, 3, 4])})  # fmt: skip
-    events.append({"event": "winner", "time": 5.0, "trial": trials[3][0], "choice": plan[3][0], "score": trials[3][1]})
+                   "score": trials[3][1], "options": tried([sgd(0.01), sgd(0.02), sgd(0.05)], [2, 3, 4])})  # fmt: skip
+    events.append({"event": "winner", "time": 5.0, "trial": trials[3][0], "params": plan[3][0], "score": trials[3][1]})
     lines(folder / "journal.jsonl", [events[0] | {"schema": SCHEMA}, *events[1:]])
     for seed in range(1000, 1000 + seeds):
         make_final(folder / "final" / f"f{seed:011d}", config | {"seed": seed}, exp, dataset)

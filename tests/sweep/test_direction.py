@@ -53,7 +53,7 @@ def test_the_highest_score_wins_and_is_written_as_it_was_measured(searched: Path
     assert winner["score"] == max(scores.values()) == scores[winner["trial"]] > 0
     assert float((searched / "best").read_text()) == winner["score"]
     for event in told(searched, "settled"):
-        tried = [option["score"] for option in event["tried"]]
+        tried = [option["score"] for option in event["options"]]
         assert event["score"] == max(tried)
         assert set(tried) <= set(scores.values())
 

@@ -159,7 +159,7 @@ def test_different_errors_do_not(tmp_path: Path) -> None:
             '{"event": "finished", "trial": "x", "state": "great", "score": 1, "epoch": 1, "seconds": 1}',
             "line 2: finished with state = 'great'; it is one of complete",
         ),
-        ('{"event": "started", "trial": 7, "choice": {}}', "line 2: started with trial = 7"),
+        ('{"event": "started", "trial": 7, "params": {}}', "line 2: started with trial = 7"),
         ("[1, 2]", "line 2: not an event"),
     ],
 )
@@ -174,13 +174,13 @@ def test_a_journal_edited_into_nonsense_is_refused_with_the_lines_number(line: s
 
 def test_a_line_that_a_crash_cut_is_cut_off_before_the_next_is_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    journal.write("started", trial="a", choice={})
-    journal.write("started", trial="b" * 9000, choice={})
+    journal.write("started", trial="a", params={})
+    journal.write("started", trial="b" * 9000, params={})
     for end in (-1, -20, -5000):
         cut = Journal(tmp_path / str(end))
         cut.path.parent.mkdir()
         cut.path.write_bytes(journal.path.read_bytes()[:end])
-        cut.write("started", trial="c", choice={})
+        cut.write("started", trial="c", params={})
         assert [event["trial"] for event in cut.events()] == ["a", "c"]
 
 
@@ -288,21 +288,21 @@ def test_the_ledger_accounts_for_every_slot_hour() -> None:
 
     events = [
         event("session", 0, slots=2),
-        event("started", 0, trial="a", choice={}),
-        event("started", 0, trial="b", choice={}),
+        event("started", 0, trial="a", params={}),
+        event("started", 0, trial="b", params={}),
         over("a", 3, "complete", 3),
-        event("started", 3, trial="c", choice={"seed": 1}),
+        event("started", 3, trial="c", params={"seed": 1}),
         event("session", 10, slots=2),
         event("resumed", 10, trial="b"),
         event("resumed", 10, trial="c"),
         over("b", 13, "complete", 4),
         over("c", 12, "complete", 3),
-        event("started", 13, trial="d", choice={}),
+        event("started", 13, trial="d", params={}),
         over("d", 14, "pruned", 1),
-        event("started", 14, trial="e", choice={}),
+        event("started", 14, trial="e", params={}),
         over("e", 15, "failed", 0.5),
     ]
-    events += [event("started", 15, trial="f", choice={}), over("f", 17, "complete", 1)]
+    events += [event("started", 15, trial="f", params={}), over("f", 17, "complete", 1)]
     account = slot_hours(events, lambda trial, before: {"b": 2 * hour, "c": 4 * hour}[trial])
     assert account == SlotHours(useful=8, pruned=1, repeated=3, overhead=1, lost=13 - 11, idle=22 - 15)
 
@@ -314,7 +314,7 @@ def test_what_rounding_leaves_of_a_sweep_without_failures_is_not_lost() -> None:
         events: list[dict[str, Any]] = [{"event": "session", "time": now, "slots": 2}]
         for trial in ("a", "b", "c"):
             seconds = round(draws.uniform(5, 90), 6)
-            events.append({"event": "started", "time": now, "trial": trial, "choice": {}})
+            events.append({"event": "started", "time": now, "trial": trial, "params": {}})
             now += round(seconds + draws.uniform(1, 9), 6)
             events.append({"event": "finished", "time": now, "trial": trial, "state": "complete", "seconds": seconds})
         assert slot_hours(events, lambda trial, before: 0.0).lost == 0, seed

@@ -74,10 +74,10 @@ def categories(whole: Any) -> dict[str, str]:
 
 def test_the_score_is_the_mean_of_naive_cross_validation_to_the_digit(tmp_path: Path) -> None:
     done = study(tmp_path, data=FOLDED, space=ONE)
-    started = {event["trial"]: event["choice"] for event in told(done, "started")}
-    assert sorted(choice.get("data.fold", 0) for choice in started.values()) == [0, 0, 1, 1, 2, 2]
+    started = {event["trial"]: event["params"] for event in told(done, "started")}
+    assert sorted(params.get("data.fold", 0) for params in started.values()) == [0, 0, 1, 1, 2, 2]
     (settled,) = told(done, "settled")
-    for option in settled["tried"]:
+    for option in settled["options"]:
         config = read_json(done / "trials" / option["trial"] / "config.json")
         assert option["score"] == fmean(naive(tmp_path / "naive", config, fold) for fold in range(FOLDS))
     (winner,) = told(done, "winner")
@@ -89,7 +89,7 @@ def test_finals_are_trained_and_split_as_without_folds(tmp_path: Path) -> None:
     one, many = study(tmp_path / "one", data=PLAIN, space=ONE), study(tmp_path / "many", data=FOLDED, space=ONE)
     assert read_json(one / "splits.json") == read_json(many / "splits.json")
     kept = [{path.name for path in (folder / "final").iterdir()} for folder in (one, many)]
-    winners = [told(folder, "winner")[0]["choice"] for folder in (one, many)]
+    winners = [told(folder, "winner")[0]["params"] for folder in (one, many)]
     assert (kept[0] == kept[1]) == (winners[0] == winners[1])
     (final,) = (many / "final").iterdir()
     assert not {"folds", "fold"} & read_json(final / "config.json")["data"].keys()
@@ -137,9 +137,9 @@ def test_a_killed_search_over_folds_and_seeds_continues_as_if_it_had_not_been() 
 def test_a_choice_has_a_run_for_every_seed_and_fold_and_its_score_is_their_mean() -> None:
     space = Space([Parameter("width", [1, 2])], {"width": 1})
     searcher, runs = Repeated(CoordinateSearch(space), 2, 5, 3), []
-    while (choice := searcher.ask()) is not None:
-        runs.append(choice)
-        searcher.tell(choice, choice["width"] + choice.get("seed", 5) + 0.1 * choice.get("data.fold", 0))
+    while (params := searcher.ask()) is not None:
+        runs.append(params)
+        searcher.tell(params, params["width"] + params.get("seed", 5) + 0.1 * params.get("data.fold", 0))
     assert len(runs) == 12
     assert searcher.settled[0].score == pytest.approx(1 + 5.5 + 0.1)
     assert len({str(run) for run in searcher.runs(searcher.incumbent)}) == 6

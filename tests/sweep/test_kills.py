@@ -15,9 +15,9 @@ from vmsbench.search.configured import FILLED_FROM
 
 ARGUMENTS = ["tune", "--exp", "unet", *SMALL, "trainer.epochs=60"]
 KEPT = {
-    "started": ("trial", "choice", "parameter"),
-    "settled": ("parameter", "value", "score", "tried"),
-    "winner": ("trial", "choice", "score"),
+    "started": ("trial", "params", "parameter"),
+    "settled": ("parameter", "value", "score", "options"),
+    "winner": ("trial", "params", "score"),
 }
 
 

@@ -65,7 +65,7 @@ def test_a_finished_sweep_has_the_winner_for_its_incumbent(tmp_path: Path, capsy
     show_status(folder.parent, "mine", watch=True, as_json=True)
     seen = json.loads(capsys.readouterr().out)
     assert (seen["name"], seen["state"], seen["trials"]["complete"]) == ("mine", "finished", 4)
-    assert seen["incumbent"] == {"trial": winner["trial"], "parameters": winner["choice"], "score": winner["score"]}
+    assert seen["incumbent"] == {"trial": winner["trial"], "parameters": winner["params"], "score": winner["score"]}
     assert widest(lines(status(folder))) <= 80
 
 

@@ -62,7 +62,7 @@ def stopping(tmp_path: Path, after: Ask = lambda trial: None) -> Ask:
     """Asks for the end of every trial that is not the start's."""
 
     def ask(trial: Trial) -> None:
-        if trial.choice != START and trial.parameter is not None:
+        if trial.params != START and trial.parameter is not None:
             assert vmsbench.stop("mine", trial.id[:8], runs=tmp_path) == trial.id
             after(trial)
 
@@ -72,7 +72,7 @@ def stopping(tmp_path: Path, after: Ask = lambda trial: None) -> Ask:
 def test_a_trial_that_is_stopped_is_pruned_by_the_user_and_cannot_win(tmp_path: Path) -> None:
     folder = tuned(tmp_path, stopping(tmp_path))
     (winner,) = told(folder, "winner")
-    assert winner["choice"] == START
+    assert winner["params"] == START
     ends = {event["trial"]: event for event in told(folder, "finished")}
     stopped = [event["trial"] for event in told(folder, "steered")]
     assert stopped == [trial for trial, event in ends.items() if event["state"] == "pruned"] != []
@@ -190,7 +190,7 @@ def test_an_option_that_is_added_is_tried_and_may_win(tmp_path: Path, killed: bo
         with pytest.raises(Killed):
             tuned(tmp_path, add)
     folder = tuned(tmp_path, add)
-    tried = {event["parameter"]: [one["value"] for one in event["tried"]] for event in told(folder, "settled")}
+    tried = {event["parameter"]: [one["value"] for one in event["options"]] for event in told(folder, "settled")}
     assert tried[param][-1] == value
     assert sum(map(len, tried.values())) == 3 + 2 + 1
     assert status(folder).steered == (f"{param}={value} added",)
@@ -240,7 +240,7 @@ def test_what_is_in_the_journal_twice_is_followed_once_in_every_start(tmp_path: 
         tuned(tmp_path, die)
     folder = tuned(tmp_path)
     assert len(told(folder, "steered")) == 2
-    tried = {event["parameter"]: [one["value"] for one in event["tried"]] for event in told(folder, "settled")}
+    tried = {event["parameter"]: [one["value"] for one in event["options"]] for event in told(folder, "settled")}
     assert tried["model.network.width"] == [2, 4, 6] + [8] * (asked == WIDER)
     assert tuned(tmp_path) == folder
 
@@ -259,7 +259,7 @@ def test_an_option_may_be_added_while_a_later_round_varies_its_parameter(tmp_pat
 
     folder = tuned(tmp_path, ask, searcher=search)
     settled = [event for event in told(folder, "settled") if event["parameter"] == width]
-    assert [[one["value"] for one in event["tried"]] for event in settled] == [[2, 4, 6], [2, 4, 6, 8]]
+    assert [[one["value"] for one in event["options"]] for event in settled] == [[2, 4, 6], [2, 4, 6, 8]]
 
 
 ODD = ("1,2", "a b{", "", "{", "[", "]", "choice(1,2)", "range(1,9)", "glob(*)", "${nothing}", "nan", "inf", "1e400")
@@ -299,12 +299,12 @@ def test_a_value_that_is_none_is_refused_in_one_line(tmp_path: Path, param: str)
 
 def test_an_option_is_added_to_what_is_open_and_to_what_follows() -> None:
     search, asked = CoordinateSearch(Space([Parameter("a", [1, 2]), Parameter("b", [1, 2])], {"a": 1, "b": 1})), []
-    while (choice := search.ask()) is not None:
-        asked.append((choice["a"], choice["b"]))
+    while (params := search.ask()) is not None:
+        asked.append((params["a"], params["b"]))
         if len(asked) == 1:
             search.add_option("a", 3)
             search.add_option("b", 0)
-        search.tell(choice, 10.0 - choice["a"] - choice["b"])
+        search.tell(params, 10.0 - params["a"] - params["b"])
     assert asked == [(1, 1), (2, 1), (3, 1), (3, 2), (3, 0)]
     assert search.incumbent == {"a": 3, "b": 2}
 

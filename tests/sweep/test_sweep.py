@@ -128,13 +128,13 @@ def test_a_finished_sweep_runs_and_writes_nothing_more(tmp_path: Path) -> None:
 def test_a_stopped_trial_cannot_win(tmp_path: Path) -> None:
     stopping = sweep(tmp_path)
     while (trial := stopping.ask()) is not None:
-        if trial.choice == START:
+        if trial.params == START:
             run(trial.config, trial.folder)
             stopping.tell(trial, None, None)
         else:
             append_line_history(trial, 1e-9)
             stopping.tell(trial, "ASHA at epoch 1", None)
-    assert told(tmp_path, "winner")[0]["choice"] == START
+    assert told(tmp_path, "winner")[0]["params"] == START
     outcomes = {event["state"] for event in told(tmp_path, "finished")}
     assert outcomes == {"complete", "pruned"}
 
@@ -527,11 +527,11 @@ def test_the_best_of_a_finished_sweep_is_tried_first(tmp_path: Path) -> None:
     done, space = study(tmp_path), Space(SPACE, CONFIG)
     (won,) = [event for event in Journal(done).events() if event["event"] == "winner"]
     runs = tmp_path / "runs"
-    assert first_choices([done.name], space, runs) == [won["choice"]]
+    assert first_choices([done.name], space, runs) == [won["params"]]
     with pytest.raises(UserError, match=r"no sweep nothing in .*"):
         first_choices(["nothing"], space, runs)
     searcher = searcher_for(settings(), space, first_choices([done.name], space, runs))
-    assert won["choice"] in [searcher.ask(), searcher.ask()]
+    assert won["params"] in [searcher.ask(), searcher.ask()]
 
 
 def filled(folder: Path) -> Sweep:
@@ -564,7 +564,7 @@ def test_pruners_compare_a_run_with_the_incumbents_of_the_same_seed(tmp_path: Pa
     space = Space(SPACE, CONFIG)
     seeds = Sweep(tmp_path, space, Repeated(CoordinateSearch(space), 2, space.base["seed"]), Callback())
     asked = [trial for trial in (seeds.ask() for _ in range(8)) if trial is not None]
-    best, *others = [trial for trial in asked if without_run(trial.choice) == space.start]
+    best, *others = [trial for trial in asked if without_run(trial.params) == space.start]
     assert len(others) == 1, "both seeds of the start"
     for trial in (best, *others):
         append_line_history(trial, trial.config["seed"] + 0.5)

@@ -79,7 +79,7 @@ def begin(sweep: Path, trial: str, width: int, at: float, folder: str = "trials"
     if folder == "final":
         append(sweep / "journal.jsonl", event="final_started", time=at, trial=trial)
     else:
-        append(sweep / "journal.jsonl", event="started", time=at, trial=trial, choice={WIDTH: width}, parameter=WIDTH)
+        append(sweep / "journal.jsonl", event="started", time=at, trial=trial, params={WIDTH: width}, parameter=WIDTH)
     return path
 
 
@@ -137,8 +137,8 @@ def finish(sweep: Path) -> None:
     train(sweep / "trials" / TRIALS[2], range(3, 5), START + 20)
     end(sweep, TRIALS[2], "failed", START + 40, cause="RuntimeError: CUDA out of memory")
     journal = sweep / "journal.jsonl"
-    append(journal, event="settled", time=START + 41, parameter=WIDTH, value=8, score=0.1, tried=[])
-    append(journal, event="winner", time=START + 42, trial=TRIALS[0], choice={WIDTH: 8}, score=0.1)
+    append(journal, event="settled", time=START + 41, parameter=WIDTH, value=8, score=0.1, options=[])
+    append(journal, event="winner", time=START + 42, trial=TRIALS[0], params={WIDTH: 8}, score=0.1)
     folder = begin(sweep, "ffffffffffff", width=8, at=START + 43, folder="final", seed=7)
     train(folder, range(1, 5), START + 43)
     end(sweep, "ffffffffffff", "complete", START + 60, folder="final")
@@ -247,7 +247,7 @@ def test_the_status_of_runs_is_the_truth(tmp_path: Path) -> None:
     assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
     append(sweep / "journal.jsonl", event="interrupted", time=START + 25)
     assert statuses() == ["KILLED", "FINISHED", "KILLED", "KILLED"]
-    append(sweep / "journal.jsonl", event="started", time=START + 30, trial=TRIALS[2], choice={}, parameter=None)
+    append(sweep / "journal.jsonl", event="started", time=START + 30, trial=TRIALS[2], params={}, parameter=None)
     assert statuses() == ["RUNNING", "FINISHED", "KILLED", "RUNNING"]
     finish(sweep)
     assert statuses() == ["FINISHED", "FINISHED", "KILLED", "FAILED", "FINISHED"]
@@ -442,7 +442,7 @@ def trained_sweep(runs: Path) -> tuple[Path, Path]:
             epoch=2,
             seconds=9.0,
         )
-    append(sweep / "journal.jsonl", event="winner", time=START + 42, trial=TRIALS[0], choice={WIDTH: 4}, score=0.1)
+    append(sweep / "journal.jsonl", event="winner", time=START + 42, trial=TRIALS[0], params={WIDTH: 4}, score=0.1)
     return sweep, sweep / "final" / "ffffffffffff"
 
 

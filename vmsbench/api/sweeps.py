@@ -69,7 +69,7 @@ class SweepResult:
     def best(self) -> dict[str, Any]:
         """The winner: its trial, its parameters and its tuning score; empty while there is none."""
         winner = self.record.winner
-        return {"trial": winner["trial"], "params": winner["choice"], "score": winner["score"]} if winner else {}
+        return {"trial": winner["trial"], "params": winner["params"], "score": winner["score"]} if winner else {}
 
     @property
     def finals(self) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ class SweepResult:
         installed, else a list of dictionaries."""
         rows = [
             {"trial": one.id, "state": one.state, "score": one.score, "epoch": one.epoch, "seconds": one.seconds}
-            | dict(one.choice)
+            | dict(one.params)
             for one in self.record.trials
         ]
         try:

@@ -43,17 +43,17 @@ def fill(folder: Path, trials: int) -> int:
     history = "".join(
         json.dumps({"epoch": e, "seconds": e, "scores": {"l1": 1 / e}}) + "\n" for e in range(1, EPOCHS + 1)
     )
-    while count < trials and (choice := searcher.ask()) is not None:
-        trial, count = config_hash(searched.config(choice)), count + 1
+    while count < trials and (params := searcher.ask()) is not None:
+        trial, count = config_hash(searched.config(params)), count + 1
         there = sweep.trial(trial)
         there.path.mkdir(parents=True)
         there.history_file.write_text(history)
-        score = sum(abs(value - 50) for value in choice.values())
-        start = {"event": "started", "time": float(count), "trial": trial, "choice": choice}
-        lines.append(json.dumps(start | {"parameter": searcher.parameter(choice)}))
+        score = sum(abs(value - 50) for value in params.values())
+        start = {"event": "started", "time": float(count), "trial": trial, "params": params}
+        lines.append(json.dumps(start | {"parameter": searcher.parameter(params)}))
         over = {"event": "finished", "time": float(count), "trial": trial}
         lines.append(json.dumps(over | asdict(TrialResult("complete", float(score), EPOCHS, 20.0, None))))
-        searcher.tell(choice, float(score))
+        searcher.tell(params, float(score))
     sweep.journal.path.write_text("\n".join(lines) + "\n")
     entries = [{"param": one.param, "values": list(one.values)} for one in searched]
     sweep.write_about({"config": searched.base, "space": entries})

@@ -33,7 +33,7 @@ class Recorded:
 
     parameters   as conf/space writes them
     base          the configuration that choices are applied to
-    curves        by `key(choice)`, a curve for each seed; negated where a higher score is better
+    curves        by `key(params)`, a curve for each seed; negated where a higher score is better
     command       that recorded them
     """
 
@@ -60,11 +60,11 @@ class Recorded:
     def draw(self, chance: random.Random) -> CurveOf:
         """A world in which each configuration has the curve of one of its seeds."""
         drawn = {name: chance.choice(curves) for name, curves in self.curves.items()}
-        return lambda choice: drawn[key(choice)]
+        return lambda params: drawn[key(params)]
 
-    def expected(self, choice: Params) -> float:
+    def expected(self, params: Params) -> float:
         """The mean score of a configuration at the end of its training, over its seeds."""
-        curves = self.curves[key(choice)]
+        curves = self.curves[key(params)]
         return sum(scores[-1] for scores in curves) / len(curves)
 
     def save(self, path: Path) -> None:
@@ -98,9 +98,9 @@ def recorded(folder: Path) -> Recorded:
     for event in SweepFolder(folder).journal.events():
         if event["event"] == "started":
             scores = curve(folder / "trials" / event["trial"], metric)
-            run = event["choice"].get("seed", about["config"]["seed"]), event["choice"].get("fold", 0)
+            run = event["params"].get("seed", about["config"]["seed"]), event["params"].get("fold", 0)
             if len(scores) == about["config"]["trainer"]["epochs"]:
-                of_choice = runs.setdefault(key(without_run(event["choice"])), {})
+                of_choice = runs.setdefault(key(without_run(event["params"])), {})
                 of_choice[run] = [scores[epoch] for epoch in sorted(scores)]
     common = sorted(set.intersection(*map(set, runs.values()))) if runs else []
     curves = {name: [of_choice[run] for run in common] for name, of_choice in runs.items()}

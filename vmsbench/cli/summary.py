@@ -16,7 +16,7 @@ def sweep_lines(folder: Path) -> list[str]:
     winner, metric = sweep.winner, sweep.metric
     drawn = sweep.config.get("evaluation", {}).get("final_samples", 1)
     lines = [
-        f"{folder.name}: the best configuration is {assignments(winner['choice'])}",
+        f"{folder.name}: the best configuration is {assignments(winner['params'])}",
         f"  tuning {metric} {winner['score']:.4f} on the pairs it was chosen by (trial {winner['trial']})",
         f"  {served(metric, drawn)}",
     ]

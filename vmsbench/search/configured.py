@@ -117,7 +117,7 @@ def first_choices(entries: Sequence[Any], space: Space, runs: Path) -> list[Para
 def best_of(name: str, space: Space, runs: Path) -> Params:
     """The winner of a finished sweep, as far as its values are in the space."""
     sweep = SweepFolder(sweep_named(name, runs))
-    won = next((event["choice"] for event in sweep.journal.events() if event["event"] == "winner"), None)
+    won = next((event["params"] for event in sweep.journal.events() if event["event"] == "winner"), None)
     if won is None:
         command = f"vmsbench resume {shlex.quote(name)}"
         raise UserError(f"searcher.first: {name} has no winner yet; `{command}` finishes its search")
@@ -152,8 +152,8 @@ def choice_of(space: Space, config: Config) -> Params:
 
 def nearest(space: Space, given: Mapping[str, Any]) -> Params:
     found = {one.param: fitting_value(space, one, given[one.param]) for one in space if one.param in given}
-    choice = space.start | {name: value for name, value in found.items() if value is not MISSING}
-    return space.normal(choice)
+    params = space.start | {name: value for name, value in found.items() if value is not MISSING}
+    return space.normal(params)
 
 
 def fitting_value(space: Space, parameter: Parameter, value: Any) -> Any:

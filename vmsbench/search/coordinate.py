@@ -43,21 +43,21 @@ class CoordinateSearch(Searcher):
     def ask(self) -> Params | None:
         if self.finished or not self.waiting:
             return None
-        for name, choice in self.candidates.items():
+        for name, params in self.candidates.items():
             if name not in self.asked and name not in self.scores:
                 self.asked[name] = None if self.opening else self.here.param
-                return choice
+                return params
         return None
 
-    def tell(self, choice: Params, score: float | None) -> None:
-        name = key(choice)
+    def tell(self, params: Params, score: float | None) -> None:
+        name = key(params)
         self.scores[name] = score
         self.waiting.discard(name)
         while not self.finished and not self.waiting:
             self.settle()
 
     def try_first(self, choices: Sequence[Params]) -> None:
-        self.candidates = {key(choice): choice for choice in (self.best, *choices)}
+        self.candidates = {key(params): params for params in (self.best, *choices)}
         self.opening, self.waiting, self.first = True, set(self.candidates), len(self.candidates)
 
     def add_option(self, param: str, value: Any) -> None:
@@ -70,13 +70,13 @@ class CoordinateSearch(Searcher):
 
     def ahead(self, known: Mapping[str, float | None]) -> Iterator[tuple[Params, str | None]]:
         scores = {**self.scores, **known}
-        best = self.leader(scores).choice
+        best = self.leader(scores).params
         if not self.opening and not self.finished:
-            yield from ((choice, self.here.param) for choice in self.closer(best).values())
+            yield from ((params, self.here.param) for params in self.closer(best).values())
         for position in range(self.position + (not self.opening), self.end):
             parameter = self.space.parameters[position % len(self.space.parameters)]
             candidates = self.values_of(parameter, best)
-            yield from ((choice, parameter.param) for choice in candidates.values())
+            yield from ((params, parameter.param) for params in candidates.values())
             scored = [name for name in candidates if scores.get(name) is not None]
             best = candidates[min(scored, key=lambda name: scores[name] or 0.0)] if scored else best
 
@@ -97,8 +97,8 @@ class CoordinateSearch(Searcher):
         counts = (len(one.values) + 2 * REFINED * (one.range is not None) for one in self.space)
         return 1 + self.first + self.rounds * sum(counts)
 
-    def parameter(self, choice: Params) -> str | None:
-        return self.asked.get(key(choice))
+    def parameter(self, params: Params) -> str | None:
+        return self.asked.get(key(params))
 
     @property
     def here(self) -> Parameter:
@@ -113,7 +113,7 @@ class CoordinateSearch(Searcher):
     def closer(self, best: Params) -> dict[str, Params]:
         """The choices halfway between the best number of a range and its neighbours, by their keys."""
         here = self.here
-        tried = [number(self.space.value(here, choice)) for choice in (best, *self.candidates.values())]
+        tried = [number(self.space.value(here, params)) for params in (best, *self.candidates.values())]
         if here.range is None or self.refined == REFINED or tried[0] is None:
             return {}
         found = here.range.around(tried[0], [value for value in tried if value is not None])
@@ -133,17 +133,17 @@ class CoordinateSearch(Searcher):
         """All options of this parameter are scored: look closer, or keep the best and go on."""
         winner = self.leader(self.scores)
         if self.opening:
-            self.best, self.opening = dict(winner.choice), False
+            self.best, self.opening = dict(winner.params), False
             self.go_on()
             return
-        closer = self.closer(winner.choice)
+        closer = self.closer(winner.params)
         self.refined += 1
         if closer:
             self.candidates |= closer
             self.waiting = closer.keys() - self.scores.keys()
             return
-        self.changed = self.changed or key(winner.choice) != key(self.best)
-        self.best = dict(winner.choice)
+        self.changed = self.changed or key(winner.params) != key(self.best)
+        self.best = dict(winner.params)
         turn = 1 + self.position // len(self.space.parameters)
         tried = tuple(self.in_order())
         self.settled.append(ParameterResult(self.here.param, winner.value, winner.score, tried, turn))

@@ -23,14 +23,14 @@ class ListedSearch(Searcher):
         """The next choice that does not mean the same as an earlier one; None after `count` of them."""
         if len(self.order) >= self.count:
             return None
-        return next((choice for choice in self.choices if key(choice) not in self.order), None)
+        return next((params for params in self.choices if key(params) not in self.order), None)
 
     def ask(self) -> Params | None:
-        choice = self.due
-        if choice is not None:
-            self.order[key(choice)] = len(self.order)
+        params = self.due
+        if params is not None:
+            self.order[key(params)] = len(self.order)
             self.due = self.following()
-        return choice
+        return params
 
     def try_first(self, choices: Sequence[Params]) -> None:
         self.count = self.with_first(len(choices))
@@ -42,10 +42,10 @@ class ListedSearch(Searcher):
         """How many choices are asked for where so many others come first."""
         return self.count
 
-    def tell(self, choice: Params, score: float | None) -> None:
-        self.scored.add(key(choice))
+    def tell(self, params: Params, score: float | None) -> None:
+        self.scored.add(key(params))
         if score is not None:
-            found = (score, self.order[key(choice)], choice)
+            found = (score, self.order[key(params)], params)
             if self.best is None or found[:2] < self.best[:2]:
                 self.best = found
 

@@ -22,9 +22,9 @@ def key(value: Any) -> str:
     return ENCODER.encode(value)
 
 
-def without_run(choice: Params) -> Params:
+def without_run(params: Params) -> Params:
     """The choice that a run is one of."""
-    return {param: value for param, value in choice.items() if param not in OF_A_RUN}
+    return {param: value for param, value in params.items() if param not in OF_A_RUN}
 
 
 def compared_with(incumbent: Params, run: Params) -> Params | None:
@@ -41,7 +41,7 @@ class OptionResult:
 
     value: Any
     score: float | None
-    choice: Params
+    params: Params
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class ParameterResult:
     parameter: str
     value: Any
     score: float | None
-    tried: tuple[OptionResult, ...]
+    options: tuple[OptionResult, ...]
     round: int = 1
 
     def times(self, sign: int) -> "ParameterResult":
         """The same with every score times `sign`: of a score of which higher is better, as it was measured."""
-        tried = (replace(one, score=None if one.score is None else sign * one.score) for one in self.tried)
-        return replace(self, score=None if self.score is None else sign * self.score, tried=tuple(tried))
+        tried = (replace(one, score=None if one.score is None else sign * one.score) for one in self.options)
+        return replace(self, score=None if self.score is None else sign * self.score, options=tuple(tried))
 
 
 class Searcher(ABC):
@@ -80,13 +80,13 @@ class Searcher(ABC):
         """A choice to score next, each at most once; None where more scores are needed first."""
 
     @abstractmethod
-    def tell(self, choice: Params, score: float | None) -> None:
+    def tell(self, params: Params, score: float | None) -> None:
         """Take the score of a choice that was asked for; None for one that failed or was stopped, which can never
         win."""
 
-    def prune(self, choice: Params, epoch: int, score: float) -> None:
+    def prune(self, params: Params, epoch: int, score: float) -> None:
         """Take the last score of a choice that was stopped at that epoch; as one that failed by default."""
-        self.tell(choice, None)
+        self.tell(params, None)
 
     def try_first(self, choices: Sequence[Params]) -> None:
         """Choices to ask for before all others, known to be good; called before the first `ask`.
@@ -121,31 +121,31 @@ class Searcher(ABC):
         """What may be asked for next if the best so far stays the best, the most useful first, each with its
         parameter; what was scored or asked for may be among it. Nothing by default.
 
-        known   scores that this searcher was not told yet, by `key(choice)`
+        known   scores that this searcher was not told yet, by `key(params)`
         """
         return iter(())
 
-    def is_extra(self, choice: Params) -> bool:
+    def is_extra(self, params: Params) -> bool:
         """Whether a choice was given for an idle slot alone, and plays no part in the search so far."""
         return False
 
-    def is_needed(self, choice: Params) -> bool:
+    def is_needed(self, params: Params) -> bool:
         """Whether a choice that was given is still worth its slot."""
         return True
 
-    def release(self, choice: Params) -> None:  # noqa: B027
+    def release(self, params: Params) -> None:  # noqa: B027
         """A choice that is not needed was stopped: it is as if it had not been given."""
 
-    def runs(self, choice: Params) -> list[Params]:
+    def runs(self, params: Params) -> list[Params]:
         """All choices that are run to score this one: itself, and its repeats where there are any."""
-        return [choice]
+        return [params]
 
-    def parameter(self, choice: Params) -> str | None:
+    def parameter(self, params: Params) -> str | None:
         """The parameter that a choice was asked for, to be shown; None where the search has no such order."""
         return None
 
-    def ask_again(self, choice: Params) -> Params | None:
-        """`ask`, where `choice` was the answer before this start.
+    def ask_again(self, params: Params) -> Params | None:
+        """`ask`, where `params` was the answer before this start.
 
         A sweep that died is rebuilt by replaying its journal in its order: this for each trial that started, `tell` or
         `prune` for each that ended. By default the searcher is asked, and answers the same.

@@ -28,8 +28,8 @@ def synthetic(space: Space, seed: int) -> CurveOf:
     def normal(*names: object) -> float:
         return drawn(key([seed, *names]))
 
-    def curve_of(choice: Params) -> list[float]:
-        marks = [(param, key(value)) for param, value in sorted(choice.items())]
+    def curve_of(params: Params) -> list[float]:
+        marks = [(param, key(value)) for param, value in sorted(params.items())]
         effect = sum(0.02 * normal(*mark) for mark in marks)
         pairs = sum(0.005 * normal(*a, *b) for i, a in enumerate(marks) for b in marks[:i])
         end = 0.15 * math.exp(effect / 0.15 + pairs / 0.15) + 0.001 * normal("noise", *map(list, marks))
@@ -44,7 +44,7 @@ class SimulatedSearch:
     """The result of a search: after each trial the epochs spent so far and the best score of a full training.
 
     trials   each choice with the epochs it was given, in the order in which they ended
-    extra    those of them that were given for idle slots alone, by `key(choice)`
+    extra    those of them that were given for idle slots alone, by `key(params)`
     clock    the turn at which each of them ended
     turns    how long it took, in epochs of one trial after the other in its slot
     spent    epochs in all slots, those of trials that were not needed in the end too
@@ -82,21 +82,21 @@ def play(
     running: dict[str, Params] = {}
     seen: dict[str, dict[int, float]] = {}
     while not searcher.finished and len(played.best) < limit:
-        for name in [name for name, choice in running.items() if not searcher.is_needed(choice)]:
+        for name in [name for name, params in running.items() if not searcher.is_needed(params)]:
             searcher.release(running.pop(name))
-        while len(running) < slots and (choice := searcher.ask()) is not None:
-            running[key(choice)] = choice
-            seen.setdefault(key(choice), {})
+        while len(running) < slots and (params := searcher.ask()) is not None:
+            running[key(params)] = params
+            seen.setdefault(key(params), {})
         if not running:
             break
         played.turns += 1
-        for name, choice in list(running.items()):
-            scores = curve_of(choice)
+        for name, params in list(running.items()):
+            scores = curve_of(params)
             state = state or PrunerState(stopping, len(scores))
             epoch = len(seen[name]) + 1
             seen[name][epoch] = scores[epoch - 1]
             played.spent += 1
-            reference = seen.get(key(compared_with(searcher.incumbent, choice)), {})
+            reference = seen.get(key(compared_with(searcher.incumbent, params)), {})
             reason = state.stop_reason(name, epoch, scores[epoch - 1], reference)
             if reason is None and epoch < len(scores):
                 continue
@@ -104,14 +104,14 @@ def play(
             played.pruned += reason is not None
             if reason is None:
                 best = min(best, scores[-1])
-                searcher.tell(choice, scores[-1])
+                searcher.tell(params, scores[-1])
             else:
-                searcher.prune(choice, epoch, scores[epoch - 1])
-            played.trials.append((choice, epoch))
+                searcher.prune(params, epoch, scores[epoch - 1])
+            played.trials.append((params, epoch))
             played.epochs.append(played.spent)
             played.clock.append(played.turns)
             played.best.append(best)
-    played.trials += [(choice, len(seen[name])) for name, choice in running.items() if seen[name]]
-    played.extra = {key(choice) for choice, _ in played.trials if searcher.is_extra(choice)}
+    played.trials += [(params, len(seen[name])) for name, params in running.items() if seen[name]]
+    played.extra = {key(params) for params, _ in played.trials if searcher.is_extra(params)}
     played.incumbent, played.settled = searcher.incumbent, tuple(searcher.settled)
     return played

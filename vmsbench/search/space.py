@@ -183,31 +183,31 @@ class Space:
         more = (replace(one, values=[*one.values, value]) if one.param == param else one for one in self.parameters)
         return Space(list(more), self.base)
 
-    def config(self, choice: Params) -> Config:
+    def config(self, params: Params) -> Config:
         """The configuration with a choice applied; names that are no parameter (seed) are settings themselves."""
         config = self.base
         for parameter in self.parameters:
-            if parameter.param in choice:
-                for path, value in parameter.settings(choice[parameter.param]).items():
+            if parameter.param in params:
+                for path, value in parameter.settings(params[parameter.param]).items():
                     config = put(config, path, value)
-        for name in choice.keys() - self.above.keys():
-            config = put(config, name, choice[name])
+        for name in params.keys() - self.above.keys():
+            config = put(config, name, params[name])
         return config
 
-    def values(self, parameter: Parameter, choice: Params) -> list[Any]:
+    def values(self, parameter: Parameter, params: Params) -> list[Any]:
         """The options that exist under a choice; none where the parameter itself does not exist."""
         if not parameter.conditions:
             return list(parameter.values)
-        config = self.config(choice)
+        config = self.config(params)
         if not parameter.exists(config):
             return []
         return [option for option in parameter.values if holds(config, parameter.only.get(key(option), {}))]
 
-    def value(self, parameter: Parameter, choice: Params) -> Any:
+    def value(self, parameter: Parameter, params: Params) -> Any:
         """The value of a parameter under a choice; None where it has none."""
-        if parameter.param in choice:
-            return choice[parameter.param]
-        there = self.configured(parameter, parameter.values, self.config(choice))
+        if parameter.param in params:
+            return params[parameter.param]
+        there = self.configured(parameter, parameter.values, self.config(params))
         return None if there is MISSING else there
 
     def configured(self, parameter: Parameter, options: Sequence[Any], config: Config) -> Any:
@@ -216,23 +216,23 @@ class Space:
             return at(config, parameter.param)
         return next((option for option in options if self.is_set(parameter, option, config)), MISSING)
 
-    def moved(self, choice: Params, parameter: Parameter, value: Any) -> Params:
+    def moved(self, params: Params, parameter: Parameter, value: Any) -> Params:
         """The choice with another value of one parameter, without what depended on the old one."""
         kept = {
-            one.param: choice[one.param]
+            one.param: params[one.param]
             for one in self.parameters
-            if one.param in choice and parameter not in self.above[one.param]
+            if one.param in params and parameter not in self.above[one.param]
         }
         return self.normal(kept | {parameter.param: value})
 
-    def normal(self, choice: Params) -> Params:
+    def normal(self, params: Params) -> Params:
         """The canonical form of all choices that mean the same configuration."""
         said: Params = {}
         for parameter in self.parameters:
             options = self.values(parameter, said)
             if not options:
                 continue
-            above, value = self.above[parameter.param], choice.get(parameter.param, MISSING)
+            above, value = self.above[parameter.param], params.get(parameter.param, MISSING)
             if value is not MISSING and key(value) in parameter.only and key(value) not in map(key, options):
                 value = MISSING
             if value is MISSING and not above:
@@ -252,12 +252,12 @@ class Space:
         """Whether every parameter is a list of options."""
         return all(one.range is None for one in self.parameters)
 
-    def count(self, index: int = 0, choice: Params | None = None) -> float:
-        """How many points agree with `choice` in all parameters before `index`; infinitely many with a range that has
+    def count(self, index: int = 0, params: Params | None = None) -> float:
+        """How many points agree with `params` in all parameters before `index`; infinitely many with a range that has
         no step."""
         if index == len(self.parameters):
             return 1
-        said = choice or {}
+        said = params or {}
         memory = key([index, {param: said.get(param) for param in sorted(self.decisive)}])
         if memory not in self.sizes:
             parameter = self.parameters[index]
@@ -298,9 +298,9 @@ class Space:
 
         Raises ConfigurationError where its conditions never hold.
         """
-        for choice in self.around(parameter):
-            if key(value) in map(key, self.values(parameter, choice)):
-                return self.moved(choice, parameter, value)
+        for params in self.around(parameter):
+            if key(value) in map(key, self.values(parameter, params)):
+                return self.moved(params, parameter, value)
         when = dict(parameter.when) | dict(parameter.only.get(key(value), {}))
         raise ConfigurationError(
             f"space: {parameter.param}={describe(value)} never exists: {describe(when)} never holds"
@@ -321,10 +321,10 @@ class Space:
         for count in range(len(needed) + 1):
             for chosen in itertools.combinations(needed, count):
                 for values in itertools.product(*(one.values for one in chosen)):
-                    choice = self.start
+                    params = self.start
                     for one, option in zip(chosen, values, strict=True):
-                        choice = self.moved(choice, one, option)
-                    yield choice
+                        params = self.moved(params, one, option)
+                    yield params
 
     def __iter__(self) -> Iterator[Parameter]:
         return iter(self.parameters)

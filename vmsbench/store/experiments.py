@@ -92,11 +92,11 @@ class ExperimentRecord:
 class TrialRecord(ExperimentRecord):
     """One configuration of the search.
 
-    choice      its options, by name where they have one
+    params      its options, by name where they have one
     end         the journal's event about its end; empty while it has none
     """
 
-    choice: Mapping[str, Any]
+    params: Mapping[str, Any]
     parameter: str
     end: Event
 

@@ -13,12 +13,12 @@ from vmsbench.versions import SCHEMA, check_schema
 
 NUMBER = (int, float, type(None))
 FIELDS: dict[str, dict[str, Any]] = {
-    "started": {"trial": str, "choice": dict},
+    "started": {"trial": str, "params": dict},
     "finished": {"trial": str, "state": str, "score": NUMBER, "epoch": int, "seconds": (int, float)},
     "retried": {"trial": str, "kind": str, "micro_batch": int},
-    "settled": {"parameter": str, "tried": list},
+    "settled": {"parameter": str, "options": list},
     "steered": {"request": str, "what": str},
-    "winner": {"trial": str, "choice": dict},
+    "winner": {"trial": str, "params": dict},
     "final": {"trial": str, "seed": int, "scores": dict},
 }
 """The required fields of each kind of event; there may be other kinds and other fields."""

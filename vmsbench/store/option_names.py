@@ -19,10 +19,10 @@ def with_names(event: dict[str, Any], space: tuple[Mapping[str, Any], ...]) -> d
     def called(param: Any, value: Any) -> Any:
         return next((name for which, settings, name in named if (which, settings) == (param, value)), value)
 
-    choice = {param: called(param, value) for param, value in (event.get("choice") or {}).items()}
+    params = {param: called(param, value) for param, value in (event.get("params") or {}).items()}
     tried = [
         option | {"value": called(event.get("parameter"), option.get("value"))}
-        for option in event.get("tried") or ()
+        for option in event.get("options") or ()
         if isinstance(option, dict)
     ]
-    return event | {"choice": choice, "tried": tried, "value": called(event.get("parameter"), event.get("value"))}
+    return event | {"params": params, "options": tried, "value": called(event.get("parameter"), event.get("value"))}

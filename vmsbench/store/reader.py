@@ -124,7 +124,7 @@ def read_trials(folder: Path, events: list[dict[str, Any]], begun: int) -> tuple
         turns = [event for event in own if event["event"] in ("started", "resumed", "finished")]
         end = turns[-1] if turns and turns[-1]["event"] == "finished" else {}
         parameter = str(start.get("parameter") or "")
-        trials.append(TrialRecord(name, folder / name, tuple(own), begun, mapping(start.get("choice")), parameter, end))
+        trials.append(TrialRecord(name, folder / name, tuple(own), begun, mapping(start.get("params")), parameter, end))
     return tuple(trials)
 
 
@@ -153,7 +153,7 @@ def read_parameters(
     """
     known = {trial.id: trial for trial in trials}
 
-    def tried(option: dict[str, Any]) -> OptionRecord:
+    def option_record(option: dict[str, Any]) -> OptionRecord:
         trial, score = known.get(str(option.get("trial"))), number(option.get("score"))
         outcome = option.get("state") or (trial.state if trial else "complete")
         return OptionRecord(option.get("value"), trial.score if score is None and trial else score, str(outcome))
@@ -161,7 +161,7 @@ def read_parameters(
     steps = [
         ParameterRecord(
             parameter=str(event.get("parameter")),
-            tried=tuple(tried(option) for option in event.get("tried") or () if isinstance(option, dict)),
+            options=tuple(option_record(option) for option in event.get("options") or () if isinstance(option, dict)),
             settled=True,
             value=event.get("value"),
             score=number(event.get("score")),
@@ -175,7 +175,7 @@ def read_parameters(
     for param in (str(entry["param"]) for entry in space):
         if param not in settled:
             trying = [trial for trial in trials if trial.parameter == param]
-            so_far = tuple(OptionRecord(trial.choice.get(param), trial.score, trial.state) for trial in trying)
+            so_far = tuple(OptionRecord(trial.params.get(param), trial.score, trial.state) for trial in trying)
             steps.append(ParameterRecord(param, so_far, settled=False))
     return tuple(steps)
 

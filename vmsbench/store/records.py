@@ -49,7 +49,7 @@ class ParameterRecord:
     """A parameter of a coordinate search: the options tried, and the value settled on, where it is settled."""
 
     parameter: str
-    tried: tuple[OptionRecord, ...]
+    options: tuple[OptionRecord, ...]
     settled: bool
     value: Any = None
     score: float | None = None

@@ -112,7 +112,7 @@ def slot_hours(events: Sequence[Mapping[str, Any]], last_sign: LastSign, now: fl
     """The usage of a sweep, in slot-hours."""
     runs, available = runs_of(events, last_sign, now)
     stays = sum((now if run.end is None and now else run.end or run.begin) - run.begin for run in runs)
-    seeded = {event["trial"] for event in events if event["event"] == "started" and "seed" in event["choice"]}
+    seeded = {event["trial"] for event in events if event["event"] == "started" and "seed" in event["params"]}
     last = {event["trial"]: number for number, event in enumerate(events) if event["event"] == "finished"}
     sums = {"useful": 0.0, "pruned": 0.0, "repeated": 0.0, "finals": 0.0}
     for number, event in enumerate(events):

@@ -61,8 +61,8 @@ def finalists(folder: Path, space: Space, top: int) -> list[Finalist]:
     winner, extra = "", set()
     for event in Journal(folder).events():
         if event["event"] in ("started", "winner"):
-            choices[event["trial"]] = event["choice"]
-        if event.get("extra") and "seed" in event["choice"]:
+            choices[event["trial"]] = event["params"]
+        if event.get("extra") and "seed" in event["params"]:
             extra.add(event["trial"])
         if event["event"] == "finished":
             scores[event["trial"]] = event["score"] if event["state"] == "complete" else None
@@ -80,8 +80,8 @@ def finalists(folder: Path, space: Space, top: int) -> list[Finalist]:
     return [Finalist(t, rank, unfolded(space.config(without_run(choices[t])))) for rank, t in enumerate(best, start=1)]
 
 
-def is_further_run(choice: Params) -> bool:
-    return any(name in choice for name in OF_A_RUN)
+def is_further_run(params: Params) -> bool:
+    return any(name in params for name in OF_A_RUN)
 
 
 def measure_later(folder: Path, config: Config, dataset: Dataset) -> None:

@@ -17,10 +17,10 @@ HEARTBEAT = 60.0
 
 def described(trial: Trial) -> str:
     """What distinguishes a trial: the value of the parameter it was made for, or its seed."""
-    if trial.parameter in trial.choice:
+    if trial.parameter in trial.params:
         shown = (trial.parameter, *OF_A_RUN)
-        return assignments({name: trial.choice[name] for name in shown if name in trial.choice})
-    return assignments(trial.choice)
+        return assignments({name: trial.params[name] for name in shown if name in trial.params})
+    return assignments(trial.params)
 
 
 def last_score(trial: Trial, record: dict[str, Any]) -> float | None:
@@ -128,7 +128,7 @@ class Lines(Counting):
 
     def on_parameter_settled(self, settled: ParameterResult) -> None:
         super().on_parameter_settled(settled)
-        others = ", ".join(f"{describe(t.value)}: {number(t.score)}" for t in settled.tried)
+        others = ", ".join(f"{describe(t.value)}: {number(t.score)}" for t in settled.options)
         self.say(f"settled {assignment(settled.parameter, settled.value)}  (tuning scores {others})")
 
     def on_poll(self) -> None:

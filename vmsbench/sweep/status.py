@@ -31,7 +31,7 @@ class Running:
 
     trial: str
     parameter: str | None
-    choice: dict[str, Any]
+    params: dict[str, Any]
     epoch: int
     epochs: int
     seconds_per_epoch: float | None
@@ -132,7 +132,7 @@ def standing(folder: Path, name: str, started: Event, config: Mapping[str, Any])
     return Running(
         trial=name,
         parameter=started.get("parameter"),
-        choice=started["choice"],
+        params=started["params"],
         epoch=epoch,
         epochs=config["trainer"]["epochs"],
         seconds_per_epoch=last["seconds"] / epoch if epoch else None,
@@ -147,11 +147,11 @@ def parameter_progress(
     settled = {event["parameter"]: event for event in events if event["event"] == "settled"}
     for entry in space:
         event = settled.get(entry["param"])
-        known = [option["score"] for option in event["tried"] if option["score"] is not None] if event else []
+        known = [option["score"] for option in event["options"] if option["score"] is not None] if event else []
         scores = sorted(known, reverse=sign < 0)
         yield ParameterProgress(
             parameter=entry["param"],
-            options=len(event["tried"]) if event and "range" in entry else len(Parameter.read(entry).values),
+            options=len(event["options"]) if event and "range" in entry else len(Parameter.read(entry).values),
             settled=event is not None,
             value=event["value"] if event else None,
             score=event["score"] if event else None,
@@ -165,17 +165,17 @@ def incumbent(
     """The winner; before there is one, the best of the last settled parameter, or the best complete trial."""
     for event in reversed(events):
         if event["event"] == "winner":
-            return {"trial": event["trial"], "parameters": event["choice"], "score": event["score"]}
+            return {"trial": event["trial"], "parameters": event["params"], "score": event["score"]}
         if event["event"] == "settled" and event["score"] is not None:
-            known = (one for one in event["tried"] if one["score"] is not None)
+            known = (one for one in event["options"] if one["score"] is not None)
             best = min(known, key=lambda one: sign * one["score"])
-            parameters = started.get(best["trial"], {}).get("choice", {})
+            parameters = started.get(best["trial"], {}).get("params", {})
             return {"trial": best["trial"], "parameters": parameters, "score": best["score"]}
     complete = [event for event in over.values() if event["state"] == "complete"]
     if not complete:
         return None
     best = min(complete, key=lambda event: sign * event["score"])
-    parameters = started.get(best["trial"], {}).get("choice", {})
+    parameters = started.get(best["trial"], {}).get("params", {})
     return {"trial": best["trial"], "parameters": parameters, "score": best["score"]}
 
 
@@ -206,7 +206,7 @@ class Why:
     kind: str | None
     cause: str | None
     epoch: int
-    choice: dict[str, Any]
+    params: dict[str, Any]
     log: tuple[str, ...]
     command: str
 
@@ -229,7 +229,7 @@ def why(runs: Path, trial: str) -> Why:
         kind=found.end.get("kind"),
         cause=found.end.get("cause"),
         epoch=last_line(there.history_file).get("epoch", 0),
-        choice=dict(started.get("choice", {})),
+        params=dict(started.get("params", {})),
         log=tuple(lines[-LOG_LINES:]),
         command=f"python -m {PUBLIC['one experiment']} {there.config_file} {Path('/tmp') / folder.name}",
     )

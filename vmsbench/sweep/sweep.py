@@ -122,24 +122,24 @@ class Sweep(TrialSource):
                 self.let_go(self.choices.get(event["trial"], {}))
             elif event["event"] == "finished" and last[event["trial"]] == number and event["trial"] in self.known:
                 self.tell_again(event["trial"])
-        for choice in list(self.asked.values()):
-            trial = self.trial(choice)
+        for params in list(self.asked.values()):
+            trial = self.trial(params)
             if not self.is_over(trial):
                 self.open.append(trial)
 
-    def ask_again(self, choice: Params) -> None:
+    def ask_again(self, params: Params) -> None:
         """Where the searcher has another order now (failed trials run again), what it asks for meanwhile waits."""
         for _ in range(REORDERED):
-            if key(choice) in self.asked:
+            if key(params) in self.asked:
                 return
-            found = self.searcher.ask_again(choice)
+            found = self.searcher.ask_again(params)
             if found is None:
                 return
             self.asked[key(found)] = found
 
-    def let_go(self, choice: Params) -> None:
-        self.asked.pop(key(choice), None)
-        self.searcher.release(choice)
+    def let_go(self, params: Params) -> None:
+        self.asked.pop(key(params), None)
+        self.searcher.release(params)
 
     def add_option(self, event: Mapping[str, Any]) -> None:
         """Let the searcher vary a parameter further, where the user asked for it; no effect where it cannot."""
@@ -148,16 +148,16 @@ class Sweep(TrialSource):
                 self.searcher.add_option(event["parameter"], event["value"])
 
     def tell_again(self, name: str) -> None:
-        choice = self.asked.pop(key(self.choices.get(name)), None)
-        if choice is not None:
-            trial = self.trial(choice)
+        params = self.asked.pop(key(self.choices.get(name)), None)
+        if params is not None:
+            trial = self.trial(params)
             self.watcher.on_trial_restore(trial, self.known[name])
             self.answer(trial, self.known[name])
 
     def remember(self, event: dict[str, Any], retry: bool) -> None:
         kind = event["event"]
         if kind == "started":
-            self.choices[event["trial"]] = event["choice"]
+            self.choices[event["trial"]] = event["params"]
         elif kind == "finished" and event.get("cause") == UNNEEDED:
             self.released.add(event["trial"])
         elif kind == "finished":
@@ -167,7 +167,7 @@ class Sweep(TrialSource):
             if retry and event["state"] == "failed":
                 del self.known[event["trial"]]
         elif kind == "settled":
-            self.settled.add(key([event.get("round", 1), event["parameter"], event["value"], event["tried"]]))
+            self.settled.add(key([event.get("round", 1), event["parameter"], event["value"], event["options"]]))
         elif kind == "winner":
             self.won = event["trial"]
 
@@ -191,10 +191,10 @@ class Sweep(TrialSource):
         self.budget.grow(self.steering.budgets)
         return paused or self.budget.used_up
 
-    def trial(self, choice: Params) -> Trial:
-        config = self.space.config(choice)
+    def trial(self, params: Params) -> Trial:
+        config = self.space.config(params)
         name = config_hash(config)
-        return Trial(name, SweepFolder(self.folder).trial(name).path, config, choice, self.searcher.parameter(choice))
+        return Trial(name, SweepFolder(self.folder).trial(name).path, config, params, self.searcher.parameter(params))
 
     def ask(self) -> Trial | None:
         if self.halted:
@@ -212,8 +212,8 @@ class Sweep(TrialSource):
 
     def next(self) -> Trial | None:
         """The next trial to run; the searcher gets the known scores of those before it."""
-        while not self.halted and (choice := self.searcher.ask()) is not None:
-            trial = self.trial(choice)
+        while not self.halted and (params := self.searcher.ask()) is not None:
+            trial = self.trial(params)
             if self.is_over(trial):
                 continue
             if (source := self.reuse(trial)) is not None:
@@ -238,12 +238,12 @@ class Sweep(TrialSource):
 
     def begin(self, trial: Trial) -> None:
         again = trial.id in self.choices
-        self.choices[trial.id] = trial.choice
+        self.choices[trial.id] = trial.params
         if again:
             self.journal.write("resumed", trial=trial.id)
         else:
-            extra = {"extra": True} if self.searcher.is_extra(trial.choice) else {}
-            self.journal.write("started", trial=trial.id, choice=trial.choice, parameter=trial.parameter, **extra)
+            extra = {"extra": True} if self.searcher.is_extra(trial.params) else {}
+            self.journal.write("started", trial=trial.id, params=trial.params, parameter=trial.parameter, **extra)
 
     def tell(self, trial: Trial, stopped: str | None, failed: Failure | None) -> None:
         self.budget.end(trial.id)
@@ -259,7 +259,7 @@ class Sweep(TrialSource):
         if outcome.cause == UNNEEDED:
             self.journal.write("finished", trial=trial.id, **asdict(outcome))
             self.watcher.on_trial_end(trial, outcome)
-            self.let_go(trial.choice)
+            self.let_go(trial.params)
             return
         self.known[trial.id] = outcome
         self.count(trial.id, outcome)
@@ -271,9 +271,9 @@ class Sweep(TrialSource):
         """Give the searcher the score, and record what it has settled."""
         known = None if outcome.score is None else self.sign * outcome.score
         if outcome.state == "pruned" and known is not None:
-            self.searcher.prune(trial.choice, outcome.epoch, known)
+            self.searcher.prune(trial.params, outcome.epoch, known)
         else:
-            self.searcher.tell(trial.choice, known if outcome.state == "complete" else None)
+            self.searcher.tell(trial.params, known if outcome.state == "complete" else None)
         for lowered in self.searcher.settled[self.written :]:
             self.written += 1
             settled = lowered.times(self.sign)
@@ -285,14 +285,14 @@ class Sweep(TrialSource):
         """Write the winner down, once there is nothing left to ask for."""
         if self.finished and self.won is None and self.winner is not None:
             self.won = self.winner.id
-            runs = [self.known[self.trial(run).id].score for run in self.searcher.runs(self.winner.choice)]
+            runs = [self.known[self.trial(run).id].score for run in self.searcher.runs(self.winner.params)]
             score = fmean(score for score in runs if score is not None)
-            self.journal.write("winner", trial=self.won, choice=self.winner.choice, score=score)
+            self.journal.write("winner", trial=self.won, params=self.winner.params, score=score)
 
     def write_settled(self, settled: ParameterResult) -> None:
         tried = []
-        for option in settled.tried:
-            trial = self.trial(option.choice)
+        for option in settled.options:
+            trial = self.trial(option.params)
             known = self.known.get(trial.id)
             tried.append(
                 {
@@ -306,7 +306,7 @@ class Sweep(TrialSource):
         if mark not in self.settled:
             self.settled.add(mark)
             found = {name: getattr(settled, name) for name in ("parameter", "value", "score", "round")}
-            self.journal.write("settled", **found, tried=tried)
+            self.journal.write("settled", **found, options=tried)
 
     @property
     def finished(self) -> bool:
@@ -314,7 +314,7 @@ class Sweep(TrialSource):
 
     def unneeded(self, trial: Trial) -> str | None:
         stopped = self.steering.stop_reason(trial.id)
-        return stopped or (None if self.searcher.is_needed(trial.choice) else UNNEEDED)
+        return stopped or (None if self.searcher.is_needed(trial.params) else UNNEEDED)
 
     @property
     def max_trials(self) -> int:
@@ -331,7 +331,7 @@ class Sweep(TrialSource):
         self.journal.write("slots", slots=count)
 
     def reference(self, trial: Trial) -> Curve:
-        run = compared_with(self.searcher.incumbent, trial.choice)
+        run = compared_with(self.searcher.incumbent, trial.params)
         if run is None:
             return {}
         best = self.trial(run)

@@ -19,7 +19,7 @@ class Trial:
     id: str
     folder: Path
     config: dict[str, Any]
-    choice: Params
+    params: Params
     parameter: str | None
 
 

@@ -82,12 +82,12 @@ def check_space(space: Space, channels: int, size: int, train: int) -> None:
         for option in parameter.values:
             if space.excluded(parameter, option):
                 continue
-            for choice in [space.example(parameter, option), *contexts(space, parameter, option)]:
+            for params in [space.example(parameter, option), *contexts(space, parameter, option)]:
                 try:
-                    warn_of(check(space.config(choice), channels, size, train))
+                    warn_of(check(space.config(params), channels, size, train))
                 except (UserError, TypeError, ValueError) as error:
                     near = (one.param for one in (*space.above[parameter.param], parameter))
-                    setting = assignments({param: choice[param] for param in near if param in choice})
+                    setting = assignments({param: params[param] for param in near if param in params})
                     raise ConfigurationError(f"space: {setting} does not work: {error}") from error
 
 
@@ -95,9 +95,9 @@ def contexts(space: Space, parameter: Parameter, option: Any) -> Iterator[Params
     """An option within each object that it may be a part of."""
     for outer in space.above[parameter.param]:
         for around in outer.values:
-            choice = space.moved(space.start, outer, around)
-            if key(option) in map(key, space.values(parameter, choice)):
-                yield space.moved(choice, parameter, option)
+            params = space.moved(space.start, outer, around)
+            if key(option) in map(key, space.values(parameter, params)):
+                yield space.moved(params, parameter, option)
 
 
 @cache

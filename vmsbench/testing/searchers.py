@@ -55,11 +55,11 @@ def takes_ranges(make: Callable[[Space], Searcher]) -> bool:
     return reason is None
 
 
-def scored(choice: Params) -> float:
-    return float((choice["width"] - 20) ** 2 + 50 * (choice["norm"] == "batch") + abs(choice["lr"] - 0.2))
+def scored(params: Params) -> float:
+    return float((params["width"] - 20) ** 2 + 50 * (params["norm"] == "batch") + abs(params["lr"] - 0.2))
 
 
-def failed(choice: Params) -> None:
+def failed(params: Params) -> None:
     """The score of a trial that failed."""
 
 
@@ -70,14 +70,14 @@ def play(searcher: Searcher, score: Callable[[Params], float | None] = scored, b
         batch = list(iter(searcher.ask, None))
         assert batch, "not finished, no score is outstanding, and ask() gives nothing"
         asked += batch
-        for choice in reversed(batch) if backwards else batch:
-            searcher.tell(choice, score(choice))
+        for params in reversed(batch) if backwards else batch:
+            searcher.tell(params, score(params))
     return asked
 
 
 def no_choice_is_asked_twice_and_the_best_is_known(searcher: Searcher) -> None:
     asked = play(searcher)
-    different = {key(choice) for choice in asked}
+    different = {key(params) for params in asked}
     assert len(different) == len(asked), "a choice is asked for twice"
     assert len(asked) <= searcher.max_trials, f"{len(asked)} choices are asked for; max_trials is {searcher.max_trials}"
     assert searcher.ask() is None, "it is finished, but ask() gives a choice"
@@ -100,14 +100,14 @@ def what_was_stopped_never_wins(searcher: Searcher) -> None:
     complete: list[Params] = []
     count = 0
     while not searcher.finished:
-        choice = searcher.ask()
-        assert choice is not None, "not finished, no score is outstanding, and ask() gives nothing"
+        params = searcher.ask()
+        assert params is not None, "not finished, no score is outstanding, and ask() gives nothing"
         count += 1
         if count % 3 == 1:
-            complete.append(choice)
-            searcher.tell(choice, scored(choice))
+            complete.append(params)
+            searcher.tell(params, scored(params))
         else:
-            searcher.prune(choice, 5, scored(choice))
+            searcher.prune(params, 5, scored(params))
     best = min(map(scored, complete))
     assert scored(searcher.incumbent) == best, "the incumbent is not the best choice that was not stopped"
 
@@ -120,15 +120,15 @@ def known_good_choices_come_first(searcher: Searcher) -> None:
         return
     asked = play(searcher)
     assert key(good) in map(key, asked[:2]), "a known-good choice is not among the first two"
-    assert len(asked) == len({key(choice) for choice in asked}) <= searcher.max_trials
+    assert len(asked) == len({key(params) for params in asked}) <= searcher.max_trials
     assert scored(searcher.incumbent) == min(map(scored, asked)), "the incumbent is not the best scored choice"
 
 
 def every_number_is_of_its_range(searcher: Searcher) -> None:
     asked = play(searcher)
-    assert len(asked) == len({key(choice) for choice in asked}) <= searcher.max_trials
-    for choice in asked:
-        width, rate = choice["width"], choice["lr"]
+    assert len(asked) == len({key(params) for params in asked}) <= searcher.max_trials
+    for params in asked:
+        width, rate = params["width"], params["lr"]
         assert width in range(8, 33, 4), f"width={width} is not of its range"
         assert rate in RATE, f"lr={rate} is not of its range"
         assert (type(width), type(rate)) == (int, float), f"width={width!r} or lr={rate!r} is of another type"
@@ -150,12 +150,12 @@ def a_search_that_died_is_rebuilt(make: Callable[[Space], Searcher], space: Spac
 def journal(searcher: Searcher, slots: int, before: list[Event] | None = None) -> list[Event]:
     """Every start and end of a search with so many trials at once, which end in a random but repeatable order."""
     events = list(before or [])
-    ended = [key(choice) for event, choice in events if event == "ended"]
-    running = [choice for event, choice in events if event == "started" and key(choice) not in ended]
+    ended = [key(params) for event, params in events if event == "ended"]
+    running = [params for event, params in events if event == "started" and key(params) not in ended]
     while not searcher.finished:
-        while len(running) < slots and (choice := searcher.ask()) is not None:
-            running.append(choice)
-            events.append(("started", choice))
+        while len(running) < slots and (params := searcher.ask()) is not None:
+            running.append(params)
+            events.append(("started", params))
         assert running or searcher.finished, "not finished, no score is outstanding, and ask() gives nothing"
         if not running:
             break
@@ -166,17 +166,17 @@ def journal(searcher: Searcher, slots: int, before: list[Event] | None = None) -
 
 
 def replay(searcher: Searcher, events: list[Event]) -> None:
-    for event, choice in events:
+    for event, params in events:
         if event == "ended":
-            end(searcher, choice)
+            end(searcher, params)
         else:
-            asked = searcher.ask_again(choice)
-            assert key(asked) == key(choice), f"{asked} is asked for again, not {choice}"
+            asked = searcher.ask_again(params)
+            assert key(asked) == key(params), f"{asked} is asked for again, not {params}"
 
 
-def end(searcher: Searcher, choice: Params) -> None:
+def end(searcher: Searcher, params: Params) -> None:
     """One choice in four is stopped."""
-    if random.Random(key(choice)).random() < 0.25:
-        searcher.prune(choice, 3, scored(choice))
+    if random.Random(key(params)).random() < 0.25:
+        searcher.prune(params, 3, scored(params))
     else:
-        searcher.tell(choice, scored(choice))
+        searcher.tell(params, scored(params))

@@ -46,10 +46,10 @@ def half_a_sweep(sweep: Path) -> Path:
 
 
 def begin(sweep: Path, trial: str, epochs: int, at: float) -> None:
-    there, choice = SweepFolder(sweep).trial(trial), {"model.network.width": 8}
+    there, params = SweepFolder(sweep).trial(trial), {"model.network.width": 8}
     journal = SweepFolder(sweep).journal
     there.path.mkdir(parents=True)
-    started = {"event": "started", "time": at, "trial": trial, "choice": choice, "parameter": "model.network.width"}
+    started = {"event": "started", "time": at, "trial": trial, "params": params, "parameter": "model.network.width"}
     schema = {} if journal.begun else {"schema": SCHEMA}
     append_line(journal.path, started | schema)
     there.write_config({"exp": "unet", "seed": 0, "model": {"network": {"width": 8}}})

@@ -61,12 +61,12 @@ def drawn(recorded: Recorded, chance: random.Random, cut: int = 1, paired: bool 
 
     @cache
     def known(name: str) -> list[float]:
-        choice = json.loads(name)
-        curves = recorded.curves[key(without_run(choice))]
-        number = random.Random(f"{seed} {choice.get('seed', 0) if paired else name}").randrange(count)
+        params = json.loads(name)
+        curves = recorded.curves[key(without_run(params))]
+        number = random.Random(f"{seed} {params.get('seed', 0) if paired else name}").randrange(count)
         return curves[number][: max(1, len(curves[number]) // cut)]
 
-    return lambda choice: known(key(choice))
+    return lambda params: known(key(params))
 
 
 def compare(recorded: Recorded, seeds: Sequence[int], worlds: int, slots: int) -> list[RacingRow]:

@@ -158,7 +158,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     return {
         "scores": {event["trial"]: event["score"] for event in over} | finals,
         "twice": sorted({name for name in names if names.count(name) > 1}),
-        "winner": next((event["choice"] for event in reversed(events) if event["event"] == "winner"), None),
+        "winner": next((event["params"] for event in reversed(events) if event["event"] == "winner"), None),
     }
 
 

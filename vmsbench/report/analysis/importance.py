@@ -45,8 +45,8 @@ def complete(sweep: SweepRecord) -> list[TrialRecord]:
 
 def value_of(sweep: SweepRecord, trial: TrialRecord, param: str) -> Any:
     """The trial's option of a parameter: what was chosen, or where the sweep started; None where it has none."""
-    if param in trial.choice:
-        return trial.choice[param]
+    if param in trial.params:
+        return trial.params[param]
     value: Any = trial.config or sweep.config
     for key in param.split("."):
         value = mapping(value).get(key)
@@ -60,7 +60,7 @@ def importances(sweep: SweepRecord) -> list[Importance]:
     shares = {} if steps else shares_of(sweep)
     for param in dict.fromkeys(str(entry["param"]) for entry in sweep.space):
         if param in steps:
-            scores = [o.score for o in steps[param].tried if o.score is not None and o.state == "complete"]
+            scores = [o.score for o in steps[param].options if o.score is not None and o.state == "complete"]
         else:
             by_option: dict[str, list[float]] = {}
             for trial in complete(sweep):
@@ -78,7 +78,7 @@ def importances(sweep: SweepRecord) -> list[Importance]:
 def shares_of(sweep: SweepRecord) -> dict[str, float]:
     """The parameters' shares by PED-ANOVA over all complete trials; empty where it cannot be had."""
     parameters = [Parameter.read(entry) for entry in sweep.space]
-    scored = [(trial.choice, sweep.sign * (trial.score or 0.0)) for trial in complete(sweep)]
+    scored = [(trial.params, sweep.sign * (trial.score or 0.0)) for trial in complete(sweep)]
     return ped_anova(parameters, scored)
 
 

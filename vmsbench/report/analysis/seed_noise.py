@@ -33,8 +33,8 @@ def seed_noise(sweep: SweepRecord) -> SeedNoise | None:
             runs.setdefault(final.of, []).append(final.tuning[sweep.metric])
     for trial in sweep.trials:
         if trial.state == "complete" and trial.score is not None:
-            choice = {param: describe(value) for param, value in trial.choice.items() if param != "seed"}
-            runs.setdefault(repr(sorted(choice.items())), []).append(trial.score)
+            params = {param: describe(value) for param, value in trial.params.items() if param != "seed"}
+            runs.setdefault(repr(sorted(params.items())), []).append(trial.score)
     return pooled([values for values in runs.values() if len(values) > 1])
 
 
@@ -52,7 +52,7 @@ def gap(sweep: SweepRecord, step: ParameterRecord) -> float | None:
         return None
     others = [
         sweep.sign * (option.score - step.score)
-        for option in step.tried
+        for option in step.options
         if option.value != step.value and option.state == "complete" and option.score is not None
     ]
     return max(0.0, min(others)) if others else None

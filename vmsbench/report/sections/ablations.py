@@ -64,7 +64,7 @@ def scores_of(sweep: SweepRecord, param: str, value: Any) -> list[float]:
     return [
         trial.score
         for trial in sweep.trials
-        if trial.state == "complete" and trial.score is not None and trial.choice.get(param) == value
+        if trial.state == "complete" and trial.score is not None and trial.params.get(param) == value
     ]
 
 

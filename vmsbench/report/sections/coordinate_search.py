@@ -38,7 +38,7 @@ def walk_blocks(topic: Topic) -> list[Block]:
     shades = colors(group.sweeps)
     unsure = []
     for sweep in group.sweeps:
-        if not any(step.tried for step in sweep.parameters):
+        if not any(step.options for step in sweep.parameters):
             continue
         noise, label = seed_noise(sweep), group.label(sweep)
         unsure += [] if noise else [sweep.name]
@@ -71,8 +71,8 @@ def walk_blocks(topic: Topic) -> list[Block]:
 def walk(sweep: SweepRecord, title: str, color: str, line: BlindLine | None, noise: SeedNoise | None) -> Figure:
     """Coordinates from top to bottom, their options as rows; a grey band where seeds alone would carry the winner."""
     short = labels.parameters(step.parameter for step in sweep.parameters)
-    height = sum(1.25 + max(1, len(step.tried)) for step in sweep.parameters)
-    known = [option.score for step in sweep.parameters for option in step.tried if option.score is not None]
+    height = sum(1.25 + max(1, len(step.options)) for step in sweep.parameters)
+    known = [option.score for step in sweep.parameters for option in step.options if option.score is not None]
     blind = line.level if line else None
     with style():
         figure = Figure(figsize=(6.6, 0.95 + 0.215 * height), layout="constrained")
@@ -114,7 +114,7 @@ def tell_certainty(axes: Axes, row: float, sweep: SweepRecord, step: ParameterRe
         return
     axes.text(TEXT_AT, row, sure, transform=axes.get_yaxis_transform(), va="center", color=MUTED, style="italic")
     width = sweep.sign * noise.apart(sweep.repeats)
-    axes.add_patch(Rectangle((step.score, row + 0.5), width, len(step.tried), color=HAIR, alpha=0.5, lw=0, zorder=0))
+    axes.add_patch(Rectangle((step.score, row + 0.5), width, len(step.options), color=HAIR, alpha=0.5, lw=0, zorder=0))
 
 
 def draw_step(
@@ -128,7 +128,7 @@ def draw_step(
 ) -> float:
     """Draw a parameter's options from `row` downwards; returns the row after the last."""
     right = axes.get_yaxis_transform()
-    for option in step.tried:
+    for option in step.options:
         won = step.settled and option.value == step.value
         ticks.append(row)
         names.append(shorten(describe(option.value)))
@@ -145,7 +145,7 @@ def draw_step(
         text = "  ".join(filter(None, [score, word]))
         axes.text(TEXT_AT, row, text, transform=right, va="center", color=INK if won else MUTED)
         row += 1
-    if not step.tried:
+    if not step.options:
         axes.text(0.01, row, "not tried yet", transform=right, va="center", color=MUTED, style="italic")
         row += 1
     return row

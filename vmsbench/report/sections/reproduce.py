@@ -70,7 +70,7 @@ def command(sweep: SweepRecord) -> str:
 
 def seeds(sweep: SweepRecord) -> str:
     """The seeds of the finals that stand for the family, and of the search."""
-    searched = sorted({int(trial.choice.get("seed", trial.config.get("seed", 0)) or 0) for trial in sweep.trials})
+    searched = sorted({int(trial.params.get("seed", trial.config.get("seed", 0)) or 0) for trial in sweep.trials})
     parts = [f"search {labels.listing(map(str, searched))}"] if searched else []
     finals = [str(final.seed) for final in sweep.scored if final.seed is not None]
     return "; ".join(parts + ([f"finals {labels.listing(finals)}"] if finals else []))

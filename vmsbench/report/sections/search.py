@@ -53,11 +53,12 @@ def parameter_blocks(topic: Topic) -> list[Block]:
 
 def winner_table(sweep: SweepRecord) -> Table:
     """The parameters that were searched: where each started, what won."""
-    params = [str(entry["param"]) for entry in sweep.space] or list(mapping(sweep.winner.get("choice")))
-    short, choice = labels.parameters(params), mapping(sweep.winner.get("choice"))
+    params = mapping(sweep.winner.get("params"))
+    names = [str(entry["param"]) for entry in sweep.space] or list(params)
+    short = labels.parameters(names)
     rows = tuple(
-        (words(short[param]), words(describe(at(sweep.config, param))), words(value_words(choice, param, sweep)))
-        for param in params
+        (words(short[param]), words(describe(at(sweep.config, param))), words(value_words(params, param, sweep)))
+        for param in names
     )
     columns = (
         Column("parameter", "Parameter", text=True),
@@ -75,10 +76,10 @@ def winner_table(sweep: SweepRecord) -> Table:
     return Table(f"winner-{sweep.name}", caption, columns, (Part("", rows),))
 
 
-def value_words(choice: Mapping[str, Any], param: str, sweep: SweepRecord) -> str:
+def value_words(params: Mapping[str, Any], param: str, sweep: SweepRecord) -> str:
     if not sweep.winner:
         return "open"
-    return describe(choice[param] if param in choice else at(sweep.config, param))
+    return describe(params[param] if param in params else at(sweep.config, param))
 
 
 def at(config: Mapping[str, Any], param: str) -> Any:
@@ -91,12 +92,12 @@ def at(config: Mapping[str, Any], param: str) -> Any:
 
 def trial_table(sweep: SweepRecord) -> Table:
     """Every configuration that was tried, in order."""
-    short = labels.parameters(param for trial in sweep.trials for param in (*trial.choice, trial.parameter) if param)
+    short = labels.parameters(param for trial in sweep.trials for param in (*trial.params, trial.parameter) if param)
     rows = tuple(trial_row(trial, sweep, short) for trial in sweep.trials)
     columns = (
         Column("trial", "Trial", text=True),
         Column("parameter", "Parameter", text=True),
-        Column("choice", "Choice", text=True),
+        Column("params", "Parameters", text=True),
         Column("state", "Outcome", text=True),
         Column("epochs", "Epochs"),
         *tuning_columns(sweep.metric),
@@ -108,12 +109,12 @@ def trial_table(sweep: SweepRecord) -> Table:
 
 
 def trial_row(trial: TrialRecord, sweep: SweepRecord, short: Mapping[str, str]) -> tuple[Cell, ...]:
-    choice = "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items())
+    params = "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.params.items())
     outcome = "winner" if trial.id == sweep.winner.get("trial") else trial.state
     return (
         words(trial.id),
         words(short.get(trial.parameter, "start")),
-        words(choice or "defaults"),
+        words(params or "defaults"),
         words(outcome),
         Cell(trial.epoch, str(trial.epoch)),
         *both_scales(sweep.metric, trial.score),

@@ -83,13 +83,13 @@ class OptunaSearch(Searcher):
                 said[parameter.param] = parameter.values[place]
         return self.space.normal(said)
 
-    def suggest_next(self, choice: Params) -> None:
+    def suggest_next(self, params: Params) -> None:
         """Let Optuna suggest a choice next, as far as its values are among the parameters'."""
         said: Params = {}
         given: dict[str, Any] = {}
         for parameter in self.space:
             name, positions = self.question(parameter, said)
-            value = self.space.value(parameter, choice)
+            value = self.space.value(parameter, params)
             if positions and parameter.range is not None:
                 place = value if value in parameter.range else None
             else:
@@ -105,18 +105,18 @@ class OptunaSearch(Searcher):
             return None
         while self.opening:
             self.suggest_next(self.opening.pop(0))
-            if (choice := self.suggest(0)) is not None:
-                return choice
+            if (params := self.suggest(0)) is not None:
+                return params
         for attempt in range(ATTEMPTS):
-            if (choice := self.suggest(attempt)) is not None:
-                return choice
+            if (params := self.suggest(attempt)) is not None:
+                return params
         return self.leftover()
 
     def leftover(self) -> Params | None:
         """A point of the space that was not asked for yet, whatever the sampler suggests."""
-        for choice in self.points():
-            if key(choice) not in self.asked:
-                self.suggest_next(choice)
+        for params in self.points():
+            if key(params) not in self.asked:
+                self.suggest_next(params)
                 return self.suggest(0)
         self.exhausted = True
         return None
@@ -136,38 +136,38 @@ class OptunaSearch(Searcher):
             warnings.simplefilter("ignore")  # of what is experimental, and values that do not exist there
             self.study.sampler = sampler()
             trial = self.study.ask()
-            choice = self.define(trial)
-        if key(choice) in self.asked:
+            params = self.define(trial)
+        if key(params) in self.asked:
             self.study.tell(trial, state=self.states.FAIL)
             return None
-        self.asked[key(choice)] = trial
-        return choice
+        self.asked[key(params)] = trial
+        return params
 
-    def ask_again(self, choice: Params) -> Params | None:
+    def ask_again(self, params: Params) -> Params | None:
         if self.sampled:
             found = self.ask()
-            if found is None or key(found) == key(choice):
+            if found is None or key(found) == key(params):
                 return found
             self.study.tell(self.asked.pop(key(found)), state=self.states.FAIL)
-        if self.opening and key(self.opening[0]) == key(choice):
+        if self.opening and key(self.opening[0]) == key(params):
             self.opening.pop(0)
-        self.suggest_next(choice)
+        self.suggest_next(params)
         return self.suggestion(lambda: self.optuna.samplers.RandomSampler(0))
 
-    def tell(self, choice: Params, score: float | None) -> None:
-        name = key(choice)
+    def tell(self, params: Params, score: float | None) -> None:
+        name = key(params)
         self.scores[name] = score
         if score is None:
             self.study.tell(self.asked[name], state=self.states.PRUNED)
             return
         self.study.tell(self.asked[name], score)
-        found = (score, self.asked[name].number, choice)
+        found = (score, self.asked[name].number, params)
         if self.best is None or found[:2] < self.best[:2]:
             self.best = found
 
-    def prune(self, choice: Params, epoch: int, score: float) -> None:
-        trial = self.asked[key(choice)]
-        self.scores[key(choice)] = None
+    def prune(self, params: Params, epoch: int, score: float) -> None:
+        trial = self.asked[key(params)]
+        self.scores[key(params)] = None
         trial.report(score, epoch)
         self.study.tell(trial, state=self.states.PRUNED)
 

@@ -25,17 +25,17 @@ def ped_anova(parameters: Sequence[Parameter], trials: Sequence[tuple[Mapping[st
         import optuna
     except ImportError:
         return {}
-    within = [(choice, score) for choice, score in trials if all(fits(one, choice) for one in parameters)]
+    within = [(params, score) for params, score in trials if all(fits(one, params) for one in parameters)]
     if len(within) < FEWEST:
         return {}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    domains = {one.param: domain(one, [choice for choice, _ in within]) for one in parameters}
+    domains = {one.param: domain(one, [params for params, _ in within]) for one in parameters}
     study = optuna.create_study()
-    for choice, score in within:
-        there = {one.param: one for one in parameters if one.param in choice}
+    for params, score in within:
+        there = {one.param: one for one in parameters if one.param in params}
         study.add_trial(
             optuna.trial.create_trial(
-                params={param: choice[param] if one.range else key(choice[param]) for param, one in there.items()},
+                params={param: params[param] if one.range else key(params[param]) for param, one in there.items()},
                 distributions={param: domains[param] for param in there},
                 value=score,
             )
@@ -46,8 +46,8 @@ def ped_anova(parameters: Sequence[Parameter], trials: Sequence[tuple[Mapping[st
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
-def fits(parameter: Parameter, choice: Mapping[str, Any]) -> bool:
-    return parameter.range is None or parameter.param not in choice or choice[parameter.param] in parameter.range
+def fits(parameter: Parameter, params: Mapping[str, Any]) -> bool:
+    return parameter.range is None or parameter.param not in params or params[parameter.param] in parameter.range
 
 
 def domain(parameter: Parameter, choices: Iterable[Mapping[str, Any]]) -> "optuna.distributions.BaseDistribution":
@@ -57,7 +57,7 @@ def domain(parameter: Parameter, choices: Iterable[Mapping[str, Any]]) -> "optun
     within = parameter.range
     if within is None:
         listed = (value for value in parameter.values if not isinstance(value, dict))  # objects are chosen by name
-        chosen = (choice[parameter.param] for choice in choices if parameter.param in choice)
+        chosen = (params[parameter.param] for params in choices if parameter.param in params)
         return optuna.distributions.CategoricalDistribution(list(dict.fromkeys(map(key, [*listed, *chosen]))))
     if within.whole:
         return optuna.distributions.IntDistribution(

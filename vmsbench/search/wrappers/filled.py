@@ -40,14 +40,14 @@ class Filled(Wrapper):
     def ask(self) -> Params | None:
         return self.following(self.searcher.ask)
 
-    def ask_again(self, choice: Params) -> Params | None:
-        return self.following(lambda: self.searcher.ask_again(choice))
+    def ask_again(self, params: Params) -> Params | None:
+        return self.following(lambda: self.searcher.ask_again(params))
 
     def following(self, ask: Callable[[], Params | None]) -> Params | None:
         """The next choice that the search needs and that is not known or running; else an extra one."""
-        choice = self.due.pop(0) if self.due else self.wanted(ask)
-        if choice is not None:
-            return choice
+        params = self.due.pop(0) if self.due else self.wanted(ask)
+        if params is not None:
+            return params
         found = None if self.searcher.finished else next(self.idle(), None)
         if found is None:
             return None
@@ -57,29 +57,29 @@ class Filled(Wrapper):
 
     def wanted(self, ask: Callable[[], Params | None]) -> Params | None:
         """The next choice that the search needs; it is told at once of what is known."""
-        while (choice := ask()) is not None:
-            name = key(choice)
+        while (params := ask()) is not None:
+            name = key(params)
             self.needed.add(name)
             if name in self.outcomes:
-                self.pass_on(choice)
+                self.pass_on(params)
             elif name not in self.asked:
-                self.asked[name] = choice
-                return choice
+                self.asked[name] = params
+                return params
         return None
 
     def idle(self) -> Iterator[tuple[Params, str | None]]:
         """Extra choices that were not given yet, each with its parameter, the most useful first."""
         yield from (one for one in self.searcher.ahead(self.scores) if key(one[0]) not in self.asked)
         if self.seeds < SHARE * self.searcher.max_trials:
-            yield from ((choice, None) for choice in self.further_seeds() if key(choice) not in self.asked)
+            yield from ((params, None) for params in self.further_seeds() if key(params) not in self.asked)
 
     def further_seeds(self) -> Iterator[Params]:
         scores = self.scores
         complete = {name: score for name, score in scores.items() if score is not None and self.is_first_run(name)}
         best = [self.asked[name] for name in sorted(complete, key=lambda name: complete[name])]
         for further in SEEDS:
-            for choice in best or [self.searcher.incumbent]:
-                yield choice | {"seed": self.seed + further}
+            for params in best or [self.searcher.incumbent]:
+                yield params | {"seed": self.seed + further}
 
     def is_first_run(self, name: str) -> bool:
         return without_run(self.asked[name]) == self.asked[name]
@@ -89,30 +89,30 @@ class Filled(Wrapper):
         """The scores of all that was trained to its end, or failed."""
         return {name: score if epoch is None else None for name, (score, epoch) in self.outcomes.items()}
 
-    def tell(self, choice: Params, score: float | None) -> None:
-        self.end(choice, (score, None))
+    def tell(self, params: Params, score: float | None) -> None:
+        self.end(params, (score, None))
 
-    def prune(self, choice: Params, epoch: int, score: float) -> None:
-        self.end(choice, (score, epoch))
+    def prune(self, params: Params, epoch: int, score: float) -> None:
+        self.end(params, (score, epoch))
 
-    def end(self, choice: Params, outcome: Outcome) -> None:
-        self.outcomes[key(choice)] = outcome
-        self.asked.setdefault(key(choice), choice)
-        if key(choice) in self.needed:
-            self.pass_on(choice)
+    def end(self, params: Params, outcome: Outcome) -> None:
+        self.outcomes[key(params)] = outcome
+        self.asked.setdefault(key(params), params)
+        if key(params) in self.needed:
+            self.pass_on(params)
 
-    def pass_on(self, choice: Params) -> None:
-        score, epoch = self.outcomes[key(choice)]
+    def pass_on(self, params: Params) -> None:
+        score, epoch = self.outcomes[key(params)]
         if epoch is None or score is None:
-            self.searcher.tell(choice, score)
+            self.searcher.tell(params, score)
         else:
-            self.searcher.prune(choice, epoch, score)
+            self.searcher.prune(params, epoch, score)
 
-    def is_extra(self, choice: Params) -> bool:
-        return key(choice) not in self.needed
+    def is_extra(self, params: Params) -> bool:
+        return key(params) not in self.needed
 
-    def is_needed(self, choice: Params) -> bool:
-        name = key(choice)
+    def is_needed(self, params: Params) -> bool:
+        name = key(params)
         if name in self.needed:
             return True
         if self.searcher.finished or name in self.leaving:
@@ -123,15 +123,15 @@ class Filled(Wrapper):
         if len(self.leaving) < len(self.due):
             self.leaving.add(name)
             return False
-        return "seed" in choice or any(key(one) == name for one, _ in self.searcher.ahead(self.scores))
+        return "seed" in params or any(key(one) == name for one, _ in self.searcher.ahead(self.scores))
 
-    def release(self, choice: Params) -> None:
-        self.asked.pop(key(choice), None)
-        self.leaving.discard(key(choice))
+    def release(self, params: Params) -> None:
+        self.asked.pop(key(params), None)
+        self.leaving.discard(key(params))
 
     @property
     def max_trials(self) -> int:
         return (1 + SHARE) * self.searcher.max_trials
 
-    def parameter(self, choice: Params) -> str | None:
-        return self.searcher.parameter(choice) or self.parameters.get(key(choice))
+    def parameter(self, params: Params) -> str | None:
+        return self.searcher.parameter(params) or self.parameters.get(key(params))

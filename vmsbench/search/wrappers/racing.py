@@ -48,27 +48,27 @@ class Racing(Wrapper):
     def ask(self) -> Params | None:
         return self.following(self.searcher.ask)
 
-    def ask_again(self, choice: Params) -> Params | None:
-        return self.following(lambda: self.searcher.ask() if "seed" in choice else self.searcher.ask_again(choice))
+    def ask_again(self, params: Params) -> Params | None:
+        return self.following(lambda: self.searcher.ask() if "seed" in params else self.searcher.ask_again(params))
 
     def following(self, ask: Callable[[], Params | None]) -> Params | None:
         """The next seed of a choice that is still in the race, else a new choice, else a seed before it is known
         whether it will be needed."""
         again = self.further(ahead=0)
-        if again is None and (choice := ask()) is not None:
-            self.open[key(choice)], self.asked[key(choice)], self.scores[key(choice)] = choice, 1, {}
-            return choice
+        if again is None and (params := ask()) is not None:
+            self.open[key(params)], self.asked[key(params)], self.scores[key(params)] = params, 1, {}
+            return params
         return again or self.further(ahead=self.seeds)
 
     def further(self, ahead: int) -> Params | None:
-        for name, choice in self.open.items():
+        for name, params in self.open.items():
             if self.asked[name] < min(self.seeds, len(self.scores[name]) + 1 + ahead) and self.scores[name]:
                 self.asked[name] += 1
-                return self.runs(choice)[self.asked[name] - 1]
+                return self.runs(params)[self.asked[name] - 1]
         return None
 
-    def tell(self, choice: Params, score: float | None) -> None:
-        base = without_run(choice)
+    def tell(self, params: Params, score: float | None) -> None:
+        base = without_run(params)
         name = key(base)
         if name not in self.open:
             return
@@ -76,7 +76,7 @@ class Racing(Wrapper):
             self.decide(base, None)
             return
         scores = self.scores[name]
-        scores[choice.get("seed", self.seed) - self.seed] = score
+        scores[params.get("seed", self.seed) - self.seed] = score
         if len(scores) == self.seeds:
             self.decide(base, self.score(name))
         elif (worse := self.worse_by(name)) is not None:
@@ -91,14 +91,14 @@ class Racing(Wrapper):
         sure = own < least - SURE * (self.error(best, self.scores[name]) or 0.0)
         return own if sure else max(own, least)
 
-    def decide(self, choice: Params, score: float | None) -> None:
-        del self.open[key(choice)]
-        self.searcher.tell(choice, score)
+    def decide(self, params: Params, score: float | None) -> None:
+        del self.open[key(params)]
+        self.searcher.tell(params, score)
 
-    def prune(self, choice: Params, epoch: int, score: float) -> None:
+    def prune(self, params: Params, epoch: int, score: float) -> None:
         """A choice of which one run was stopped is out of the race."""
-        if self.open.pop(key(without_run(choice)), None) is not None:
-            self.searcher.prune(without_run(choice), epoch, score)
+        if self.open.pop(key(without_run(params)), None) is not None:
+            self.searcher.prune(without_run(params), epoch, score)
 
     def worse_by(self, name: str) -> float | None:
         """By how much a choice is worse than the incumbent, where that is clear; None where it is not."""
@@ -128,11 +128,11 @@ class Racing(Wrapper):
     def max_trials(self) -> int:
         return self.searcher.max_trials * self.seeds
 
-    def parameter(self, choice: Params) -> str | None:
-        return self.searcher.parameter(without_run(choice))
+    def parameter(self, params: Params) -> str | None:
+        return self.searcher.parameter(without_run(params))
 
-    def runs(self, choice: Params) -> list[Params]:
-        return [choice, *(choice | {"seed": self.seed + repeat} for repeat in range(1, self.seeds))]
+    def runs(self, params: Params) -> list[Params]:
+        return [params, *(params | {"seed": self.seed + repeat} for repeat in range(1, self.seeds))]
 
 
 def variance(values: Sequence[float]) -> float:

@@ -34,37 +34,37 @@ class Repeated(Wrapper):
     def ask(self) -> Params | None:
         return self.following(self.searcher.ask)
 
-    def ask_again(self, choice: Params) -> Params | None:
-        first = without_run(choice) == choice
-        return self.following(lambda: self.searcher.ask_again(choice) if first else self.searcher.ask())
+    def ask_again(self, params: Params) -> Params | None:
+        first = without_run(params) == params
+        return self.following(lambda: self.searcher.ask_again(params) if first else self.searcher.ask())
 
     def following(self, ask: Callable[[], Params | None]) -> Params | None:
         again = self.again(first_is_over=True)
-        if again is None and (choice := ask()) is not None:
-            self.open[key(choice)] = (choice, {})
-            self.asked[key(choice)] = 1
-            return choice
+        if again is None and (params := ask()) is not None:
+            self.open[key(params)] = (params, {})
+            self.asked[key(params)] = 1
+            return params
         return again or self.again(first_is_over=False)
 
     def again(self, first_is_over: bool) -> Params | None:
-        for name, (choice, scores) in self.open.items():
+        for name, (params, scores) in self.open.items():
             if (name in scores or not first_is_over) and self.asked[name] < len(self.variants):
                 self.asked[name] += 1
-                return choice | self.variants[self.asked[name] - 1]
+                return params | self.variants[self.asked[name] - 1]
         return None
 
-    def prune(self, choice: Params, epoch: int, score: float) -> None:
+    def prune(self, params: Params, epoch: int, score: float) -> None:
         """A choice of which one run was stopped is stopped itself."""
-        base = without_run(choice)
+        base = without_run(params)
         if self.open.pop(key(base), None) is not None:
             self.searcher.prune(base, epoch, score)
 
-    def tell(self, choice: Params, score: float | None) -> None:
-        base = without_run(choice)
+    def tell(self, params: Params, score: float | None) -> None:
+        base = without_run(params)
         if key(base) not in self.open:
             return
         scores = self.open[key(base)][1]
-        scores[key(choice)] = score
+        scores[key(params)] = score
         if score is None or len(scores) == len(self.variants):
             del self.open[key(base)]
             values = [value for value in scores.values() if value is not None]
@@ -74,8 +74,8 @@ class Repeated(Wrapper):
     def max_trials(self) -> int:
         return self.searcher.max_trials * len(self.variants)
 
-    def parameter(self, choice: Params) -> str | None:
-        return self.searcher.parameter(without_run(choice))
+    def parameter(self, params: Params) -> str | None:
+        return self.searcher.parameter(without_run(params))
 
-    def runs(self, choice: Params) -> list[Params]:
-        return [choice | variant for variant in self.variants]
+    def runs(self, params: Params) -> list[Params]:
+        return [params | variant for variant in self.variants]

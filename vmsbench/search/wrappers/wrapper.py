@@ -32,5 +32,5 @@ class Wrapper(Searcher):
     def incumbent(self) -> Params:
         return self.searcher.incumbent
 
-    def runs(self, choice: Params) -> list[Params]:
-        return self.searcher.runs(choice)
+    def runs(self, params: Params) -> list[Params]:
+        return self.searcher.runs(params)

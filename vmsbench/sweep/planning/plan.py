@@ -42,11 +42,11 @@ def plan(
     first = first_choices(settings["searcher"].get("first", ()), space, runs)
     curves = [synthetic(space, world) for world in range(max(1, min(worlds, SIMULATED // budget)))]
     played = [play(searcher_for(settings, space, first, slots), curve, stopping, slots) for curve in curves]
-    shapes = {shape(space.config(choice)) for one in played for choice, _ in one.trials}
+    shapes = {shape(space.config(params)) for one in played for params, _ in one.trials}
     known = recorded(runs, chosen_device(config["device"]).type)
     seen = len(shapes & known.keys())
     if calibrate and seen < len(shapes):
-        known |= calibrated(space, [choice for choice, _ in played[0].trials], known, tell)
+        known |= calibrated(space, [params for params, _ in played[0].trials], known, tell)
     costs = {one: each for one, each in known.items() if one in shapes}
     finals = settings["finals"]["top"] * settings["finals"]["seeds"]
     trials = fmean(len(one.needed) for one in played)
@@ -84,11 +84,11 @@ def cost(
     epochs, every = config["trainer"]["epochs"], config["evaluation"]["every"]
     mean = TrialCost(*map(fmean, zip(*map(astuple, costs.values()), strict=True)))
 
-    def hours(choice: Params) -> float:
-        return costs.get(shape(space.config(choice)), mean).seconds(epochs, every) / HOUR
+    def hours(params: Params) -> float:
+        return costs.get(shape(space.config(params)), mean).seconds(epochs, every) / HOUR
 
-    searched = [sum(hours(choice) * given / EPOCHS for choice, given in one.needed) for one in played]
-    spent = [sum(hours(choice) * given / EPOCHS for choice, given in one.trials) for one in played]
+    searched = [sum(hours(params) * given / EPOCHS for params, given in one.needed) for one in played]
+    spent = [sum(hours(params) * given / EPOCHS for params, given in one.trials) for one in played]
     turns = [busy / one.spent * one.turns for busy, one in zip(spent, played, strict=True)]
     clock = fmean(turns) + math.ceil(finals / slots) * fmean(hours(one.incumbent) for one in played)
     final = fmean(hours(one.incumbent) for one in played)

@@ -76,7 +76,7 @@ def identity(sweep: SweepRecord) -> str:
 def parent(sweep: SweepRecord) -> Record:
     about, winner = sweep.about, sweep.winner
     status: Status = "KILLED" if sweep.interrupted else "FINISHED" if sweep.finished else "RUNNING"
-    choice = {f"winner.{key}": text(value) for key, value in winner.get("choice", {}).items()}
+    params = {f"winner.{key}": text(value) for key, value in winner.get("params", {}).items()}
     parts: dict[str, Any] = {name: about[name] for name in ("searcher", "pruner", "dataset") if name in about}
     tags = {
         "kind": "sweep",
@@ -92,7 +92,7 @@ def parent(sweep: SweepRecord) -> Record:
         status=status,
         started=sweep.started,
         ended=None if status == "RUNNING" else sweep.ended,
-        params=dict(flat(parts)) | choice,
+        params=dict(flat(parts)) | params,
         tags=tags | source(sweep) | {"mlflow.note.content": note(sweep)},
         curve=(),
         summary=tuple(sweep_metrics(sweep)),
@@ -123,7 +123,7 @@ def child(sweep: SweepRecord, experiment: TrialRecord | FinalRecord) -> Record:
     outcome, cause = experiment.state, trial.cause if trial else ""
     if outcome == "unfinished" and over:
         outcome, cause = "pruned", "the sweep was interrupted" if sweep.interrupted else "the sweep ended without it"
-    parameter, choice = (trial.parameter, trial.choice) if trial else ("", {})
+    parameter, params = (trial.parameter, trial.params) if trial else ("", {})
     tags = {
         "kind": "trial" if trial else "final",
         "family": str(experiment.config.get("exp") or sweep.about.get("exp", "")),
@@ -140,7 +140,7 @@ def child(sweep: SweepRecord, experiment: TrialRecord | FinalRecord) -> Record:
         files += ["log.txt"]
     return Record(
         key=f"{experiment.folder.parent.name}/{experiment.id}",
-        name=title(sweep, experiment, parameter, choice),
+        name=title(sweep, experiment, parameter, params),
         status=ENDS.get(outcome, "FAILED"),
         started=experiment.started,
         ended=None if outcome == "unfinished" else experiment.ended,
@@ -155,13 +155,13 @@ def child(sweep: SweepRecord, experiment: TrialRecord | FinalRecord) -> Record:
     )
 
 
-def title(sweep: SweepRecord, experiment: TrialRecord | FinalRecord, parameter: str, choice: Mapping[str, Any]) -> str:
+def title(sweep: SweepRecord, experiment: TrialRecord | FinalRecord, parameter: str, params: Mapping[str, Any]) -> str:
     """`network.width=32 3fa9c1` for the trial of a parameter, `unet final, seed 3 3fa9c1`."""
     short = experiment.id[:6]
     if isinstance(experiment, FinalRecord):
         return f"{sweep.about.get('name', sweep.name)} final, seed {text(experiment.config.get('seed'))} {short}"
-    if parameter in choice:
-        return f"{'.'.join(parameter.split('.')[-2:])}={text(choice[parameter])} {short}"
+    if parameter in params:
+        return f"{'.'.join(parameter.split('.')[-2:])}={text(params[parameter])} {short}"
     return f"start {short}" if not parameter else f"{parameter} {short}"
 
 
@@ -231,6 +231,6 @@ def note(sweep: SweepRecord) -> str:
         counts = ", ".join(f"{data[split]} {split}" for split in ("train", "validation", "test") if split in data)
         lines.append(f"{data.get('title', 'data')} ({counts})")
     if sweep.winner:
-        chosen = ", ".join(f"{key} = {text(value)}" for key, value in sweep.winner.get("choice", {}).items())
+        chosen = ", ".join(f"{key} = {text(value)}" for key, value in sweep.winner.get("params", {}).items())
         lines.append(f"Winner {sweep.winner.get('trial')}: {chosen}; validation score {sweep.winner.get('score')}")
     return "\n\n".join(lines)

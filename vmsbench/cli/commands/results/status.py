@@ -95,7 +95,7 @@ def lines(one: Status) -> list[str]:
         word = "running" if one.state == "running" else "unfinished"
         out += ["", f"  {word:<12} {'tries':<34} {'epoch':>9} {'s/epoch':>8} {'score':>9}"]
         for run in one.running:
-            tries = assignment(run.parameter, run.choice.get(run.parameter)) if run.parameter else "-"
+            tries = assignment(run.parameter, run.params.get(run.parameter)) if run.parameter else "-"
             speed = f"{run.seconds_per_epoch:.1f}" if run.seconds_per_epoch else "-"
             out.append(
                 f"  {run.trial:<12} {cut(tries, 34):<34} {f'{run.epoch}/{run.epochs}':>9} {speed:>8} "

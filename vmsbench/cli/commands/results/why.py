@@ -31,7 +31,7 @@ def show_why(runs: Path, trial: str) -> None:
     found: Why = why(trial, runs=runs)
     named = f" ({found.kind})" if found.kind else ""
     print(f"{found.folder.name}: {found.state}{named} after epoch {found.epoch}")
-    print("\n".join([*wrapped(assignments(found.choice)), *wrapped(found.cause or "")]))
+    print("\n".join([*wrapped(assignments(found.params)), *wrapped(found.cause or "")]))
     print(f"the end of {found.folder / 'log.txt'}:" if found.log else "no log")
     for line in found.log:
         print(cut(f"  {line}", 2 * WIDTH))

@@ -83,7 +83,7 @@ def contender_table(sweep: SweepRecord, group: SweepGroup) -> tuple[Table, tuple
     search, again = tuning_columns(sweep.metric), tuning_columns(sweep.metric)
     columns = (
         Column("configuration", "By tuning score", text=True),
-        Column("choice", "Choice", text=True),
+        Column("params", "Parameters", text=True),
         Column("seeds", "Seeds"),
         Column("search_score", f"{search[0].heading}, in the search"),
         Column("search_score_unit", search[1].heading, hidden=True),
@@ -125,5 +125,5 @@ def blind_row(name: str, group: SweepGroup) -> tuple[Cell, ...]:
 
 
 def option_words(trial: TrialRecord) -> str:
-    short = labels.parameters(trial.choice)
-    return "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.choice.items()) or "defaults"
+    short = labels.parameters(trial.params)
+    return "; ".join(f"{short[param]}: {describe(value)}" for param, value in trial.params.items()) or "defaults"
