@@ -153,7 +153,7 @@ def test_no_folder_holds_more_than_fourteen_files() -> None:
 FOLDER_FILES = {
     *("sweep.json", "journal.jsonl", "jobs.jsonl", "splits.json", "baselines.json", "provenance.json", "people.json"),
     *("tradeoff.json", "config.json", "history.jsonl", "results.json", "checkpoint.pt", "test_reads.jsonl"),
-    "starts.jsonl",
+    *("starts.jsonl", "mlflow.json", "requests", ".ray-head.json", "interrupted.json", "failure.json"),
 }
 
 

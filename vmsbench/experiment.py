@@ -30,7 +30,7 @@ from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, OwnershipLost, StorageError, UserError
-from vmsbench.files import log, plain, read_json, remove_unfinished, replace, save_json
+from vmsbench.files import log, plain, read_json, remove_unfinished, replace
 from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import find_weights
@@ -38,7 +38,6 @@ from vmsbench.metrics.predictors import SAMPLES
 from vmsbench.metrics.references import value as score_of
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.models.model import Model
-from vmsbench.signals import INTERRUPTED
 from vmsbench.store.experiment_folder import PICTURE, ExperimentFolder
 from vmsbench.training.checks import check, check_fid, chosen_device
 from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, validation_losses
@@ -241,7 +240,7 @@ class Experiment:
             self.spent = time.perf_counter() - start
             self.save(epoch - 1)
             log(self.folder, f"stopped at step {self.training.step}, in epoch {epoch}")
-            save_json(self.folder / INTERRUPTED, {"epoch": epoch, "step": self.training.step})
+            self.there.write_interruption(epoch, self.training.step)
             raise
         self.spent = 0.0
         record: dict[str, Any] = {"epoch": epoch, "train_loss": losses}

@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-INTERRUPTED = "interrupted.json"
-"""A file in an experiment's folder: the epoch and step at which its training last stopped within an epoch."""
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 

@@ -18,7 +18,7 @@ from tests.support.command_line import called
 from tests.support.nightly import few_by_day
 from tests.support.wide import widest
 from vmsbench.files import read_json, read_lines
-from vmsbench.signals import INTERRUPTED
+from vmsbench.store.experiment_folder import INTERRUPTION
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -137,7 +137,7 @@ def test_a_tune_asked_to_stop_saves_and_says_how_to_go_on(stop: signal.Signals, 
     assert "to continue:\n  vmsbench tune --exp unet" in (tmp_path / "log").read_text()
     assert events(folder, "interrupted")
     running = {event["trial"] for event in events(folder, "started")}
-    assert {trial for trial in running if (folder / "trials" / trial / INTERRUPTED).exists()} == running
+    assert {trial for trial in running if (folder / "trials" / trial / INTERRUPTION).exists()} == running
     assert not (folder / "lock").exists()
 
 

@@ -19,9 +19,10 @@ from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.pruners import Pruner
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.reader import read_sweep
+from vmsbench.store.sweep_folder import REQUESTS
 from vmsbench.sweep import steering
 from vmsbench.sweep.status import status
-from vmsbench.sweep.steering import REQUESTS, STOPPED
+from vmsbench.sweep.steering import STOPPED
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
 from vmsbench.sweep.tune import Driver, tune
 

@@ -1,10 +1,7 @@
 """The progress of a sweep, from its folder: it distinguishes a job that continues from one that only restarts."""
 
-import contextlib
 from pathlib import Path
 
-from vmsbench.files import read_json
-from vmsbench.signals import INTERRUPTED
 from vmsbench.store.job_events import notes
 from vmsbench.store.sweep_folder import SweepFolder
 
@@ -19,14 +16,7 @@ def progress(folder: Path) -> int:
     ended = sum(line.get("event") in ("finished", "final", "winner") for line in sweep.journal.lines())
     there = list(sweep.experiments())
     written = sum(one.history_file.stat().st_size for one in there if one.history_file.exists())
-    return ended + written + sum(interrupted_at(one.path / INTERRUPTED) for one in there)
-
-
-def interrupted_at(file: Path) -> int:
-    """The step at which a trial was last interrupted, from the file that records it."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return int(read_json(file)["step"])
-    return 0
+    return ended + written + sum(one.interrupted_step() for one in there)
 
 
 def fruitless(folder: Path) -> int:

@@ -6,16 +6,15 @@ once and is requeued; its trials continue from their last epoch elsewhere.
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
-from vmsbench.files import save_json
 from vmsbench.launch.allocation import Allocation, allocation, python
 from vmsbench.launch.code.archive import running, unpacked
 from vmsbench.launch.container.runtime import inside
@@ -25,18 +24,24 @@ from vmsbench.launch.launcher import JobError, JobPhase, NoAnswer, Refused
 from vmsbench.launch.supervisor import SIGNALS, launcher_for, say
 from vmsbench.processes import adopt, end_descendants
 from vmsbench.store.job_events import note_by_worker
+from vmsbench.store.sweep_folder import RAY_HEAD, SweepFolder
 from vmsbench.versions import PUBLIC
 
 WITHOUT_WORK = 3
 """The exit code of a Ray node that had no trial for long enough to leave."""
-HEAD, TOKEN = ".ray-head.json", ".ray-token"  # in the folder of the sweep
+TOKEN = ".ray-token"  # in the folder of the sweep
 PAUSE = 2.0  # seconds between two checks for a head
 
 
-def announce(folder: Path, given: Allocation, address: str) -> Path:
-    """Write the address of the driver's Ray for workers; the file is removed with it."""
-    save_json(folder / HEAD, {"address": address, "job": given.job, "restarts": given.restarts, "time": time.time()})
-    return folder / HEAD
+@contextlib.contextmanager
+def announced(folder: Path, given: Allocation, address: str) -> Iterator[None]:
+    """Within the block, workers of the sweep find the address of the driver's Ray."""
+    about = {"address": address, "job": given.job, "restarts": given.restarts, "time": time.time()}
+    SweepFolder(folder).write_document(RAY_HEAD, about)
+    try:
+        yield
+    finally:
+        SweepFolder(folder).remove_document(RAY_HEAD)
 
 
 def work(driver: str, folder: str) -> None:
@@ -91,9 +96,8 @@ class Worker:
             note_by_worker(self.folder, self.given.job, "ended", driver=self.driver, code=code, final=True)
 
     def address(self) -> str | None:
-        with contextlib.suppress(OSError, json.JSONDecodeError, KeyError):
-            return str(json.loads((self.folder / HEAD).read_text())["address"])
-        return None
+        address = SweepFolder(self.folder).document(RAY_HEAD).get("address")
+        return None if address is None else str(address)
 
     def lend(self, address: str) -> None:
         """Join that Ray, and stay until it ends."""

@@ -40,7 +40,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 
 from vmsbench.errors import StorageError
-from vmsbench.files import log, read_json
+from vmsbench.files import log
 from vmsbench.launch.allocation import name_amd_gpus
 from vmsbench.launch.elastic.demand import Demand
 from vmsbench.launch.environment import drop_unusable_threads, until, workers
@@ -48,7 +48,7 @@ from vmsbench.metrics.catalog import sign
 from vmsbench.ray_backend.cluster import ALONE, LOOPBACK, PRIVATE, system_config
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.ray_backend.slots import Joined, Slots
-from vmsbench.ray_backend.trainable import FAILURE, LEAVE, run_trial
+from vmsbench.ray_backend.trainable import LEAVE, run_trial
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import SIGNALS, Interruption, deferred
@@ -273,9 +273,9 @@ class RaySearchAlgorithm(RaySearcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self.trials[trial_id]
         self.open, self.ended = self.open - 1, self.ended + 1
-        left = trial.folder / FAILURE
-        if left.exists():
-            self.work.tell(trial, None, Failure(**read_json(left)))
+        failure = ExperimentFolder(trial.folder).failure()
+        if failure is not None:
+            self.work.tell(trial, None, Failure(**failure))
         elif error or trial_id in self.failed:
             died = self.raised.get(trial_id) or Failure(LOST, f"its process died {DEATHS + 1} times")
             self.work.tell(trial, None, kept(self.failed.get(trial_id, died), trial.folder))

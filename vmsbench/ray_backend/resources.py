@@ -15,7 +15,7 @@ from typing import Any
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, python, usable_gpus
 from vmsbench.launch.environment import ADDRESS, workers
-from vmsbench.launch.worker import announce
+from vmsbench.launch.worker import announced
 from vmsbench.ray_backend.node_step import NodeStep
 from vmsbench.versions import PUBLIC
 
@@ -97,7 +97,7 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
             address = stack.enter_context(
                 head(os.environ.get(ADDRESS) or given.address, token, given.job, 0, 0, slots.niceness)
             )
-            stack.callback(announce(folder, given, address).unlink, missing_ok=True)
+            stack.enter_context(announced(folder, given, address))
             stack.enter_context(joined(address, token))
             yield
             return

@@ -13,13 +13,12 @@ from ray.experimental.internal_kv import _internal_kv_exists
 
 from vmsbench import experiment
 from vmsbench.errors import OwnershipLost
-from vmsbench.files import save_json
 from vmsbench.launch.environment import threads
+from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.lock import check_owned
 from vmsbench.sweep.failures import Failure
 from vmsbench.training.trainer import TrainingInterrupted
 
-FAILURE = "failure.json"
 LEAVE, PAUSE = b"vmsbench:leave", 0.5
 
 
@@ -34,8 +33,7 @@ def run_trial(config: dict[str, Any]) -> None:
     except (TrainingInterrupted, OwnershipLost):
         return
     except Exception as error:  # whatever ended the trial is kept with it
-        folder.mkdir(parents=True, exist_ok=True)
-        save_json(folder / FAILURE, asdict(Failure.of(error)))
+        ExperimentFolder(folder).write_failure(asdict(Failure.of(error)))
 
 
 def attempt(config: dict[str, Any], folder: Path) -> None:
@@ -47,7 +45,7 @@ def attempt(config: dict[str, Any], folder: Path) -> None:
     should_stop = StopFlag(folder.parent.parent, config["owner"])
     if should_stop():
         return
-    (folder / FAILURE).unlink(missing_ok=True)
+    ExperimentFolder(folder).remove_failure()
 
     def report(record: dict[str, Any]) -> None:
         score = (record.get("scores") or {}).get(config["metric"])

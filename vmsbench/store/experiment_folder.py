@@ -5,6 +5,8 @@
     starts.jsonl        a line for each time that its training started or continued: where, and with which epoch
     checkpoint.pt       its state; once it is trained, the weights that are kept
     results.json        its scores; exists only when the work is done
+    interrupted.json    the epoch and step at which its training last stopped within an epoch
+    failure.json        why it failed, until it is started again
     test_reads.jsonl    of a final: a line for each time that it read the test pairs
     scores.csv          of a final: the scores of each test image
     predictions.npz     of a final: its maps of the test images
@@ -21,11 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsbench.files import append_line, plain, read_lines, replace, save_json
+from vmsbench.files import append_line, plain, read_json, read_lines, replace, save_json
+from vmsbench.store.documents import read_document
 from vmsbench.versions import SCHEMA, read_checked
 
 CONFIG, RESULTS, CHECKPOINT = "config.json", "results.json", "checkpoint.pt"
 SCORES, PREDICTIONS, PICTURE = "scores.csv", "predictions.npz", "samples.png"
+INTERRUPTION, FAILURE = "interrupted.json", "failure.json"
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,26 @@ class ExperimentFolder:
         """Replace the history as a whole."""
         lines = "".join(json.dumps(record) + "\n" for record in records)
         replace(self.history_file, lambda file: file.write(lines.encode()))
+
+    def write_interruption(self, epoch: int, step: int) -> None:
+        save_json(self.path / INTERRUPTION, {"epoch": epoch, "step": step})
+
+    def interrupted_step(self) -> int:
+        """The step at which its training last stopped within an epoch; 0 where it never did."""
+        step = read_document(self.path / INTERRUPTION).get("step")
+        return step if isinstance(step, int) else 0
+
+    def write_failure(self, failure: Mapping[str, Any]) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        save_json(self.path / FAILURE, failure)
+
+    def failure(self) -> dict[str, Any] | None:
+        """Why it failed; None where it did not, or was started again. Raises ValueError for a damaged file."""
+        file = self.path / FAILURE
+        return read_json(file) if file.exists() else None
+
+    def remove_failure(self) -> None:
+        (self.path / FAILURE).unlink(missing_ok=True)
 
     def count_test_read(self, digest: str) -> int:
         """Record that the test pairs of the data with that digest are read now; returns how often they were."""

@@ -33,7 +33,8 @@ class Journal:
         self.path = folder / "journal.jsonl"
 
     def write(self, event: str, **fields: Any) -> None:
-        """Add a line, on the disk when this returns; the first line of a journal says which schema it has.
+        """Add a line, on the disk when this returns; the first line of a journal says which schema it has. `time`, in
+        seconds since 1970, is now unless it is among the fields.
 
         Raises OwnershipLost where this process has owned the sweep and another has taken over.
         """

@@ -9,6 +9,9 @@
     people.json        how well people agree on the maps, where the data tell
     baselines.json     scores of maps that ignore the image
     tradeoff.json      scores by numbers of samples and steps
+    mlflow.json        what was pushed to which MLflow store
+    requests/          what users asked for that its owner has not read yet, a file for each
+    .ray-head.json     the address of its Ray, for the workers of an elastic sweep
     trials/ID/         an experiment each (vmsbench.store.experiment_folder)
     final/ID/          likewise
     ensemble/          likewise, but its config.json names the finals that predict together
@@ -16,13 +19,16 @@
 A typed view of all of it is `vmsbench.store.reader.read_sweep`. Reading never writes.
 """
 
+import secrets
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
-from vmsbench.files import save_json
+from vmsbench.files import read_json, save_json
 from vmsbench.store.documents import read_checked_document, read_document
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.journal import Journal
@@ -31,6 +37,7 @@ from vmsbench.versions import SCHEMA
 ABOUT = "sweep.json"
 SPLITS, BASELINES = "splits.json", "baselines.json"
 PROVENANCE, PEOPLE, TRADEOFF = "provenance.json", "people.json", "tradeoff.json"
+PUSHED, RAY_HEAD, REQUESTS = "mlflow.json", ".ray-head.json", "requests"
 TRIALS, FINALS, ENSEMBLE = "trials", "final", "ensemble"
 
 
@@ -91,8 +98,25 @@ class SweepFolder:
         save_json(self.path / ABOUT, {"schema": SCHEMA} | dict(about))
 
     def document(self, name: str) -> dict[str, Any]:
-        """SPLITS, BASELINES, PROVENANCE, PEOPLE or TRADEOFF; empty where it is not there."""
+        """SPLITS, BASELINES, PROVENANCE, PEOPLE, TRADEOFF, PUSHED or RAY_HEAD; empty where it is not there."""
         return read_document(self.path / name)
 
     def write_document(self, name: str, document: Mapping[str, Any]) -> None:
         save_json(self.path / name, document)
+
+    def remove_document(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
+
+    def write_request(self, request: Mapping[str, Any]) -> None:
+        """Leave a request for the owner of the sweep; requests are read in the order in which they were written."""
+        (self.path / REQUESTS).mkdir(exist_ok=True)
+        save_json(self.path / REQUESTS / f"{time.time_ns()}-{secrets.token_hex(4)}.json", request)
+
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """The requests that were not removed, each with its name as `request`."""
+        for file in sorted((self.path / REQUESTS).glob("[0-9]*.json")):
+            with suppress(FileNotFoundError):
+                yield {"request": file.stem, **read_json(file)}
+
+    def remove_request(self, name: str) -> None:
+        self.remove_document(f"{REQUESTS}/{name}.json")

@@ -6,18 +6,15 @@ Only the owner writes the journal: it notes each request there before it follows
 sweep that is killed in between follows the request when it starts again.
 """
 
-import secrets
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vmsbench.config.format import describe
 from vmsbench.config.instantiate import find
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
-from vmsbench.files import read_json, save_json
 from vmsbench.search.configured import space_of
 from vmsbench.search.searcher import Searcher
 from vmsbench.store.journal import Journal
@@ -28,7 +25,6 @@ from vmsbench.sweep.budget import grown, largest
 STOPPED = "stopped by the user"
 """The cause of a trial that `vmsbench stop` ended."""
 
-REQUESTS = "requests"
 ENDS_AND_STARTS = ("started", "resumed", "finished")
 PAUSE = 0.5
 """Seconds between two reads of requests."""
@@ -38,9 +34,7 @@ def request(folder: Path, what: str, **facts: Any) -> None:
     """Leave a request for the process that owns the sweep in `folder`. Raises UserError where none does."""
     if living_owner(folder) is None:
         raise UserError(f"{folder.name} is not running; `vmsbench resume {shlex.quote(folder.name)}` continues it")
-    (folder / REQUESTS).mkdir(exist_ok=True)
-    name = f"{time.time_ns()}-{secrets.token_hex(4)}"
-    save_json(folder / REQUESTS / f"{name}.json", {"what": what, **facts})
+    SweepFolder(folder).write_request({"what": what, **facts})
 
 
 def request_stop(folder: Path, trial: str) -> str:
@@ -69,16 +63,9 @@ def request_budget(folder: Path, text: str) -> None:
 
 def asked(folder: Path, what: str) -> list[dict[str, Any]]:
     """What was asked for of that kind: noted in the journal, or not read by its owner yet."""
-    waiting = list(unread(folder / REQUESTS))  # first: its owner notes a request before it removes the file
+    waiting = list(SweepFolder(folder).requests())  # first: its owner notes a request before it removes the file
     noted = (event for event in Journal(folder).events() if event["event"] == "steered")
     return [one for one in (*noted, *waiting) if one["what"] == what]
-
-
-def unread(requests: Path) -> Iterator[dict[str, Any]]:
-    """The requests in a folder in their order, each with the name of its file."""
-    for file in sorted(requests.glob("[0-9]*.json")):
-        with suppress(FileNotFoundError):
-            yield {"request": file.stem, **read_json(file)}
 
 
 def request_option(folder: Path, param: str, value: Any) -> None:
@@ -140,7 +127,7 @@ class Steering:
     """
 
     def __init__(self, journal: Journal, on_new: Callable[[Mapping[str, Any]], None] = ignore) -> None:
-        self.journal, self.folder, self.on_new = journal, journal.path.parent / REQUESTS, on_new
+        self.journal, self.folder, self.on_new = journal, SweepFolder(journal.path.parent), on_new
         self.stopped: set[str] = set()
         self.paused, self.read_at = False, 0.0
         self.budgets: list[str] = []
@@ -165,19 +152,19 @@ class Steering:
         if time.monotonic() - self.read_at < PAUSE:
             return
         self.read_at = time.monotonic()
-        for found in unread(self.folder):
+        for found in self.folder.requests():
             if found["request"] not in self.known:
                 self.journal.write("steered", **found)
                 self.follow({"event": "steered", **found})
                 self.on_new(found)
-            (self.folder / f"{found['request']}.json").unlink(missing_ok=True)
+            self.folder.remove_request(found["request"])
 
     @property
     def halted(self) -> str | None:
         """Why nothing more is to be run; None where it goes on."""
         self.update()
         return (
-            f"paused by the user; `vmsbench resume {shlex.quote(self.folder.parent.name)}` continues"
+            f"paused by the user; `vmsbench resume {shlex.quote(self.folder.path.name)}` continues"
             if self.paused
             else None
         )

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from vmsbench.files import append_line
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.tracking.tracker import Tracker
-from vmsbench.versions import SCHEMA
 
 TRIALS = ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
 
@@ -39,9 +38,16 @@ def half_a_sweep(sweep: Path) -> Path:
     for at, trial in enumerate(TRIALS):
         begin(sweep, trial, epochs=4 - 2 * at, at=1.0e9 + 10 * at)
     SweepFolder(sweep).trial(TRIALS[0]).write_results({"epochs": 4, "seconds": 8.0})
-    done = {"event": "finished", "time": 1.0e9 + 9, "trial": TRIALS[0], "state": "complete", "score": 0.1, "epoch": 4}
+    done: dict[str, Any] = {
+        "event": "finished",
+        "time": 1.0e9 + 9,
+        "trial": TRIALS[0],
+        "state": "complete",
+        "score": 0.1,
+        "epoch": 4,
+    }
     done["seconds"] = 8.0
-    append_line(SweepFolder(sweep).journal.path, done)
+    SweepFolder(sweep).journal.write(**done)
     return sweep
 
 
@@ -49,9 +55,14 @@ def begin(sweep: Path, trial: str, epochs: int, at: float) -> None:
     there, params = SweepFolder(sweep).trial(trial), {"model.network.width": 8}
     journal = SweepFolder(sweep).journal
     there.path.mkdir(parents=True)
-    started = {"event": "started", "time": at, "trial": trial, "params": params, "parameter": "model.network.width"}
-    schema = {} if journal.begun else {"schema": SCHEMA}
-    append_line(journal.path, started | schema)
+    started: dict[str, Any] = {
+        "event": "started",
+        "time": at,
+        "trial": trial,
+        "params": params,
+        "parameter": "model.network.width",
+    }
+    journal.write(**started)
     there.write_config({"exp": "unet", "seed": 0, "model": {"network": {"width": 8}}})
     for epoch in range(1, epochs + 1):
         loss = {"loss": 0.5 / epoch}

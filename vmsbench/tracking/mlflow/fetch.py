@@ -4,8 +4,9 @@ import tempfile
 from pathlib import Path
 
 from vmsbench.errors import UserError
-from vmsbench.files import read_json
 from vmsbench.store.experiment_folder import ExperimentFolder
+from vmsbench.store.sweep_folder import PUSHED, SweepFolder
+from vmsbench.store.values import mapping
 from vmsbench.tracking.mlflow.model import NEEDED
 from vmsbench.tracking.mlflow.tracker import client_of, failure, where
 
@@ -15,14 +16,10 @@ def folder_of_run(run: str, runs: Path) -> Path:
 
     Raises UserError where there is neither.
     """
-    for note in sorted(runs.glob("*/mlflow.json")):
-        try:
-            noted = read_json(note)["runs"]
-        except (OSError, ValueError, KeyError):
-            continue
-        for key, entry in noted.items():
-            if entry.get("run") == run and ExperimentFolder(note.parent / key).begun:
-                return note.parent / key
+    for sweep in sorted(file.parent for file in runs.glob(f"*/{PUSHED}")):
+        for key, entry in mapping(SweepFolder(sweep).document(PUSHED).get("runs")).items():
+            if entry.get("run") == run and ExperimentFolder(sweep / key).begun:
+                return sweep / key
     return fetched(run, runs)
 
 

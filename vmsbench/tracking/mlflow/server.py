@@ -16,8 +16,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import quote
 
-from vmsbench.files import read_json
 from vmsbench.store.reader import read_sweep
+from vmsbench.store.sweep_folder import PUSHED, SweepFolder
+from vmsbench.store.values import mapping
 from vmsbench.tracking.mlflow.tracker import QUIET_AND_QUICK, client_of
 from vmsbench.tracking.tracker import TrackingError
 
@@ -30,10 +31,7 @@ def compared(sweeps: list[Path]) -> list[str]:
     """The runs worth comparing: each sweep's finals, or its winner while it has none; where that is one, all trials."""
     chosen, trials = [], []
     for sweep in sweeps:
-        try:
-            noted = read_json(sweep / "mlflow.json")["runs"]
-        except (OSError, ValueError, KeyError):
-            continue
+        noted = mapping(SweepFolder(sweep).document(PUSHED).get("runs"))
         finals = [entry["run"] for key, entry in noted.items() if key.startswith("final/")]
         winner = noted.get(f"trials/{read_sweep(sweep).winner.get('trial')}")
         trials += [entry["run"] for key, entry in noted.items() if key.startswith("trials/")]

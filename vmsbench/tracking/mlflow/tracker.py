@@ -1,6 +1,6 @@
 """MLflow as a tracker of the sweeps' folders. `runs.py` defines what a sweep's runs are.
 
-What was already pushed is recorded in `mlflow.json` in the sweep's folder. That file may be lost: runs are found again
+What was already pushed is recorded in mlflow.json in the sweep's folder. That file may be lost: runs are found again
 by their tags, and pushing the same (key, time, step, value) twice changes nothing in MLflow. The store may be lost too:
 the next sync fills a new one from the folders.
 """
@@ -20,9 +20,9 @@ from typing import Any, final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from vmsbench.errors import masked
-from vmsbench.files import read_json, save_json
 from vmsbench.store.reader import read_sweep
-from vmsbench.store.sweep_folder import SweepFolder
+from vmsbench.store.sweep_folder import PUSHED, SweepFolder
+from vmsbench.store.values import mapping
 from vmsbench.tracking.mlflow.moved import rename_if_moved
 from vmsbench.tracking.mlflow.runs import Record, identity, records
 from vmsbench.tracking.tracker import Tracker, TrackingError
@@ -80,7 +80,7 @@ class MlflowTracker(Tracker):
             with alone(self._runs):
                 if self._artifacts is None and address == default_store(self._runs):
                     rename_if_moved(self._runs, self._experiment)
-                ledger = SyncState.read(sweep / "mlflow.json", digest_of_store(address))
+                ledger = SyncState.read(SweepFolder(sweep), digest_of_store(address))
                 store = Store(address, self._experiment, self._artifact_location(address), identity(found))
                 self._page = (
                     f"/#/experiments/{store.experiment}/runs?workflowType=machine_learning"  # not the GenAI pages
@@ -121,21 +121,18 @@ class MlflowTracker(Tracker):
 class SyncState:
     """What was pushed of one sweep to one store: by record, the run's id, the last epoch, and digests of the rest."""
 
-    path: Path
+    sweep: SweepFolder
     store: str
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path, store: str) -> "SyncState":
+    def read(cls, sweep: SweepFolder, store: str) -> "SyncState":
         """What the last sync recorded; empty where it is lost, damaged or about another store."""
-        try:
-            noted = read_json(path)
-            return cls(path, store, dict(noted["runs"]) if noted["store"] == store else {})
-        except (OSError, ValueError, KeyError, TypeError):
-            return cls(path, store)
+        noted = sweep.document(PUSHED)
+        return cls(sweep, store, dict(mapping(noted.get("runs"))) if noted.get("store") == store else {})
 
     def write(self) -> None:
-        save_json(self.path, {"store": self.store, "runs": self.runs})
+        self.sweep.write_document(PUSHED, {"store": self.store, "runs": self.runs})
 
 
 class Store:
