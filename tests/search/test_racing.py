@@ -4,22 +4,24 @@ import random
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.search.test_searchers import SPACE
 from vmsbench.config.compose import compose
+from vmsbench.config.instantiate import build
+from vmsbench.config.plugins import option_files, options
 from vmsbench.errors import ConfigurationError
-from vmsbench.search.configured import experiment_part, searcher_for, space_of
+from vmsbench.search.configured import AROUND, experiment_part, searcher_for, space_of
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.grid import GridSearch
 from vmsbench.search.pruners import GuardedAshaPruner
-from vmsbench.search.random import RandomSearch
-from vmsbench.search.searcher import Params, key, without_run
+from vmsbench.search.searcher import Params, Searcher, key, without_run
 from vmsbench.search.simulation import play
 from vmsbench.search.space import Parameter, Space
 from vmsbench.search.wrappers.filled import Filled
 from vmsbench.search.wrappers.racing import Racing
 from vmsbench.search.wrappers.repeated import Repeated
-from vmsbench.testing.searchers import a_search_that_died_is_rebuilt
+from vmsbench.testing.searchers import RANGES, a_search_that_died_is_rebuilt
 
 WIDTHS = Space([Parameter("width", [1, 2, 3, 4])], {"width": 1})
 
@@ -67,10 +69,20 @@ def test_a_choice_with_a_failed_seed_is_out_of_the_race() -> None:
     assert searcher.incumbent == {"width": 2}
 
 
-@pytest.mark.parametrize("inner", [CoordinateSearch, GridSearch, lambda space: RandomSearch(space, 6)])
-def test_a_killed_race_continues_as_if_it_had_not_been(inner: object) -> None:
-    a_search_that_died_is_rebuilt(lambda space: Racing(inner(space), 3, 0), SPACE)  # type: ignore[operator]
-    a_search_that_died_is_rebuilt(lambda space: Filled(Racing(inner(space), 3, 0), 0), SPACE)  # type: ignore[operator]
+@pytest.mark.parametrize("name", options("searcher"))
+@pytest.mark.parametrize("space", [SPACE, RANGES], ids=["lists", "ranges"])
+def test_a_killed_race_of_every_searcher_continues_as_if_it_had_not_been(name: str, space: Space) -> None:
+    if name == "grid" and space is RANGES:
+        pytest.skip("a grid has no ranges")
+    spec = yaml.safe_load(option_files("searcher")[name].read_text())
+    own = {part: value for part, value in spec.items() if part not in AROUND}
+
+    def race(space: Space) -> Racing:
+        searcher: Searcher = build(own | ({"trials": 6} if "trials" in own else {}), "searcher", space=space)
+        return Racing(searcher, 3, 0)
+
+    a_search_that_died_is_rebuilt(race, space)
+    a_search_that_died_is_rebuilt(lambda space: Filled(race(space), 0), space)
 
 
 def test_no_run_is_asked_for_twice() -> None:

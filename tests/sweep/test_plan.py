@@ -103,6 +103,16 @@ def test_the_command_begins_nothing_and_fits_into_a_terminal(tmp_path: Path) -> 
     assert {path.name for path in runs.iterdir()} == {"cache"}
 
 
+@pytest.mark.parametrize(("slots", "fill", "aside"), [(8, True, True), (8, False, False), (2, True, False)])
+def test_what_is_at_most_says_that_it_does_not_count_extra_trials(
+    slots: int, fill: bool, aside: bool, tmp_path: Path
+) -> None:
+    place = ["--exp", "unet", *SMALL, f"searcher.fill={fill}", "--runs", str(tmp_path), "--no-calibrate"]
+    told = CliRunner().invoke(app, ["plan", *place, "--cpus", str(slots)])
+    assert told.exit_code == 0, told.output
+    assert ("besides extra trials for idle slots" in " ".join(told.stdout.split())) == aside
+
+
 def test_a_job_is_planned_without_training_on_the_login_node(tmp_path: Path) -> None:
     place = ["--exp", "unet", *SMALL, "--runs", str(tmp_path / "runs"), "launcher=slurm", "--nodes", "2", "--gpus", "2"]
     told = CliRunner().invoke(app, ["plan", *place, "--time", "30", "--json"])

@@ -9,6 +9,7 @@ from vmsbench.config.settings import Config
 from vmsbench.search.configured import experiment_part, first_choices, searcher_for, space_of
 from vmsbench.search.searcher import Searcher
 from vmsbench.search.space import Parameter, Space
+from vmsbench.search.wrappers.filled import Filled
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Plan:
 
     trials, epochs  of the search: expected, as means over simulated searches; and at most, where none is stopped
     extra           trials for idle slots, expected
+    fills           whether idle slots get extra trials; what is at most does not count them
     busy            the share of the slots' time in which there is a trial, expected, without the finals
     finals          trainings of the best from fresh seeds, with `final_epochs` in all
     slots           trials at once
@@ -61,6 +63,7 @@ class Plan:
     trials: float | None
     trials_at_most: int
     extra: float | None
+    fills: bool
     busy: float | None
     epochs: float | None
     epochs_at_most: int
@@ -81,7 +84,7 @@ def outline(settings: Config, runs: Path, slots: int) -> Plan:
     space = space_of(settings["space"]["parameters"], experiment_part(settings))
     first = first_choices(settings["searcher"].get("first", ()), space, runs)
     return Plan(
-        **outlined(settings, space, searcher_for(settings, space, first)),
+        **outlined(settings, space, searcher_for(settings, space, first, slots)),
         trials=None,
         extra=None,
         busy=None,
@@ -99,6 +102,7 @@ def outlined(settings: Config, space: Space, searcher: Searcher) -> dict[str, An
     return {
         "parameters": tuple(PlannedParameter(one.param, options_of(one), one.when) for one in space),
         "rounds": settings["searcher"].get("rounds", 1),
+        "fills": isinstance(searcher, Filled),
         "repeats": settings["searcher"].get("repeats", 1),
         "trials_at_most": searcher.max_trials,
         "epochs_at_most": searcher.max_trials * epochs,

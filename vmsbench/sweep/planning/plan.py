@@ -37,7 +37,7 @@ def plan(
     worlds     searches that are simulated
     Raises UserError as `tune` would.
     """
-    config, dataset, space, searcher, stopping = resolve(settings, runs)
+    config, dataset, space, searcher, stopping = resolve(settings, runs, slots)
     epochs, budget = config["trainer"]["epochs"], searcher.max_trials
     first = first_choices(settings["searcher"].get("first", ()), space, runs)
     curves = [synthetic(space, world) for world in range(max(1, min(worlds, SIMULATED // budget)))]

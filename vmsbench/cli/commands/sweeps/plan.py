@@ -125,9 +125,10 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
         options = ", ".join(map(shown, step.options))
         out += wrapped(f"{number:>3}  {step.param}: {options}{when}", " " * 7)
     finals = f", then {found.finals} final{'s' * (found.finals > 1)}" if found.finals else ""
+    aside = ", besides extra trials for idle slots" if found.fills else ""
     most = f"at most {found.epochs_at_most + found.final_epochs:,}, finals included"
     if found.trials is None:
-        out += entry("trials", f"at most {found.trials_at_most}{finals}")
+        out += entry("trials", f"at most {found.trials_at_most}{finals}{aside}")
         out += entry("slots", str(found.slots))
         out += entry("epochs", most + (f"; {rule} stops some" if rule else ""))
         return out + entry("not read", "data and options; `vmsbench plan --worlds 3` shows the hours")
@@ -151,14 +152,13 @@ BUSY = 0.9
 def raised(found: Plan, settings: dict[str, Any]) -> str:
     """How many extra trials fill the slots, and what would make them busier."""
     busy = found.busy or 0.0
-    if found.extra:
-        return f", with about {found.extra:.0f} extra trials for those that are idle"
+    extra = f", with about {found.extra:.0f} extra trials for those that are idle" if found.extra else ""
     if busy >= BUSY:
-        return ""
+        return extra
     if found.slots >= FILLED_FROM and not settings["searcher"].get("fill"):
         return "; searcher.fill=true gives extra trials to those that are idle"
     fewer = max(1, round(found.slots * busy))
-    return f"; with {fewer} slots it takes about as long" if fewer < found.slots else ""
+    return extra + (f"; with {fewer} slots it takes about as long" if fewer < found.slots else "")
 
 
 def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
@@ -170,8 +170,9 @@ def hours(cost: Cost, slots: Slots, budget: Budget) -> list[str]:
     out += entry("billed", f"about {cost.billed * each:.3g} {per}-hours, idle slots included")
     if budget.hours is not None:
         expected = cost.hours if budget.billed is None else cost.billed
-        needed, most = expected * budget.per_hour, max(expected, cost.hours_at_most) * budget.per_hour
-        enough = "suffices" if most <= budget.hours else "is enough" if needed <= budget.hours else "is too little"
+        needed, most = expected * budget.per_hour, cost.hours_at_most * budget.per_hour
+        suffices = budget.billed is None and max(needed, most) <= budget.hours
+        enough = "suffices" if suffices else "is enough" if needed <= budget.hours else "is too little"
         out += entry("budget", f"{budget.text} {enough}")
     return out
 
