@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.vischema import data_folder
+from tests.support.data.vischema import data_folder
 
 torch.set_num_threads(1)
 

@@ -12,28 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.floors import FLOORS
 from tests.support.tiny import configuration
 from vmsbench.files import read_json, save_json
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vmsbench"
-FLOORS = [
-    {"errors", "files", "processes", "signals", "versions"},
-    {"config", "data", "networks"},
-    {"models"},
-    {"metrics"},
-    {"store"},
-    {"training"},
-    {"experiment"},
-    {"inference"},
-    {"search"},
-    {"sweep"},
-    {"launch", "tracking", "report"},
-    {"ray_backend"},
-    {"bench", "testing"},
-    {"api"},
-    {"cli"},
-]
 ROOM_OF = {
     "ray": "ray_backend",
     "optuna": "search",
@@ -48,6 +32,7 @@ ROOM_OF = {
     "onnxruntime": "inference",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
+OF_A_TEST = re.compile(r"tests\.(\w+\.)*test_")
 
 
 def room(file: Path) -> str:
@@ -148,6 +133,17 @@ def test_no_folder_holds_more_than_fourteen_files() -> None:
     files = (file for home in homes for file in home.rglob("*") if file.is_file() and file.suffix != ".pyc")
     crowded = {named(folder): count for folder, count in Counter(file.parent for file in files).items() if count > 14}
     assert not crowded
+
+
+def test_no_test_imports_another_and_what_they_share_is_in_small_folders() -> None:
+    """What several tests need is in tests/support, so that a test can be moved or deleted without looking at others."""
+    tests = ROOT / "tests"
+    found = {named(file): imports(file) for file in tests.rglob("*.py") if "plugin_sample" not in file.parts}
+    shared = {f"{file} imports {name}" for file, names in found.items() for name in names if OF_A_TEST.match(name)}
+    assert not shared
+    files = (file for file in (tests / "support").rglob("*") if file.is_file() and file.suffix != ".pyc")
+    crowded = Counter(file.parent for file in files if file.name != "__init__.py")
+    assert {named(folder): count for folder, count in crowded.items() if count > 14} == {}
 
 
 FOLDER_FILES = {

@@ -14,7 +14,7 @@ from PIL import Image
 
 import vmsbench
 import vmsbench.api
-from tests.docs.test_docs import blocks
+from tests.support.documents import blocks
 from tests.support.sweep_maker import make_sweep
 from vmsbench.api.demonstration import DemoSearch, demo_scores
 from vmsbench.api.sweeps import SweepResult

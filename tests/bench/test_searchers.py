@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import vmsbench
 from tests.support.command_line import called, refused
-from tests.sweep.test_sweep import CONFIG
+from tests.support.sweeps.in_process import CONFIG
 from vmsbench.bench.journal_replay import measure
 from vmsbench.bench.pruners import SEED, compare
 from vmsbench.bench.recorded_curves import Recorded, recorded, worse_by

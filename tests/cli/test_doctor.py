@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import vmsbench
+from tests.support.processes.running import vmsbench
 from tests.support.wide import widest
 from vmsbench.api.toolkit import doctor as installation
 from vmsbench.api.toolkit.doctor import Finding, clusters, dataset, disk, examine, limits, mlflow_answers

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.data_folders import write_vischema
+from tests.support.data.data_folders import write_vischema
 from tests.support.wide import widest
 from vmsbench.api.evaluation import evaluate
 from vmsbench.cli.commands.results.evaluate import lines

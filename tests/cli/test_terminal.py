@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.cli.test_commands import SMALL, command, events, family_of, started, surroundings, vmsbench, wait_for
+from tests.support.processes.running import SMALL, command, events, family_of, started, surroundings, vmsbench, wait_for
 from tests.support.wide import widest
 from vmsbench.cli import live_table, progress
 from vmsbench.cli.exit_codes import LOGS, keep_traceback, run

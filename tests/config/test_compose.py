@@ -12,7 +12,8 @@ import torch
 import yaml
 
 from tests.support.nightly import few_by_day
-from vmsbench.config.compose import choices_made, compose
+from tests.support.settings import CHOICES, EXPERIMENTS
+from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import accepted, find
 from vmsbench.config.plugins import conf_folder, option_files, options
 from vmsbench.config.settings import setting, with_settings
@@ -23,15 +24,6 @@ from vmsbench.search.searcher import key
 from vmsbench.sweep.ablation import ablation
 from vmsbench.sweep.tune import check_space
 from vmsbench.training.checks import check
-
-EXPERIMENTS = options("exp")
-CHOICES = [
-    (exp, f"{choice}={option}")
-    for exp in EXPERIMENTS
-    for choice in choices_made(exp)
-    if choice not in ("exp", "preset", "model") and not choice.startswith("optional")
-    for option in options(choice.partition("@")[0])
-]
 
 
 def one_of_each(cases: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.config.test_compose import CHOICES
+from tests.support.settings import CHOICES, leaves
 from vmsbench.config.compose import compose, value_of
 from vmsbench.config.instantiate import build
 from vmsbench.config.plugins import options
@@ -27,14 +27,6 @@ CASES = sorted({choice.partition("=")[2]: (exp, choice) for exp, choice in CHOIC
 @cache
 def composed(exp: str, choice: str) -> Config:
     return compose(exp, [choice] if "=" in choice else [])
-
-
-def leaves(config: Any, path: str = "") -> list[str]:
-    """Every dotted path, of mappings too."""
-    if not isinstance(config, dict):
-        return [path]
-    inner = [found for name in config for found in leaves(config[name], f"{path}.{name}".lstrip("."))]
-    return [*([path] if path else []), *inner]
 
 
 def works(settings: Config) -> None:

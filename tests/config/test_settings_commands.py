@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import command, surroundings
-from tests.config.test_settings import leaves
+from tests.support.processes.running import command, surroundings
+from tests.support.settings import leaves
 from vmsbench.config.compose import compose
 from vmsbench.config.plugins import options
 from vmsbench.errors import ConfigurationError

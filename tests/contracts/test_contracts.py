@@ -9,7 +9,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from tests.support.data_folders import write_pairs, write_vischema
+from tests.support.data.data_folders import write_pairs, write_vischema
 from vmsbench.config.instantiate import build, find
 from vmsbench.config.plugins import option_files, options
 from vmsbench.config.settings import Config

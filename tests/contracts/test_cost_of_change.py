@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import ROOT, command, surroundings
 from tests.support.plugin import PACKAGE, plain_folder, write_pictures
+from tests.support.processes.running import ROOT, command, surroundings
 from tests.support.sweep_maker import make_sweep
 from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import build

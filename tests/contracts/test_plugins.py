@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.test_commands import ROOT, command, surroundings
 from tests.support.nightly import few_by_day
 from tests.support.plugin import install, plain_folder, write_pictures
+from tests.support.processes.running import ROOT, command, surroundings
 from vmsbench.config import plugins
 from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import build

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.data_folders import map_of, write_pairs
+from tests.support.data.data_folders import map_of, write_pairs
 from vmsbench.data import cache as caching
 from vmsbench.data import folder as loading
 from vmsbench.data.cache import Cache

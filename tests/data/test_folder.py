@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.data_folders import image_of, map_of, write_list, write_pairs, write_vischema
-from tests.support.vischema import data_folder
+from tests.support.data.data_folders import image_of, map_of, write_list, write_pairs, write_vischema
+from tests.support.data.vischema import data_folder
 from vmsbench.data.folder import folder
 from vmsbench.data.pairs import Dataset, signed
 from vmsbench.data.splits import carve, splits

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.support.command_line import called
-from tests.support.data_folders import map_of, write_pairs
+from tests.support.data.data_folders import map_of, write_pairs
 from vmsbench.data.folder import folder
 from vmsbench.data.inspection import check, lines
 from vmsbench.errors import ConfigurationError, DataError

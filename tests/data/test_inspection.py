@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from tests.support.command_line import called, refused
-from tests.support.data_folders import write_list, write_pairs, write_vischema
+from tests.support.data.data_folders import write_list, write_pairs, write_vischema
 from vmsbench.data.inspection import check, lines, picture
 from vmsbench.data.pairs import Pairs
 from vmsbench.data.rendering import grid, render

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.data_folders import image_of, map_of, write_pairs
+from tests.support.data.data_folders import image_of, map_of, write_pairs
 from vmsbench.data.folder import folder
 from vmsbench.data.inspection import check, lines
 from vmsbench.data.sources.categories import categories_in

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.data_folders import map_of, write_pairs
+from tests.support.data.data_folders import map_of, write_pairs
 from tests.support.wide import widest
 from vmsbench.data.folder import folder
 from vmsbench.data.inspection import check, lines

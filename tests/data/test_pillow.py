@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_commands import surroundings
-from tests.support.data_folders import image_of, map_of, write_pairs
+from tests.support.data.data_folders import image_of, map_of, write_pairs
+from tests.support.processes.running import surroundings
 from vmsbench.data.decoding import UnreadableFile, read
 from vmsbench.data.folder import folder
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.data_folders import write_pairs
+from tests.support.data.data_folders import write_pairs
 from vmsbench.data.folder import folder
 from vmsbench.errors import UserError
 from vmsbench.experiment import config_hash

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.data_folders import map_of, write_list, write_pairs
+from tests.support.data.data_folders import map_of, write_list, write_pairs
 from vmsbench.data.folder import folder
 from vmsbench.data.inspection import check
 from vmsbench.data.sources.walking import walk

@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.test_commands import ROOT, surroundings, vmsbench
-
-DOCS = ROOT / "docs"
-
-
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.S)
+from tests.support.documents import DOCS, blocks
+from tests.support.processes.running import ROOT, surroundings, vmsbench
 
 
 def with_command(folder: Path, package: Path = ROOT) -> dict[str, str]:
@@ -134,7 +129,7 @@ def test_the_citation_is_of_this_version() -> None:
 
 
 def test_the_floors_in_the_contributors_page_are_those_that_are_held() -> None:
-    from tests.test_architecture import FLOORS
+    from tests.support.floors import FLOORS
 
     rows = re.findall(r"^\| (\d+) \| (.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
     assert {int(level): set(rooms.split(", ")) for level, rooms in rows} == dict(enumerate(FLOORS))

@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.support.vischema import data_folder
+from tests.support.data.vischema import data_folder
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "reports" / "study" / "sweeps"

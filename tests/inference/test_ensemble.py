@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.cli.test_commands import vmsbench
+from tests.support.processes.running import vmsbench
+from tests.support.sweeps.in_process import study
 from tests.support.tiny import MODELS, configuration, dataset
-from tests.sweep.test_sweep import study
 from vmsbench.api.ensembles import ensemble
 from vmsbench.api.models import load, model_folder
 from vmsbench.config.settings import with_settings

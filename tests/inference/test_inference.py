@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.cli.test_commands import vmsbench
 from tests.support.command_line import called, refused
+from tests.support.processes.running import vmsbench
 from tests.support.sweep_maker import make_sweep
 from tests.support.tiny import MODELS, configuration, dataset
 from vmsbench.api.models import best_of_sweep, model_folder

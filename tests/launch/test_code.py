@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.test_more import STUCK, supervised
+from tests.support.processes.supervised import STUCK, supervised
 from vmsbench.errors import UserError
 from vmsbench.launch.code import archive
 from vmsbench.launch.code.archive import archived, remove_unpacked, running, unpacked

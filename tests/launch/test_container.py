@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.test_supervisor import ROOT, Node, leaves_unfinished
 from tests.support.command_line import Called, called, refused
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
+from tests.support.processes.supervised import ROOT, Node, leaves_unfinished
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.container import runtime as container
 from vmsbench.launch.container.binds import binds, configured

@@ -4,25 +4,16 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
+from tests.support.processes.supervised import SHOWN
 from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, without_shown
 from vmsbench.launch.slurm.status import details
 
 ROOT = Path(__file__).parents[2]
-END = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 9000))
-SHOWN = (
-    "JobId=4 JobName=a b UserId=root(0) MCS_label=N/A Priority=1 Nice=0 Account=(null) QOS=(null) JobState=RUNNING "
-    f"Reason=None Dependency=(null) Requeue=0 Restarts=0 EndTime={END} Deadline=N/A Partition=low "
-    "ReqNodeList=(null) ExcNodeList=(null) NodeList=n2 NumNodes=1 NumCPUs=2 NumTasks=1 CPUs/Task=2 "
-    "ReqB:S:C:T=0:0:*:* TRES=cpu=2,mem=20000M,node=1 NtasksPerN:B:S:C=1:0:*:* CoreSpec=* MinCPUsNode=2 "
-    "MinMemoryCPU=500M MinTmpDiskNode=0 Features=(null) OverSubscribe=OK Contiguous=0 Licenses=(null) Network=(null) "
-    "Command=/home/me/own.sh data.root=/a b --epochs 3 WorkDir=/home/me/a folder StdErr=/x StdOut=/home/me/l.log Power="
-)
 
 
 @pytest.fixture

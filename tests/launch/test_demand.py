@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
 from vmsbench.launch.elastic.demand import Demand, demand_of
 from vmsbench.launch.environment import Workers
 from vmsbench.launch.job_log import job_status, workers_of

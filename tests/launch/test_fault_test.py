@@ -1,13 +1,13 @@
 """The fault test passes here, and goes red where a handler is broken."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import ROOT, surroundings, vmsbench
+from tests.support.processes.broken_copy import broken
+from tests.support.processes.running import surroundings, vmsbench
 from vmsbench.files import append_line
 from vmsbench.launch.drill.fault_test import SweepTraces, differences
 from vmsbench.launch.drill.faults import DRIVER, REQUEUE, SIGNAL, TRIAL, is_driver
@@ -23,16 +23,6 @@ BROKEN = {
     DRIVER: ("launch/supervisor.py", 'say(f"died ({words}); restarting")', 'return self.end(1, "")'),
 }
 QUIET = {"scores": {"a": 0.1, "b": 0.2}, "twice": [], "winner": {"width": 8}}
-
-
-def broken(place: Path, file: str, words: str, others: str) -> Path:
-    """A copy of the package in which some words are others."""
-    for part in ("vmsbench", "conf"):
-        shutil.copytree(ROOT / part, place / part)
-    text = (place / "vmsbench" / file).read_text()
-    assert words in text
-    (place / "vmsbench" / file).write_text(text.replace(words, others))
-    return place
 
 
 def test_a_sweep_that_came_to_the_same_does_not_differ() -> None:

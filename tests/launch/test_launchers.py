@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.command_line import called, ordinary_user
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
 from vmsbench.config.instantiate import build
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.launcher import Job, Launcher

@@ -2,16 +2,14 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.launch.test_continuation import SHOWN
 from tests.support.command_line import called, refused
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
+from tests.support.processes.supervised import SHOWN, STUCK, supervised
 from vmsbench.launch.job_log import asked_more, job_status
 from vmsbench.launch.slurm.allocation import SlurmAllocation
 from vmsbench.launch.slurm.continuation import asked_for, continuation_flags, grown, larger_facts
@@ -20,7 +18,6 @@ from vmsbench.processes import kills_for_memory
 from vmsbench.store.job_events import note, notes
 from vmsbench.versions import PUBLIC
 
-ROOT = Path(__file__).parents[2]
 TUNE = ("tune", "--exp", "unet", "data=standin", "launcher=slurm", "launcher.gpus=0")
 
 
@@ -172,25 +169,6 @@ def test_memory_grows_in_the_form_in_which_it_was_asked_for_or_not_at_all(
         assert [one for one in asked if one.startswith("--mem")] == [flag]
 
 
-def supervised(folder: Path, child: str, most: dict[str, str]) -> tuple[str, str]:
-    """What a supervised job of ten minutes says, and what it asks of Slurm."""
-    shown = SHOWN.replace("EndTime=", "TimeLimit=00:10:00 EndTime=").replace("Requeue=0", "Requeue=1")
-    (folder / "shown").write_text(shown)
-    a_command(folder / "bin", "squeue", "echo 'RUNNING|None|n1'")
-    show = f'[ "$1" = show ] && {{ cat {folder}/shown; exit; }}'
-    a_command(folder / "bin", "scontrol", f'{show}; echo "$@" >> {folder}/asked; [ "$1" = write ] && touch $4; true')
-    a_command(folder / "bin", "sbatch", f'echo sbatch "$@" >> {folder}/asked; echo 55')
-    a_command(folder / "bin", "child", child)
-    program = (
-        "import sys; from vmsbench.launch.supervisor import supervise; sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
-    )
-    words = [sys.executable, "-c", program, str(folder / "bin" / "child"), "tune", "--exp", "gan"]
-    env = {"PATH": f"{folder}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "SLURM_JOB_ID": "4"} | most
-    done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True)
-    return done.stdout + done.stderr, (folder / "asked").read_text()
-
-
-STUCK = "kill -USR1 $PPID; sleep 0.3; exit 75"
 WORKING = f'mkdir -p runs/gan; echo \'{{"event": "finished"}}\' >> runs/gan/journal.jsonl; {STUCK}'
 
 

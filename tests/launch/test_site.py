@@ -9,7 +9,7 @@ import yaml
 
 import vmsbench
 from tests.support.command_line import called, refused
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.launcher import Launcher
 from vmsbench.launch.site_profile import profiles

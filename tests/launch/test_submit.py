@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
 from vmsbench.config.compose import compose
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.allocation import Allocation

@@ -4,15 +4,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
+from tests.support.processes.supervised import ROOT, Node, leaves_unfinished
 
-ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "slurm").glob("sweep_*.sh"))
 
 
@@ -45,56 +44,9 @@ def test_every_script_fits_any_site_and_comes_back(script: Path) -> None:
     assert os.access(script, os.X_OK)
 
 
-class Node:
-    """A node: a supervised command begun as a batch script does it, with a small vmsbench, squeue and scontrol."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.programs = folder, folder / "bin"
-        self.state("RUNNING")
-        a_command(self.programs, "scontrol", f'[ "$1" = show ] || echo "$@" >> {folder}/asked')
-
-    def state(self, state: str) -> None:
-        a_command(self.programs, "squeue", f"echo '{state}|None|n1'")
-
-    def vmsbench(self, script: str) -> None:
-        a_command(self.programs, "child", script)
-
-    def begin(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        program = (
-            "import sys; from vmsbench.launch.supervisor import supervise; "
-            "sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
-        )
-        env = {"SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen(
-            [sys.executable, "-u", "-c", program, str(self.programs / "child"), "tune", "--exp", "gan", *arguments],
-            env=env | environment,
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def requeued(self) -> bool:
-        asked = self.folder / "asked"
-        return asked.exists() and asked.read_text() == "requeue 12\n"
-
-    def ready(self) -> None:
-        for _ in range(2000):
-            if (self.folder / "ready").exists():
-                return
-            time.sleep(0.005)
-        raise AssertionError("vmsbench was never begun")
-
-
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
-
-
-def leaves_unfinished(folder: Path) -> str:
-    """A vmsbench that saves and leaves with 75 when it is signalled, however often."""
-    trap = "trap 'echo saving >> said' USR1 TERM"
-    return f"cd {folder}; {trap}; touch ready; while [ ! -e said ]; do sleep 0.01; done; sleep 0.1; exit 75"
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.vischema import data_folder
+from tests.support.data.vischema import data_folder
 from vmsbench.data.pairs import Dataset, Pairs, unit
 from vmsbench.errors import DataError
 from vmsbench.metrics.baselines import (

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.data_folders import write_pairs, write_vischema
+from tests.support.data.data_folders import write_pairs, write_vischema
 from tests.support.sweep_maker import make_sweep, write
 from tests.support.wide import widest
 from vmsbench.api.evaluation import evaluate

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.known_law import drawn, true_laws
+from tests.support.data.known_law import drawn, true_laws
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import DataError, UserError
 from vmsbench.metrics.baselines import Black, ConstantMap, Given, evaluate

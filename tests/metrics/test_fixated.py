@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.data_folders import write_pairs
+from tests.support.data.data_folders import write_pairs
 from tests.support.sweep_maker import make_sweep, write
 from vmsbench.data.folder import folder
 from vmsbench.data.sources.fixations import centre_bias

@@ -11,7 +11,7 @@ from scipy.stats import zscore
 from sklearn.metrics import roc_auc_score
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from tests.support import pysaliency_values
+from tests.support.data import pysaliency_values
 from vmsbench.errors import UserError
 from vmsbench.metrics.agreement.fixation_metrics import auc_judd, information_gain, nss
 from vmsbench.metrics.agreement.similarity import ssim

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.known_law import drawn, true_laws
+from tests.support.data.known_law import drawn, true_laws
 from vmsbench.metrics.calibration import calibration
 from vmsbench.metrics.references import skill_under
 from vmsbench.metrics.scores import measure

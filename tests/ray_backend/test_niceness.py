@@ -29,8 +29,8 @@ def says(*words: str, **environment: str) -> str:
 def test_trials_are_as_nice_as_the_sweep_or_nicer_by_the_setting_and_their_threads_sleep_while_they_wait(
     tmp_path: Path,
 ) -> None:
-    assert json.loads(says("-m", "tests.support.niceness")) == [[0, "PASSIVE"], [2, "PASSIVE"]]
-    assert json.loads(says("-m", "tests.support.niceness", str(tmp_path))) == [[2, "PASSIVE"]]
+    assert json.loads(says("-m", "tests.support.processes.niceness")) == [[0, "PASSIVE"], [2, "PASSIVE"]]
+    assert json.loads(says("-m", "tests.support.processes.niceness", str(tmp_path))) == [[2, "PASSIVE"]]
 
 
 def test_the_setting_reaches_the_slots() -> None:

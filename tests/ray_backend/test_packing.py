@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.sweep.test_sweep import told
+from tests.support.sweeps.in_process import told
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import LOG_BYTES, log
 from vmsbench.search.pruners import Curve
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 def test_four_gpus_with_two_trials_each_run_eight_at_once_two_on_each(tmp_path: Path) -> None:
     short = Path(tempfile.mkdtemp(dir="/tmp"))  # Ray's sockets need a short path
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.packing", str(tmp_path)],
+        [sys.executable, "-m", "tests.support.processes.packing", str(tmp_path)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(short)},
         capture_output=True,

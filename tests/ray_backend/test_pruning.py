@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import SMALL, events, vmsbench
+from tests.support.processes.running import SMALL, events, vmsbench
 
 SPACE = "space.parameters=[{param: optimizers.network.lr, values: [0.01, 1.0e-9]}]"
 

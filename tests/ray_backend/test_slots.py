@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.allocation import Allocation
 from vmsbench.launch.slurm.node_shares import counted, node_shares

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.search.test_searchers import COORDINATES, SPACE, START, play, score, tables
+from tests.support.sweeps.searches import COORDINATES, SPACE, START, play, score, tables
 from vmsbench.config.compose import compose
 from vmsbench.search.configured import experiment_part, searcher_for, space_of
 from vmsbench.search.coordinate import CoordinateSearch

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.search.test_searchers import SPACE
+from tests.support.sweeps.searches import SPACE
 from vmsbench.config.compose import compose
 from vmsbench.config.instantiate import build
 from vmsbench.config.plugins import option_files, options

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.search.test_searchers import play
+from tests.support.sweeps.searches import play
 from vmsbench.errors import ConfigurationError
 from vmsbench.search.configured import choice_of, known_choice
 from vmsbench.search.coordinate import CoordinateSearch

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from tests.support.sweeps.searches import COORDINATES, SPACE, START, play, score, tables
 from vmsbench.errors import ConfigurationError
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.grid import GridSearch
@@ -27,13 +27,6 @@ from vmsbench.testing.searchers import (
     where_everything_fails_the_start_stays,
 )
 
-COORDINATES = [
-    Parameter("width", [8, 16, 32]),
-    Parameter("norm", ["batch", "instance"]),
-    Parameter("lr", [0.1, 0.2, 0.4]),
-]
-START: Params = {"width": 16, "norm": "batch", "lr": 0.1}
-SPACE = Space(COORDINATES, START)
 SEARCHERS: dict[str, Callable[[Space], Searcher]] = {
     "parameter": lambda space: CoordinateSearch(space, rounds=2),
     "grid": lambda space: GridSearch(space),
@@ -44,22 +37,6 @@ SEARCHERS: dict[str, Callable[[Space], Searcher]] = {
     "qmc": lambda space: Qmc(space, trials=12),
     "repeated": lambda space: Repeated(CoordinateSearch(space, rounds=2), repeats=3, seed=0),
 }
-
-
-def score(params: Params) -> float:
-    return (params["width"] - 20) ** 2 + 50 * (params["norm"] == "batch") + abs(params["lr"] - 0.2)
-
-
-def play(searcher: Searcher, scored: Callable[[Params], float | None] = score, backwards: bool = False) -> list[Params]:
-    """Ask for all that can be asked, tell it in one order or the other, until it is finished."""
-    asked: list[Params] = []
-    while not searcher.finished:
-        batch = list(iter(searcher.ask, None))
-        assert batch, "a searcher that is not finished and waits for nothing must ask"
-        asked += batch
-        for params in reversed(batch) if backwards else batch:
-            searcher.tell(params, scored(params))
-    return asked
 
 
 @pytest.mark.parametrize("name", [name for name in SEARCHERS if name != "repeated"])
@@ -131,33 +108,6 @@ def without_ghosts(space: Space, settings: Params) -> Params:
         if not exists(settings, parameter, settings[parameter.param]):
             settings = put(settings, parameter.param, space.base[parameter.param])
     return settings
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> tuple[Space, dict[str, float | None], int]:
-    """A space with conditions on earlier parameters and on options, and a score for each of its points."""
-    sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-    parameters: list[Parameter] = []
-    for index, size in enumerate(sizes):
-        when, only = draw(conditions(parameters)), {}
-        for option in range(1, size):
-            if draw(st.booleans()) and (rule := draw(conditions(parameters))):
-                only[key(option)] = rule
-        parameters.append(Parameter(f"p{index}", list(range(size)), when, only))
-    base = {one.param: draw(st.sampled_from([0, *([one.values[-1]] if not one.only else [])])) for one in parameters}
-    points = itertools.product(*(one.values for one in parameters))
-    random = draw(st.randoms(use_true_random=False))
-    values = random.choices([None, 0.0, 1.0, 2.0, 3.0, 4.0], k=256)
-    names = [key({one.param: value for one, value in zip(parameters, point, strict=True)}) for point in points]
-    return Space(parameters, base), dict(zip(names, values, strict=False)), draw(st.integers(1, 3))
-
-
-@st.composite
-def conditions(draw: st.DrawFn, earlier: list[Parameter]) -> dict[str, Any]:
-    if not earlier or draw(st.booleans()):
-        return {}
-    one = draw(st.sampled_from(earlier))
-    return {one.param: draw(st.one_of(st.sampled_from(one.values), st.just(list(one.values)[:2])))}
 
 
 @given(tables())

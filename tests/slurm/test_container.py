@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.test_supervisor import Node, leaves_unfinished
 from tests.slurm.conftest import TINY, User, found, nothing_is_left
 from tests.slurm.lab import Lab
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
+from tests.support.processes.supervised import Node, leaves_unfinished
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from tests.launch.test_fault_test import broken
 from tests.slurm.conftest import User
 from tests.slurm.lab import Lab
+from tests.support.processes.broken_copy import broken
 
 DRILL = "vmsbench drill launcher=slurm --nodes 2 --gpus 2 --epochs 60 launcher.cpus=2"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.launch.test_fault_test import broken
 from tests.slurm.conftest import TINY, User, found, nothing_is_left, of_one_machine
 from tests.slurm.lab import Lab
+from tests.support.processes.broken_copy import broken
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

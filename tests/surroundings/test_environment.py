@@ -13,9 +13,9 @@ from textwrap import dedent
 
 import pytest
 
-from tests.cli.test_commands import SMALL, command, events, surroundings
 from tests.support.nightly import few_by_day
-from tests.sweep.test_sweep import study
+from tests.support.processes.running import SMALL, command, events, surroundings
+from tests.support.sweeps.in_process import study
 from vmsbench.errors import UserError
 from vmsbench.launch.environment import THREADS, drop_unusable_threads, max_restarts, notice, threads, until, workers
 from vmsbench.store.reader import read_sweep

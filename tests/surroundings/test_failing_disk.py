@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.data_folders import write_pairs
-from tests.sweep.test_sweep import CONFIG
+from tests.support.data.data_folders import write_pairs
+from tests.support.sweeps.in_process import CONFIG
 from vmsbench.files import read_json, save_json
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken:
     if compiler is None:
         pytest.skip("no C compiler")
     shim = tmp_path_factory.mktemp("shim") / "failing_disk.so"
-    source = ROOT / "tests" / "support" / "failing_disk.c"
+    source = ROOT / "tests" / "support" / "processes" / "failing_disk.c"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
 
     def environment(part: str, reads: int = 0, **more: str) -> dict[str, str]:

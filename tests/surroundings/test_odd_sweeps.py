@@ -10,10 +10,10 @@ from re import sub
 import pytest
 
 from tests.support.command_line import called
-from tests.support.data_folders import write_pairs
+from tests.support.data.data_folders import write_pairs
+from tests.support.data.odd_folders import FURTHER, PAIRS, REFUSED, USABLE, overrides
 from tests.support.nightly import few_by_day
-from tests.surroundings.test_odd_inputs import FURTHER, PAIRS, REFUSED, USABLE, overrides
-from tests.sweep.test_sweep import driver
+from tests.support.sweeps.in_process import driver
 from vmsbench.config.compose import compose
 from vmsbench.files import read_json
 from vmsbench.sweep.trial import Callback

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from tests.support.command_line import called, ordinary_user, refused
-from tests.support.data_folders import write_pairs
+from tests.support.data.data_folders import write_pairs
+from tests.support.sweeps.in_process import sweep, told
 from tests.support.tiny import configuration
-from tests.sweep.test_sweep import sweep, told
 from vmsbench import files
 from vmsbench.errors import StorageError
 from vmsbench.experiment import run

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.sweep_maker import make_sweep
+from tests.support.sweeps.in_process import CONFIG, in_turn, sweep, told
 from tests.support.tiny import MODELS, configuration
-from tests.sweep.test_sweep import CONFIG, in_turn, sweep, told
 from vmsbench.cli.commands.results.status import lines
 from vmsbench.cli.summary import sweep_lines
 from vmsbench.config.settings import with_settings

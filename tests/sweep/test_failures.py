@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from tests.support.sweeps.failing import OUT_OF_MEMORY, broken
+from tests.support.sweeps.in_process import CONFIG, SPACE, in_turn, settings, sweep, told
 from tests.support.tiny import MODELS, configuration, dataset
-from tests.sweep.test_sweep import CONFIG, SPACE, in_turn, settings, sweep, told
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError, DataError, UserError
@@ -29,15 +30,6 @@ from vmsbench.sweep.trial_cache import TrialCache
 from vmsbench.sweep.tune import tune
 from vmsbench.training.trainer import Diverged, Training
 from vmsbench.versions import code_version
-
-OUT_OF_MEMORY = Failure(failures.CUDA_MEMORY, "OutOfMemoryError: CUDA out of memory")
-
-
-def broken(trial: Trial) -> Failure:
-    try:
-        return {}[trial.id]
-    except KeyError as error:
-        return Failure.of(error)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.sweep.test_sweep import CONFIG, settings, study, told
+from tests.support.sweeps.in_process import CONFIG, settings, study, told
 from vmsbench.api.training import run_training
 from vmsbench.config.instantiate import build
 from vmsbench.data.splits import fold_of

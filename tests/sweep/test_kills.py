@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.cli.test_commands import SMALL, events, is_done, kill_everything, started, vmsbench
+from tests.support.processes.running import SMALL, events, is_done, kill_everything, started, vmsbench
 from tests.support.tiny import files_in
 from vmsbench.files import read_json, read_lines
 from vmsbench.search.configured import FILLED_FROM

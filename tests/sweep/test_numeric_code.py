@@ -7,7 +7,7 @@ import pytest
 
 import vmsbench
 from tests.support.command_line import called, refused
-from tests.support.commands import a_command
+from tests.support.processes.commands import a_command
 from tests.support.sweep_maker import make_sweep
 from vmsbench.errors import UserError
 from vmsbench.store.sweep_folder import SweepFolder

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 import vmsbench
-from tests.cli.test_commands import SMALL
+from tests.support.processes.running import SMALL
+from tests.support.sweeps.in_process import CONFIG, settings, study
 from tests.support.tiny import files_in
 from tests.support.wide import widest
-from tests.sweep.test_sweep import CONFIG, settings, study
 from vmsbench.cli.app import app
 from vmsbench.config.settings import with_settings
 from vmsbench.errors import DataError

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.sweeps.in_process import study
 from tests.support.tiny import MODELS, configuration
-from tests.sweep.test_sweep import study
 from vmsbench.config.settings import with_settings
 from vmsbench.errors import UserError
 from vmsbench.files import read_json, read_lines, save_json

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.sweeps.failing import OUT_OF_MEMORY, broken
+from tests.support.sweeps.in_process import SPACE, in_turn, settings, study, sweep, told
 from tests.support.wide import widest
-from tests.sweep.test_failures import OUT_OF_MEMORY, broken
-from tests.sweep.test_sweep import SPACE, in_turn, settings, study, sweep, told
 from vmsbench.cli.commands.results.status import lines, show_status
 from vmsbench.cli.commands.results.why import show_why
 from vmsbench.errors import UserError

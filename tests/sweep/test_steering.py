@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 import vmsbench
-from tests.cli.test_commands import SMALL, events, kill_everything, started, wait_for
-from tests.cli.test_commands import vmsbench as command
 from tests.support.command_line import called, refused
+from tests.support.processes.running import SMALL, events, kill_everything, started, wait_for
+from tests.support.processes.running import vmsbench as command
 from tests.support.sweep_maker import make_sweep
-from tests.sweep.test_sweep import START, Killed, append_line_history, settings, told
+from tests.support.sweeps.in_process import START, Killed, append_line_history, settings, told
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run
 from vmsbench.files import append_line, save_json

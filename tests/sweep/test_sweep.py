@@ -6,62 +6,44 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.tiny import configuration, files_in
+from tests.support.sweeps.in_process import (
+    CONFIG,
+    SPACE,
+    START,
+    Killed,
+    append_line_history,
+    driver,
+    in_turn,
+    settings,
+    study,
+    sweep,
+    told,
+)
+from tests.support.tiny import files_in
 from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.experiment import run
-from vmsbench.files import append_line, read_json, read_lines
+from vmsbench.files import read_json, read_lines
 from vmsbench.search.configured import first_choices, searcher_for
 from vmsbench.search.coordinate import CoordinateSearch
 from vmsbench.search.pruners import AshaPruner, GuardedAshaPruner, IncumbentPruner, NoPruner, Pruner, smooth
 from vmsbench.search.searcher import without_run
-from vmsbench.search.space import Parameter, Space
+from vmsbench.search.space import Space
 from vmsbench.search.wrappers.filled import Filled
 from vmsbench.search.wrappers.repeated import Repeated
 from vmsbench.signals import GRACE, SIGNALS, Interruption, deferred, noted, stoppable
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import SILENCE, oneself, owned
-from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.finals import Finals, finalists
 from vmsbench.sweep.sweep import Sweep
 from vmsbench.sweep.trial import UNNEEDED, Callback, Trial, TrialResult, TrialSource
 from vmsbench.sweep.tune import final, tune
-
-SPACE = [Parameter("model.network.width", [2, 4, 6]), Parameter("optimizers.network.lr", [0.003, 0.01])]
-START = {"model.network.width": 4, "optimizers.network.lr": 0.01}
-CONFIG = with_settings(configuration(), {"trainer.epochs": 2})
-
-
-class Killed(BaseException):
-    """kill -9, as far as a sweep can tell."""
-
-
-def in_turn(work: TrialSource, before: Callable[[Trial], Any] = lambda trial: None) -> None:
-    while (trial := work.ask()) is not None:
-        before(trial)
-        try:
-            run(trial.config, trial.folder)
-        except UserError as error:
-            work.tell(trial, None, Failure.of(error))
-        else:
-            work.tell(trial, None, None)
-
-
-def sweep(folder: Path, config: dict[str, Any] = CONFIG, retry: bool = False) -> Sweep:
-    folder.mkdir(exist_ok=True)
-    space = Space(SPACE, config)
-    return Sweep(folder, space, CoordinateSearch(space), Callback(), retry)
-
-
-def told(folder: Path, *kinds: str) -> list[dict[str, Any]]:
-    events = [event for event in read_lines(folder / "journal.jsonl") if event["event"] in kinds]
-    return [{name: value for name, value in event.items() if name not in ("time", "seconds")} for event in events]
 
 
 def test_a_sweep_settles_each_coordinate_and_names_its_winner(tmp_path: Path) -> None:
@@ -139,11 +121,6 @@ def test_a_stopped_trial_cannot_win(tmp_path: Path) -> None:
     assert outcomes == {"complete", "pruned"}
 
 
-def append_line_history(trial: Trial, score: float) -> None:
-    trial.folder.mkdir(parents=True)
-    append_line(trial.folder / "history.jsonl", {"epoch": 1, "seconds": 1.0, "images": 1, "scores": {"crps": score}})
-
-
 def test_a_failed_trial_stays_failed_until_it_is_to_be_tried_again(tmp_path: Path) -> None:
     broken = with_settings(CONFIG, {"trainer.batch_size": 999})
     in_turn(sweep(tmp_path, broken))
@@ -164,31 +141,6 @@ def test_finals_train_the_winner_again_from_other_seeds_and_score_the_test_pairs
     for event in events:
         assert read_json(tmp_path / "final" / event["trial"] / "results.json")["test_scores"] == event["scores"]
     assert Finals(tmp_path, finalists(tmp_path, Space(SPACE, CONFIG), 1), 2, Callback()).finished
-
-
-def settings(**changes: Any) -> dict[str, Any]:
-    space = {"parameters": [{"param": one.param, "values": list(one.values)} for one in SPACE]}
-    return {
-        **CONFIG,
-        "space": space,
-        "searcher": {"_target_": "vmsbench.search.coordinate.CoordinateSearch", "rounds": 1},
-        "pruner": {"_target_": "vmsbench.search.pruners.NoPruner"},
-        "finals": {"top": 1, "seeds": 1},
-        "max_trials": 100,
-        "budget": None,
-    } | changes
-
-
-def study(tmp_path: Path, watcher: Callback | None = None, **changes: Any) -> Path:
-    """The folder of a whole study."""
-    folder = tmp_path / "runs" / "mine"
-    tune(settings(**changes), folder, tmp_path / "runs", watcher or Callback(), driver, "vmsbench tune", False)
-    return folder
-
-
-def driver(work: TrialSource, stopping: Pruner) -> bool:
-    in_turn(work)
-    return work.finished
 
 
 def test_finals_take_the_winner_and_then_the_best_others_by_tuning_score(tmp_path: Path) -> None:

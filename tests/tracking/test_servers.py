@@ -16,8 +16,8 @@ from urllib.request import urlopen
 import pytest
 
 from tests.support.command_line import called
-from tests.support.tls import certificate, tls_front
-from tests.tracking.test_tracking import content, half_a_sweep, whole_sweep
+from tests.support.processes.tls import certificate, tls_front
+from tests.support.sweeps.tracked import content, half_a_sweep, whole_sweep
 from vmsbench.tracking.background import Background
 from vmsbench.tracking.mlflow.server import LEAN
 from vmsbench.tracking.mlflow.tracker import QUIET_AND_QUICK, MlflowTracker, reach, without_credentials

@@ -1,7 +1,7 @@
 """NSS, AUC-Judd and information gain of random maps as pysaliency has them, kept for the tests.
 
     pip install 'numpy<2.4' cython torch setuptools && pip install --no-build-isolation pysaliency==0.2.22
-    python -m tests.support.pysaliency_values tests/support/pysaliency_values.json
+    python -m tests.support.data.pysaliency_values tests/support/data/pysaliency_values.json
 
 It wants an environment of its own: it is compiled when it is installed, and calls numpy.trapz, which newer numpy lacks.
 """

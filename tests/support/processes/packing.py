@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.support.sweeps.in_process import CONFIG
 from tests.support.tiny import dataset as tiny
-from tests.sweep.test_sweep import CONFIG
 from vmsbench.config.settings import with_settings
 from vmsbench.data.pairs import Dataset
 from vmsbench.search.coordinate import CoordinateSearch
@@ -36,7 +36,12 @@ def main(folder: Path) -> None:
 
     meeting = folder / "meeting"
     meeting.mkdir()
-    data = {"_target_": "tests.support.packing.dataset", "root": str(meeting), "cache": None, "digest": "tiny"}
+    data = {
+        "_target_": "tests.support.processes.packing.dataset",
+        "root": str(meeting),
+        "cache": None,
+        "digest": "tiny",
+    }
     config = with_settings(CONFIG, {"data": data, "trainer.epochs": 1, "trainer.clip": 0.5})
     space = Space([Parameter("trainer.clip", [0.5 + n for n in range(AT_ONCE)])], config)
     sweep = Sweep(folder, space, CoordinateSearch(space), Callback())

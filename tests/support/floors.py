@@ -1,0 +1,19 @@
+"""The floors of the house: each imports from those below it."""
+
+FLOORS = [
+    {"errors", "files", "processes", "signals", "versions"},
+    {"config", "data", "networks"},
+    {"models"},
+    {"metrics"},
+    {"store"},
+    {"training"},
+    {"experiment"},
+    {"inference"},
+    {"search"},
+    {"sweep"},
+    {"launch", "tracking", "report"},
+    {"ray_backend"},
+    {"bench", "testing"},
+    {"api"},
+    {"cli"},
+]
