@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -98,8 +99,12 @@ def check_place(folder: Path, option: str = "--out") -> None:
     there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():
         raise UserError(f"{folder} cannot be written ({there} is not a folder): choose another folder by {option}")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{folder} cannot be written ({there} is not yours to write): choose another by {option}")
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({there}: {error.strerror}): choose another folder by {option}"
+        ) from error
 
 
 def remove_unfinished(folder: Path) -> None:

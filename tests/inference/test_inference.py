@@ -199,6 +199,8 @@ def test_before_anything_long_begins_the_place_of_the_result_is_checked(tmp_path
         ("bench", "stopping", "nobody", "--out", nowhere),
     ):
         refused(called(*command, "--runs", tmp_path / "runs"), "under cannot be written", "by --out")
+        elsewhere = [*command[:-1], "/proc/nowhere"]  # where even root makes no folder
+        refused(called(*elsewhere, "--runs", tmp_path / "runs"), "cannot be written (/proc: ", "by --out")
     refused(called("bench", "slots", "--out", nowhere), "under cannot be written", "by --out")
     refused(called("data", "check", tmp_path, "--picture", f"{nowhere}/a.png"), "under cannot be written", "--picture")
     refused(called("export", "nobody", "--out", tmp_path), "is a folder: give --out a file in it", "model.onnx")

@@ -232,6 +232,15 @@ def test_without_sbatch_it_says_where_to_go(tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / "jobs").exists()
 
 
+def test_where_slurm_is_installed_and_not_set_up_it_says_where_to_go(cluster: Path, tmp_path: Path) -> None:
+    words = "sbatch: fatal: Could not establish a configuration source"
+    a_command(cluster, "sbatch", f"echo '{words}' >&2; exit 1")
+    with pytest.raises(
+        UserError, match=r"^Slurm is not set up on this machine .*login node, or leave out launcher=slu"
+    ):
+        SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+
+
 def test_functions_that_a_job_could_not_import_are_refused(tmp_path: Path) -> None:
     def inner() -> None: ...
 

@@ -42,6 +42,7 @@ class LiveTable(Counting):
     def on_parameter_settled(self, settled: ParameterResult) -> None:
         super().on_parameter_settled(settled)
         found = assignment(settled.parameter, settled.value)
+        self.read_at = -math.inf
         self.live.console.print(f"{self.name}: settled {found}  {number(settled.score)}", highlight=False)
 
     def on_trial_end(self, trial: Trial, outcome: TrialResult) -> None:
@@ -63,7 +64,7 @@ class LiveTable(Counting):
         table.add_column("trial", no_wrap=True)
         table.add_column("tries", overflow="ellipsis", max_width=34, no_wrap=True)
         table.add_column("epoch", justify="right", no_wrap=True)
-        table.add_column("tuning score", justify="right", no_wrap=True)
+        table.add_column("score then", justify="right", no_wrap=True)
         for standing in self.running.values():
             epochs = standing.trial.config["trainer"]["epochs"]
             place = (standing.trial.id, described(standing.trial), f"{standing.epoch}/{epochs}", number(standing.score))

@@ -32,6 +32,10 @@ class Refused(UserError):
     """A request that the cluster refused, with its message."""
 
 
+class NotHere(Refused):
+    """There is no cluster that could be asked from this machine."""
+
+
 ANSWER_BY: ContextVar[float] = ContextVar("ANSWER_BY", default=math.inf)
 """When a cluster must have answered, by `time.monotonic`."""
 

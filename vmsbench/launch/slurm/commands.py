@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from vmsbench.launch.launcher import ANSWER_BY, NoAnswer, Refused
+from vmsbench.launch.launcher import ANSWER_BY, NoAnswer, NotHere, Refused
 
 PATIENCE = 30.0  # seconds
 EARLY = 60  # seconds by which Slurm may send a signal too early
@@ -24,6 +24,8 @@ PASSING = (
     "slurm_persist_conn_open",
     "munge",
 )
+UNCONFIGURED = ("establish a configuration source", "unable to process configuration file")
+ELSEWHERE = "run this on a cluster's login node, or leave out launcher=slurm"
 
 
 def ask(*command: str, patience: float = PATIENCE) -> str | None:
@@ -46,7 +48,7 @@ def call(
     Raises Refused with Slurm's message in one line; NoAnswer where it may answer later.
     """
     if shutil.which(command[0]) is None:
-        raise Refused(f"{command[0]} not found: run this on a cluster's login node, or leave out launcher=slurm")
+        raise NotHere(f"{command[0]} not found: {ELSEWHERE}")
     for pause in (*pauses, None):
         patience = min(patience, ANSWER_BY.get() - time.monotonic())
         if patience <= 0:
@@ -69,6 +71,8 @@ def call(
             return said(done.stdout + done.stderr) if loud else done.stdout
         words = said(done.stderr or done.stdout)
         passing = any(sign in words.lower() for sign in PASSING)
+        if any(sign in words.lower() for sign in UNCONFIGURED):
+            raise NotHere(f"Slurm is not set up on this machine ({words}): {ELSEWHERE}")
         if passing and pause is None:
             raise NoAnswer(words)
         if not passing:

@@ -1,7 +1,7 @@
 """Why sbatch refuses a job, and the setting that changes it."""
 
 from vmsbench.errors import UserError
-from vmsbench.launch.launcher import NoAnswer
+from vmsbench.launch.launcher import NoAnswer, NotHere
 
 ALL = "launcher.partition, account, gpus, gpu_form, memory, time, extra, forbidden"
 GPUS = "--gpus, launcher.gpu_form (gpus-per-node, gres, gpus or none), launcher.gpu_type"
@@ -26,8 +26,10 @@ HINTS = {
 
 
 def refusal(error: Exception) -> UserError:
-    """Slurm's message, and the setting to change; NoAnswer where Slurm is away."""
+    """Slurm's message, and the setting to change; NoAnswer where Slurm is away, NotHere where there is none."""
     words = " ".join(line.removeprefix("sbatch: ").strip() for line in str(error).splitlines() if line.strip())
+    if isinstance(error, NotHere):
+        return error
     if isinstance(error, NoAnswer):
         return NoAnswer(f"sbatch: {words}  (`squeue --me` shows whether it was submitted)")
     hint = next((hint for sign, hint in HINTS.items() if sign in words.lower()), ALL)

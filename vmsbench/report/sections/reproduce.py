@@ -53,8 +53,8 @@ def origin_table(group: SweepGroup, name: str = "reproduce") -> Table:
         Column("seeds", "Seeds", text=True),
     )
     notes = (
-        "On a CPU the same commit, data and seeds give the same numbers to the last bit; on GPUs nearly so. A commit "
-        "ending in -dirty had changes that were not committed.",
+        "On a CPU the same commit, data, seeds and number of threads (`OMP_NUM_THREADS`) give the same numbers to the "
+        "last bit; on GPUs nearly so. A commit ending in -dirty had changes that were not committed.",
     )
     return Table(name, "How to make each row again.", columns, (Part("", tuple(rows)),), notes)
 
