@@ -33,7 +33,7 @@ ifeq ($(TORCH),cpu)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --extra-index-url $(CPU_INDEX) $(CPU_WHEELS) || \
 	  { echo "error: no $(CPU_WHEELS) in $(CPU_INDEX); leave out TORCH=cpu, or name another index by CPU_INDEX=URL"; exit 2; }
 else
-	@echo "installing into $(VENV): about 6 GB, 4 minutes"
+	@echo "installing into $(VENV): about 7 GB, 3 to 5 minutes"
 endif
 ifdef LOWEST
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -125,7 +125,7 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
         options = ", ".join(map(shown, step.options))
         out += wrapped(f"{number:>3}  {step.param}: {options}{when}", " " * 7)
     finals = f", then {found.finals} final{'s' * (found.finals > 1)}" if found.finals else ""
-    aside = ", besides extra trials for idle slots" if found.fills else ""
+    aside = "; extra trials for idle slots are not counted" if found.fills else ""
     most = f"at most {found.epochs_at_most + found.final_epochs:,}, finals included"
     if found.trials is None:
         out += entry("trials", f"at most {found.trials_at_most}{finals}{aside}")
