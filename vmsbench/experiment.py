@@ -30,7 +30,7 @@ from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
 from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, OwnershipLost, StorageError, UserError
-from vmsbench.files import log, plain, read_json, remove_unfinished, replace
+from vmsbench.files import log, plain, read_from, read_json, remove_unfinished, replace
 from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import find_weights
@@ -204,7 +204,8 @@ class Experiment:
         if not self.there.checkpoint.exists():
             self.there.history_file.unlink(missing_ok=True)
             return []
-        state = torch.load(self.there.checkpoint, map_location=self.device, weights_only=True)
+        load = partial(torch.load, map_location=self.device, weights_only=True)
+        state = read_from(self.there.checkpoint, load)
         if "weights" in state:
             self.kept = state
             return list(self.there.history())

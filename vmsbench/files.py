@@ -130,7 +130,8 @@ def save_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The value in a file. Raises OSError as `read_from`, ValueError for what is not JSON."""
+    return json.loads(read_bytes(path).decode())
 
 
 def append_line(path: Path, value: dict[str, Any]) -> None:
@@ -177,16 +178,22 @@ def whole_lines(file: io.RawIOBase) -> int:
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects of a file of lines, without those that a crash cut short; none where there is no file."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(value, dict):
-                yield value
+    for line in text_lines(path):
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a text in UTF-8, each with its end, as it is when the first is asked for; none without a file.
+
+    Raises OSError as `read_from`.
+    """
+    if path.exists():
+        yield from io.StringIO(read_bytes(path).decode(errors="replace"))
 
 
 def log(folder: Path, text: str) -> None:

@@ -13,12 +13,22 @@ from typing import Any
 
 import pytest
 
+from tests.support.command_line import Called, refused
 from tests.support.data.data_folders import write_pairs
+from tests.support.sweep_maker import make_sweep
 from tests.support.sweeps.in_process import CONFIG
 from vmsbench.files import read_json, save_json
 
 ROOT = Path(__file__).parents[2]
 SECOND_TRY, NEVER = 1, 1000  # reads that fail before one succeeds: of three tries the first, or all
+STEPS = """
+import json, os, sys
+from tests.support.command_line import called
+for part, reads, arguments in json.loads(sys.argv[1]):
+    os.environ |= {"DISK_PATH": part, "DISK_READS": str(reads)}
+    end = called(*arguments)
+    print(json.dumps([end.code, end.out, end.err]), file=sys.__stdout__)
+"""
 Broken = Callable[..., dict[str, str]]
 
 
@@ -61,6 +71,14 @@ def test_a_training_on_a_disk_that_is_slow_and_fails_once_comes_to_the_same(tmp_
     assert trained(tmp_path / "broken", **broken("/out/", DISK_TIMES="1", DISK_SLOW="2000")) == whole
 
 
+def commands(broken: Broken, *steps: tuple[str, int, list[object]]) -> list[Called]:
+    """How commands end, one after the other in a process of its own: the part of a name, the reads that fail, it."""
+    done = python("-c", STEPS, json.dumps([[part, reads, [*map(str, given)]] for part, reads, given in steps]),
+                  **broken("nothing"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [Called(*json.loads(line)) for line in done.stdout.splitlines()]
+
+
 def read(root: Path, cache: Path, environment: dict[str, str], **settings: Any) -> str:
     """What reading a folder of pairs ends with, in a process of its own: its digest, or the last line of an error."""
     settings = {"root": str(root), "cache": str(cache), "size": 16, **settings}
@@ -100,3 +118,44 @@ def test_a_file_that_can_never_be_read_is_named_whichever_folder_it_is_in(tmp_pa
     shutil.copytree(tmp_path / "set" / "maps", tmp_path / "set" / "looked")
     said = read(tmp_path / "set", tmp_path / "cache", broken("looked/pic03.png", 3), fixations="looked")
     assert said.endswith("looked/pic03.png: cannot be read (Input/output error)")
+
+
+def test_what_commands_read_is_read_again_or_named(tmp_path: Path, broken: Broken) -> None:
+    runs, root, pictures = tmp_path / "runs", tmp_path / "set", tmp_path / "set" / "images"
+    make_sweep(runs, "gan", seeds=1)
+    write_pairs(root, 12)
+    (root / "test.txt").write_text("pic01.png\npic02.png\n")
+    train = ["train", "--exp", "unet", "preset=quick", "data=folder", "data.size=16", f"data.root={root}", "device=cpu",
+             "data.test=test.txt", "tracker=none", "trainer.epochs=1", "trainer.batch_size=4", "model.network.width=4",
+             "--runs", tmp_path / "t"]  # fmt: skip
+    status, check = ["status", "--runs", runs], ["data", "check", root, "--json"]
+    plain, journal, journal_lost, results, results_lost, checked, list_lost, made = commands(
+        broken,
+        ("", 0, status),
+        ("journal.json", SECOND_TRY, status),
+        ("journal.jsonl", NEVER, status),
+        ("results.jso", SECOND_TRY, status),
+        ("results.json", NEVER, status),
+        ("maps/pic05", SECOND_TRY, check),
+        ("test.txt", NEVER, check),
+        ("test.t", SECOND_TRY, train),
+    )
+    assert journal == results == plain
+    refused(journal_lost, f"{runs}/gan/journal.jsonl: Input/output error")
+    refused(results_lost, "results.json: Input/output error")
+    assert checked.code == 0
+    assert json.loads(list_lost.out)["problems"][0]["reason"] == "cannot be read (Input/output error)"
+    assert made.code == 0
+    (model,) = (tmp_path / "t").rglob("results.json")
+    predict = ["predict", pictures, "--model", model.parent, "--device", "cpu", "--out"]
+    once, lost, settled, unsettled = commands(
+        broken,
+        ("pic07.pn", SECOND_TRY, [*predict, tmp_path / "once"]),
+        ("pic07.png", NEVER, [*predict, tmp_path / "lost"]),
+        ("checkpoint.p", SECOND_TRY, [*predict, tmp_path / "settled"]),
+        ("checkpoint.pt", NEVER, [*predict, tmp_path / "unsettled"]),
+    )
+    assert once.code == settled.code == 0
+    assert lost.code == 1
+    assert "pic07.png: unreadable (Input/output error)" in lost.err
+    refused(unsettled, "checkpoint.pt", "Input/output error")

@@ -17,6 +17,7 @@ A map is grey by its file's mode alone: a colour file whose pixels all happen to
 files are next to it (`folder.alike`).
 """
 
+import io
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+
+from vmsbench.files import read_bytes
 
 JPEGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 SUFFIXES = JPEGS | {".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
@@ -107,33 +110,36 @@ class Pair:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Within the block whatever is wrong with the picture at `path` is an UnreadableFile."""
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The picture at `path`; within the block whatever is wrong with it is an UnreadableFile.
+
+    All of it is read first: an error of the disk is none that a decoder may take for damage, or for the file's end.
+    """
     try:
-        yield
+        if not (content := read_bytes(path)):
+            raise UnreadableFile("empty file")
+        with Image.open(io.BytesIO(content)) as file:
+            yield file
     except UnreadableFile:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds of error for broken files
-        raise UnreadableFile(f"unreadable ({why(error, path)})") from error
+        raise UnreadableFile(f"unreadable ({why(error)})") from error
 
 
 def read(path: Path, size: int, scale: float = 1) -> Picture:
     """The picture at `path`, resized to size x size, its values multiplied by `scale`. Raises UnreadableFile."""
-    with reading(path):
-        if path.stat().st_size == 0:
-            raise UnreadableFile("empty file")
-        with Image.open(path) as file:
-            if min(file.size) < SMALLEST:
-                raise UnreadableFile(f"wrong shape: {file.width} x {file.height} px")
-            facts: dict[str, Any] = {"frames": frames(file), "cut": cut(file)}
-            whole = file.size
-            file.draft(None, (2 * size, 2 * size))
-            reduced = file.size != whole
-            picture, facts["turned"] = upright(file)
-            width, height = picture.size
-            if reduced:  # a JPEG, decoded smaller than it is
-                width, height = whole[::-1] if orientation(file) in SIDEWAYS else whole
-            picture, seen = eight_bits(picture, file.format or "", scale)
+    with opened(path) as file:
+        if min(file.size) < SMALLEST:
+            raise UnreadableFile(f"wrong shape: {file.width} x {file.height} px")
+        facts: dict[str, Any] = {"frames": frames(file), "cut": cut(file)}
+        whole = file.size
+        file.draft(None, (2 * size, 2 * size))
+        reduced = file.size != whole
+        picture, facts["turned"] = upright(file)
+        width, height = picture.size
+        if reduced:  # a JPEG, decoded smaller than it is
+            width, height = whole[::-1] if orientation(file) in SIDEWAYS else whole
+        picture, seen = eight_bits(picture, file.format or "", scale)
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
@@ -141,24 +147,26 @@ def read(path: Path, size: int, scale: float = 1) -> Picture:
     return Picture(pixels, width, height, replace(seen, **facts))
 
 
-def why(error: Exception, path: Path) -> str:
-    """What Pillow says, on one line, without the path."""
+def why(error: Exception) -> str:
+    """What Pillow says, on one line."""
+    if isinstance(error, UnidentifiedImageError):
+        return "cannot identify image file"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more pixels than Pillow reads, {2 * (Image.MAX_IMAGE_PIXELS or 0):,}: shrink it first"
-    return " ".join(str(error).split()).replace(f" {str(path)!r}", "") or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def open_upright(path: Path) -> Image.Image:
     """The picture at `path` at its own size, upright, in mode L or RGB. Raises UnreadableFile."""
-    with reading(path), Image.open(path) as file:
+    with opened(path) as file:
         return eight_bits(upright(file)[0], file.format or "")[0]
 
 
 def upright_size(path: Path) -> tuple[int, int]:
     """Width and height of the picture at `path` as it is to be looked at, by its head. Raises UnreadableFile."""
-    with reading(path), Image.open(path) as file:
+    with opened(path) as file:
         return (file.height, file.width) if orientation(file) in SIDEWAYS else file.size
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, final
 
 from vmsbench.errors import UserError
+from vmsbench.files import read_bytes
 from vmsbench.launch.allocation import python
 from vmsbench.launch.launcher import Job, JobError, Launcher
 from vmsbench.versions import PUBLIC
@@ -53,13 +54,13 @@ def call_command(file: Path) -> list[str]:
 def call_completed(file: Path) -> bool | None:
     """Whether the function returned; None where neither it nor its error has left a result."""
     result = file.with_suffix(".result")
-    return pickle.loads(result.read_bytes())[1] is None if result.exists() else None
+    return pickle.loads(read_bytes(result))[1] is None if result.exists() else None
 
 
 def make_call(file: Path) -> None:
     """Run the function; its result, or its error as text, is written next to the call. Raises its error."""
     file.with_suffix(".result").unlink(missing_ok=True)
-    function, arguments = pickle.loads(file.read_bytes())
+    function, arguments = pickle.loads(read_bytes(file))
     try:
         value = function(*arguments)
     except BaseException as error:
@@ -105,7 +106,7 @@ class CallJob(Job):
             time.sleep(0.1)
         if not file.exists():
             raise JobError(f"job {self._number} ended without a result (log {self._log})")
-        value, error = pickle.loads(file.read_bytes())
+        value, error = pickle.loads(read_bytes(file))
         if error is not None:
             raise JobError(f"job {self._number} failed (log {self._log}): {error}")
         return value

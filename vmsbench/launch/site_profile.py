@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from vmsbench.config.instantiate import find
 from vmsbench.config.plugins import option_files
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
+from vmsbench.files import read_bytes
 from vmsbench.launch.launcher import Launcher
 
 PROFILES = "launcher/sites"
@@ -122,7 +123,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.load(file.read_text(), Loader=plain_loader()) or {}
+        found = yaml.load(read_bytes(file).decode(), Loader=plain_loader()) or {}
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):

@@ -7,7 +7,7 @@ the network, and what is kept are the pictures.
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vmsbench.errors import ConfigurationError
+from vmsbench.files import read_from
 
 STRIDES = (8, 16, 32)
 LARGEST, MOST_WARPS = 1024, 64  # px, and pairs of warps
@@ -137,8 +138,7 @@ class Pictures(Encoder):
 def digest(file: Path) -> str:
     """The SHA-256 of a file of weights. Raises ConfigurationError where it cannot be read."""
     try:
-        with open(file, "rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return read_from(file, lambda opened: hashlib.file_digest(opened, "sha256").hexdigest())
     except OSError as error:
         raise ConfigurationError(f"the encoder's weights {file} cannot be read ({error.strerror or error})") from error
 
@@ -156,7 +156,9 @@ def weights(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
             "install their package again"
         )
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = read_from(file, partial(torch.load, map_location="cpu", weights_only=True))
+    except OSError as error:
+        raise ConfigurationError(f"the encoder's weights {file} cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a file of something else makes torch raise whatever it stumbles over
         raise ConfigurationError(
             f"{file} holds no weights ({type(error).__name__}); torch.save(state_dict) makes them"

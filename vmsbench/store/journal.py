@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import UserError
-from vmsbench.files import append_line, read_lines
+from vmsbench.files import append_line, read_from, read_lines, text_lines
 from vmsbench.store.lock import check_owned
 from vmsbench.versions import SCHEMA, check_schema
 
@@ -47,8 +47,7 @@ class Journal:
         """Whether the journal has a whole line."""
         if not self.path.exists():
             return False
-        with self.path.open("rb") as file:
-            return file.readline().endswith(b"\n")
+        return read_from(self.path, lambda file: file.readline()).endswith(b"\n")
 
     def events(self) -> Iterator[dict[str, Any]]:
         """All events in order; a last line that a crash cut short is left out.
@@ -56,21 +55,18 @@ class Journal:
         Raises UserError for a journal of another schema and, with the number of the line, for any other line that is
         not an event.
         """
-        if not self.path.exists():
-            return
-        with self.path.open(encoding="utf-8", errors="replace") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    event = json.loads(line)
-                except json.JSONDecodeError as error:
-                    if not line.endswith("\n"):
-                        return
-                    raise self.nonsense(number, f"not JSON ({error.msg})") from error
-                if reason := wrong(event):
-                    raise self.nonsense(number, reason)
-                if number == 1:
-                    check_schema(event, self.path)
-                yield event
+        for number, line in enumerate(text_lines(self.path), start=1):
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError as error:
+                if not line.endswith("\n"):
+                    return
+                raise self.nonsense(number, f"not JSON ({error.msg})") from error
+            if reason := wrong(event):
+                raise self.nonsense(number, reason)
+            if number == 1:
+                check_schema(event, self.path)
+            yield event
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Its lines, whatever they say: for one that must not stop at a damaged journal."""

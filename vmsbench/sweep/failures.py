@@ -5,6 +5,7 @@ import traceback
 from dataclasses import dataclass
 
 from vmsbench.errors import NO_ROOM, ConfigurationError, DataError, StorageError
+from vmsbench.files import PASSING
 from vmsbench.training.out_of_memory import CUDA, HOST, lacking
 from vmsbench.training.trainer import Diverged
 
@@ -43,7 +44,7 @@ def kind_of(error: BaseException) -> str:
     where = lacking(error)
     if where is not None:
         return f"out of memory ({where})"
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
+    if isinstance(error, OSError) and (error.errno in NO_ROOM or (error.errno in PASSING and error.filename)):
         return STORAGE
     kinds = {
         StorageError: STORAGE,

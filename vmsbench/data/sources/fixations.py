@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vmsbench.data.decoding import JPEGS, UnreadableFile, eight_bits, reading, threads, unlike_image, upright
+from vmsbench.data.decoding import JPEGS, UnreadableFile, eight_bits, opened, threads, unlike_image, upright
 
 SPREAD = 1 / 16  # of the side: the standard deviation by which training fixations are blurred into a density
 RIPPLE = 16  # levels that a JPEG file may have where nothing is
@@ -59,7 +59,7 @@ def read_fixations(files: Sequence[tuple[Path, Path]], size: int) -> list[Looked
 
 
 def _looked(image: Path, path: Path, size: int) -> Looked:
-    with reading(path), Image.open(path) as file:
+    with opened(path) as file:
         levels = _levels(upright(file)[0], file.format or "")
     if said := unlike_image(image, (levels.shape[1], levels.shape[0]), "fixation map"):
         raise UnreadableFile(said)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vmsbench.data.sources.names import Names, Problem, printable, some, without_suffix
 from vmsbench.errors import DataError, did_you_mean
+from vmsbench.files import read_bytes
 
 FILES = frozenset(
     {"file", "files", "filename", "filenames", "file_name", "name", "names", "id", "ids", "path", "paths", "stem"}
@@ -271,7 +272,7 @@ def split(path: Path, lines: list[str], mark: str, spaced: bool) -> list[tuple[s
 def lines_of(path: Path) -> list[str]:
     """The lines of a text in UTF-8, or in what its byte-order mark says."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         encoding = next((name for mark, name in ENCODINGS if content.startswith(mark)), "utf-8-sig")
         text = content.decode(encoding)
     except UnicodeDecodeError as error:

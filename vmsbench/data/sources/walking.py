@@ -5,10 +5,12 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vmsbench.data.sources.names import Problem, composed, is_picture, is_text, printable, some
 from vmsbench.errors import DataError
+from vmsbench.files import patiently
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
 
@@ -78,8 +80,7 @@ class Walker:
                 continue
             self.seen.add(same)
             try:
-                with os.scandir(place) as inside:
-                    entries = sorted(inside, key=lambda entry: entry.name)
+                entries = patiently(partial(inside, place))
             except OSError as error:
                 if place == self.folder:
                     raise DataError(f"{place} cannot be read ({error.strerror})") from error
@@ -128,6 +129,12 @@ def kinds(aside: Mapping[str, int], at_most: int = 6) -> str:
     shown = [f"{count} {printable(what)}" for what, count in each[:at_most]]
     others = sum(count for _, count in each[at_most:])
     return ", ".join(shown) + (f" and {others} of {len(each) - at_most} other kinds" if others else "")
+
+
+def inside(place: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, by name. Raises OSError."""
+    with os.scandir(place) as there:
+        return sorted(there, key=lambda entry: entry.name)
 
 
 def kind_of(entry: os.DirEntry[str]) -> str:

@@ -4,12 +4,14 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vmsbench.files import read_from
 from vmsbench.metrics.scores import check_unit
 
 Features = dict[int, Tensor]
@@ -43,7 +45,7 @@ def cached(cache: Path | None, network: str, which: str, images: Tensor, extract
     digest.update(images.cpu().contiguous().numpy().tobytes())
     file = cache / f"{network}-{digest.hexdigest()[:24]}.pt"
     if file.is_file():
-        loaded: Features = torch.load(file, weights_only=True)
+        loaded: Features = read_from(file, partial(torch.load, weights_only=True))
         return loaded
     found = extract()
     _save(found, file)

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
@@ -21,6 +22,7 @@ from torch.nn import functional
 
 from vmsbench.data.pairs import unit
 from vmsbench.errors import UserError
+from vmsbench.files import read_from
 from vmsbench.metrics.distances.feature_cache import as_bytes, as_rgb, cached
 
 OFFICIAL_FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -130,8 +132,7 @@ def places(path: str | Path | None = None) -> list[Path]:
 
 
 def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return read_from(file, lambda opened: hashlib.file_digest(opened, "sha256").hexdigest())
 
 
 def _network(weights: Weights, dimensions: Sequence[int]) -> torch.nn.Module:
@@ -139,7 +140,7 @@ def _network(weights: Weights, dimensions: Sequence[int]) -> torch.nn.Module:
     from pytorch_fid import inception
 
     try:
-        state: dict[str, Any] = torch.load(weights.file, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = read_from(weights.file, partial(torch.load, map_location="cpu", weights_only=True))
         blocks = [inception.InceptionV3.BLOCK_INDEX_BY_DIM[d] for d in dimensions]
         # pytorch-fid has no way to take a file: it asks this function for the state, which would download it.
         with _construction, patch.object(inception, "load_state_dict_from_url", lambda *_, **__: state):
