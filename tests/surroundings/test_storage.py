@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -169,6 +170,47 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+def test_models_and_predictions_that_an_ordinary_user_may_not_read_are_named(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, own, given = open_folder / "data", open_folder / "own", open_folder / "given"
+    names = write_pairs(root, 12)
+    monkeypatch.chdir(open_folder)
+    import_all(root, own, "--exp", "unet", "preset=quick", "data=folder", "data.size=16", f"data.root={root}",
+               "tracker=none", "trainer.batch_size=4")  # fmt: skip
+    (checkpoint,) = own.rglob("checkpoint.pt")
+    for folder, mode in ((given, 0o755), (open_folder / "runs", 0o777)):
+        folder.mkdir()
+        folder.chmod(mode)
+    for name in names:
+        np.save(given / f"{Path(name).stem}.npy", np.zeros((3, 16, 16), np.float32))
+    np.savez(open_folder / "given.npz", names=names, predictions=np.zeros((12, 3, 16, 16), np.float32))
+    predict = ("predict", root / "images", "--model", checkpoint.parent, "--out", open_folder / "out")
+    evaluate = ("--data", root, "--runs", open_folder / "runs")
+    for place in (given, open_folder / "given.npz"):
+        called("evaluate", place, *evaluate)  # imports what it needs
+    for file, command in (
+        (checkpoint, predict),
+        (checkpoint.with_name("config.json"), predict),
+        (checkpoint.with_name("results.json"), predict),
+        (given / "pic03.npy", ("evaluate", given, *evaluate)),
+        (open_folder / "given.npz", ("evaluate", open_folder / "given.npz", *evaluate)),
+    ):
+        file.chmod(0o600)
+        with ordinary_user():
+            refused(called(*command), file.name, "Permission denied")
+        file.chmod(0o644)
+    with ordinary_user():
+        refused(called(*predict), f"{open_folder}/out cannot be written (")
+    (open_folder / "out").mkdir()
+    (open_folder / "out").chmod(0o777)
+    (root / "images" / "pic03.png").chmod(0o600)
+    with ordinary_user():
+        end = called(*predict)
+    assert end.code == 1
+    assert "pic03.png: unreadable (Permission denied)" in end.err
 
 
 def test_what_an_ordinary_user_may_not_read_or_write_is_named(

@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from vmsbench.config.instantiate import build
 from vmsbench.data.encoded.features import Features, seen_now
 from vmsbench.data.pairs import signed
 from vmsbench.errors import UserError
+from vmsbench.files import read_from
 from vmsbench.inference.maps import Picture, PredictedMap, Sizes, opened, together
 from vmsbench.models.model import Model
 from vmsbench.store.experiment_folder import ExperimentFolder
@@ -138,10 +140,12 @@ def load(folder: Path, device: str = "auto") -> TrainedModel:
 
 def weights(checkpoint: Path) -> dict[str, Tensor]:
     try:
-        kept: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        kept: dict[str, Any] = read_from(checkpoint, partial(torch.load, map_location="cpu", weights_only=True))
         return dict(kept["weights"])
     except FileNotFoundError as error:
         raise UserError(f"{checkpoint} does not exist: the weights were deleted, or not copied") from error
+    except OSError as error:
+        raise UserError(f"{checkpoint} cannot be read ({error.strerror or error})") from error
     except Exception as error:  # torch raises many kinds of error for a file cut short
         raise UserError(f"{checkpoint} holds no finished training ({type(error).__name__})") from error
 

@@ -11,7 +11,9 @@ is resized, clamped or rescaled here: whatever would need it is refused in a sen
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from vmsbench.data.sources.names import Names, is_picture, stem_of
 from vmsbench.data.sources.oddities import remarkable
 from vmsbench.data.sources.walking import remarks, walk
 from vmsbench.errors import DataError, UserError
+from vmsbench.files import read_from
 from vmsbench.metrics.agreement.similarity import CONSTANT_PREDICTION
 from vmsbench.metrics.calibration import collapsed, too_few
 from vmsbench.metrics.scores import check_unit
@@ -93,8 +96,9 @@ def from_npz(file: Path) -> dict[str, np.ndarray]:
             "and predictions"
         )
     try:
-        with np.load(file, allow_pickle=False) as held:
-            names, maps = [str(name) for name in held["names"]], held["predictions"]
+        names, maps = read_from(file, held)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror or error})") from error
     except KeyError as error:
         raise UserError(f"{file} has no array {error.args[0]}; needed are names and predictions") from error
     except Exception as error:  # numpy raises many kinds of error for a file that is not an archive of arrays
@@ -110,6 +114,12 @@ def from_npz(file: Path) -> dict[str, np.ndarray]:
     if not len(names):
         raise UserError(f"{file} is empty: it holds no prediction")
     return dict(zip(names, maps, strict=True))
+
+
+def held(file: BinaryIO) -> tuple[list[str], np.ndarray]:
+    """The names and the predictions in an .npz. Raises KeyError, and whatever numpy raises for another file."""
+    with np.load(file, allow_pickle=False) as arrays:
+        return [str(name) for name in arrays["names"]], arrays["predictions"]
 
 
 def check_values(maps: np.ndarray, file: Path) -> None:
@@ -152,8 +162,10 @@ def from_picture(file: Path, size: int, odd: dict[str, list[str]]) -> np.ndarray
 
 def from_npy(file: Path) -> np.ndarray:
     try:
-        array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = read_from(file, partial(np.load, allow_pickle=False))
+    except OSError as error:
+        raise DataError(f"predictions: {file.name} cannot be read ({error.strerror or error})") from error
+    except (ValueError, EOFError) as error:
         raise DataError(f"predictions: {file.name} cannot be read by numpy ({error})") from error
     if array.ndim == 2:
         array = array[None]
