@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from vmsbench.files import text_lines
 from vmsbench.metrics.references import served
 from vmsbench.search.space import Parameter
 from vmsbench.store.documents import last_line
@@ -222,7 +223,7 @@ def why(runs: Path, trial: str) -> Why:
     found = next(record for record in records if record.id == folder.name)
     started = next((event for event in found.events if event["event"] == "started"), {})
     there, log = ExperimentFolder(folder), folder / "log.txt"
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    lines = [line.rstrip("\n") for line in text_lines(log)]
     return Why(
         folder=folder,
         state=found.state if found.end else "not over",

@@ -4,6 +4,7 @@ import contextlib
 import pickle
 from pathlib import Path
 
+from vmsbench.files import read_bytes
 from vmsbench.launch.launcher import JobPhase, JobStatus, unknown
 from vmsbench.processes import descendants, end, living
 
@@ -20,7 +21,7 @@ def process_status(folder: Path, job: str) -> JobStatus:
         begun = any(folder.glob(f"{job}_*"))
         died = JobStatus(job, JobPhase.FAILED, "FAILED", "it ended without a result", source="/proc")
         return died if begun else unknown(job)
-    outcome, value = pickle.loads(result.read_bytes())
+    outcome, value = pickle.loads(read_bytes(result))
     if outcome == "error":
         return JobStatus(job, JobPhase.FAILED, "FAILED", str(value).strip().splitlines()[-1], source=result.name)
     return JobStatus(job, JobPhase.COMPLETED, "COMPLETED", source=result.name)
