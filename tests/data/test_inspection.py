@@ -8,9 +8,10 @@ from PIL import Image
 
 from tests.support.command_line import called, refused
 from tests.support.data.data_folders import write_list, write_pairs, write_vischema
+from vmsbench.data import rendering
 from vmsbench.data.inspection import check, lines, picture
 from vmsbench.data.pairs import Pairs
-from vmsbench.data.rendering import grid, render
+from vmsbench.data.rendering import drawable, grid, render
 from vmsbench.errors import ConfigurationError, DataError
 
 
@@ -189,3 +190,17 @@ def test_the_check_ends_with_what_to_do(tmp_path: Path) -> None:
         end = called("data", "check", tmp_path, "--picture", tmp_path / "pairs.png", *option)
         assert end.code == 1
         assert end.err.startswith(f"3 bad in {where}: a sweep that uses one of these refuses it; replace each")
+
+
+def test_names_are_drawn_in_letters_that_the_font_has_and_escaped_in_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drawable("sünä_Ж_\U0001f600\n.png") == "sünä_Ж_\U0001f600\\n.png"
+    assert drawable("名前.png") == "\\u540d\\u524d.png"
+    monkeypatch.setattr(rendering, "find_spec", lambda _: None)  # without Matplotlib
+    for one in (rendering.lettering, rendering.has_glyph):
+        one.cache_clear()
+    try:
+        assert drawable("sünä.png") == "s\\xfcn\\xe4.png"
+        assert grid([[torch.zeros(3, 8, 8, dtype=torch.uint8)]], 4, captions=[["ä"]]).size == (44, 60)
+    finally:
+        for one in (rendering.lettering, rendering.has_glyph):
+            one.cache_clear()

@@ -1,6 +1,10 @@
 """Maps made visible, and pictures laid out in labelled grids."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +15,8 @@ from vmsbench.data.sources.names import printable
 
 GUTTER = 6  # px
 LINE = 16  # px; the height of a line of text
+LETTERS = 10  # px; the size of letters
+NO_CHARACTER = "\uffff"  # no font has it: it is drawn as all that a font lacks
 
 
 def render(maps: Tensor) -> Tensor:
@@ -76,9 +82,36 @@ def grid(
 
 def write(canvas: Image.Image, text: str, left: int, top: int, width: int) -> None:
     """One line of text, shortened with an ellipsis to fit."""
-    font, draw = ImageFont.load_default(), ImageDraw.Draw(canvas)
-    shown = text = printable(text)
+    font, draw = lettering(), ImageDraw.Draw(canvas)
+    shown = text = drawable(text)
     while shown and draw.textlength(shown, font=font) > width:
         text = text[:-1]
         shown = text + "..." if text else ""
     draw.text((left, top), shown, fill="black", font=font)
+
+
+@cache
+def lettering() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """DejaVu Sans where Matplotlib brings it, which has most alphabets; else Pillow's own font, of ASCII alone."""
+    found = find_spec("matplotlib")
+    if found is not None and found.origin is not None:
+        with suppress(OSError, ImportError):
+            return ImageFont.truetype(
+                Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", LETTERS
+            )
+    return ImageFont.load_default()
+
+
+def drawable(text: str) -> str:
+    """A text on one line; what cannot be printed, or is not in the font, is escaped."""
+    return "".join(one if has_glyph(one) else one.encode("unicode_escape").decode() for one in printable(text))
+
+
+@cache
+def has_glyph(character: str) -> bool:
+    """Whether the font has a printable character."""
+    font = lettering()
+    if character.isascii() or not isinstance(font, ImageFont.FreeTypeFont):
+        return character.isascii()
+    drawn, lacking = font.getmask(character), font.getmask(NO_CHARACTER)
+    return (drawn.size, bytes(drawn)) != (lacking.size, bytes(lacking))
