@@ -16,7 +16,7 @@ from vmsbench.errors import UserError
 from vmsbench.files import read_json
 
 SCHEMA = 1
-"""Of config.json, results.json, sweep.json and journal.jsonl."""
+"""Of config.json, results.json, sweep.json and journal.jsonl, without which no other file of a sweep is read."""
 
 COMMIT = "commit.txt"
 """In the package as a job has it unpacked: the commit that it was submitted from."""

@@ -1,6 +1,7 @@
 """A container on a real Slurm, its runtime played by a small program that hides Slurm's commands; and podman itself."""
 
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -16,13 +17,17 @@ from tests.slurm.conftest import TINY, User, found, nothing_is_left
 from tests.slurm.lab import Lab
 from tests.support.processes.commands import a_command
 from tests.support.processes.supervised import Node, leaves_unfinished
+from vmsbench.versions import PUBLIC
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 HIDDEN = ("sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
 
 
-def test_a_sweep_trains_inside_and_is_supervised_outside(lab: Lab, user: User, reference: dict[str, object]) -> None:
+@pytest.mark.parametrize("shape", ["allocation", "elastic"])
+def test_a_sweep_trains_inside_and_is_supervised_outside(
+    shape: str, lab: Lab, user: User, reference: dict[str, object]
+) -> None:
     hide = " && ".join(f'mount --bind /dev/null "$(command -v {name})"' for name in HIDDEN)
     begin = f'{hide} && echo "inside: $*" >> {user.folder}/inside; PATH={Path(sys.executable).parent}:$PATH exec "$@"'
     runtime = (
@@ -30,10 +35,12 @@ def test_a_sweep_trains_inside_and_is_supervised_outside(lab: Lab, user: User, r
     )
     a_command(user.folder / ".venv" / "bin", "apptainer", runtime)
     settings = "launcher=slurm launcher.container=image launcher.runtime=apptainer launcher.gpus=0 launcher.notice=30"
-    user.says(f"vmsbench tune --exp unet {shlex.join(TINY)} {settings} --time 20")
-    job = user.says("squeue -h -o %i").stdout.strip()
-    user.finishes(job)
-    assert "-m vmsbench tune" in (user.folder / "inside").read_text()
+    spread = " launcher.shape=elastic --nodes 2 --cpus 2" * (shape == "elastic")
+    said = user.says(f"vmsbench tune --exp unet {shlex.join(TINY)} {settings}{spread} --time 20").stdout
+    user.finishes(re.findall(r"job (\d+)", said)[0])
+    inside = (user.folder / "inside").read_text()
+    assert "-m vmsbench tune" in inside
+    assert (f"-m {PUBLIC['Ray node']} join" in inside) == (shape == "elastic")
     assert found(user.folder / "runs" / "unet") == reference
     nothing_is_left(lab)
 
