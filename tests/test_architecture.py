@@ -135,13 +135,13 @@ def test_no_folder_holds_more_than_fourteen_files() -> None:
     assert not crowded
 
 
-def test_no_test_imports_another_and_what_they_share_is_in_small_folders() -> None:
+def test_no_test_imports_another_and_all_are_in_small_folders() -> None:
     """What several tests need is in tests/support, so that a test can be moved or deleted without looking at others."""
     tests = ROOT / "tests"
     found = {named(file): imports(file) for file in tests.rglob("*.py") if "plugin_sample" not in file.parts}
     shared = {f"{file} imports {name}" for file, names in found.items() for name in names if OF_A_TEST.match(name)}
     assert not shared
-    files = (file for file in (tests / "support").rglob("*") if file.is_file() and file.suffix != ".pyc")
+    files = (file for file in tests.rglob("*") if file.is_file() and file.suffix != ".pyc")
     crowded = Counter(file.parent for file in files if file.name != "__init__.py")
     assert {named(folder): count for folder, count in crowded.items() if count > 14} == {}
 
