@@ -34,7 +34,6 @@ CALLED = {
 WITHOUT = {
     "job": "what a batch script runs",
     "work": "what a worker's batch script runs",
-    "ui": "a server that runs until Ctrl-C; vmsbench.sync brings it up to date",
 }
 ONLY_IN_PYTHON = {
     "load": "`predict` and `export` load a model themselves",
@@ -49,15 +48,13 @@ PARTS |= {"store.sweeps", "launch.submit", "launch.allocation", "data.sources.na
 SHOWN = {
     "launch.supervisor": "the command `job`",
     "launch.worker": "the command `work`",
-    "launch.follow": "logs --follow",
-    "launch.job_log": "logs --follow",
-    "launch.launcher": "how often a cluster is asked by --watch and --follow",
-    "tracking.mlflow.server": "the command `ui`",
+    "launch.launcher": "how often a cluster is asked by --watch",
     "processes": "the line of `ui` names the user",
-    "tracking.mlflow.tracker": "the command `ui`",
     "data.inspection": "the table of `data check`",
     "inference.export": "the tolerance, for its line",
     "metrics.distances.inception": "the steps that copy the weights to a cluster",
+    "metrics.catalog": "the table of evaluate",
+    "search.pruners": "lines of plan: the name of the rule",
     "metrics.baselines": "lines of train: the blind predictors",
     "metrics.references": "lines of plan: what a metric serves",
     "search.configured": "lines of plan",
@@ -93,19 +90,19 @@ def test_every_command_has_its_function_or_a_reason() -> None:
 
 
 TERMINAL = {
-    **dict.fromkeys(("json", "quiet", "watch", "print", "lines", "follow", "picture"), "how a terminal shows it"),
+    **dict.fromkeys(("json", "quiet", "watch", "picture"), "how a terminal shows it"),
     "config_dir": "$VMSBENCH_CONF; set before Python composes anything",
     "per_gpu": "slots.gpus=0.5 among the overrides",
-    **dict.fromkeys(
-        ("allow_login_node", "nodes", "time", "wait", "check", "dry_run"), "of jobs, which commands submit"
-    ),
 }
 """Options of commands that no function has."""
 OTHERWISE = {
     ("final", "rescore"): "vmsbench.rescore",
-    ("plan", "name"): "named in the job that --nodes would submit",
+    ("tune", "print"): "submit=False: .job.script",
+    ("tune", "check"): "submit=False: .job.check()",
+    ("tune", "dry_run"): "vmsbench.plan",
     ("add", "option"): "param and value",
     ("site init", "overrides"): "vmsbench.survey_site",
+    ("site init", "print"): "vmsbench.survey_site",
 }
 
 

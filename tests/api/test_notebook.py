@@ -78,10 +78,10 @@ def test_the_stop_button_saves_a_single_training_and_the_same_cell_continues(tmp
     notebook = Notebook(tmp_path)
     try:
         notebook.run(f"import vmsbench; settings = {SETTINGS[:6]!r}")
-        cell = "run = vmsbench.train('unet', *settings, epochs=200)\n(run.finished, len(run.history))"
-        first = text(notebook.run(cell, stop_at=" epoch 2/200 "))
+        cell = "run = vmsbench.train('unet', *settings, epochs=60)\n(run.finished, len(run.history))"
+        first = text(notebook.run(cell, stop_at=" epoch 2/60 "))
         assert "(False, " in first
-        assert "(True, 200)" in text(notebook.run(cell))
+        assert "(True, 60)" in text(notebook.run(cell))
     finally:
         notebook.close()
 

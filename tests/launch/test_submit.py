@@ -37,7 +37,7 @@ def test_options_are_settings_of_the_launcher(tmp_path: Path) -> None:
 
 
 def test_options_of_a_job_are_refused_where_there_is_none(tmp_path: Path) -> None:
-    for options in ({"nodes": 2}, {"time": "1:00:00"}, {"show": True}, {"check": True}):
+    for options in ({"nodes": 2}, {"time": "1:00:00"}, {"submit": False}):
         with pytest.raises(ConfigurationError, match="are for a job: add launcher=slurm"):
             chosen(tmp_path / "gan", **options)
 
@@ -63,7 +63,7 @@ def test_a_node_that_failed_twice_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_job_gets_the_command_without_what_concerns_its_submission() -> None:
-    words = ["tune", "--exp", "gan", "--nodes", "2", "--time=1:00:00", "launcher=slurm", "launcher.account=a", "--wait"]
+    words = ["tune", "--exp", "gan", "--nodes", "2", "--time", "1:00:00", "launcher=slurm", "launcher.account=a"]
     assert job_command([*words, "data.root=/a b"]) == ["tune", "--exp", "gan", "data.root=/a b"]
 
 

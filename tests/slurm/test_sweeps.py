@@ -2,11 +2,13 @@
 
 import re
 import shutil
+import sys
 from typing import Any
 
 import pytest
 
-from tests.slurm.conftest import TINY, User, found, nothing_is_left, of_one_machine, places
+import vmsbench
+from tests.slurm.conftest import ROOT, TINY, User, found, nothing_is_left, of_one_machine, places
 from tests.slurm.lab import Lab
 
 pytestmark = pytest.mark.slow
@@ -68,6 +70,31 @@ def test_a_sweep_submitted_from_the_login_node_is_the_same_in_both_shapes(
     assert f"job {job[1]}" in user.says("vmsbench status unet").stdout
     assert "the best configuration is" in user.says("vmsbench logs unet").stdout
     assert "it has no job" in user.says("vmsbench cancel unet").stdout
+
+
+def test_python_on_the_login_node_submits_a_sweep_and_waits_for_it(
+    lab: Lab, user: User, reference: dict[str, Any]
+) -> None:
+    settings = [word for word in TINY if word not in ("--epochs", "3")]
+    (user.folder / "submit.py").write_text(f"""
+import vmsbench
+from vmsbench.errors import UserError
+size = dict(epochs=3, nodes=2, gpus=2, cpus=4, time="10")
+try:
+    vmsbench.tune("unet", *{settings!r}, epochs=3)
+except UserError as error:
+    print(error)
+sweep = vmsbench.tune("unet", *{settings!r}, "launcher=slurm", "launcher.poll=2", wait=True, **size)
+print("ENDED", sweep.finished, sweep.job.number, sweep.job.status.phase, sweep.status().state)
+""")
+    said = user.says(f"PYTHONPATH={ROOT} {sys.executable} submit.py").stdout
+    assert "this is a cluster's login node: launcher=slurm submits the work" in said
+    ended = re.search(r"^ENDED True (\d+) completed finished$", said, re.MULTILINE)
+    assert ended, said
+    assert "4 trials at once on 2 nodes of 4 cores, 2 GPUs each" in said
+    assert found(user.folder / "runs" / "unet") == reference
+    assert (user.folder / "reports" / "unet" / "index.html").exists()
+    assert vmsbench.logs("unet", runs=user.folder / "runs").keys() == {ended[1]}
 
 
 @pytest.mark.cluster

@@ -15,11 +15,12 @@ from urllib.request import urlopen
 
 import pytest
 
+import vmsbench
 from tests.support.command_line import called
 from tests.support.processes.tls import certificate, tls_front
 from tests.support.sweeps.tracked import content, half_a_sweep, whole_sweep
 from vmsbench.tracking.background import Background
-from vmsbench.tracking.mlflow.server import LEAN
+from vmsbench.tracking.mlflow.server import LEAN, healthy
 from vmsbench.tracking.mlflow.tracker import QUIET_AND_QUICK, MlflowTracker, reach, without_credentials
 from vmsbench.tracking.tracker import TrackingError
 
@@ -184,3 +185,15 @@ def test_a_store_that_lies_elsewhere_sends_no_file_to_where_it_was(
     assert not caplog.text
     noted = json.loads((home / "unet" / "mlflow.json").read_text())["runs"]
     assert noted.keys() == first.keys()
+
+
+@pytest.mark.slow
+def test_python_starts_the_pages_and_ends_them(tmp_path: Path) -> None:
+    whole_sweep(tmp_path)
+    with vmsbench.ui(port=5740, runs=tmp_path) as server:
+        assert server.socket is not None
+        assert server.port is not None
+        assert healthy(server.port, server.socket)
+        assert server.links["all runs"].startswith(f"http://127.0.0.1:{server.port}/#/experiments/")
+    assert not server.socket.exists()
+    server.close()

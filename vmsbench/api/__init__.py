@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vmsbench.api.toolkit.datasets import check_data, write_standin
     from vmsbench.api.toolkit.doctor import doctor
     from vmsbench.api.toolkit.weights import check_weights
-    from vmsbench.api.tracking import sync
+    from vmsbench.api.tracking import sync, ui
     from vmsbench.api.training import train
 
 PLACES = {
@@ -44,7 +44,7 @@ PLACES = {
     "toolkit.datasets": ("check_data", "write_standin"),
     "toolkit.doctor": ("doctor",),
     "toolkit.weights": ("check_weights",),
-    "tracking": ("sync",),
+    "tracking": ("sync", "ui"),
     "training": ("train",),
 }
 """The functions, by the module that holds them."""
@@ -81,6 +81,7 @@ __all__ = [
     "tradeoff",
     "train",
     "tune",
+    "ui",
     "why",
     "write_site",
     "write_standin",

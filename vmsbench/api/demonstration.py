@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmsbench.api.reports import ReportResult, report
-from vmsbench.api.sweeps import SweepResult, run_search
+from vmsbench.api.sweep_results import SweepResult
+from vmsbench.api.sweeps import run_search
 from vmsbench.config.compose import compose
 from vmsbench.config.families import Family, families
 from vmsbench.config.settings import Config

@@ -1,7 +1,8 @@
 """What a sweep will take, from Python, before anything starts."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,21 +33,28 @@ def plan(
     calibrate: bool = True,
     worlds: int | None = None,
     on_progress: Callable[[str], None] = lambda text: None,
+    name: str | None = None,
+    nodes: int | None = None,
+    time: str | None = None,
+    allow_login_node: bool = False,
 ) -> Plan:
-    """Trials, epochs, hours and bytes that `vmsbench.tune` with the same arguments would take on this machine.
+    """Trials, epochs, hours and bytes that `vmsbench.tune` with the same arguments would take, on this machine or in
+    the job that it would submit.
 
-    calibrate    train what was never trained, for at most 20 seconds, to measure the seconds per epoch; never on a
-                 cluster's login node
-    worlds       searches that are simulated, 3 by default; with 0, the default without `calibrate`, the settings alone
-                 are looked at: no data are read, and no option is built
-    on_progress  is called with a line for what is being measured
+    calibrate         train what was never trained, for at most 20 seconds, to measure the seconds per epoch; never for
+                      a job, and not on a login node without `allow_login_node`
+    worlds            searches that are simulated, 3 by default; with 0, the default without `calibrate`, the settings
+                      alone are looked at: no data are read, and no option is built
+    on_progress       is called with a line for what is being measured
+    name              of the sweep (default: `exp`)
+    nodes, time       of the job
 
     Raises UserError as `vmsbench.tune` would, with `worlds`.
     """
     settings = compose(exp, with_epochs(overrides, epochs))
-    at_once = slots_for(settings, cpus, gpus).count
-    worlds = WORLDS * calibrate if worlds is None else worlds
-    return planned(settings, Path(runs).resolve(), at_once, calibrate and not login_node(), on_progress, worlds)
+    options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=time, allow_login_node=allow_login_node)
+    own: dict[str, Any] = {"calibrate": calibrate, "worlds": worlds, "on_progress": on_progress}
+    return plan_sweep(settings, overrides, Path(runs) / (exp if name is None else name), options, **own).plan
 
 
 def planned(
@@ -110,11 +118,21 @@ def plan_sweep(
     else:
         slots = slots_for(settings, options.cpus, options.gpus)
     may_train = calibrate and job is None and (options.allow_login_node or not login_node())
-    if may_train:
-        import torch
-
-        torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
     worlds = WORLDS * calibrate if worlds is None else worlds
-    found = planned(settings, folder.parent.resolve(), slots.count, may_train, on_progress, worlds)
+    with threads_of_a_trial(slots) if may_train else nullcontext():
+        found = planned(settings, folder.parent.resolve(), slots.count, may_train, on_progress, worlds)
     budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial, slots.count)
     return SweepPlan(folder.name, found, slots, budget, job)
+
+
+@contextmanager
+def threads_of_a_trial(slots: Slots) -> Iterator[None]:
+    """Within the block torch uses as many threads as in a trial."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, int(slots.cpus_per_trial)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

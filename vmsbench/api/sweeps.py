@@ -2,35 +2,29 @@
 
 import contextlib
 import math
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vmsbench.api.models import best_of_sweep
-from vmsbench.api.training import command_line, runs_option
+from vmsbench.api.cluster.submission import command_words, run_or_submit, typed, waited
+from vmsbench.api.sweep_results import SweepResult
 from vmsbench.config.compose import compose, with_epochs
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError
-from vmsbench.inference.predictor import TrainedModel
-from vmsbench.inference.predictor import load as load_folder
 from vmsbench.launch.elastic.demand import demand_of
-from vmsbench.launch.local import LocalLauncher
 from vmsbench.launch.ownership import owning
+from vmsbench.launch.submit import RunOptions
 from vmsbench.metrics.references import served
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
-from vmsbench.store.reader import read_sweep
-from vmsbench.store.records import SweepRecord
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import check_name, sweep_named
 from vmsbench.sweep.ablation import ablation
 from vmsbench.sweep.origin.numeric_code import check_code
 from vmsbench.sweep.progress_lines import Lines, Quiet
-from vmsbench.sweep.status import Status, status
 from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
 from vmsbench.sweep.tune import Driver
 from vmsbench.sweep.tune import final as train_finals
@@ -42,78 +36,6 @@ PLACES = ("device", "fid", "launcher", "slots", "tracker")
 
 Go = Callable[[Callback, Driver, Mapping[str, float]], None]
 """What `run_sweep` runs, given a callback, a driver and the slots."""
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """A sweep, read from its folder.
-
-    finished   False where it was interrupted; the same call, or `vmsbench.resume`, continues it
-    command    the command that continues it
-    """
-
-    folder: Path
-    finished: bool
-    command: str
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    @property
-    def record(self) -> SweepRecord:
-        """Everything in the folder, typed."""
-        return read_sweep(self.folder)
-
-    @property
-    def best(self) -> dict[str, Any]:
-        """The winner: its trial, its parameters and its tuning score; empty while there is none."""
-        winner = self.record.winner
-        return {"trial": winner["trial"], "params": winner["params"], "score": winner["score"]} if winner else {}
-
-    @property
-    def finals(self) -> list[dict[str, Any]]:
-        """The finals: the best configurations trained from fresh seeds, with their scores on the test pairs."""
-        now = {final.id: dict(final.scores) for final in self.record.finals}
-        events = [dict(event) for event in self.record.events if event["event"] == "final"]
-        return [event | {"scores": now.get(event["trial"]) or event["scores"]} for event in events]
-
-    @property
-    def baselines(self) -> Mapping[str, Mapping[str, Any]]:
-        """The test scores of the predictors that ignore the image."""
-        return self.record.baselines["test"]
-
-    @property
-    def trials(self) -> Any:
-        """A row for each trial (its id, state, score, epoch, seconds and parameters): a data frame where pandas is
-        installed, else a list of dictionaries."""
-        rows = [
-            {"trial": one.id, "state": one.state, "score": one.score, "epoch": one.epoch, "seconds": one.seconds}
-            | dict(one.params)
-            for one in self.record.trials
-        ]
-        try:
-            import pandas
-        except ImportError:
-            return rows
-        return pandas.DataFrame(rows)
-
-    def status(self) -> Status:
-        """The sweep's status now."""
-        return status(self.folder)
-
-    def model(self, device: str = "auto") -> TrainedModel:
-        """The best final, ready to predict."""
-        return load_folder(best_of_sweep(self.folder), device)
-
-    def summary(self) -> dict[str, Any]:
-        """The results as a dictionary, for other programs."""
-        head = {"name": self.name, "command": self.command}
-        if not self.finished:
-            return head | {"state": "interrupted"}
-        metric = self.record.metric
-        found = {"metric": metric, "winner": self.best, "finals": self.finals, "baselines": self.baselines}
-        return head | {"state": "finished"} | found
 
 
 def tune(
@@ -128,30 +50,42 @@ def tune(
     retry: bool = False,
     accept_code: bool = False,
     quiet: bool = False,
+    nodes: int | None = None,
+    time: str | None = None,
+    wait: bool = False,
+    submit: bool = True,
+    allow_login_node: bool = False,
 ) -> SweepResult:
     """Search for the best configuration, train it again from fresh seeds, and score these on the test pairs.
 
-    exp         unet, gan, diffusion, or another of conf/exp
-    overrides   group=option or key=value, as on the command line
-    name        of the sweep (default: `exp`); a sweep of that name is continued
-    cpus, gpus  to use (default: all)
-    callbacks   called with every trial's events (vmsbench.sweep.trial.Callback)
-    retry       run failed trials again
-    accept_code continue a sweep that was started with other numeric code, which its journal and report say
-    quiet       print no line for each trial
+    exp               unet, gan, diffusion, or another of conf/exp
+    overrides         group=option or key=value, as on the command line; launcher= may submit a job that does it
+    name              of the sweep (default: `exp`); a sweep of that name is continued
+    cpus, gpus        to use (default: all); of each node of a job
+    callbacks         called with every trial's events (vmsbench.sweep.trial.Callback); a job has none
+    retry             run failed trials again
+    accept_code       continue a sweep that was started with other numeric code, which its journal and report say
+    quiet             print no line for each trial
+    nodes, time       of the job
+    wait              show the job's log until it is over, as `.job.wait()` does
+    submit            False makes the job alone: `.job.script` is its batch script, `.job.check()` asks the cluster
+    allow_login_node  train on this machine even if it is a login node
 
-    An interrupt (the notebook's stop button, Ctrl-C) lets the trials save, and returns with `finished` False.
-    Raises UserError for settings or data that cannot work, and for a launcher that submits jobs.
+    An interrupt (the notebook's stop button, Ctrl-C) lets the trials save, and returns with `finished` False. A job is
+    returned at once, as `.job` (vmsbench.launch.submit.SweepJob), with `finished` False. Raises UserError for settings
+    or data that cannot work, for a job that is refused, and on a login node.
     """
     name = exp if name is None else name
     check_name(name)
-    settings = compose(exp, with_epochs(overrides, epochs))
-    command = command_line("tune", exp, overrides, runs, name=name, epochs=epochs)
-    check_runs_here(settings, command)
-    folder = Path(runs) / name
-    callback = showing(name, quiet, callbacks)
-    options: dict[str, Any] = {"retry": retry, "accept_code": accept_code, "cpus": cpus, "gpus": gpus}
-    return run_search(settings, folder, command, callback, **options)
+    settings, folder = search_settings(exp, overrides, epochs), Path(runs) / name
+    size: dict[str, Any] = {"cpus": cpus, "gpus": gpus}
+    own: dict[str, Any] = {"retry": retry, "accept_code": accept_code, **size}
+    words, job = ["tune", "--exp", exp, *overrides], {"nodes": nodes, "time": time}
+    command = command_words(words, runs, name=name, epochs=epochs, quiet=quiet, **own, **job)
+    run = partial(run_search, settings, folder, typed(command), showing(name, quiet, callbacks), **own)
+    options = RunOptions(nodes=nodes, time=time, submit=submit, allow_login_node=allow_login_node, **size)
+    found = run_or_submit(run, settings, overrides, folder, command, options, accept_code)
+    return waited(found, quiet) if wait else found
 
 
 def ablate(
@@ -168,37 +102,30 @@ def ablate(
     retry: bool = False,
     accept_code: bool = False,
     quiet: bool = False,
+    allow_login_node: bool = False,
 ) -> SweepResult:
     """Compare the options of one group (augment, target, network, ...), each trained from `seeds` seeds.
 
     name      of the sweep (default: EXP-ablate-GROUP)
     The rest is as of `tune`. Scores are of the tuning validation pairs; the report plots them.
 
-    Raises ConfigurationError for a group that cannot be ablated, and for a launcher that submits jobs.
+    Raises ConfigurationError for a group that cannot be ablated.
     """
-    named = ablation_name(exp, group) if name is None else name
-    check_name(named)
-    settings = ablation(exp, group, seeds, with_epochs(overrides, epochs))
-    words = ["vmsbench", "ablate", group, "--exp", exp, *overrides, "--seeds", str(seeds), "--name", named]
-    words += ["--epochs", str(epochs)] if epochs is not None else []
-    command = shlex.join([*words, *runs_option(runs)])
-    check_runs_here(settings, command)
-    callback = showing(named, quiet, callbacks)
-    options: dict[str, Any] = {"retry": retry, "accept_code": accept_code, "cpus": cpus, "gpus": gpus}
-    return run_search(settings, Path(runs) / named, command, callback, **options)
+    name = ablation_name(exp, group) if name is None else name
+    check_name(name)
+    settings, folder = ablation(exp, group, seeds, with_epochs(overrides, epochs)), Path(runs) / name
+    size: dict[str, Any] = {"cpus": cpus, "gpus": gpus}
+    own: dict[str, Any] = {"retry": retry, "accept_code": accept_code, **size}
+    words = ["ablate", group, "--exp", exp, *overrides]
+    command = command_words(words, runs, seeds=seeds, name=name, epochs=epochs, quiet=quiet, **own)
+    run = partial(run_search, settings, folder, typed(command), showing(name, quiet, callbacks), **own)
+    options = RunOptions(allow_login_node=allow_login_node, **size)
+    return run_or_submit(run, settings, overrides, folder, command, options, accept_code)
 
 
 def showing(name: str, quiet: bool, callbacks: Iterable[Callback]) -> Callback:
     """The caller's callbacks, after one that prints a line for each event where it is not `quiet`."""
     return Callbacks([Quiet() if quiet else Lines(name), *callbacks])
-
-
-def check_runs_here(settings: Config, command: str) -> None:
-    """Raises ConfigurationError for a launcher that submits jobs: what a job runs is a command."""
-    launcher = settings["launcher"]["_target_"]
-    if launcher != f"{LocalLauncher.__module__}.{LocalLauncher.__name__}":
-        name = launcher.rpartition(".")[2]
-        raise ConfigurationError(f"{name} submits commands, and Python runs sweeps here; submit it by `{command}`")
 
 
 def ablation_name(exp: str, group: str) -> str:
@@ -216,16 +143,19 @@ def resume(
     retry: bool = False,
     accept_code: bool = False,
     quiet: bool = False,
+    allow_login_node: bool = False,
 ) -> SweepResult:
     """Continue a sweep with the settings it was started with; options as `tune`'s.
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
-    settings = settings_to_resume(name, Path(runs), list(overrides))
-    resume_command = shlex.join(["vmsbench", "resume", name, *overrides, *runs_option(runs)])
-    callback = showing(name, quiet, callbacks)
-    options: dict[str, Any] = {"retry": retry, "accept_code": accept_code, "cpus": cpus, "gpus": gpus}
-    return run_search(settings, Path(runs) / name, resume_command, callback, **options)
+    settings, folder = settings_to_resume(name, Path(runs), list(overrides)), Path(runs) / name
+    size: dict[str, Any] = {"cpus": cpus, "gpus": gpus}
+    own: dict[str, Any] = {"retry": retry, "accept_code": accept_code, **size}
+    command = command_words(["resume", name, *overrides], runs, quiet=quiet, **own)
+    run = partial(run_search, settings, folder, typed(command), showing(name, quiet, callbacks), **own)
+    options = RunOptions(allow_login_node=allow_login_node, **size)
+    return run_or_submit(run, settings, overrides, folder, command, options, accept_code)
 
 
 def final(
@@ -239,17 +169,20 @@ def final(
     callbacks: Iterable[Callback] = (),
     accept_code: bool = False,
     quiet: bool = False,
+    allow_login_node: bool = False,
 ) -> SweepResult:
-    """Train the `top` best configurations of a finished search from `seeds` fresh seeds each, and test them.
+    """Train the `top` best configurations of a finished search from `seeds` fresh seeds each, and test them; options as
+    `tune`'s.
 
     Raises UserError where the search is not finished, or its data have changed.
     """
     settings, places = settings_of(name, Path(runs), list(overrides))
-    words = ["vmsbench", "final", name, *overrides, "--top", str(top), "--seeds", str(seeds), *runs_option(runs)]
-    command = shlex.join(words)
-    callback = showing(name, quiet, callbacks)
-    options: dict[str, Any] = {"cpus": cpus, "gpus": gpus, "accept_code": accept_code}
-    return run_finals(settings, places, Path(runs) / name, command, callback, top=top, seeds=seeds, **options)
+    folder, size = Path(runs) / name, {"cpus": cpus, "gpus": gpus}
+    own: dict[str, Any] = {"top": top, "seeds": seeds, "accept_code": accept_code, **size}
+    command = command_words(["final", name, *overrides], runs, quiet=quiet, **own)
+    run = partial(run_finals, settings, places, folder, typed(command), showing(name, quiet, callbacks), **own)
+    options = RunOptions(allow_login_node=allow_login_node, cpus=cpus, gpus=gpus)
+    return run_or_submit(run, settings, overrides, folder, command, options, accept_code)
 
 
 def rescore(
@@ -265,8 +198,17 @@ def rescore(
     _, places = settings_of(name, Path(runs), list(overrides))
     folder = (Path(runs) / name).resolve()
     score_again(folder, folder.parent, places, on_progress, own=owning())
-    words = ["vmsbench", "final", name, "--rescore", *overrides, *runs_option(runs)]
-    return SweepResult(folder, True, shlex.join(words))
+    return SweepResult(folder, True, typed(command_words(["final", name, *overrides], runs, rescore=True)))
+
+
+def search_settings(exp: str, overrides: Iterable[str], epochs: int | None) -> Config:
+    """All settings of a sweep. Raises ConfigurationError where FID is required and cannot be computed."""
+    settings = compose(exp, with_epochs(overrides, epochs))
+    if settings["fid"]["required"]:
+        from vmsbench.training.checks import check_fid
+
+        check_fid(settings)
+    return settings
 
 
 def run_search(

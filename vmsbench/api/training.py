@@ -1,6 +1,5 @@
 """One training from Python: settings in, scores, history and the trained model out."""
 
-import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from vmsbench.data.sources.provenance import Provenance
 from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import Report, config_hash, ignore, run
 from vmsbench.inference.predictor import TrainedModel, load
+from vmsbench.launch.allocation import refuse_login_node
 from vmsbench.metrics.baselines import score_baselines
 from vmsbench.search.configured import experiment_part
 from vmsbench.signals import noted
@@ -81,20 +81,23 @@ def train(
     on_epoch: Report = ignore,
     should_stop: ShouldStop | None = None,
     quiet: bool = False,
+    allow_login_node: bool = False,
 ) -> TrainingResult:
     """Train one configuration, or continue it; a finished training returns at once.
 
-    exp          unet, gan, diffusion, or another of conf/exp
-    overrides    group=option or key=value, as on the command line
-    final        score it on the test pairs, once: make no choices after that
-    on_epoch     is called with each line of the history
-    should_stop  is called between two steps; where it returns True, all is saved (default: an interrupt stops it)
-    quiet        print no line for each epoch
+    exp               unet, gan, diffusion, or another of conf/exp
+    overrides         group=option or key=value, as on the command line
+    final             score it on the test pairs, once: make no choices after that
+    on_epoch          is called with each line of the history
+    should_stop       is called between two steps; where it returns True, all is saved (default: an interrupt stops it)
+    quiet             print no line for each epoch
+    allow_login_node  train on this machine even if it is a login node
 
     An interrupt (the notebook's stop button, Ctrl-C) lets it save at its next step, and it is returned with `finished`
-    False; a second one stops it at once. Raises UserError for settings or data that cannot work.
+    False; a second one stops it at once. Raises UserError for settings or data that cannot work, and on a login node.
     """
     settings = training_settings(exp, overrides, epochs, seed, final)
+    refuse_login_node(allow_login_node)
     if quiet:
         return run_training(settings, Path(runs), on_epoch, should_stop)
     show = epoch_lines(settings["trainer"]["epochs"])
@@ -149,16 +152,3 @@ def run_training(
             return TrainingResult(folder, run(config, folder, on_epoch, stops), dataset)
         except TrainingInterrupted:
             return TrainingResult(folder, {}, dataset)
-
-
-def command_line(command: str, exp: str, overrides: Iterable[str], runs: Path | str, **options: Any) -> str:
-    """The command that does the same, to be pasted into a shell; options of None are left out."""
-    words = ["vmsbench", command, "--exp", exp, *overrides]
-    for name, value in options.items():
-        words += [f"--{name}", str(value)] if value is not None else []
-    return shlex.join([*words, *runs_option(runs)])
-
-
-def runs_option(runs: Path | str) -> list[str]:
-    """The option that names the runs folder, where it is not the default."""
-    return ["--runs", str(runs)] if str(runs) != "runs" else []

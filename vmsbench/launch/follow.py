@@ -1,39 +1,45 @@
 """A job's log, shown as it grows."""
 
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from vmsbench.launch.job_log import job_status
-from vmsbench.launch.launcher import JobPhase
+from vmsbench.launch.launcher import JobStatus
 
 TAIL = 2.0  # seconds between two reads of a job's log
 
 
-def follow(job: str, log: Path, folder: Path, poll: float, shown: int = 0) -> int:
-    """Show a job's log as it grows, until the job, with all its restarts and continuations, is over.
+def print_text(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+def follow(
+    job: str, log: Path, folder: Path, poll: float, *, shown: int = 0, show: Callable[[str], None] = print_text
+) -> JobStatus:
+    """Show a job's log as it grows, until the job, with all its restarts and continuations, is over; then its status.
 
     poll    seconds between two status queries
     shown   bytes of the log that were shown before
-    Returns the exit code: 0 where the job completed.
+    show    called with each new piece of text
     """
     asked = time.monotonic()
     while True:
-        shown = show_more(log, shown)
+        shown = show_more(log, shown, show)
         if time.monotonic() - asked > poll:
             asked, status = time.monotonic(), job_status(folder, job)
             if status.over:
-                show_more(log, shown)
-                print(status)
-                return 0 if status.phase == JobPhase.COMPLETED else 1
+                show_more(log, shown, show)
+                show(f"{status}\n")
+                return status
         time.sleep(TAIL)
 
 
-def show_more(log: Path, shown: int) -> int:
+def show_more(log: Path, shown: int, show: Callable[[str], None]) -> int:
     if not log.exists():
         return shown
     with log.open("rb") as file:
         file.seek(shown)
-        sys.stdout.write(file.read().decode(errors="replace"))
-        sys.stdout.flush()
+        if text := file.read().decode(errors="replace"):
+            show(text)
         return file.tell()

@@ -1,21 +1,21 @@
-"""Run a command in this process, or submit it as a job of a cluster."""
+"""Work in this process, or a job of a cluster that runs the command for it."""
 
 import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vmsbench.config.instantiate import build, find
-from vmsbench.errors import UNFINISHED, ConfigurationError, UserError
+from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.allocation import allocation, launchers, refuse_login_node
 from vmsbench.launch.code.archive import archived
 from vmsbench.launch.container.binds import configured
 from vmsbench.launch.container.runtime import shown
 from vmsbench.launch.environment import ELASTIC, SUPERVISED, Workers
-from vmsbench.launch.follow import follow
+from vmsbench.launch.follow import follow, print_text
 from vmsbench.launch.job_log import (
     asked_more,
     cancel,
@@ -25,34 +25,24 @@ from vmsbench.launch.job_log import (
     more_than_last,
     note_submitted,
 )
-from vmsbench.launch.launcher import Job, JobRequest, Launcher, answers_within
-from vmsbench.launch.site_profile import with_profile
+from vmsbench.launch.launcher import Job, JobRequest, JobStatus, Launcher, answers_within
+from vmsbench.launch.site_profile import of_launcher, with_profile
 from vmsbench.launch.supervisor import finish
 from vmsbench.launch.worker import work as lend_node
 
-OURS = {
-    "--nodes": 1,
-    "--time": 1,
-    "--gpus": 1,
-    "--cpus": 1,
-    "--wait": 0,
-    "--print": 0,
-    "--check": 0,
-    "--allow-login-node": 0,
-}
-"""The options of submission alone, and how many arguments follow each."""
+Result = TypeVar("Result")
+SIZES = ("--nodes", "--gpus", "--cpus", "--time")
+"""The options of a command that are of the machine or the job; a value follows each."""
 DRIVER_CPUS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Where a command runs, from its options; None is the launcher's setting.
+    """Where a command runs; None is the launcher's setting.
 
     nodes, time        of the job
     gpus, cpus         of each node, or of this machine
-    wait               show the job's log until the job is over
-    show               print the batch script and submit nothing
-    check              ask the cluster whether it accepts the job, and submit nothing
+    submit             False makes the job, to be looked at, and does not submit it
     allow_login_node   run in this process on a cluster's login node too
     """
 
@@ -60,9 +50,7 @@ class RunOptions:
     gpus: int | None = None
     cpus: int | None = None
     time: str | None = None
-    wait: bool = False
-    show: bool = False
-    check: bool = False
+    submit: bool = True
     allow_login_node: bool = False
 
     @property
@@ -72,20 +60,85 @@ class RunOptions:
         return {name: value for name, value in found.items() if value is not None}
 
 
+@dataclass(frozen=True, repr=False)
+class SweepJob:
+    """A job that runs a command of a sweep.
+
+    folder    of the sweep
+    command   of vmsbench, as words
+    more      time and memory that it asks for beyond the launcher's settings, as an earlier job had too little
+    asks      the same in words; '' where there are none
+    job       None where it was not submitted
+    """
+
+    folder: Path
+    command: tuple[str, ...]
+    launcher: Launcher
+    more: Mapping[str, Any] = field(default_factory=dict)
+    asks: str = ""
+    job: Job | None = None
+
+    def __repr__(self) -> str:
+        return f"<SweepJob: {self.job.description if self.job else 'not submitted'}>"
+
+    @property
+    def number(self) -> str | None:
+        """On the cluster; of an elastic sweep, that of the job that drives it."""
+        return self.job.number if self.job else None
+
+    @property
+    def log(self) -> Path | None:
+        """The file that it writes to."""
+        return self.job.log if self.job else None
+
+    @property
+    def status(self) -> JobStatus | None:
+        """What the cluster says of it now; None where it was not submitted."""
+        with answers_within():
+            return job_status(self.folder, self.job.number) if self.job else None
+
+    @property
+    def script(self) -> str:
+        """The batch script, with the command that it runs; inside a container, with how that is started."""
+        container = shown(self.launcher.settings, self.command, self.folder)
+        return f"{self.launcher.script()}# which is: vmsbench job {shlex.join(self.command)}\n{container}"
+
+    def check(self) -> str:
+        """The cluster's answer to such a job, without submitting it. Raises UserError where it refuses."""
+        return self.launcher.check()
+
+    def submit(self) -> "SweepJob":
+        """The same, submitted. Raises UserError where the sweep has a job, or the cluster refuses this one."""
+        refuse_second(self.folder)
+        shape = submit_elastic if self.launcher.elastic else submit_allocation
+        return replace(self, job=shape(self.launcher, self.folder, list(self.command), dict(self.more)))
+
+    def wait(self, show: Callable[[str], None] = print_text) -> JobStatus | None:
+        """Show its log as it grows, until it is over with all its restarts and continuations, and how it ended; None
+        where it was not submitted."""
+        return follow(self.job.number, self.job.log, self.folder, self.launcher.poll, show=show) if self.job else None
+
+    def cancel(self) -> None:
+        """End it: the trials save, and the same sweep can be continued. Raises UserError where the cluster refuses."""
+        if self.job:
+            cancel(self.folder, jobs=[self.job.number])
+
+
 def dispatch(
     *,
     settings: Mapping[str, Any],
     overrides: Sequence[str],
     folder: Path,
+    command: Sequence[str],
     options: RunOptions,
-    work: Callable[[], bool],
+    work: Callable[[], Result],
     check: Callable[[], None],
-) -> int:
-    """Do `work` in this process, or submit this command as a job. Returns the exit code: 75 where it was interrupted.
+) -> Result | SweepJob:
+    """The result of `work` in this process, or the job that runs `command` elsewhere, submitted.
 
     settings  of the sweep; its `launcher` decides
     folder    of the sweep
-    work      returns whether it is complete
+    command   of vmsbench that does the same as `work`, as words
     check     raises UserError for what the job would refuse
     Raises UserError on a login node, and where the job cannot be submitted.
     """
@@ -94,28 +147,20 @@ def dispatch(
     )
     if launcher.in_process:
         refuse_login_node(options.allow_login_node)
-        note_unsupervised()
-        return 0 if launcher.submit(work).result() else UNFINISHED
+        note_unsupervised(command)
+        result: Result = launcher.submit(work).result()
+        return result
     check()
-    command = job_command(sys.argv[1:])
     launcher, more = asking_for_more(launcher, folder)
-    if more:
-        print(f"# asks for {asked_more(folder, more)}", flush=True)
-    container = shown(launcher.settings, command, folder)
-    if options.show:
-        print(f"{launcher.script()}# which is: vmsbench job {shlex.join(command)}")
-        print(container, end="")
-        return 0
-    if options.check:
-        print(launcher.check())
-        return 0
-    return hand_over(launcher=launcher, folder=folder, command=command, wait=options.wait, more=more)
+    asks = asked_more(folder, more) if more else ""
+    job = SweepJob(folder, tuple(job_command(command)), launcher, more, asks)
+    return job.submit() if options.submit else job
 
 
-def note_unsupervised() -> None:
+def note_unsupervised(command: Sequence[str]) -> None:
     """Say in a job that nothing looks after this command, and how it is looked after."""
     if SUPERVISED not in os.environ and (given := allocation()) is not None:
-        line = shlex.join(["exec", "vmsbench", "job", *sys.argv[1:]])
+        line = shlex.join(["exec", "vmsbench", "job", *command])
         print(
             f"note: when the time of job {given.job} is up nothing saves this sweep or requeues the job; `{line}` as "
             "the last line of the batch script does both",
@@ -124,17 +169,14 @@ def note_unsupervised() -> None:
         )
 
 
-def job_command(arguments: Sequence[str]) -> list[str]:
-    """The command for the job: the arguments without the options of submission."""
-    kept, skip = [], 0
-    for word in arguments:
-        if skip:
-            skip -= 1
-        elif word.partition("=")[0] in OURS:
-            skip = OURS[word.partition("=")[0]] if "=" not in word else 0
-        elif word.partition("=")[0] != "launcher" and not word.startswith("launcher."):
-            kept.append(word)
-    return kept
+def job_command(command: Sequence[str]) -> list[str]:
+    """The command for the job: without the launcher and the sizes, which are of its submission."""
+    before = ["", *command]
+    return [
+        word
+        for word, last in zip(command, before, strict=False)
+        if word not in SIZES and last not in SIZES and not of_launcher(word)
+    ]
 
 
 def launcher_of(
@@ -151,7 +193,7 @@ def launcher_of(
     Raises ConfigurationError for an option that the launcher has no setting for.
     """
     if find(settings["_target_"], "launcher").in_process:
-        if options.nodes is not None or options.time is not None or options.show or options.check:
+        if options.nodes is not None or options.time is not None or not options.submit:
             others = " or ".join(f"launcher={name}" for name, kind in launchers() if not kind.in_process)
             raise ConfigurationError(f"--nodes, --time, --print and --check are for a job: add {others}")
         return built(settings)
@@ -180,20 +222,6 @@ def asking_for_more(launcher: Launcher, folder: Path) -> tuple[Launcher, dict[st
     with answers_within():
         more = more_than_last(folder, launcher)
     return (built({**launcher.settings, **more}), more) if more else (launcher, {})
-
-
-def hand_over(
-    *, launcher: Launcher, folder: Path, command: Sequence[str], wait: bool, more: Mapping[str, Any] | None = None
-) -> int:
-    """Submit a command of vmsbench, and print what to do next; with `wait` show its log until it is over."""
-    refuse_second(folder)
-    shape = submit_elastic if launcher.elastic else submit_allocation
-    job = shape(launcher, folder, list(command), dict(more or {}))
-    print(job.description)
-    runs = f" --runs {shlex.quote(str(folder.parent))}" if folder.parent.resolve() != Path("runs").resolve() else ""
-    for step in ("status", "logs", "cancel"):
-        print(f"  vmsbench {step} {shlex.quote(folder.name)}{runs}", flush=True)
-    return follow(job.number, job.log, folder, launcher.poll) if wait else 0
 
 
 def refuse_second(folder: Path) -> None:

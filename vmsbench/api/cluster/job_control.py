@@ -12,9 +12,10 @@ from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.allocation import refuse_login_node
 from vmsbench.launch.drill.fault_test import FaultResult, FaultTest
 from vmsbench.launch.drill.faults import FaultTarget, JobTarget, ProcessTarget
+from vmsbench.launch.follow import follow as follow_log
 from vmsbench.launch.job_log import cancel as cancel_jobs
-from vmsbench.launch.job_log import job_statuses
-from vmsbench.launch.launcher import answers_within
+from vmsbench.launch.job_log import job_statuses, launcher_of_job, leading_jobs
+from vmsbench.launch.launcher import POLL, answers_within
 from vmsbench.launch.site_profile import of_launcher
 from vmsbench.launch.submit import RunOptions, launcher_of
 from vmsbench.store.job_events import notes, submitted
@@ -22,8 +23,11 @@ from vmsbench.store.job_events import notes, submitted
 MINUTES = "30"  # the time limit of a drill's jobs
 
 
-def logs(name: str, *, runs: Path | str = "runs") -> dict[str, Path]:
+def logs(name: str, *, lines: int = 40, follow: bool = False, runs: Path | str = "runs") -> dict[str, Path]:
     """The logs of a sweep's jobs that have written something, by the job's number, in the order of submission.
+
+    follow  first print the last job's log as it grows, until that job is over with all its restarts and continuations
+    lines   of what it has written, with which that begins
 
     Raises UserError where there are none, or no such sweep was submitted.
     """
@@ -32,7 +36,19 @@ def logs(name: str, *, runs: Path | str = "runs") -> dict[str, Path]:
     there = {job: log for job, log in named.items() if log.exists()}
     if not there:
         raise UserError(f"{name} has written nothing yet: {'; '.join(map(str, job_statuses(folder)))}")
+    if follow:
+        job = [job for job in leading_jobs(folder) if job in there][-1]
+        launcher = launcher_of_job(folder, job)
+        shown = before_last(there[job], lines)
+        follow_log(job, there[job], folder, launcher.poll if launcher else POLL, shown=shown)
     return there
+
+
+def before_last(log: Path, lines: int) -> int:
+    """The bytes of a file before its last lines."""
+    with log.open("rb") as file:
+        sizes = [len(line) for line in file]
+    return sum(sizes[: max(0, len(sizes) - lines)])
 
 
 def cancel(name: str, *, runs: Path | str = "runs") -> list[str]:

@@ -23,11 +23,8 @@ def logs(
 
 def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
     from vmsbench.api.cluster.job_control import logs
-    from vmsbench.launch.follow import follow
-    from vmsbench.launch.job_log import launcher_of_job, leading_jobs
-    from vmsbench.launch.launcher import POLL
 
-    there, folder = logs(name, runs=runs), runs / name
+    there = logs(name, runs=runs)
     for job, log in there.items():
         with log.open(errors="replace") as file:
             last = list(deque(file, lines))
@@ -35,6 +32,4 @@ def show_logs(name: str, runs: Path, lines: int, go_on: bool) -> None:
             print(f"== job {job}: {log}")
         print("".join(last), end="", flush=True)
     if go_on:
-        job, log = [(job, there[job]) for job in leading_jobs(folder) if job in there][-1]
-        launcher = launcher_of_job(folder, job)
-        follow(job, log, folder, launcher.poll if launcher else POLL, shown=log.stat().st_size)
+        logs(name, lines=0, follow=True, runs=runs)

@@ -41,6 +41,7 @@ def ablate(
     allow_login_node: OnLogin = False,
 ) -> None:
     """Compare the options of one group, over several seeds. The report plots them."""
+    from vmsbench.api.cluster.submission import option_words
     from vmsbench.api.sweeps import ablation_name
     from vmsbench.config.compose import with_epochs
     from vmsbench.launch.submit import RunOptions
@@ -49,11 +50,13 @@ def ablate(
     settings = ablation(exp, group, seeds, with_epochs(overrides or [], epochs))
     named = name or ablation_name(exp, group)
     options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
+    words = ["ablate", group, "--exp", exp, *(overrides or [])]
     code = submit_search(
         settings,
         overrides,
         named,
         runs=runs,
+        words=option_words(words, seeds=seeds, name=name, epochs=epochs),
         options=options,
         retry=retry,
         accept_code=accept_code,

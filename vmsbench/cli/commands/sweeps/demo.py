@@ -15,13 +15,13 @@ from vmsbench.cli.options import (
     Runs,
     writable,
 )
-from vmsbench.cli.sweep_commands import run_and_print
+from vmsbench.cli.sweep_commands import print_result, watched
 from vmsbench.config.format import duration
 from vmsbench.errors import UNFINISHED
 
 if TYPE_CHECKING:
     from vmsbench.api.demonstration import DemoSearch
-    from vmsbench.api.sweeps import SweepResult
+    from vmsbench.api.sweep_results import SweepResult
     from vmsbench.report.analysis.tracks import Track
 
 
@@ -59,7 +59,9 @@ def search(one: DemoSearch) -> SweepResult:
 
     print(f"\n$ {one.command}", flush=True)
     run = partial(run_search, one.settings, one.folder, one.command, gpus=0)
-    return run_and_print(run, one.settings, one.folder, one.folder.parent, quiet=False, as_json=False, advise=False)
+    found = watched(run, one.folder, quiet=False)
+    print_result(found, one.settings, one.folder.parent, advise=False)
+    return found
 
 
 def table(found: Mapping[Track, Mapping[str, float]]) -> list[str]:

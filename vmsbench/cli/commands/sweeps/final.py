@@ -49,8 +49,10 @@ def final(
     seeds add to the existing ones. With --rescore the finals that are there are scored again by this version, from
     the weights that were kept; the test pairs are read once more for each, which is counted.
     """
-    from vmsbench.api.sweeps import SweepResult, run_finals, settings_of
+    from vmsbench.api.cluster.submission import option_words
+    from vmsbench.api.sweep_results import SweepResult
     from vmsbench.api.sweeps import rescore as score_again
+    from vmsbench.api.sweeps import run_finals, settings_of
     from vmsbench.cli.summary import sweep_lines
     from vmsbench.cli.wrapping import say
     from vmsbench.files import plain
@@ -71,5 +73,7 @@ def final(
         return run_finals(settings, places, folder, command, callback, top=top, seeds=seeds, **own)
 
     shown: dict[str, Any] = {"quiet": quiet, "as_json": as_json}
-    code = submit(settings, overrides, name, train, runs=runs, options=options, accept_code=accept_code, **shown)
+    words = option_words(["final", name, *(overrides or [])], top=top, seeds=seeds)
+    where: dict[str, Any] = {"runs": runs, "words": words, "options": options, "accept_code": accept_code}
+    code = submit(settings, overrides, name, train, **where, **shown)
     raise typer.Exit(code)

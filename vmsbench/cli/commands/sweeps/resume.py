@@ -49,6 +49,7 @@ def resume(
         overrides,
         name,
         runs=runs,
+        words=["resume", name, *(overrides or [])],
         options=options,
         retry=retry,
         accept_code=accept_code,

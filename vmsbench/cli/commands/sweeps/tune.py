@@ -58,19 +58,11 @@ def tune(
 
     The same command continues a sweep that was interrupted.
     """
+    from vmsbench.api.cluster.submission import option_words
     from vmsbench.launch.submit import RunOptions
 
     settings = settings_for(exp, overrides, epochs, per_gpu)
-    options = RunOptions(
-        nodes=nodes,
-        gpus=gpus,
-        cpus=cpus,
-        time=hours,
-        wait=wait,
-        show=show,
-        check=check,
-        allow_login_node=allow_login_node,
-    )
+    options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=hours, allow_login_node=allow_login_node)
     if dry:
         from vmsbench.cli.commands.sweeps.plan import show_plan
 
@@ -78,15 +70,20 @@ def tune(
             settings, list(overrides or []), exp if name is None else name, writable(runs), options, True, as_json
         )
         return
+    words = option_words(["tune", "--exp", exp, *(overrides or [])], per_gpu=per_gpu, name=name, epochs=epochs)
     code = submit_search(
         settings,
         overrides,
         exp if name is None else name,
         runs=runs,
+        words=words,
         options=options,
         retry=retry,
         accept_code=accept_code,
         quiet=quiet,
         as_json=as_json,
+        wait=wait,
+        show=show,
+        check=check,
     )
     raise typer.Exit(code)
