@@ -300,7 +300,7 @@ def test_named_predictions_enter_the_report_as_somebody_elses(tmp_path: Path, ca
     assert set(group.models) == {"UNet", "theirs (outside)"}
     standing = rank(group).answer.standings["theirs (outside)"]
     assert standing.mean == pytest.approx(score(maps, unit(data.test.maps))["crps"])
-    assert standing.word in ("ok", "no skill")
+    assert standing.word in ("ok", "no skill shown")
     text = to_report(compose(collect(tmp_path / "runs", [])))
     assert "| *Models from elsewhere* |" in text
     assert "its maps were scored on the test images twice" in text
@@ -320,7 +320,7 @@ def test_shuffled_predictions_have_no_skill(tmp_path: Path, capsys) -> None:
     table = capsys.readouterr().out.splitlines()
     assert widest(table) <= 80
     found = answer(capsys, str(tmp_path / "shuffled"), [f"data.size={SIZE}"], runs=tmp_path, data=tmp_path / "data")
-    assert found["predictors"]["shuffled"]["tracks"]["answer"]["verdict"].startswith("no better than")
+    assert found["predictors"]["shuffled"]["tracks"]["answer"]["verdict"].startswith("not shown to be better than")
 
 
 def test_any_paired_folder_is_read_by_what_it_looks_like(tmp_path: Path, capsys) -> None:

@@ -179,8 +179,8 @@ def test_somebody_who_draws_training_maps_is_no_better_than_climatology(data, tm
         for draw, source in enumerate(generator.choice(known, 16, replace=False)):
             Image.open(root / "vms" / source).resize((SIZE, SIZE)).save(folder / f"{Path(name).stem}_{draw}.png")
     mine = evaluate(folder, f"data.size={SIZE}", data=root, runs=tmp_path).predictors["blind"]
-    assert "no better than" in mine["tracks"]["distribution"]["verdict"]
-    assert "no better than" in mine["tracks"]["answer"]["verdict"]
+    assert "not shown to be better than" in mine["tracks"]["distribution"]["verdict"]
+    assert "not shown to be better than" in mine["tracks"]["answer"]["verdict"]
 
 
 def test_the_tuning_pairs_themselves_are_dressed_crosswise(data, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_handful_of_images_have_no_verdict():
 
 def test_true_laws_are_seldom_blamed():
     """100 images: the 50 % interval is called off for about 1 true law in 20, for its noise is that of the images."""
-    found = [calibration(together(100, seed), resamples=500) for seed in range(100)]
+    found = [calibration(together(100, seed)) for seed in range(100)]
     assert sum("50 %" in one.verdict and not one.verdict.startswith("calibrated") for one in found) <= 11
     assert np.mean([not one.coverage[50].excludes(0.5) for one in found]) >= 0.88
     assert np.mean([not one.coverage[90].excludes(0.9) for one in found]) >= 0.85

@@ -50,7 +50,7 @@ def blind(dataset: Dataset, halves: tuple[Pairs, Pairs]) -> dict[str, PerImage]:
 
 def skill_in(name: str, scores: PerImage, blind: Mapping[str, PerImage]) -> Interval:
     means = {one: {key: value.nanmean().item() for key, value in row.items()} for one, row in blind.items()}
-    found = skill_under(name, scores, blind[reference(name, means)], resamples=2000)
+    found = skill_under(name, scores, blind[reference(name, means)])
     assert found is not None
     return found
 
@@ -74,7 +74,7 @@ def single(dataset: Dataset, which: str = "oracle_median") -> Given:
 def test_a_blind_sampler_called_a_model_has_no_skill_in_either_track(dataset, halves, blind, seed):
     """By CRPS it beats the pixel median by a quarter, which is what used to be called skill."""
     found = judged(RandomTrain(dataset.train, seed), halves[1])
-    assert skill_under("crps", found, blind["pixel_median"], resamples=2000).low > 0.1
+    assert skill_under("crps", found, blind["pixel_median"]).low > 0.1
     for name in ("crps", "energy", *ANSWERS):
         assert not skill_in(name, found, blind).low > 0, name
     assert calibration(found).verdict.startswith("calibrated")
@@ -99,7 +99,7 @@ def test_a_perfect_sampler_reaches_the_floor_with_skill_in_both_tracks_and_flat_
         others = Given(test.names, unit(draws[:, [draw for draw in range(16) if draw != turn]]))
         floors.append(judged(others, truth)["crps"])
     floor = torch.stack(floors).mean(dim=0)
-    missed = difference_interval(judged(law(dataset), test)["crps"], floor, resamples=2000)
+    missed = difference_interval(judged(law(dataset), test)["crps"], floor)
     assert not missed.excludes(0)
     assert missed.value == pytest.approx(0, abs=0.06 * floor.mean().item())
     flat = rank_histogram(draws, test.maps).nanmean(dim=0)
@@ -195,7 +195,7 @@ def test_a_trained_unet_with_the_noise_that_its_crps_likes_best_loses_to_the_sam
     best = min(impostors, key=lambda found: found["crps"].mean().item())
     assert best["crps"].mean() < best["l1_median"].mean()
     law = dressed(answers, test, elsewhere, tuning).per_image
-    (found,) = compare({"noisy": best["crps"].numpy(), "dressed": law["crps_dressed"].numpy()}, resamples=2000)
+    (found,) = compare({"noisy": best["crps"].numpy(), "dressed": law["crps_dressed"].numpy()})
     assert found.verdict == "dressed is better in the one training of each"
     assert skill_in("crps_dressed", law, blind).low > 0
 

@@ -30,7 +30,7 @@ def test_the_interval_of_skill_holds_the_true_skill_in_either_track_whichever_wa
         draws = np.random.default_rng(study)
         hard = 0.1 * draws.gamma(4, 0.25, IMAGES)
         mine, theirs = (abs(perfect - hard * part * draws.gamma(50, 1 / 50, IMAGES)) for part in (0.8, 1.0))
-        gained = skill_under(name, {name: mine}, {blind: theirs}, resamples=400)
+        gained = skill_under(name, {name: mine}, {blind: theirs})
         assert gained is not None
         found.append(gained)
     assert 0.9 <= held(found, 0.2) <= 0.99
@@ -45,7 +45,7 @@ def test_the_intervals_of_coverage_and_of_spread_over_error_hold_what_is_true_of
         middle, spread = draws.uniform(0.4, 0.6, (IMAGES, 1, 1, 1, 1)), draws.uniform(0.02, 0.1, (IMAGES, 1, 1, 1, 1))
         maps = torch.from_numpy((middle + spread * draws.standard_normal((IMAGES, 17, 1, 6, 6))).clip(0, 1)).float()
         found = dict(measure(maps[:, 1:], maps[:, 0], light=True))
-        judged = calibration({name: values.numpy() for name, values in found.items()}, resamples=400)
+        judged = calibration({name: values.numpy() for name, values in found.items()})
         assert judged.spread_skill is not None
         kept["spread"].append(judged.spread_skill)
         for level in (50, 90):

@@ -84,10 +84,10 @@ def test_a_sampler_of_training_maps_has_no_skill_in_either_track_however_far_bel
     tmp_path: Path,
 ) -> None:
     rankings, said = verdicts(group_with(tmp_path, {"diffusion": sampler(0.198, MEDIAN * 1.001, LAW * 1.001, LAW)}))
-    assert rankings.answer.standings["Diffusion"].word == "no skill"
-    assert rankings.distribution.standings["Diffusion"].word == "no skill"
-    assert "No better than a constant map: Diffusion." in said.sentences["As one answer"]
-    assert said.sentences["As a distribution"][1].startswith("No better than climatology: Diffusion")
+    assert rankings.answer.standings["Diffusion"].word == "no skill shown"
+    assert rankings.distribution.standings["Diffusion"].word == "no skill shown"
+    assert "Not shown to be better than a constant map: Diffusion." in said.sentences["As one answer"]
+    assert said.sentences["As a distribution"][1].startswith("Not shown to be better than climatology: Diffusion")
 
 
 def test_a_single_answer_with_noise_added_until_its_crps_is_best_is_beaten_by_the_answer_dressed(
@@ -113,9 +113,9 @@ def test_a_sampler_whose_spread_knows_the_image_is_better_than_its_own_answer_dr
     ("models", "lead", "lack"),
     [
         ({"unet": single(0.10, LAW * 1.001), "gan": single(0.12, 0.09)},
-         "Best as one answer, and no better than climatology as a distribution.", "UNet"),
+         "Best as one answer, and not shown to be better than climatology as a distribution.", "UNet"),
         ({"unet": single(0.10, 0.09), "diffusion": sampler(0.19, MEDIAN * 1.001, 0.07, LAW)},
-         "Best as a distribution, and no better than a constant map as one answer.", "Diffusion"),
+         "Best as a distribution, and not shown to be better than a constant map as one answer.", "Diffusion"),
     ],
 )  # fmt: skip
 def test_a_family_that_leads_in_one_track_and_is_blind_in_the_other_is_described_so(

@@ -268,7 +268,9 @@ def ends(interval: Interval | None) -> Answer | None:
 
 
 def worded(gained: Interval | None, blind: str) -> str:
-    return "" if gained is None else "ok" if gained.low > 0 else f"no better than {blind}, which never looks"
+    return (
+        "" if gained is None else "ok" if gained.low > 0 else f"not shown to be better than {blind}, which never looks"
+    )
 
 
 def frechet(predictor: Predictor, pairs: Pairs, dataset: Dataset, config: dict[str, Any]) -> Answer:

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vmsbench.errors import UserError
-from vmsbench.metrics.significance import RESAMPLES, Interval, mean_interval, skill
+from vmsbench.metrics.significance import Interval, mean_interval, skill
 
 LEVELS = (50, 90)  # per cent
 CLASS = 17  # bytes; the first class, 0..16, is what counts as an empty map elsewhere
@@ -141,10 +141,10 @@ class Calibration:
     verdict: str
 
 
-def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0) -> Calibration:
+def calibration(per_image: Mapping[str, ArrayLike]) -> Calibration:
     """The calibration of a predictor from its scores per image (N each, or seeds x N), as `Scores.per_image` has them.
 
-    A coverage is off where its 95 % interval, from a bootstrap over images, leaves out the level and the level is
+    A coverage is off where its 95 % interval, over images, leaves out the level and the level is
     missed by more than 0.02; that of the 50 % intervals speaks first, for it has the most pixels on both sides. Fewer
     than 20 images with something in them have no verdict.
 
@@ -156,9 +156,9 @@ def calibration(per_image: Mapping[str, ArrayLike], resamples: int = RESAMPLES, 
     if not (spread > EQUAL).any():
         raise UserError(collapsed())
     known = {level: _known(per_image.get(f"coverage_{level}")) for level in LEVELS}
-    covered = {level: mean_interval(values, resamples, seed) for level, values in known.items() if values.size}
+    covered = {level: mean_interval(values) for level, values in known.items() if values.size}
     word = worded(covered, known[LEVELS[0]].shape[1])
-    return Calibration(covered, _ratio(spread, per_image["mse_mean"], resamples, seed), word)
+    return Calibration(covered, _ratio(spread, per_image["mse_mean"]), word)
 
 
 def record(per_image: Mapping[str, ArrayLike], ranks: Tensor) -> dict[str, Any]:
@@ -188,10 +188,10 @@ def _known(values: ArrayLike | None) -> np.ndarray:
     return matrix[:, ~np.isnan(matrix).any(axis=0)]
 
 
-def _ratio(spread: ArrayLike, error: ArrayLike, resamples: int, seed: int) -> Interval | None:
+def _ratio(spread: ArrayLike, error: ArrayLike) -> Interval | None:
     if not np.asarray(error).any():
         return None
-    lost = skill(spread, error, resamples, seed)
+    lost = skill(spread, error)
     return Interval(*(math.sqrt(max(0.0, 1 - part)) for part in (lost.value, lost.high, lost.low)))
 
 

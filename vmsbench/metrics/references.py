@@ -20,7 +20,7 @@ from torch import Tensor
 from vmsbench.errors import UserError, did_you_mean
 from vmsbench.metrics.catalog import known, metric, metrics, of_sample, sign, undressed
 from vmsbench.metrics.scores import COARSE, measure, resize_by_area
-from vmsbench.metrics.significance import RESAMPLES, Interval, difference_interval, skill
+from vmsbench.metrics.significance import Interval, difference_interval, skill
 
 SPLITS = 20
 Track = Literal["answer", "distribution"]
@@ -121,10 +121,8 @@ def blind_columns(name: str) -> tuple[str, ...]:
     return tuple(f"{predictor}_{base}" for predictor in blind_references(name))
 
 
-def skill_under(
-    name: str, model: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0
-) -> Interval | None:
-    """(score - reference) / (perfect - reference): 1 is perfect, 0 is blind, with its 95 % bootstrap interval.
+def skill_under(name: str, model: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike]) -> Interval | None:
+    """(score - reference) / (perfect - reference): 1 is perfect, 0 is blind, with its 95 % interval.
 
     model, blind    scores per image (N each, or seeds x N) of the model and of the reference; images without a defined
                     score are left out for both
@@ -134,17 +132,15 @@ def skill_under(
     """
     missed, blindly = (np.abs(perfect(name) - scores) for scores in _paired(name, model, blind))
     known = blindly.size and 0 < blindly.mean() < math.inf
-    return skill(missed, blindly, resamples, seed) if known else None
+    return skill(missed, blindly) if known else None
 
 
-def gain_under(
-    name: str, model: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0
-) -> Interval | None:
-    """By how much the score is better than the reference's, in its own unit, with its 95 % bootstrap interval; above 0
+def gain_under(name: str, model: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike]) -> Interval | None:
+    """By how much the score is better than the reference's, in its own unit, with its 95 % interval; above 0
     is better, also under errors. Arguments as of `skill_under`; None where no image has the score.
     """
     mine, theirs = (sign(name) * scores for scores in _paired(name, model, blind))
-    return difference_interval(theirs, mine, resamples, seed) if theirs.size else None
+    return difference_interval(theirs, mine) if theirs.size else None
 
 
 def split_half(first: Tensor, second: Tensor) -> dict[str, float | None]:

@@ -1,17 +1,20 @@
-"""Which differences are significant: intervals and paired tests.
+"""Which differences are significant: intervals and paired tests, both from one estimate, so that they agree.
 
 Everything takes errors per seed and image, S x N arrays (lower is better; N alone for one seed), of models trained S
-times and scored on the same N images in the same order. Intervals come from a bootstrap over images crossed with
-seeds (Owen 2007, the pigeonhole bootstrap): both are resampled, images together for all models, seeds for each. So an
-interval speaks of the family, retrained, on new images; from one seed it speaks of that one trained network only.
-Few seeds are little evidence: where seeds differ by more than the images' noise, simulated 95% intervals cover the
-truth 94 times in 100 with 5 seeds, 89 with 3 and 85 with 2 (tests/metrics/test_significance.py has the simulation). The
-tests know the seeds too, and allow for their number: a family is called better only where interval and test agree.
+times and scored on the same N images in the same order. Images and seeds are both draws: images are shared by all
+models, each has seeds of its own. A mean's variance adds up that over images (of the errors, or their differences,
+averaged over seeds) and that over each model's seeds. Interval and p are of Student's t with Satterthwaite's (1946)
+degrees of freedom: an interval leaves out 0 exactly where p, before Holm's correction, is below 0.05. So both speak of
+the family, retrained, on new images; from one seed they speak of that one trained network only.
+
+Few seeds are little evidence. 95 % intervals hold the truth 95 times in 100 where seeds differ less than images do;
+where seeds differ far more, at worst 94 times with 5 seeds, 92 with 3 and 87 with 2 (a difference of two models: 95,
+95 and 93). tests/metrics/test_significance.py has the simulation.
 """
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,16 +22,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from vmsbench.errors import UserError
 
-RESAMPLES = 10_000
 CONFIDENCE = 0.95
 
-_BLOCK = 1_000
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and where it plausibly lies."""
+    """An estimate and where it plausibly lies; an end is infinite where too few images bound it."""
 
     value: float
     low: float
@@ -42,20 +43,22 @@ class Interval:
 class Comparison:
     """Two models on the same images: difference = first - second (negative: the first has the lower error).
 
-    p       of the paired test, adjusted by Holm for all comparisons made together
-    seeds   of the one with fewer; from one the verdict is on two trainings, not on what another seed would give
+    p_alone   of this pair by itself: below 0.05 exactly where the difference's interval leaves out 0
+    p         the same, adjusted by Holm for all comparisons made together
+    seeds     of the one with fewer; from one the verdict is on two trainings, not on what another seed would give
     """
 
     first: str
     second: str
     difference: Interval
+    p_alone: float
     p: float
     seeds: int = 2
 
     @property
     def shown(self) -> bool:
-        """A difference is shown where its interval excludes 0 and the test agrees: neither alone will do."""
-        return self.difference.excludes(0) and self.p < 1 - CONFIDENCE
+        """A difference is shown where p is below 0.05 after Holm's correction; its interval then leaves out 0."""
+        return self.p < 1 - CONFIDENCE
 
     @property
     def verdict(self) -> str:
@@ -70,68 +73,83 @@ class Comparison:
         return self.first if self.difference.value < 0 else self.second
 
 
-def mean_interval(errors: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """The mean error of one model with its 95% bootstrap interval."""
-    (matrix,) = _matrices(errors)
-    return _interval(matrix.mean(), [means[0] for means in _bootstrap([matrix], resamples, seed)])
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over images and seeds, its standard error, and the degrees of freedom of that; 0 of one image."""
+
+    value: float
+    error: float
+    freedom: float
+
+    def margin(self) -> float:
+        """Half the width of the 95 % interval."""
+        if not self.freedom:
+            return math.inf
+        return student_point(1 - CONFIDENCE, self.freedom) * self.error if self.error else 0.0
+
+    @property
+    def interval(self) -> Interval:
+        margin = self.margin()
+        return Interval(self.value, self.value - margin, self.value + margin)
+
+    @property
+    def p(self) -> float:
+        """Two-sided, that the true mean is 0."""
+        if not self.freedom:
+            return 1.0
+        return student_tails(abs(self.value) / self.error, self.freedom) if self.error else float(self.value == 0)
 
 
-def difference_interval(first: ArrayLike, second: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """mean(first) - mean(second), paired by image, with its 95% bootstrap interval."""
-    a, b = _matrices(first, second)
-    return _interval(a.mean() - b.mean(), [means[0] - means[1] for means in _bootstrap([a, b], resamples, seed)])
+def mean_interval(errors: ArrayLike) -> Interval:
+    """The mean error of one model with its 95 % interval."""
+    return estimate(errors).interval
 
 
-def skill(errors: ArrayLike, reference: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """1 - mean(errors) / mean(reference), reference being the pixel median's errors: 1 is perfect, 0 is blind.
+def difference_interval(first: ArrayLike, second: ArrayLike) -> Interval:
+    """mean(first) - mean(second), paired by image, with its 95 % interval."""
+    return estimate(first, second).interval
 
-    Raises UserError where the reference makes no error at all: there is nothing to be better than.
+
+def skill(errors: ArrayLike, reference: ArrayLike) -> Interval:
+    """1 - mean(errors) / mean(reference), reference being a blind predictor's errors: 1 is perfect, 0 is blind.
+
+    The interval is Fieller's (1954): it holds the skills that the test of errors - (1 - skill) reference does not
+    reject, so it leaves out 0 exactly where the difference's interval does. Its upper end is at most 1. Raises
+    UserError where the reference makes no error at all: there is nothing to be better than.
     """
     model, blind = _matrices(errors, reference)
     if blind.mean() <= 0:
         raise UserError("skill: the reference has no error, so nothing can be compared with it")
-    return _interval(
-        1 - model.mean() / blind.mean(),
-        [1 - means[0] / np.maximum(means[1], 1e-300) for means in _bootstrap([model, blind], resamples, seed)],
-    )
+
+    def rejected(ratio: float) -> bool:
+        left = estimate(model, ratio * blind)
+        return abs(left.value) > left.margin()
+
+    ratio = float(model.mean() / blind.mean())
+    step = estimate(model, ratio * blind).margin() / float(blind.mean())
+    if step == math.inf:
+        return Interval(1 - ratio, -math.inf, 1.0)
+    low, high = (_limit(rejected, ratio, way * step) if step else ratio for way in (-1, 1))
+    return Interval(1 - ratio, 1 - high, 1 - max(low, 0.0))
 
 
-def permutation_test(first: ArrayLike, second: ArrayLike, permutations: int = RESAMPLES, seed: int = 0) -> float:
-    """Two-sided p of the paired sign-flip test on the images' differences (each averaged over its seeds).
+def estimate(first: ArrayLike, second: ArrayLike | None = None) -> Estimate:
+    """The mean of `first`, or of first - second paired by image, where images and each one's seeds are draws.
 
-    Exact over all 2^N signs where they are no more than `permutations`; else random signs, the observed ones counted
-    in, so that p is never 0 and never too small (Phipson and Smyth 2010).
+    From one seed of each this is the paired t test over images; where all images differ alike, Welch's over seeds.
     """
-    a, b = _matrices(first, second)
-    differences = a.mean(axis=0) - b.mean(axis=0)
-    number = len(differences)
-    # Equal sums come out unequal by rounding: what is within it counts as at least as extreme.
-    observed = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
-    if number < 60 and 2**number <= permutations:
-        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=number)))
-        return float((np.abs(signs @ differences) >= observed).mean())
-    generator = np.random.default_rng(seed)
-    extreme = 0
-    for size in _blocks(permutations):
-        signs = generator.integers(0, 2, (size, number), dtype=np.int8) * 2.0 - 1
-        extreme += int((np.abs(signs @ differences) >= observed).sum())
-    return (extreme + 1) / (permutations + 1)
-
-
-def crossed_test(first: ArrayLike, second: ArrayLike) -> float:
-    """Two-sided p of the families' difference, where both images and seeds are draws; needs two seeds of each.
-
-    The mean difference over its standard error against Student's t. The error adds up the variance over images (of the
-    differences, averaged over seeds) and over each family's seeds; the degrees of freedom are Satterthwaite's (1946).
-    """
-    a, b = _matrices(first, second)
-    images = a.mean(axis=0) - b.mean(axis=0)
-    parts = [(np.var(draws, ddof=1) / len(draws), len(draws) - 1) for draws in (images, a.mean(axis=1), b.mean(axis=1))]
+    models = _matrices(first) if second is None else _matrices(first, second)
+    signed = [sign * model for sign, model in zip((1, -1), models, strict=False)]
+    images = sum((model.mean(axis=0) for model in signed), np.zeros(models[0].shape[1]))
+    value = float(images.mean())
+    if len(images) == 1:
+        return Estimate(value, math.inf, 0.0)
+    draws = [images, *(seeds for model in models if len(seeds := model.mean(axis=1)) > 1)]
+    parts = [(float(np.var(one, ddof=1)) / len(one), len(one) - 1) for one in draws]
     variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return float(images.mean() == 0)
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    return student_tails(abs(images.mean()) / math.sqrt(variance), freedom)
+    # Each part is divided by the whole first: the square of a small variance may be too small for a float.
+    freedom = 1 / sum((part / variance) ** 2 / free for part, free in parts) if variance else float(len(images) - 1)
+    return Estimate(value, math.sqrt(variance), freedom)
 
 
 def student_tails(t: float, freedom: float) -> float:
@@ -140,6 +158,14 @@ def student_tails(t: float, freedom: float) -> float:
     tail, whole = (np.linspace(begin, math.pi / 2, 20_001) for begin in (start, 0.0))
     areas = [np.trapezoid(np.cos(u).clip(0) ** (freedom - 1), u) for u in (tail, whole)]
     return float(areas[0] / areas[1])
+
+
+def student_point(p: float, freedom: float) -> float:
+    """The t of which `student_tails` is p."""
+    u = np.linspace(math.pi / 2, 0.0, 20_001)
+    density = np.cos(u).clip(0) ** (freedom - 1)
+    area = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    return math.sqrt(freedom) * math.tan(float(np.interp(p, area / area[-1], u)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -153,48 +179,49 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def compare(errors: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0) -> list[Comparison]:
-    """Every pair of models, in the order given, with Holm's correction over all of them.
-
-    p is of the crossed test where both have two seeds or more; else of the sign-flip test, which speaks of the trained
-    networks alone.
-    """
-    pairs = list(itertools.combinations(errors, 2))
+def compare(errors: Mapping[str, ArrayLike]) -> list[Comparison]:
+    """Every pair of models, in the order given, with Holm's correction over all of them."""
     seeds = {name: len(np.atleast_2d(np.asarray(values))) for name, values in errors.items()}
-    fewest = [min(seeds[a], seeds[b]) for a, b in pairs]
-    adjusted = holm(
-        [
-            crossed_test(errors[a], errors[b]) if few > 1 else permutation_test(errors[a], errors[b], resamples, seed)
-            for (a, b), few in zip(pairs, fewest, strict=True)
-        ]
+    pairs = list(itertools.combinations(errors, 2))
+    return _corrected(
+        [(a, b, estimate(errors[a], errors[b]), min(seeds[a], seeds[b])) for a, b in pairs],
     )
-    return [
-        Comparison(a, b, difference_interval(errors[a], errors[b], resamples, seed), p, few)
-        for (a, b), p, few in zip(pairs, adjusted, fewest, strict=True)
-    ]
 
 
-def compare_with_blind(
-    errors: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike], resamples: int = RESAMPLES, seed: int = 0
-) -> list[Comparison]:
+def compare_with_blind(errors: Mapping[str, ArrayLike], blind: Mapping[str, ArrayLike]) -> list[Comparison]:
     """Each model against each predictor that ignores the image, with Holm's correction over all of them.
 
-    A blind predictor is not trained, so it has no seeds that could vary: its errors (N each) are taken off those of
-    each seed, and what is left is compared with nothing at all.
+    A blind predictor (errors of N images) is not trained: it has no seeds that could vary.
     """
-    left = {(a, b): np.atleast_2d(np.asarray(errors[a])) - np.asarray(blind[b]) for a in errors for b in blind}
-    nothing = {pair: np.zeros_like(values) for pair, values in left.items()}
-    adjusted = holm(
+    return _corrected(
         [
-            crossed_test(values, nothing[pair]) if len(values) > 1
-            else permutation_test(values, nothing[pair], resamples, seed)
-            for pair, values in left.items()
+            (a, b, estimate(errors[a], blind[b]), len(np.atleast_2d(np.asarray(errors[a]))))
+            for a, b in itertools.product(errors, blind)
         ]
-    )  # fmt: skip
+    )
+
+
+def _corrected(found: Sequence[tuple[str, str, Estimate, int]]) -> list[Comparison]:
+    alone = [one.p for _, _, one, _ in found]
     return [
-        Comparison(*pair, difference_interval(values, nothing[pair], resamples, seed), p, len(values))
-        for (pair, values), p in zip(left.items(), adjusted, strict=True)
+        Comparison(a, b, one.interval, p_alone, p, seeds)
+        for (a, b, one, seeds), p_alone, p in zip(found, alone, holm(alone), strict=True)
     ]
+
+
+def _limit(rejected: Callable[[float], bool], start: float, step: float) -> float:
+    """How far from `start`, which is not rejected, in steps of that size and sign, one gets before one is."""
+    for _ in range(60):
+        if rejected(start + step):
+            break
+        step *= 2
+    else:
+        return math.copysign(math.inf, step)
+    inside, outside = start, start + step
+    for _ in range(50):
+        middle = (inside + outside) / 2
+        inside, outside = (inside, middle) if rejected(middle) else (middle, outside)
+    return (inside + outside) / 2
 
 
 def _matrices(*errors: ArrayLike) -> list[Array]:
@@ -208,39 +235,3 @@ def _matrices(*errors: ArrayLike) -> list[Array]:
         if matrix.shape[1] != matrices[0].shape[1]:
             raise UserError(f"errors on {matrices[0].shape[1]} and on {matrix.shape[1]} images cannot be paired")
     return matrices
-
-
-def _bootstrap(matrices: Sequence[Array], resamples: int, seed: int) -> Iterator[list[Array]]:
-    """Blocks of resampled means, one array per matrix: images drawn once for all matrices, seeds for each."""
-    generator = np.random.default_rng(seed)
-    images = matrices[0].shape[1]
-    for size in _blocks(resamples):
-        image_weights = _drawn(generator, size, images) / images
-        yield [((_seed_weights(generator, size, len(m)) @ m) * image_weights).sum(axis=1) for m in matrices]
-
-
-def _seed_weights(generator: np.random.Generator, size: int, seeds: int) -> Array:
-    """Weights of mean 1/S whose spread is widened by sqrt(S / (S - 1)).
-
-    A plain bootstrap of S values shows (S - 1) / S of their variance: nothing over many images, half of it for two
-    seeds.
-    """
-    if seeds == 1:
-        return np.ones((size, 1))
-    return (1 + (_drawn(generator, size, seeds) - 1) * np.sqrt(seeds / (seeds - 1))) / seeds
-
-
-def _drawn(generator: np.random.Generator, size: int, number: int) -> Array:
-    """size x number: how often each is drawn when `number` are drawn with replacement."""
-    drawn = generator.integers(0, number, (size, number)) + np.arange(size)[:, None] * number
-    return np.bincount(drawn.ravel(), minlength=size * number).reshape(size, number).astype(np.float64)
-
-
-def _blocks(total: int) -> Iterator[int]:
-    return (min(_BLOCK, total - start) for start in range(0, total, _BLOCK))
-
-
-def _interval(value: float, blocks: Sequence[Array]) -> Interval:
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(blocks), [tail, 1 - tail])
-    return Interval(float(value), float(low), float(high))

@@ -128,12 +128,12 @@ def test_the_map_of_the_law_gains_and_a_blind_sampler_called_a_model_does_not(tr
     law = score(Given(test.names, density[:, None].expand(-1, 3, -1, -1)), test).per_image()
     for name in SCORES:
         theirs = blind[reference(name, table)]
-        known, drawn = (gain_under(name, one, theirs, resamples=1000) for one in (law, blind["random_train"]))
+        known, drawn = (gain_under(name, one, theirs) for one in (law, blind["random_train"]))
         assert known is not None
         assert drawn is not None
         assert known.low > 0, name
         assert not drawn.low > 0, name
-        mean = gain_under(f"{name}_mean", blind["random_train"], theirs, resamples=1000)
+        mean = gain_under(f"{name}_mean", blind["random_train"], theirs)
         assert mean is not None
         assert not mean.low > 0, name
 
@@ -148,7 +148,7 @@ def test_intervals_of_scores_at_fixations_hold_the_true_gain_19_times_in_20(trai
         found: list[Interval] = []
         for study in range(200):
             some = np.random.default_rng(study).choice(2000, 60, replace=False)
-            gained = gain_under(name, {name: mine[name][some]}, {name: theirs[name][some]}, resamples=400)
+            gained = gain_under(name, {name: mine[name][some]}, {name: theirs[name][some]})
             assert gained is not None
             found.append(gained)
         assert 0.9 <= np.mean([one.low <= truth <= one.high for one in found]) <= 0.99, name

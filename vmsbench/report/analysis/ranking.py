@@ -1,9 +1,10 @@
 """Where the families stand in each of the two tracks, by the rules of vmsbench.metrics.significance.
 
 As one answer they are ranked by L1, as a distribution by CRPS, and no figure of one track is held against one of the
-other. Skill is against the best predictor that ignores the image under that score, intervals are bootstrapped over
-images crossed with seeds, and a difference is shown where interval and test agree. Which configuration stands for a
-family was decided by tuning scores. The words are those of `vmsbench.report.analysis.sentences`.
+other. Skill is against the best predictor that ignores the image under that score. Intervals and tests are over images
+and seeds. A difference is shown after Holm's correction, also the one from a blind reference, on which the word for a
+model rests. Which configuration stands for a family was decided by tuning scores. The words are those of
+`vmsbench.report.analysis.sentences`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +21,7 @@ from vmsbench.metrics.significance import (
     mean_interval,
     skill,
 )
-from vmsbench.metrics.verdicts import verdict
+from vmsbench.metrics.verdicts import NO_SKILL, verdict
 from vmsbench.report.analysis.tracks import (
     ANSWER,
     DISTRIBUTION,
@@ -39,7 +40,7 @@ class EntryScore:
     """Where an entry stands in its track: its mean score, and what the finals' scores per image say of it.
 
     train, validation   the mean score on images it learned from, and on the tuning validation images
-    word                no skill, underfit, overfit or ok; empty where that cannot be judged
+    word                no skill shown, underfit, overfit or ok; empty where that cannot be judged
     """
 
     entry: Entry
@@ -93,27 +94,43 @@ def rank(group: SweepGroup) -> Rankings:
 
 
 def rank_in(track: Track, group: SweepGroup) -> Ranking:
-    there = entries(track, group.models)
+    there = dict(sorted(entries(track, group.models).items(), key=lambda item: mean_of(item[1], track.score)))
     reference = blind_predictor(track.score, group)
     errors = blind_errors(group, reference, track.score)
     level = group.baselines("validation").get(reference, {}).get(track.score)
-    found = [stand(track, entry, errors, level) for entry in there.values()]
-    standings = {one.entry.label: one for one in sorted(found, key=lambda one: one.mean)}
-    ordered = {label: there[label] for label in standings}
+    blind = compared_blindly(there, group, track)
+    against = {one.first: one for one in blind if one.second == reference}
+    standings = {label: stand(track, one, errors, level, against.get(label)) for label, one in there.items()}
     return Ranking(
         track,
         reference,
         standings,
-        compared(ordered, track.score),
-        compared_blindly(ordered, group, track),
-        bold(track, ordered, standings, group.encoded),
+        compared(there, track.score),
+        blind,
+        bold(track, there, standings, group.encoded),
     )
 
 
-def stand(track: Track, entry: Entry, blind: Mapping[str, float], blind_validation: float | None) -> EntryScore:
-    """`blind`: the reference's score on each test image; `blind_validation`: its mean on the tuning validation ones."""
-    mean, _ = entry.mean(track.score)
-    assert mean is not None  # `entries` leaves others out
+def mean_of(entry: Entry, score: str) -> float:
+    """The entry's mean score; `entries` leaves out those without one."""
+    mean, _ = entry.mean(score)
+    assert mean is not None
+    return mean
+
+
+def stand(
+    track: Track,
+    entry: Entry,
+    blind: Mapping[str, float],
+    blind_validation: float | None,
+    against: Comparison | None = None,
+) -> EntryScore:
+    """Where the entry stands.
+
+    blind             the reference's score on each test image
+    blind_validation  its mean on the tuning validation images
+    against           the comparison with it, corrected for all such comparisons of the track
+    """
     images = [name for name in entry.images(track.score) if name in blind]
     error = gained = None
     if len(images) > 1:
@@ -122,9 +139,10 @@ def stand(track: Track, entry: Entry, blind: Mapping[str, float], blind_validati
         gained = skill(errors, theirs) if theirs.mean() > 0 else None
     train, validation = (entry.mean(track.score, split)[0] for split in ("training", "tuning"))
     known = train if blind_validation else None
-    word = verdict(gained, blind_validation or 0.0, validation, known) if gained else ""
+    shown = against is None or against.shown
+    word = verdict(gained, blind_validation or 0.0, validation, known, shown) if gained else ""
     seeds = sum(final.trainings for final in entry.finals if entry.score(track.score, final) is not None)
-    return EntryScore(entry, seeds, mean, error, gained, train, validation, word)
+    return EntryScore(entry, seeds, mean_of(entry, track.score), error, gained, train, validation, word)
 
 
 def shared_images(found: Sequence[Entry], score: str) -> list[str]:
@@ -174,7 +192,7 @@ def bold_of(
     marked = set()
     for key, one in metrics().items():
         best = shown_best(key, one, found) if track_of(key) is track else None
-        if best and standings[best].word not in ("", "no skill"):
+        if best and standings[best].word not in ("", NO_SKILL):
             marked |= {(best, name) for name in scales(key)}
     return frozenset(marked)
 

@@ -1,13 +1,15 @@
 """Verdicts in words, by rule from the rankings: what a reader may take away, track by track.
 
-No sentence holds a figure of one track against one of the other. A family that leads in one track and is no better than
-a blind predictor in the other is described so.
+No sentence holds a figure of one track against one of the other. A family that leads in one track and is not
+shown to be better than a blind predictor in the other is described so.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vmsbench.metrics.significance import Comparison, Interval
+from vmsbench.metrics.verdicts import NO_SKILL
 from vmsbench.report import labels
 from vmsbench.report.analysis.calibration import measured
 from vmsbench.report.analysis.ranking import EntryScore, Ranking, Rankings
@@ -63,6 +65,7 @@ def track_sentences(group: SweepGroup, ranking: Ranking) -> tuple[str, ...]:
         skill_sentence(ranking),
         lead_sentence(ranking),
         *own_sentences(ranking),
+        *([seeds_sentence(group, ranking)] if ranking.track is ANSWER else []),
     )
     return tuple(sentence for sentence in said if sentence)
 
@@ -120,10 +123,10 @@ def skill_sentence(ranking: Ranking) -> str:
     judged = [standing for standing in ranking.standings.values() if standing.word]
     if not judged:
         return f"Whether any model beats {blind_words(ranking)} cannot be said without scores per image."
-    better = [standing.entry.label for standing in judged if standing.word != "no skill"]
-    others = [standing.entry.label for standing in judged if standing.word == "no skill"]
+    better = [standing.entry.label for standing in judged if standing.word != NO_SKILL]
+    others = [standing.entry.label for standing in judged if standing.word == NO_SKILL]
     parts = [f"better than {blind_words(ranking)}: {joined(better)}"] if better else []
-    parts += [f"no better than {blind_words(ranking)}: {joined(others)}"] if others else []
+    parts += [f"not shown to be better than {blind_words(ranking)}: {joined(others)}"] if others else []
     parts += [f"{word}: {joined([s.entry.label for s in judged if s.word == word])}"
               for word in ("underfit", "overfit") if any(s.word == word for s in judged)]  # fmt: skip
     return capital("; ".join(parts)) + "."
@@ -185,6 +188,19 @@ def own_sentences(ranking: Ranking) -> list[str]:
     return found
 
 
+def seeds_sentence(group: SweepGroup, ranking: Ranking) -> str:
+    """What two trainings of a family are worth, where there are no more."""
+    few = dict.fromkeys(one.entry.family for one in ranking.standings.values() if one.seeds == 2)
+    if not few:
+        return ""
+    more = next((sweep.name for sweep in group.sweeps if group.label(sweep) in few), "NAME")
+    return (
+        f"Only two seeds each of {joined(list(few))}: intervals and tests allow for that, so they are wide where the "
+        "two differ; where two came out alike by chance they are too sure (a nominal 95 % interval then holds the "
+        f"truth 87 times in 100 at worst). `vmsbench final {shlex.quote(more)} --seeds 5` trains more."
+    )
+
+
 def family_sentence(label: str, rankings: Rankings) -> str:
     """A family in both tracks, each on its own; where they disagree, that first."""
     parts = [contrast(label, rankings), entry_sentence(rankings.answer, rankings.answer.best(label))]
@@ -205,13 +221,14 @@ def unknown_law(label: str, rankings: Rankings) -> str:
 
 
 def contrast(label: str, rankings: Rankings) -> str:
-    """Where a family leads in one track and is no better than blind in the other."""
+    """Where a family leads in one track and is not shown to be better than blind in the other."""
     for leading, lacking in (rankings.both, rankings.both[::-1]):
         first, there = next(iter(leading.standings.values()), None), lacking.best(label)
         families = {one.entry.family for one in leading.standings.values()}
-        leads = first is not None and first.entry.family == label and len(families) > 1 and first.word != "no skill"
-        if leads and there is not None and there.word == "no skill":
-            return f"Best {leading.track.words}, and no better than {blind_words(lacking)} {lacking.track.words}."
+        leads = first is not None and first.entry.family == label and len(families) > 1 and first.word != NO_SKILL
+        if leads and there is not None and there.word == NO_SKILL:
+            blind = blind_words(lacking)
+            return f"Best {leading.track.words}, and not shown to be better than {blind} {lacking.track.words}."
     return ""
 
 
@@ -229,6 +246,8 @@ def entry_sentence(ranking: Ranking, standing: EntryScore | None) -> str:
     if standing.skill is None or not standing.word:
         return f"{head}: {text}; not compared with {blind_words(ranking)}: scores per image are missing."
     text = f"{head}, {standing.word}: {meaning(ranking, standing.word)}; {text}, skill {percent(standing.skill)}"
+    if standing.word == NO_SKILL and standing.skill.low > 0:
+        text += f" by itself, not shown after Holm's correction for {len(ranking.blind)} comparisons"
     if standing.train is not None and standing.validation is not None:
         text += (
             f"; {name} {standing.train:.4f} on training images, {standing.validation:.4f} on tuning validation images"
@@ -239,7 +258,7 @@ def entry_sentence(ranking: Ranking, standing: EntryScore | None) -> str:
 def meaning(ranking: Ranking, word: str) -> str:
     blind = blind_words(ranking)
     return {
-        "no skill": f"no better than {blind}",
+        NO_SKILL: f"not shown to be better than {blind}",
         "underfit": f"hardly better than {blind} even on training images",
         "overfit": "much better on training images than on others",
         "ok": f"better than {blind}, on new images too",

@@ -138,7 +138,8 @@ def skill_note(ranking: Ranking, group: SweepGroup) -> str:
     blind = labels.predictor(ranking.reference).lower()
     return (
         f"Skill = 1 − L1 / L1 of the {blind}, the best map under L1 that ignores the image, with its 95 % interval "
-        "over images and seeds. Where the interval touches 0 a model has no skill. Under MSE the best such map is the "
+        "over images and seeds. Where it touches 0, or the difference from the reference is not shown after Holm's "
+        "correction (table of differences), no skill is shown. Under MSE the best such map is the "
         f"{labels.predictor(mse_reference(group)).lower()}."
     )
 

@@ -15,9 +15,10 @@ from vmsbench.store.experiments import FinalRecord, TrialRecord
 from vmsbench.store.records import SweepGroup, SweepRecord
 
 PAIRED = (
-    "Intervals: bootstrap over the test images crossed with the seeds, paired by image. p: of the paired difference "
-    "against its variance over images and seeds (of one training each: sign flips over images), corrected by Holm for "
-    "all pairs of the table. A difference is shown where both agree."
+    "Interval and p are of one test, paired by image: the difference against its variance over test images and seeds "
+    "(of one training each: over images), by Student's t with Satterthwaite's degrees of freedom. An interval is of "
+    "its pair alone: it leaves out 0 where p is below 0.05. A difference is shown where p is below 0.05 after Holm's "
+    "correction for all pairs {of}, and the verdict above goes by that."
 )
 
 
@@ -36,11 +37,13 @@ def comparison_table(track: Track, parts: Mapping[str, Sequence[Comparison]], ca
         Column("difference_unit", f"{what} [0, 1]"),
         Column("low", "95 % interval [−1, 1]"),
         Column("high", "High", hidden=True),
+        Column("p_alone", "p"),
         Column("p", "p (Holm)"),
         Column("verdict", "Verdict", text=True),
     )
     made = tuple(Part(title, tuple(comparison_row(one) for one in found)) for title, found in parts.items() if found)
-    return Table(name, caption, columns, made, (PAIRED,))
+    of = "of each part of the table" if len(made) > 1 else "of the table"
+    return Table(name, caption, columns, made, (PAIRED.format(of=of),))
 
 
 def comparison_row(one: Comparison) -> tuple[Cell, ...]:
@@ -52,7 +55,7 @@ def comparison_row(one: Comparison) -> tuple[Cell, ...]:
         Cell(apart.value / 2, signed(apart.value / 2)),
         Cell(apart.low, f"[{signed(apart.low)}, {signed(apart.high)}]"),
         Cell(apart.high),
-        Cell(one.p, f"{one.p:.4f}" if one.p >= 1e-4 else "< 0.0001"),
+        *(Cell(p, f"{p:.4f}" if p >= 1e-4 else "< 0.0001") for p in (one.p_alone, one.p)),
         words(labels.with_predictors(one.verdict)),
     )
 
