@@ -54,6 +54,7 @@ def own(path: str, choice: str) -> bool:
 @pytest.mark.parametrize(("exp", "choice"), CASES)
 def test_for_every_setting_what_does_not_fit_is_one_line_with_a_value_that_works(exp: str, choice: str) -> None:
     base = composed(exp, choice)
+    suggested = set()
     for path in (path for path in leaves(base) if own(path, choice)):
         for value in WRONG:
             settings = with_settings(base, {path: value})
@@ -65,9 +66,51 @@ def test_for_every_setting_what_does_not_fit_is_one_line_with_a_value_that_works
                 assert said.startswith((f"{path}=", f"{path}[", f"{path}.")), said
                 named, _, usable = said.partition("such as ")[2].partition("; ")[0].partition("=")
                 if usable and "package.module" not in usable and named in leaves(base):
-                    typed(with_settings(base, {named: value_of(usable)}))
+                    suggested.add((named, usable))
             else:
                 tried(settings)
+    for named, usable in suggested:
+        settings = typed(with_settings(base, {named: value_of(usable)}))
+        if settings != base:  # what is usual is suggested most, and works
+            works(settings)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("data.folds=1", "it is a whole number from 2 to 100000 or null, such as data.folds=null"),
+        ("data.folds=abc", "it is a whole number from 2 to 100000 or null, such as data.folds=null"),
+        ("data.repeats=abc", "it is a list or null, such as data.repeats=null"),
+        ("budget=nan", "it is text or null, such as budget=null"),
+        ("launcher.most_time=nan", "such as launcher.most_time=null"),
+        ("launcher.container=nan", "such as launcher.container=null"),
+        ("model.sight.resolution=nan", "such as model.sight.resolution=null"),
+        ("data.root=inf", "it is a path or null, such as data.root=/path/to/it"),
+        ("optimizers=nan", "such as optimizers={network: {_target_: package.module.Name}}"),
+        ("finals=nan", "it is a mapping of top, seeds, such as finals.top=1"),
+        ("slots=nan", "it is a mapping of cpus, gpus, niceness, such as slots.cpus=1"),
+        ("fid=[]", "it is a mapping of weights, required, such as fid.weights=null"),
+        ("space.parameters=nan", "it is a list, such as space.parameters=[{param: "),
+        ("trainer=[]", "precision, keep, patience, such as trainer.epochs="),
+        ("evaluation=[]", "such as evaluation.every="),
+        ("space.parameters=[{name: optimizers.network.lr, range: [nan, 1]}]",
+         "space.parameters[0].range[0]=nan does not fit: it is a finite value, such as "
+         "space.parameters[0].range[0]=0.1"),
+        ("space.parameters=[{name: optimizers.network.lr, range: [1e-4, inf]}]",
+         "space.parameters[0].range[1]=inf does not fit: it is a finite value, such as "
+         "space.parameters[0].range[1]=0.1"),
+    ],
+)  # fmt: skip
+def test_the_value_that_is_suggested_is_null_where_that_is_usual_and_of_the_sections_own_settings(
+    override: str, said: str
+) -> None:
+    base = compose("unet", ["data=folder", "launcher=slurm"])
+    name, _, value = override.partition("=")
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        typed(with_settings(base, {name: value_of(value)}), usual=base)
+    if name in ("finals", "slots", "optimizers"):  # of no group, and so on the command line too
+        with pytest.raises(ConfigurationError, match=re.escape(said)):
+            compose("unet", [override])
 
 
 def test_every_setting_of_every_option_is_among_those_that_are_tried() -> None:

@@ -6,7 +6,7 @@ mapping with `_target_`, or by an object that is built already.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -146,7 +146,11 @@ def is_path(hint: Any) -> bool:
 
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
-EXAMPLES = {bool: "true", int: "1", float: "0.1", str: "text", Path: "/path/to/it"}
+KINDS |= {Any: "a finite value"}
+EXAMPLES = {bool: "true", int: "1", float: "0.1", str: "text", Path: "/path/to/it", Any: "0.1"}
+
+
+OBJECT = "{_target_: package.module.Name}"
 
 
 def kind(hint: Any) -> str:
@@ -170,16 +174,22 @@ def kind(hint: Any) -> str:
     return KINDS.get(hint, "a mapping with _target_")
 
 
-def example(hint: Any) -> str:
-    """A value that fits, as it is written."""
+def example(hint: Any, usual: Any = None) -> str:
+    """A value that fits, as it is written: a path, else null where that fits, else one like the first in `usual`."""
     if is_path(hint):
         return EXAMPLES[Path]
+    if hint is not Any and fitted(None, hint) is None:
+        return "null"
     one = members(hint)[0]
     if get_origin(one) is Literal:
         return str(get_args(one)[0])
-    if takes(one, Sequence) or takes(one, Mapping):
-        return "[]" if takes(one, Sequence) else "{}"
-    return EXAMPLES.get(one, "{_target_: package.module.Name}")
+    if takes(one, Mapping) and get_args(one):
+        name = next(iter(usual), "name") if isinstance(usual, Mapping) else "name"
+        return f"{{{name}: {example(get_args(one)[1])}}}"
+    if takes(one, Sequence):
+        first = shown(usual[0]) if isinstance(usual, list) and usual else ""
+        return f"[{first if len(first) < SHORT else OBJECT}]"
+    return "{}" if takes(one, Mapping) else EXAMPLES.get(one, OBJECT)
 
 
 def shown(value: Any) -> str:
@@ -193,13 +203,28 @@ def shown(value: Any) -> str:
     return str(value)
 
 
+def brief(value: Any) -> str:
+    """The same, cut where it is long."""
+    return shown(value) if len(shown(value)) <= SHORT else f"{shown(value)[:SHORT]}..."
+
+
 def misfit(path: str, value: Any, hint: Any, usual: Any = None) -> ConfigurationError:
     """The error for a value that does not fit: the setting, what it takes, and a value that works."""
+    if is_dataclass(hint):
+        return no_section(path, value, hint, usual)
     usable = usual is not None and isinstance(usual, PLAIN) and fitted(usual, hint) is not UNFIT
-    works = shown(usual) if usable and len(shown(usual)) <= SHORT else example(hint)
+    works = shown(usual) if usable and len(shown(usual)) <= SHORT else example(hint, usual)
     valid = choices(hint)
     near = did_you_mean(str(value), map(str, valid))
-    given = shown(value) if len(shown(value)) <= SHORT else f"{shown(value)[:SHORT]}..."
     endless = isinstance(value, int) and abs(value) > LARGEST and fitted(LARGEST, hint) is not UNFIT
     needed = f"{kind(hint)}{' below 2^63' if endless else ''}"
-    return ConfigurationError(f"{path}={given} does not fit: it is {needed}, such as {path}={works}{near}")
+    return ConfigurationError(f"{path}={brief(value)} does not fit: it is {needed}, such as {path}={works}{near}")
+
+
+def no_section(path: str, value: Any, declared: Any, usual: Any) -> ConfigurationError:
+    """The error for what should be a section: the settings in it, and one of them with a value that works."""
+    each = fields(declared)
+    now = usual if isinstance(usual, dict) else {}
+    works = [f"{path}.{one.name}={shown(now.get(one.name, one.default))}" for one in each if one.default is not MISSING]
+    told = f"it is a mapping of {', '.join(one.name for one in each)}{f', such as {works[0]}' if works else ''}"
+    return ConfigurationError(f"{path}={brief(value)} does not fit: {told}")

@@ -109,12 +109,13 @@ class Settings:
 
 
 BY_PATH: dict[str, Any] = {
+    "data.folds": Annotated[int, Range(least=2, most=100_000)] | None,
     "searcher.repeats": Annotated[int, Few],
     "searcher.first": list[Any],
     "searcher.fill": bool,
     "searcher.racing": bool,
 }
-"""Settings next to those of a `_target_` that are not its own."""
+"""Settings next to those of a `_target_` that are not its own, or that its constructor does not limit."""
 
 
 def setting(config: Config, path: str) -> Any:
@@ -151,7 +152,7 @@ def typed(settings: Config, usual: Config | None = None) -> Config:
 def checked(value: Any, hint: Any, path: str, usual: Config | None) -> Any:
     found = value if dataclasses.is_dataclass(hint) and isinstance(value, dict) else fitted(value, hint)
     if found is UNFIT:
-        raise misfit(path, value, ObjectSpec if dataclasses.is_dataclass(hint) else hint, near(usual, path))
+        raise misfit(path, value, hint, near(usual, path))
     if isinstance(found, dict):
         if dataclasses.is_dataclass(hint):
             check_complete(found, hint, path)
