@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import vmsbench
+from tests.support.command_line import called, refused
 from tests.support.processes.running import SMALL
 from tests.support.sweeps.in_process import CONFIG, settings, study
 from tests.support.tiny import files_in
@@ -154,3 +155,11 @@ def test_what_is_simulated_and_what_is_not_agree_on_the_most(tmp_path: Path, wor
     assert least <= found.trials_at_most
     assert found.epochs_at_most == found.trials_at_most * found.epochs_per_trial
     assert (found.busy is None) == (worlds == 0)
+
+
+@pytest.mark.parametrize("budget", ["abc", "20gpuh"])
+def test_a_wrong_budget_is_refused_before_anything_is_measured_or_written(budget: str, tmp_path: Path) -> None:
+    arguments = ("--exp", "unet", *SMALL, f"budget={budget}", "--cpus", 1, "--gpus", 0, "--runs", tmp_path)
+    for command in (("plan",), ("tune", "--dry-run"), ("tune",)):
+        refused(called(*command, *arguments), f"budget={budget}")
+        assert not list(tmp_path.iterdir())

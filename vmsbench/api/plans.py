@@ -119,9 +119,9 @@ def plan_sweep(
         slots = slots_for(settings, options.cpus, options.gpus)
     may_train = calibrate and job is None and (options.allow_login_node or not login_node())
     worlds = WORLDS * calibrate if worlds is None else worlds
+    budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial, slots.count)
     with threads_of_a_trial(slots) if may_train else nullcontext():
         found = planned(settings, folder.parent.resolve(), slots.count, may_train, on_progress, worlds)
-    budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial, slots.count)
     return SweepPlan(folder.name, found, slots, budget, job)
 
 

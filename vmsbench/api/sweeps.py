@@ -23,6 +23,7 @@ from vmsbench.signals import stoppable
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.store.sweeps import check_name, sweep_named
 from vmsbench.sweep.ablation import ablation
+from vmsbench.sweep.budget import check_budget
 from vmsbench.sweep.origin.numeric_code import check_code
 from vmsbench.sweep.progress_lines import Lines, Quiet
 from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
@@ -202,8 +203,10 @@ def rescore(
 
 
 def search_settings(exp: str, overrides: Iterable[str], epochs: int | None) -> Config:
-    """All settings of a sweep. Raises ConfigurationError where FID is required and cannot be computed."""
+    """All settings of a sweep. Raises ConfigurationError for a budget that is none, and where FID is required and
+    cannot be computed."""
     settings = compose(exp, with_epochs(overrides, epochs))
+    check_budget(settings["budget"])
     if settings["fid"]["required"]:
         from vmsbench.training.checks import check_fid
 
@@ -335,6 +338,7 @@ def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> Config:
             settings["data"]["root"] = composed["data"]["root"]
         else:
             settings[word.partition(".")[0]] = composed[word.partition(".")[0]]
+    check_budget(settings["budget"])
     return dict(settings)
 
 

@@ -83,6 +83,12 @@ def parsed(text: str) -> tuple[float, str, bool]:
     return float(match[1]), match[2], bool(match[3])
 
 
+def check_budget(text: str | None) -> None:
+    """Raises ConfigurationError for what is no budget, before anything is read, measured or submitted."""
+    if text is not None:
+        parsed(str(text))
+
+
 def read_budget(text: str | None, cpus: float, gpus: float, slots: int = 1) -> Budget:
     """`20gpuh`, `8cpuh` or `3.5h` (of one trial after the other), of trials, or with `-billed` of so many slots.
 

@@ -153,13 +153,13 @@ def tune(
     Raises UserError where the settings cannot work, or the sweep of that name is another one or in use;
     KeyboardInterrupt where it was stopped.
     """
+    budget = read_budget(settings["budget"], slots["cpus"], slots["gpus"], int(slots["slots"]))
     config, dataset, space, searcher, stopping = resolve(settings, runs, int(slots["slots"]))
     watcher.on_data_read(dataset.provenance)
     folder.mkdir(parents=True, exist_ok=True)
     with own(folder), journalled(folder):
         write_down(settings, config, dataset, folder, command)
         journal = Journal(folder)
-        budget = read_budget(settings["budget"], slots["cpus"], slots["gpus"], int(slots["slots"]))
         budget.used_before = spent(folder, journal, budget.billed is not None) * budget.per_hour
         sweep = Sweep(folder, space, searcher, watcher, retry, TrialCache(runs, folder).take, budget)
         if not sweep.finished and not sweep.halted:
