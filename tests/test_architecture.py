@@ -173,7 +173,7 @@ def test_the_files_of_sweeps_and_experiments_are_named_in_store_alone() -> None:
 SLURM = re.compile(r"slurm|sbatch|srun|squeue|sacct|scontrol|sinfo|submitit", re.IGNORECASE)
 NAMES_SLURM = {
     "launch/environment.py": ["docs/how-to/slurm.md"],
-    "store/sweeps.py": ['"slurm"'],
+    "store/runs_folder.py": ['"slurm"'],
     "versions.py": [
         '"Slurm launcher": "vmsbench.launch.slurm.launcher.SlurmLauncher"',
         '"Slurm job": "vmsbench.launch.slurm.submitted"',
@@ -192,7 +192,7 @@ def test_slurm_is_named_by_its_launcher_alone(file: Path) -> None:
     assert SLURM.findall(text) == []
 
 
-MIRRORS = ("api", "bench", "cli/commands", "launch/slurm", "report", "testing", "tracking/mlflow")
+MIRRORS = ("bench", "cli/commands", "launch/slurm", "report", "testing", "tracking/mlflow")
 """Rooms whose files are named by what they are about: a command, a contract, a section, Slurm's status."""
 
 

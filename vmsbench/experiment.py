@@ -40,9 +40,9 @@ from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.models.model import Model
 from vmsbench.store.experiment_folder import PICTURE, ExperimentFolder
 from vmsbench.training.checks import check, check_fid, chosen_device
-from vmsbench.training.evaluation import Evaluation, diversity, evaluate, preflight, validation_losses
 from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
 from vmsbench.training.trainer import ShouldStop, Training, TrainingInterrupted, never, snapshot, summary
+from vmsbench.training.validation import Evaluation, diversity, evaluate, preflight, validation_losses
 from vmsbench.versions import code_version
 
 Report = Callable[[dict[str, Any]], None]

@@ -24,7 +24,7 @@ from vmsbench.metrics.predictors import Predictor
 from vmsbench.metrics.references import of_one_answer, reference, skill_under
 from vmsbench.metrics.significance import Interval, compare, difference_interval
 from vmsbench.metrics.tracks.dressed import dressed
-from vmsbench.training.evaluation import evaluate as sampled
+from vmsbench.training.validation import evaluate as sampled
 
 torch.set_num_threads(1)
 PerImage = Mapping[str, Tensor]

@@ -20,9 +20,9 @@ from vmsbench.search.pruners import Pruner
 from vmsbench.search.space import Parameter, Space
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.sweep_folder import REQUESTS
-from vmsbench.sweep import steering
+from vmsbench.sweep import requests
+from vmsbench.sweep.requests import STOPPED
 from vmsbench.sweep.status import status
-from vmsbench.sweep.steering import STOPPED
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
 from vmsbench.sweep.tune import Driver, tune
 
@@ -31,7 +31,7 @@ Ask = Callable[[Trial], Any]
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steering, "PAUSE", 0.0)
+    monkeypatch.setattr(requests, "PAUSE", 0.0)
 
 
 def asking(ask: Ask) -> Driver:
@@ -89,7 +89,7 @@ def test_a_request_is_followed_after_a_kill(tmp_path: Path, moment: str) -> None
 
     def die(trial: Trial) -> None:
         if moment.startswith("after"):
-            steering.Steering(steering.Journal(tmp_path / "cut" / "mine")).update()
+            requests.Steering(requests.Journal(tmp_path / "cut" / "mine")).update()
         raise Killed
 
     with pytest.raises(Killed):
@@ -156,7 +156,7 @@ def test_a_larger_budget_is_more_than_that_of_this_start_in_its_unit(tmp_path: P
             if wrong:
                 refused(called("extend", "mine", wrong, "--runs", tmp_path), f"budget={wrong}")
             vmsbench.extend("mine", budget, runs=tmp_path)
-            steering.Steering(steering.Journal(tmp_path / "mine")).update()
+            requests.Steering(requests.Journal(tmp_path / "mine")).update()
             raise Killed
 
         return ask
@@ -219,7 +219,7 @@ def test_an_option_is_added_once_whether_its_owner_has_read_the_first_request_or
         vmsbench.add("mine", "model.network.width", 8, runs=tmp_path)
         for _ in range(2):
             refused(called("add", "mine", "model.network.width=8.0", "--runs", tmp_path), "width=8", "twice")
-            steering.Steering(steering.Journal(tmp_path / "mine")).update()
+            requests.Steering(requests.Journal(tmp_path / "mine")).update()
 
     folder = tuned(tmp_path, once(twice))
     assert [event["value"] for event in told(folder, "steered")] == [8]
@@ -234,7 +234,7 @@ def test_what_is_in_the_journal_twice_is_followed_once_in_every_start(tmp_path: 
     def die(trial: Trial) -> None:
         (tmp_path / "mine" / REQUESTS).mkdir(exist_ok=True)
         both(trial)
-        steering.Steering(steering.Journal(tmp_path / "mine")).update()
+        requests.Steering(requests.Journal(tmp_path / "mine")).update()
         raise Killed
 
     with pytest.raises(Killed):

@@ -24,10 +24,10 @@ from vmsbench.models.regression import Regression
 from vmsbench.models.wasserstein import Wasserstein
 from vmsbench.networks.patch_discriminator import PatchDiscriminator
 from vmsbench.networks.unet import UNet
-from vmsbench.training.evaluation import preflight
 from vmsbench.training.lr_schedules import ConstantLR
 from vmsbench.training.out_of_memory import OutOfMemory, fitting
 from vmsbench.training.trainer import Diverged, Training, random_state, set_random_state
+from vmsbench.training.validation import preflight
 
 RATE = 0.05
 GENERATOR = partial(UNet, width=4, norm="instance")

@@ -21,8 +21,8 @@ from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.reader import read_sweep
+from vmsbench.store.runs_folder import sweep_named
 from vmsbench.store.sweep_folder import ENSEMBLE, SweepFolder
-from vmsbench.store.sweeps import sweep_named
 from vmsbench.training.final_scores import Answered, BothTracks, save_predictions
 
 

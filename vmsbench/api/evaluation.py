@@ -26,7 +26,7 @@ from vmsbench.metrics.significance import Interval
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.search.configured import experiment_part
 from vmsbench.store.experiment_folder import ExperimentFolder
-from vmsbench.store.sweeps import OUTSIDE
+from vmsbench.store.runs_folder import OUTSIDE
 from vmsbench.sweep.tune import prepared
 from vmsbench.training.checks import check_fid, chosen_device
 from vmsbench.training.final_scores import Answered, BothTracks, both_tracks, save_predictions

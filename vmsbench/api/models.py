@@ -12,8 +12,8 @@ from vmsbench.inference.ensemble import load as load_folder
 from vmsbench.inference.predictor import MapPredictor
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.reader import read_sweep
+from vmsbench.store.runs_folder import sweep_named
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import sweep_named
 
 
 def load(model: Path | str, *, device: str = "auto", runs: Path | str = "runs") -> MapPredictor:

@@ -20,8 +20,8 @@ from vmsbench.inference.predictor import TrainedModel, load
 from vmsbench.inference.sampling_sweep import blind_levels
 from vmsbench.inference.sampling_sweep import tradeoff as sampling_sweep
 from vmsbench.store.experiment_folder import ExperimentFolder
+from vmsbench.store.runs_folder import sweep_named
 from vmsbench.store.sweep_folder import TRADEOFF, SweepFolder
-from vmsbench.store.sweeps import sweep_named
 
 Row = dict[str, Any]
 LISTED = 20  # files of which none got a map

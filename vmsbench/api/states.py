@@ -10,8 +10,8 @@ from vmsbench.files import plain
 from vmsbench.launch.job_log import job_statuses, jobs_of
 from vmsbench.launch.launcher import JobStatus, answers_within
 from vmsbench.store.job_events import with_jobs
+from vmsbench.store.runs_folder import folders, none_in, sweep_named
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import folders, none_in, sweep_named
 from vmsbench.sweep.status import Status, Why
 from vmsbench.sweep.status import status as status_of
 from vmsbench.sweep.status import why as why_of

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from vmsbench.store.runs_folder import sweep_named
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import sweep_named
-from vmsbench.sweep.steering import request, request_budget, request_option, request_stop
+from vmsbench.sweep.requests import request, request_budget, request_option, request_stop
 
 
 def stop(name: str, trial: str, *, runs: Path | str = "runs") -> str:

@@ -20,8 +20,8 @@ from vmsbench.launch.submit import RunOptions
 from vmsbench.metrics.references import served
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
+from vmsbench.store.runs_folder import check_name, sweep_named
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import check_name, sweep_named
 from vmsbench.sweep.ablation import ablation
 from vmsbench.sweep.budget import check_budget
 from vmsbench.sweep.origin.numeric_code import check_code

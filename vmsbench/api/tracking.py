@@ -10,8 +10,8 @@ from vmsbench.config.instantiate import build
 from vmsbench.launch.launcher import answers_within
 from vmsbench.launch.ownership import job_runs
 from vmsbench.store.lock import living_owner
+from vmsbench.store.runs_folder import sweep_folders, sweeps_in
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import sweep_folders, sweeps_in
 from vmsbench.tracking.tracker import Tracker, Untracked
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vmsbench.cli.options import writable
 from vmsbench.cli.progress import watching
 from vmsbench.errors import UNFINISHED, UserError
-from vmsbench.store.sweeps import check_name
+from vmsbench.store.runs_folder import check_name
 
 if TYPE_CHECKING:
     from vmsbench.api.sweep_results import SweepResult

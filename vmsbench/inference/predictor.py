@@ -20,7 +20,7 @@ from vmsbench.inference.maps import Picture, PredictedMap, Sizes, opened, togeth
 from vmsbench.models.model import Model
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.training.checks import chosen_device
-from vmsbench.training.evaluation import FIXED_SEED, fixed_rng
+from vmsbench.training.validation import FIXED_SEED, fixed_rng
 from vmsbench.versions import read_checked
 
 MEMBERS = "members"  # in an ensemble's config.json: the finals that belong to it, in place of settings

@@ -20,8 +20,8 @@ from vmsbench.search.space import MISSING, Parameter, Space, at
 from vmsbench.search.wrappers.filled import Filled
 from vmsbench.search.wrappers.racing import Racing
 from vmsbench.search.wrappers.repeated import Repeated
+from vmsbench.store.runs_folder import sweep_named
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import sweep_named
 
 AROUND = ("repeats", "racing", "first", "fill")
 """Settings of `searcher` that are none of the algorithm's own."""

@@ -21,8 +21,8 @@ from vmsbench.store.records import (
     SweepRecord,
     started,
 )
+from vmsbench.store.runs_folder import OUTSIDE, sweep_folders
 from vmsbench.store.sweep_folder import BASELINES, ENSEMBLE, FINALS, PEOPLE, PROVENANCE, TRADEOFF, TRIALS, SweepFolder
-from vmsbench.store.sweeps import OUTSIDE, sweep_folders
 from vmsbench.store.values import mapping, number, numbers, whole
 
 Hours = Callable[[Path], Mapping[str, float]]

@@ -32,8 +32,8 @@ from vmsbench.store.journal import Journal
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.budget import Budget
 from vmsbench.sweep.failures import STORAGE, Failure
+from vmsbench.sweep.requests import Steering
 from vmsbench.sweep.retries import Retries
-from vmsbench.sweep.steering import Steering
 from vmsbench.sweep.sweep import outcome_of
 from vmsbench.sweep.trial import Callback, Trial, TrialSource
 from vmsbench.training.checks import chosen_device

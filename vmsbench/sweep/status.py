@@ -18,8 +18,8 @@ from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
 from vmsbench.store.lock import Asks, living_owner, unknown
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.records import SweepRecord
+from vmsbench.store.runs_folder import trial_named
 from vmsbench.store.sweep_folder import SweepFolder
-from vmsbench.store.sweeps import trial_named
 from vmsbench.store.usage import SlotHours, last_sign, slot_hours
 from vmsbench.versions import PUBLIC
 

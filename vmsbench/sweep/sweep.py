@@ -2,7 +2,7 @@
 
     runs/NAME/sweep.json          what is searched, and how
     runs/NAME/journal.jsonl       a line per event: started, finished, settled, steered, winner, final
-    runs/NAME/requests/           what the user asks for while it runs (vmsbench.sweep.steering)
+    runs/NAME/requests/           what the user asks for while it runs (vmsbench.sweep.requests)
     runs/NAME/trials/ID/          an experiment each (vmsbench.experiment)
     runs/NAME/final/ID/           the best again, from fresh seeds, scored on the test set (vmsbench.sweep.finals)
 
@@ -31,8 +31,8 @@ from vmsbench.store.journal import Journal
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.budget import Budget
 from vmsbench.sweep.failures import CODE, SAME_FOR_ALL, STORAGE, Failure
+from vmsbench.sweep.requests import STOPPED, Steering
 from vmsbench.sweep.retries import Retries
-from vmsbench.sweep.steering import STOPPED, Steering
 from vmsbench.sweep.trial import UNNEEDED, Callback, Trial, TrialResult, TrialSource
 
 REORDERED = 64

@@ -25,7 +25,7 @@ from vmsbench.search.pruners import Pruner
 from vmsbench.search.searcher import Searcher
 from vmsbench.search.simulation import CurveOf, synthetic
 from vmsbench.search.space import Space
-from vmsbench.store.sweeps import sweep_named
+from vmsbench.store.runs_folder import sweep_named
 
 SEEDS = (2, 4, 6, 8)
 """Of each configuration, for `racing`."""

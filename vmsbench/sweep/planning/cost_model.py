@@ -14,8 +14,8 @@ from vmsbench.experiment import SLIDES, Experiment
 from vmsbench.search.searcher import key
 from vmsbench.store.documents import read_document
 from vmsbench.store.experiment_folder import PICTURE
-from vmsbench.store.sweeps import finished_trials
-from vmsbench.training.evaluation import evaluate, validation_losses
+from vmsbench.store.runs_folder import finished_trials
+from vmsbench.training.validation import evaluate, validation_losses
 from vmsbench.versions import SCHEMA
 
 LINE = 1_500  # bytes of an epoch in the history, rounded up

@@ -30,7 +30,7 @@ from vmsbench.cli.wrapping import broken
 from vmsbench.config.format import describe, duration
 from vmsbench.search.configured import FILLED_FROM, label_of
 from vmsbench.search.pruners import NoPruner
-from vmsbench.store.sweeps import check_name
+from vmsbench.store.runs_folder import check_name
 
 if TYPE_CHECKING:
     from vmsbench.launch.submit import RunOptions
