@@ -43,7 +43,7 @@ ONLY_IN_PYTHON = {
 PARTS = {"api", "cli", "errors", "files", "signals", "versions"} | {
     f"config.{name}" for name in ("compose", "families", "format")
 }
-PARTS |= {"store.sweeps", "launch.submit", "launch.allocation", "data.sources.names"}
+PARTS |= {"store.runs_folder", "launch.submit", "launch.allocation", "data.sources.names"}
 """What a command may use besides the functions: terminal, words, names, and where it runs."""
 SHOWN = {
     "launch.supervisor": "the command `job`",
