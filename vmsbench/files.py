@@ -69,6 +69,11 @@ def read_bytes(path: Path) -> bytes:
     return read_from(path, lambda file: file.read())
 
 
+def with_home(path: Path | str) -> Path:
+    """The path with ~ and ~user put in: a shell leaves them in `--runs=~/runs`, Python everywhere."""
+    return Path(os.path.expanduser(path))
+
+
 def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Give `write` an open file that becomes `path` once it is complete and on the disk.
 

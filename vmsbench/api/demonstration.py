@@ -12,6 +12,7 @@ from vmsbench.config.compose import compose
 from vmsbench.config.families import Family, families
 from vmsbench.config.settings import Config
 from vmsbench.errors import UserError
+from vmsbench.files import with_home
 from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION, Track, entries
 from vmsbench.report.sections.scores.answers import LAWS, answered
 from vmsbench.report.write import check_out
@@ -45,8 +46,8 @@ def demo(
 
     Raises UserError, before anything is trained, where no report can be written into `out`.
     """
-    check_out(Path(out))
-    runs, one_search = Path(runs), search or (lambda one: run(one, quiet))
+    check_out(with_home(out))
+    runs, one_search = with_home(runs), search or (lambda one: run(one, quiet))
     searches = demo_searches(runs)
     if not all(one_search(one).finished for one in searches):
         return None
@@ -79,7 +80,7 @@ def demo_scores(runs: Path | str = "runs/demo") -> dict[Track, dict[str, float]]
 
     Raises UserError where the demonstration has not come to its test scores.
     """
-    runs, exps = Path(runs), list(demo_families())
+    runs, exps = with_home(runs), list(demo_families())
     models = {exp: read_sweep(runs / exp).scored for exp in exps}
     baselines = read_baselines(runs / exps[0]).get("test")
     if baselines is None:

@@ -14,6 +14,7 @@ from vmsbench.api.models import data_of
 from vmsbench.data.encoded.features import unwatched
 from vmsbench.data.pairs import Dataset
 from vmsbench.errors import UserError
+from vmsbench.files import with_home
 from vmsbench.inference.ensemble import Ensemble
 from vmsbench.inference.predictor import MEMBERS, load
 from vmsbench.metrics.baselines import Given, baselines
@@ -57,7 +58,7 @@ def ensemble(
 
     Raises UserError where there are fewer than two finals with weights, or the data have changed.
     """
-    folder = sweep_named(name, Path(runs))
+    folder = sweep_named(name, with_home(runs))
     members = members_of(folder)
     config = ExperimentFolder(members[0].folder).config()
     dataset = data_of(name, config)

@@ -14,6 +14,7 @@ from vmsbench.data.cache import expand
 from vmsbench.data.layout import detect, is_vischema
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.errors import UserError
+from vmsbench.files import with_home
 from vmsbench.metrics.baselines import Given, Oracle, Predictor, baselines
 from vmsbench.metrics.baselines import evaluate as score
 from vmsbench.metrics.calibration import EQUAL, collapsed
@@ -90,31 +91,31 @@ def evaluate(
 
     Raises UserError for predictions that cannot be read or do not fit the data.
     """
-    runs = Path(runs)
+    runs = with_home(runs)
     check_request(str(predictions), split, name)
     if name is not None:
-        check_kept(runs / OUTSIDE / name, Path(predictions))
-    config, dataset = prepared(experiment_part(settings_for(Path(data) if data else None, list(overrides))), runs)
+        check_kept(runs / OUTSIDE / name, with_home(predictions))
+    config, dataset = prepared(experiment_part(settings_for(with_home(data) if data else None, list(overrides))), runs)
     check_fid(config)
     account = tuple(dataset.provenance.lines())
     pairs = dataset.test if split == "test" else dataset.validation
     blind = {n: p for n, p in baselines(dataset).items() if split == "test" or not isinstance(p, Oracle)}
     if str(predictions) == BASELINES:
         return EvaluationResult(about(dataset, pairs, split), standings(blind, pairs), (), account)
-    called = name or Path(predictions).resolve().name
+    called = name or with_home(predictions).resolve().name
     if called in blind:
         raise UserError(f"--name {called} is a baseline's; choose another --name")
     others = [other for part in (dataset.train, dataset.validation, dataset.test) for other in part.names]
-    maps, remarks = read_predictions(Path(predictions), pairs, others)
+    maps, remarks = read_predictions(with_home(predictions), pairs, others)
     given = Given(pairs.names, maps)
-    tuned, why = tuning_answers(Path(predictions), validation_predictions, dataset, others, split)
+    tuned, why = tuning_answers(with_home(predictions), validation_predictions, dataset, others, split)
     tracks = in_both(maps, pairs, tuned, why)
     remarks += [f"not dressed: {why}"] if why else []
     table = standings({called: given} | blind, pairs, {called: tracks})
     found = EvaluationResult(about(dataset, pairs, split), table, tuple(remarks), account)
     found.predictors[called]["fid"] = frechet(given, pairs, dataset, config)
     if name is not None:
-        store(runs / OUTSIDE / name, found.answer(), maps, tracks, dataset, Path(predictions))
+        store(runs / OUTSIDE / name, found.answer(), maps, tracks, dataset, with_home(predictions))
     return found
 
 
@@ -127,7 +128,7 @@ def check_request(predictions: str, split: str, name: str | None) -> None:
     if name is not None and split != "test":
         raise UserError(f"--name {name} keeps test scores for the report; leave out --split {split}")
     if predictions != BASELINES:
-        check_there(Path(predictions))
+        check_there(with_home(predictions))
 
 
 def settings_for(data: Path | None, overrides: list[str]) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def tuning_answers(
     if not len(dataset.validation):
         return None, "there are no tuning validation pairs; data.validation_fraction=0.12 keeps some"
     try:
-        maps, _ = read_predictions(Path(given or path), dataset.validation, others)
+        maps, _ = read_predictions(with_home(given or path), dataset.validation, others)
     except UserError:
         if given is not None:
             raise

@@ -1,5 +1,6 @@
 """Trained models from Python: by a sweep's name, a folder, or an MLflow run."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -8,6 +9,7 @@ from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.data.pairs import Dataset
 from vmsbench.errors import UserError
+from vmsbench.files import with_home
 from vmsbench.inference.ensemble import load as load_folder
 from vmsbench.inference.predictor import MapPredictor
 from vmsbench.store.experiment_folder import ExperimentFolder
@@ -24,7 +26,7 @@ def load(model: Path | str, *, device: str = "auto", runs: Path | str = "runs") 
 
     Raises UserError where that is not a finished training.
     """
-    return load_folder(model_folder(str(model), Path(runs)), device)
+    return load_folder(model_folder(str(model), with_home(runs)), device)
 
 
 def model_folder(named: str, runs: Path) -> Path:
@@ -38,6 +40,7 @@ def model_folder(named: str, runs: Path) -> Path:
         from vmsbench.tracking.mlflow.fetch import folder_of_run
 
         return folder_of_run(named, runs)
+    named = os.path.expanduser(named)
     if ExperimentFolder(Path(named)).begun:
         return Path(named)
     if ExperimentFolder(runs / named).begun:  # NAME/ensemble

@@ -9,7 +9,7 @@ from typing import Any
 
 from vmsbench.config.compose import compose, with_epochs
 from vmsbench.config.settings import Config
-from vmsbench.files import plain
+from vmsbench.files import plain, with_home
 from vmsbench.launch.allocation import login_node
 from vmsbench.launch.launcher import JobResources
 from vmsbench.launch.submit import RunOptions, launcher_of
@@ -54,7 +54,7 @@ def plan(
     settings = compose(exp, with_epochs(overrides, epochs))
     options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=time, allow_login_node=allow_login_node)
     own: dict[str, Any] = {"calibrate": calibrate, "worlds": worlds, "on_progress": on_progress}
-    return plan_sweep(settings, overrides, Path(runs) / (exp if name is None else name), options, **own).plan
+    return plan_sweep(settings, overrides, with_home(runs) / (exp if name is None else name), options, **own).plan
 
 
 def planned(

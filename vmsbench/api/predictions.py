@@ -11,7 +11,7 @@ from vmsbench.data.encoded.features import unwatched
 from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.data.sources.names import printable
 from vmsbench.errors import UserError
-from vmsbench.files import check_place
+from vmsbench.files import check_place, with_home
 from vmsbench.inference.ensemble import load as load_model
 from vmsbench.inference.export import export as write_model
 from vmsbench.inference.images import Writer, find
@@ -92,10 +92,10 @@ def predict(
     """
     if samples is not None and samples < 1:
         raise UserError(f"--samples {samples}: at least 1")
-    out = Path(out)
-    found = find(Path(pictures), out)
+    out = with_home(out)
+    found = find(with_home(pictures), out)
     writer = Writer(out, npz)
-    folder = model_folder(str(model), Path(runs))
+    folder = model_folder(str(model), with_home(runs))
     predictor = load_model(folder, device)
     count = (samples or predictor.samples) if predictor.random else 1
     facts = (len(found.files), count, predictor.size, str(predictor.device))
@@ -146,11 +146,11 @@ def export(
     Raises UserError where the model cannot be written so.
     """
     suffix = {"torchscript": ".pt"}.get(format, f".{format}")
-    file = Path(out) if out is not None else Path(f"{Path(model).name}{suffix}")
+    file = with_home(out) if out is not None else Path(f"{with_home(model).name}{suffix}")
     check_place(file.absolute().parent)
     if file.is_dir():
         raise UserError(f"{file} is a folder: give --out a file in it, such as {file / f'model{suffix}'}")
-    folder = model_folder(str(model), Path(runs))
+    folder = model_folder(str(model), with_home(runs))
     return ExportResult(file, folder, write_model(load(folder, "cpu"), file, format))
 
 
@@ -189,8 +189,8 @@ def tradeoff(
     """
     if images < 1:
         raise UserError(f"--images {images}: at least 1")
-    folder = sweep_named(name, Path(runs))
-    chosen = model_folder(name, Path(runs))
+    folder = sweep_named(name, with_home(runs))
+    chosen = model_folder(name, with_home(runs))
     config = ExperimentFolder(chosen).config()
     dataset = data_of(name, config)
     predictor = load(chosen, config["device"])

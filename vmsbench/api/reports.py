@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from vmsbench.errors import UserError
+from vmsbench.files import with_home
 from vmsbench.report.write import report as write
 from vmsbench.store.journal import Journal
 from vmsbench.store.usage import last_sign, slot_hours
@@ -43,8 +44,8 @@ def report(
 
     Raises UserError where there is no such sweep.
     """
-    target = Path(out) if out is not None else Path("reports") / ("-".join(names) if names else "all")
-    return ReportResult(write(Path(runs), list(names), target, hours, formats))
+    target = with_home(out) if out is not None else Path("reports") / ("-".join(names) if names else "all")
+    return ReportResult(write(with_home(runs), list(names), target, hours, formats))
 
 
 def hours(folder: Path) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from vmsbench.errors import UserError
-from vmsbench.files import plain
+from vmsbench.files import plain, with_home
 from vmsbench.launch.job_log import job_statuses, jobs_of
 from vmsbench.launch.launcher import JobStatus, answers_within
 from vmsbench.store.job_events import with_jobs
@@ -60,7 +60,7 @@ def status(name: str | None = None, *, runs: Path | str = "runs") -> SweepState 
 
     Raises UserError where there is no such sweep, its journal is damaged, or its schema is another.
     """
-    found = states(sweeps_to_show(name, Path(runs)))
+    found = states(sweeps_to_show(name, with_home(runs)))
     return found if name is None else found[0]
 
 
@@ -70,7 +70,7 @@ def why(trial: str, *, runs: Path | str = "runs") -> Why:
     trial   its name, or the beginning of it
     Raises UserError where no trial, or more than one, has such a name.
     """
-    return why_of(Path(runs), trial)
+    return why_of(with_home(runs), trial)
 
 
 def sweeps_to_show(name: str | None, runs: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from vmsbench.files import with_home
 from vmsbench.store.runs_folder import sweep_named
 from vmsbench.store.sweep_folder import SweepFolder
 from vmsbench.sweep.requests import request, request_budget, request_option, request_stop
@@ -44,6 +45,6 @@ def add(name: str, param: str, value: Any, *, runs: Path | str = "runs") -> None
 
 def readable(name: str, runs: Path | str) -> Path:
     """The folder of a sweep. Raises UserError where there is none, or it is of another schema."""
-    folder = sweep_named(name, Path(runs))
+    folder = sweep_named(name, with_home(runs))
     SweepFolder(folder).check_schema()
     return folder

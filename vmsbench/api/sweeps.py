@@ -14,6 +14,7 @@ from vmsbench.config.compose import compose, with_epochs
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError
+from vmsbench.files import with_home
 from vmsbench.launch.elastic.demand import demand_of
 from vmsbench.launch.ownership import owning
 from vmsbench.launch.submit import RunOptions
@@ -78,7 +79,7 @@ def tune(
     """
     name = exp if name is None else name
     check_name(name)
-    settings, folder = search_settings(exp, overrides, epochs), Path(runs) / name
+    settings, folder = search_settings(exp, overrides, epochs), with_home(runs) / name
     size: dict[str, Any] = {"cpus": cpus, "gpus": gpus}
     own: dict[str, Any] = {"retry": retry, "accept_code": accept_code, **size}
     words, job = ["tune", "--exp", exp, *overrides], {"nodes": nodes, "time": time}
@@ -114,7 +115,7 @@ def ablate(
     """
     name = ablation_name(exp, group) if name is None else name
     check_name(name)
-    settings, folder = ablation(exp, group, seeds, with_epochs(overrides, epochs)), Path(runs) / name
+    settings, folder = ablation(exp, group, seeds, with_epochs(overrides, epochs)), with_home(runs) / name
     size: dict[str, Any] = {"cpus": cpus, "gpus": gpus}
     own: dict[str, Any] = {"retry": retry, "accept_code": accept_code, **size}
     words = ["ablate", group, "--exp", exp, *overrides]
@@ -150,7 +151,7 @@ def resume(
 
     Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
     """
-    settings, folder = settings_to_resume(name, Path(runs), list(overrides)), Path(runs) / name
+    settings, folder = settings_to_resume(name, with_home(runs), list(overrides)), with_home(runs) / name
     size: dict[str, Any] = {"cpus": cpus, "gpus": gpus}
     own: dict[str, Any] = {"retry": retry, "accept_code": accept_code, **size}
     command = command_words(["resume", name, *overrides], runs, quiet=quiet, **own)
@@ -177,8 +178,8 @@ def final(
 
     Raises UserError where the search is not finished, or its data have changed.
     """
-    settings, places = settings_of(name, Path(runs), list(overrides))
-    folder, size = Path(runs) / name, {"cpus": cpus, "gpus": gpus}
+    settings, places = settings_of(name, with_home(runs), list(overrides))
+    folder, size = with_home(runs) / name, {"cpus": cpus, "gpus": gpus}
     own: dict[str, Any] = {"top": top, "seeds": seeds, "accept_code": accept_code, **size}
     command = command_words(["final", name, *overrides], runs, quiet=quiet, **own)
     run = partial(run_finals, settings, places, folder, typed(command), showing(name, quiet, callbacks), **own)
@@ -196,8 +197,8 @@ def rescore(
 
     Raises UserError where there is no finished final, or the data have changed.
     """
-    _, places = settings_of(name, Path(runs), list(overrides))
-    folder = (Path(runs) / name).resolve()
+    _, places = settings_of(name, with_home(runs), list(overrides))
+    folder = (with_home(runs) / name).resolve()
     score_again(folder, folder.parent, places, on_progress, own=owning())
     return SweepResult(folder, True, typed(command_words(["final", name, *overrides], runs, rescore=True)))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vmsbench.config.instantiate import build
+from vmsbench.files import with_home
 from vmsbench.launch.launcher import answers_within
 from vmsbench.launch.ownership import job_runs
 from vmsbench.store.lock import living_owner
@@ -20,7 +21,7 @@ def sync(*names: str, runs: Path | str = "runs") -> dict[str, str]:
 
     Runs of a sweep whose driver is gone are ended. Returns the link to each sweep's runs, by name.
     """
-    return bring_up_to_date(Path(runs), *names)
+    return bring_up_to_date(with_home(runs), *names)
 
 
 def bring_up_to_date(runs: Path, *names: str) -> dict[str, str]:
@@ -79,7 +80,7 @@ def ui(*, port: int = 5000, sync: bool = True, tcp: bool = False, runs: Path | s
     from vmsbench.tracking.mlflow.server import compared, free_port, links, private_socket, serving
     from vmsbench.tracking.mlflow.tracker import EXPERIMENT, where
 
-    runs = Path(runs)
+    runs = with_home(runs)
     sweeps = sweeps_in(runs)
     if sync:
         bring_up_to_date(runs)

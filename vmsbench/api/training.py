@@ -13,6 +13,7 @@ from vmsbench.data.pairs import Dataset
 from vmsbench.data.sources.provenance import Provenance
 from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import Report, config_hash, ignore, run
+from vmsbench.files import with_home
 from vmsbench.inference.predictor import TrainedModel, load
 from vmsbench.launch.allocation import refuse_login_node
 from vmsbench.metrics.baselines import score_baselines
@@ -99,14 +100,14 @@ def train(
     settings = training_settings(exp, overrides, epochs, seed, final)
     refuse_login_node(allow_login_node)
     if quiet:
-        return run_training(settings, Path(runs), on_epoch, should_stop)
+        return run_training(settings, with_home(runs), on_epoch, should_stop)
     show = epoch_lines(settings["trainer"]["epochs"])
 
     def both(record: dict[str, Any]) -> None:
         show(record)
         on_epoch(record)
 
-    return run_training(settings, Path(runs), both, should_stop, print_data)
+    return run_training(settings, with_home(runs), both, should_stop, print_data)
 
 
 def epoch_lines(epochs: int) -> Report:

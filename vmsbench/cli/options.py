@@ -9,6 +9,7 @@ import typer
 
 from vmsbench.config.plugins import add_folders, groups, options
 from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.files import with_home
 
 ROOM = 1_000_000  # bytes that must be free in the runs folder before anything starts
 
@@ -47,10 +48,19 @@ ConfigDir = Annotated[
 ]
 
 
-def printed_on_one_line(runs: Path) -> Path:
-    """Raises UserError where the folder is a file, or its full path cannot be written as one line of text."""
+def expanded(path: Path | None) -> Path | None:
+    """A path that was given, with ~ put in."""
+    return None if path is None else with_home(path)
+
+
+def runs_folder(runs: Path) -> Path:
+    """The folder, with ~ put in.
+
+    Raises UserError where it is a file, or its full path cannot be written as one line of text.
+    """
     from vmsbench.data.sources.names import is_text, printable
 
+    runs = with_home(runs)
     path = os.path.realpath(runs)
     if not is_text(path) or "\n" in path:
         raise UserError(f"--runs {printable(path)}: this path is not UTF-8 on one line; choose another folder")
@@ -61,7 +71,7 @@ def printed_on_one_line(runs: Path) -> Path:
 
 Runs = Annotated[
     Path,
-    typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.", callback=printed_on_one_line),
+    typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.", callback=runs_folder),
 ]
 OnLogin = Annotated[bool, typer.Option("--allow-login-node", help="Train on this machine even if it is a login node.")]
 AcceptCode = Annotated[

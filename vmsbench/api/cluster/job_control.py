@@ -9,6 +9,7 @@ from time import strftime
 
 from vmsbench.config.compose import compose
 from vmsbench.errors import ConfigurationError, UserError
+from vmsbench.files import with_home
 from vmsbench.launch.allocation import refuse_login_node
 from vmsbench.launch.drill.fault_test import FaultResult, FaultTest
 from vmsbench.launch.drill.faults import FaultTarget, JobTarget, ProcessTarget
@@ -31,7 +32,7 @@ def logs(name: str, *, lines: int = 40, follow: bool = False, runs: Path | str =
 
     Raises UserError where there are none, or no such sweep was submitted.
     """
-    folder = submitted(name, Path(runs))
+    folder = submitted(name, with_home(runs))
     named = {str(line["job"]): Path(line["log"]) for line in notes(folder) if line.get("log") and "job" in line}
     there = {job: log for job, log in named.items() if log.exists()}
     if not there:
@@ -56,7 +57,7 @@ def cancel(name: str, *, runs: Path | str = "runs") -> list[str]:
 
     Raises UserError where no such sweep was submitted, or the cluster does not cancel a job.
     """
-    folder = submitted(name, Path(runs))
+    folder = submitted(name, with_home(runs))
     with answers_within():
         return cancel_jobs(folder)
 
@@ -101,7 +102,7 @@ def drill(
         if not of_launcher(override):
             raise ConfigurationError(f"{override}: a drill takes only launcher=NAME and launcher.*; its sweep is fixed")
     options = RunOptions(nodes=nodes, gpus=gpus, time=time, allow_login_node=allow_login_node)
-    place = Path(runs) / "drill"
+    place = with_home(runs) / "drill"
     begin, checks = targets(overrides, place, options), []
     test = FaultTest(place / strftime("%Y%m%d-%H%M%S"), begin, epochs, patience, on_progress)
     for check in test.run():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from vmsbench.errors import UserError
+from vmsbench.files import with_home
 
 State = Literal["ok", "note", "bad"]
 GIGA = 1e9
@@ -44,7 +45,7 @@ def doctor(*, data: Path | str | None = None, runs: Path | str = "runs") -> Iter
 
     A check that raises is a finding itself, and the others follow.
     """
-    return examine(Path(runs), Path(data) if data is not None else None)
+    return examine(with_home(runs), with_home(data) if data is not None else None)
 
 
 def examine(runs: Path, data: Path | None) -> Iterator[Finding]:

@@ -11,13 +11,16 @@ import typer
 from vmsbench.cli.options import (
     Json,
     Runs,
+    expanded,
 )
 
 
 def export_command(
     model: Annotated[str, typer.Argument(help="A sweep's name, a trial's or final's folder, or an MLflow run's id.")],
     format: Annotated[str, typer.Option("--format", help="onnx or torchscript.")] = "onnx",
-    out: Annotated[Path | None, typer.Option(help="The file (default: NAME.onnx or NAME.pt).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file (default: NAME.onnx or NAME.pt).", callback=expanded)
+    ] = None,
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:

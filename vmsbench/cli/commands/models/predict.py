@@ -13,6 +13,7 @@ import typer
 from vmsbench.cli.options import (
     Quiet,
     Runs,
+    expanded,
 )
 from vmsbench.cli.progress import terminal
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 
 def predict(
-    pictures: Annotated[Path, typer.Argument(metavar="IMAGE_OR_FOLDER", help="A picture, or a folder of them.")],
+    pictures: Annotated[
+        Path, typer.Argument(metavar="IMAGE_OR_FOLDER", help="A picture, or a folder of them.", callback=expanded)
+    ],
     model: Annotated[str, typer.Option(help="A sweep's name, a trial's or final's folder, or an MLflow run's id.")],
-    out: Annotated[Path, typer.Option(help="The folder for maps/, overlays/ and uncertainty/.")],
+    out: Annotated[Path, typer.Option(help="The folder for maps/, overlays/ and uncertainty/.", callback=expanded)],
     samples: Annotated[int | None, typer.Option(help="Samples per picture (default: as in its finals).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     npz: Annotated[bool, typer.Option("--npz", help="Write predictions.npz too.")] = False,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vmsbench.cli.options import ConfigDir, Json, Overrides, Runs, writable
+from vmsbench.cli.options import ConfigDir, Json, Overrides, Runs, expanded, writable
 from vmsbench.cli.wrapping import broken
 
 Answer = dict[str, Any]
@@ -25,12 +25,17 @@ def evaluate(
     ],
     overrides: Overrides = None,
     config_dir: ConfigDir = None,
-    data: Annotated[Path | None, typer.Option(help="The folder of images and true maps (default: data.root).")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of images and true maps (default: data.root).", callback=expanded)
+    ] = None,
     split: Annotated[str, typer.Option(help="Which pairs: test or validation.")] = "test",
     name: Annotated[str | None, typer.Option(help="Keep the test scores for the report under this name.")] = None,
     validation_predictions: Annotated[
         Path | None,
-        typer.Option(help="The same for the tuning validation pairs, to dress single answers (default: PREDICTIONS)."),
+        typer.Option(
+            help="The same for the tuning validation pairs, to dress single answers (default: PREDICTIONS).",
+            callback=expanded,
+        ),
     ] = None,
     runs: Runs = Path("runs"),
     as_json: Json = False,

@@ -9,12 +9,15 @@ import typer
 
 from vmsbench.cli.options import (
     Runs,
+    expanded,
 )
 
 
 def report(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Sweeps (default: all).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write it (default: reports/NAME).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it (default: reports/NAME).", callback=expanded)
+    ] = None,
     runs: Runs = Path("runs"),
     formats: Annotated[str, typer.Option(help="Figures next to PNG: pdf, svg; '' for none, faster.")] = "pdf",
 ) -> None:

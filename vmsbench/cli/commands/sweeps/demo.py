@@ -13,6 +13,7 @@ import typer
 
 from vmsbench.cli.options import (
     Runs,
+    expanded,
     writable,
 )
 from vmsbench.cli.sweep_commands import print_result, watched
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def demo(
     runs: Runs = Path("runs/demo"),
-    out: Annotated[Path, typer.Option(help="Where the report is written.")] = Path("reports/demo"),
+    out: Annotated[Path, typer.Option(help="Where the report is written.", callback=expanded)] = Path("reports/demo"),
 ) -> None:
     """Tune each family on synthetic data, in minutes. With MLflow and the report."""
     if not run_demo(writable(runs), out):

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vmsbench.cli.options import ConfigDir
+from vmsbench.cli.options import ConfigDir, expanded
 
 if TYPE_CHECKING:
     from vmsbench.bench.result import Measurement
 
 app = typer.Typer(help="Measure the toolkit itself.", invoke_without_command=True, rich_markup_mode=None)
 
-Runs = Annotated[Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.")]
+Runs = Annotated[
+    Path, typer.Option("--runs", envvar="VMSBENCH_RUNS", help="The folder of all sweeps.", callback=expanded)
+]
 Source = Annotated[
     str, typer.Argument(help="A sweep of searcher=grid searcher.repeats=4 pruner=none, or a curves.json.")
 ]
-Out = Annotated[Path, typer.Option(help="Where table and figure are written.")]
+Out = Annotated[Path, typer.Option(help="Where table and figure are written.", callback=expanded)]
 Slots = Annotated[int, typer.Option(help="Trials at once.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Worlds = Annotated[int, typer.Option(help="Number of simulated worlds.")]

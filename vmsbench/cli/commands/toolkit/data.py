@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmsbench.cli.options import Json
+from vmsbench.cli.options import Json, expanded
 from vmsbench.cli.wrapping import say
 from vmsbench.errors import UserError
 from vmsbench.files import check_place
@@ -24,7 +24,7 @@ app = typer.Typer(help="Check data, or write a synthetic dataset.", no_args_is_h
 
 @app.command("check")
 def data_check(
-    path: Annotated[Path, typer.Argument(help="A folder of images and maps.")],
+    path: Annotated[Path, typer.Argument(help="A folder of images and maps.", callback=expanded)],
     images: Annotated[str | None, typer.Option(help="The images' sub-folder (default: found by itself).")] = None,
     maps: Annotated[str | None, typer.Option(help="The maps' sub-folder (default: found by itself).")] = None,
     repeats: Annotated[
@@ -36,7 +36,9 @@ def data_check(
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(help="Where to write the picture of eight pairs (default: pairs.png, none with --json)."),
+        typer.Option(
+            help="Where to write the picture of eight pairs (default: pairs.png, none with --json).", callback=expanded
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +81,7 @@ def draw(checked: DataCheck, file: Path, quiet: bool) -> None:
 
 @app.command("standin")
 def data_standin(
-    path: Annotated[Path, typer.Argument(help="The folder to write.")],
+    path: Annotated[Path, typer.Argument(help="The folder to write.", callback=expanded)],
     count: Annotated[int, typer.Option(help="Number of pairs.")] = 640,
     size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the formula.")] = 0,

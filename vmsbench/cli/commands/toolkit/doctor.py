@@ -12,6 +12,7 @@ import typer
 from vmsbench.cli.options import (
     Json,
     Runs,
+    expanded,
 )
 from vmsbench.cli.wrapping import broken
 
@@ -22,7 +23,9 @@ WIDTH = 80
 
 
 def doctor(
-    data: Annotated[Path | None, typer.Option(help="A folder of images and maps (default: $VMSBENCH_DATA).")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A folder of images and maps (default: $VMSBENCH_DATA).", callback=expanded)
+    ] = None,
     runs: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:

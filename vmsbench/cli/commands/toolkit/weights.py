@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmsbench.cli.options import Json
+from vmsbench.cli.options import Json, expanded
 
 if TYPE_CHECKING:
     from vmsbench.api.toolkit.weights import WeightsCheck
@@ -20,7 +20,9 @@ app = typer.Typer(help="FID's Inception weights.", no_args_is_help=True, rich_ma
 
 @app.command("check")
 def weights_check(
-    path: Annotated[Path | None, typer.Argument(help="The file (default: looked for in $TORCH_HOME).")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="The file (default: looked for in $TORCH_HOME).", callback=expanded)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check FID's Inception weights.
