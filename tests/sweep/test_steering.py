@@ -112,7 +112,7 @@ def test_a_paused_sweep_continues_as_if_it_had_not_been(tmp_path: Path) -> None:
             asked.append("paused")
             vmsbench.pause("mine", runs=tmp_path)
 
-    with pytest.raises(UserError, match=r"mine: paused by the user; `vmsbench resume mine` continues"):
+    with pytest.raises(UserError, match=r"mine: paused by the user; `vmsbench resume mine --runs \S+` continues"):
         tuned(tmp_path, once)
     there = status(tmp_path / "mine")
     assert there.state == "interrupted"

@@ -1,6 +1,5 @@
 """The finals of a sweep as one predictor, from Python."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from vmsbench.api.evaluation import EvaluationResult, about, frechet, in_both, standings
 from vmsbench.api.models import data_of
+from vmsbench.config.commands import command_on
 from vmsbench.data.encoded.features import unwatched
 from vmsbench.data.pairs import Dataset
 from vmsbench.errors import UserError
@@ -87,7 +87,7 @@ def members_of(folder: Path) -> list[FinalRecord]:
         there = "1 final" if finals else "no final"
         raise UserError(
             f"{folder.name} has {there} of its best configuration with weights, an ensemble needs two; "
-            f"`vmsbench final {shlex.quote(folder.name)} --seeds 3` trains more"
+            f"`{command_on('final', folder, '--seeds 3')}` trains more"
         )
     return finals
 

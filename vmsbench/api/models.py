@@ -2,9 +2,9 @@
 
 import os
 import re
-import shlex
 from pathlib import Path
 
+from vmsbench.config.commands import command_on
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
 from vmsbench.data.pairs import Dataset
@@ -70,7 +70,5 @@ def best_of_sweep(folder: Path) -> Path:
     if finals:
         return min(finals, key=lambda final: sweep.tuning_mean((final,))).folder
     if sweep.best is None:
-        raise UserError(
-            f"{folder.name} has no finished trial yet; `vmsbench resume {shlex.quote(folder.name)}` continues it"
-        )
+        raise UserError(f"{folder.name} has no finished trial yet; `{command_on('resume', folder)}` continues it")
     return SweepFolder(folder).trial(sweep.best.id).path

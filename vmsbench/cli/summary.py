@@ -1,9 +1,9 @@
 """The results of a finished sweep, in lines, and what to do next."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.commands import command_on, place
 from vmsbench.config.format import assignments
 
 
@@ -45,8 +45,7 @@ def next_steps(settings: dict[str, Any], folder: Path, runs: Path) -> list[str]:
     """What to do after a finished sweep, as commands."""
     from vmsbench.config.instantiate import build
 
-    place = f" --runs {shlex.quote(str(runs))}" if str(runs) != "runs" else ""
     tracker = build(settings["tracker"], "tracker")
     tracker.use(runs)
     link = tracker.link()
-    return ["next:", f"  vmsbench report {shlex.quote(folder.name)}{place}", f"  {link or f'vmsbench sync{place}'}"]
+    return ["next:", f"  {command_on('report', folder)}", f"  {link or f'vmsbench sync{place(runs)}'}"]

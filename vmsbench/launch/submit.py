@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vmsbench.config.commands import command_on
 from vmsbench.config.instantiate import build, find
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.allocation import allocation, launchers, refuse_login_node
@@ -231,7 +232,7 @@ def refuse_second(folder: Path) -> None:
     if live:
         raise UserError(
             f"{folder.name} has been submitted: {job_status(folder, live[0])}; "
-            f"`vmsbench cancel {shlex.quote(folder.name)}` ends that, --name gives this one another name"
+            f"`{command_on('cancel', folder)}` ends that, --name gives this one another name"
         )
 
 

@@ -22,7 +22,7 @@ def missing(study: Study) -> list[str]:
 
 def again(sweep: SweepRecord) -> str:
     """The command that made the sweep; giving it again continues."""
-    return f"`{sweep.command or f'vmsbench tune --exp {sweep.exp} --name {shlex.quote(sweep.name)}'}`"
+    return f"`{sweep.made_by}`"
 
 
 def search_gaps(sweep: SweepRecord) -> list[str]:
@@ -61,7 +61,7 @@ def unknown_of(sweep: SweepRecord) -> str:
     lost = "its skill in either track and its calibration" if sampled else "what its answers are as a distribution"
     return (
         f"`{sweep.name}` was scored by an older version and kept {kept}, so {lost} cannot be known. Scoring it again "
-        f"from its weights, without training, measures that: `vmsbench final {shlex.quote(sweep.name)} --rescore`"
+        f"from its weights, without training, measures that: `{sweep.on('final', '--rescore')}`"
     )
 
 
@@ -80,7 +80,7 @@ def final_gaps(sweep: SweepRecord) -> list[str]:
         texts.append(
             f"`{sweep.name}` has one final seed: the variation over seeds is unknown, so no standard deviation "
             f"is shown. "
-            f"For more seeds: `vmsbench final {shlex.quote(sweep.name)} --seeds 5`"
+            f"For more seeds: `{sweep.on('final', '--seeds 5')}`"
         )
     if not sweep.baselines.get("test"):
         texts.append(
@@ -91,26 +91,28 @@ def final_gaps(sweep: SweepRecord) -> list[str]:
 
 def distance_gaps(group: SweepGroup) -> list[str]:
     """Why there is no FID, once for all sweeps that lack it for the same reason."""
-    lacking: dict[str, list[str]] = {}
+    lacking: dict[str, list[SweepRecord]] = {}
     for sweep in group.sweeps:
         reasons = {str(final.fid.get("reason")) for final in sweep.scored if final.fid.get("value") is None}
         for reason in sorted(reasons):
-            lacking.setdefault("it was not computed" if reason == "None" else reason, []).append(sweep.name)
+            lacking.setdefault("it was not computed" if reason == "None" else reason, []).append(sweep)
     return [
-        f"No FID for {labels.listing(f'`{name}`' for name in names)}: {reason}. Once the weights are there, "
-        f"{labels.listing(f'`vmsbench final {shlex.quote(name)}`' for name in names)} adds it without training again."
-        for reason, names in lacking.items()
+        f"No FID for {labels.listing(f'`{sweep.name}`' for sweep in sweeps)}: {reason}. Once the weights are there, "
+        f"{labels.listing('`' + sweep.on('final') + '`' for sweep in sweeps)} {'add' if len(sweeps) > 1 else 'adds'} "
+        "it without training again."
+        for reason, sweeps in lacking.items()
     ]
 
 
 def data_words_of(group: SweepGroup) -> str:
-    """The data settings of the command of a sweep on these data, a space before each; and its preset, which may set
-    some."""
+    """What a command on these data says after its name, a space before each: the folder of runs where it is not the
+    default, the data settings of the command of a sweep on them, and its preset, which may set some."""
     try:
         words = shlex.split(group.all[0].command)
     except ValueError:
         words = []
-    return "".join(f" {shlex.quote(word)}" for word in words if word.startswith(("data=", "data.", "preset=")))
+    settings = [word for word in words if word.startswith(("data=", "data.", "preset="))]
+    return group.place + "".join(f" {shlex.quote(word)}" for word in settings)
 
 
 def group_gaps(group: SweepGroup) -> list[str]:
@@ -130,7 +132,7 @@ def group_gaps(group: SweepGroup) -> list[str]:
     ]
     return texts + [
         f"`{sweep.name}`: the effect of more samples and sampling steps has not been measured. Measure it with: "
-        f"`vmsbench tradeoff {shlex.quote(sweep.name)}`"
+        f"`{sweep.on('tradeoff')}`"
         for sweep in group.sweeps
         if sweep.sampling_steps and sweep.scored and not sweep.tradeoff
     ]

@@ -5,11 +5,11 @@ searcher.first=[{optimizers.network.lr: 0.002}]      known-good choices
 searcher.first=[gan-2]                               the best of a finished sweep
 """
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.commands import command_on
 from vmsbench.config.format import describe
 from vmsbench.config.instantiate import build, find
 from vmsbench.config.settings import Config
@@ -119,7 +119,7 @@ def best_of(name: str, space: Space, runs: Path) -> Params:
     sweep = SweepFolder(sweep_named(name, runs))
     won = next((event["params"] for event in sweep.journal.events() if event["event"] == "winner"), None)
     if won is None:
-        command = f"vmsbench resume {shlex.quote(name)}"
+        command = command_on("resume", runs / name)
         raise UserError(f"searcher.first: {name} has no winner yet; `{command}` finishes its search")
     about = sweep.about()
     return choice_of(space, space_of(about["space"], about["config"]).config(won))

@@ -9,7 +9,6 @@ it compares the lock's token with its own before it writes (`check_owned`).
 import json
 import os
 import secrets
-import shlex
 import socket
 import threading
 import time
@@ -19,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.commands import command_on
 from vmsbench.errors import OwnershipLost, UserError
 
 BEAT = 20.0
@@ -169,7 +169,7 @@ def in_use(lock: Path, owner: Mapping[str, Any], runs: bool | None) -> str:
     job = f" of job {owner['job']}" if owner["job"] else ""
     helps = f"if that process is gone, wait {SILENCE:.0f} s, or remove {lock}"
     if runs:
-        helps = f"the job is still there: wait for it, or `vmsbench cancel {shlex.quote(lock.parent.name)}`"
+        helps = f"the job is still there: wait for it, or `{command_on('cancel', lock.parent)}`"
     return f"{lock.parent} is in use by process {owner['pid']} on {owner['host']}{job}; {helps}"
 
 

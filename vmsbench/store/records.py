@@ -6,11 +6,13 @@ Sweeps are comparable where data digest, size and coding agree; `Study.groups` s
 """
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.commands import command_on, place
 from vmsbench.config.families import family_of
 from vmsbench.metrics.catalog import sign
 from vmsbench.store.experiments import Event, FinalRecord, TrialRecord
@@ -111,6 +113,16 @@ class SweepRecord:
     tradeoff: Mapping[str, Any] = field(default_factory=dict)
     together: FinalRecord | None = None
     alive: bool = True
+
+    def on(self, verb: str, options: str = "") -> str:
+        """`vmsbench VERB NAME OPTIONS`, with the folder of runs where it is not the default."""
+        return command_on(verb, self.folder, options)
+
+    @property
+    def made_by(self) -> str:
+        """The command that made it, and that continues it where it was interrupted; it says where the runs are."""
+        command = self.command or f"vmsbench tune --exp {self.exp} --name {shlex.quote(self.name)}"
+        return command if "--runs" in command else command + place(self.folder.parent)
 
     @property
     def started(self) -> int:
@@ -225,6 +237,11 @@ class SweepGroup:
     sweeps: tuple[SweepRecord, ...]
     outside: tuple[FinalRecord, ...] = ()
     ablated: tuple[SweepRecord, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """` --runs FOLDER`, as a command on these sweeps needs it; empty where they are in the default one."""
+        return place(self.all[0].folder.parent)
 
     @property
     def all(self) -> tuple[SweepRecord, ...]:

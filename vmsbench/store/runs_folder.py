@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from vmsbench.config.commands import place
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.store.experiment_folder import RESULTS, ExperimentFolder
 from vmsbench.store.sweep_folder import ABOUT, FINALS, TRIALS
@@ -32,7 +33,7 @@ def sweep_named(name: str, runs: Path) -> Path:
     """The folder of a sweep. Raises UserError, with the nearest name, where there is none."""
     names = [folder.name for folder in folders(runs)]
     if name not in names:
-        start = f"there is none; `vmsbench tune --exp unet --name {shlex.quote(name)}` starts one"
+        start = f"there is none; `vmsbench tune --exp unet --name {shlex.quote(name)}{place(runs)}` starts one"
         hint = f"there are: {', '.join(names)}" if names else start
         raise UserError(f"no sweep {name} in {runs}{did_you_mean(name, names)}  ({hint})")
     return runs / name
@@ -48,8 +49,7 @@ def sweeps_in(runs: Path) -> list[Path]:
 
 def none_in(runs: Path) -> str:
     """That a runs folder has no sweeps, and the command that starts one there."""
-    place = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
-    return f"no sweeps in {runs}; `vmsbench tune --exp unet{place}` starts one"
+    return f"no sweeps in {runs}; `vmsbench tune --exp unet{place(runs)}` starts one"
 
 
 def sweep_folders(runs: Path, names: Sequence[str]) -> list[Path]:

@@ -6,12 +6,12 @@ Only the owner writes the journal: it notes each request there before it follows
 sweep that is killed in between follows the request when it starts again.
 """
 
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.commands import command_on
 from vmsbench.config.format import describe
 from vmsbench.config.instantiate import find
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
@@ -33,7 +33,7 @@ PAUSE = 0.5
 def request(folder: Path, what: str, **facts: Any) -> None:
     """Leave a request for the process that owns the sweep in `folder`. Raises UserError where none does."""
     if living_owner(folder) is None:
-        raise UserError(f"{folder.name} is not running; `vmsbench resume {shlex.quote(folder.name)}` continues it")
+        raise UserError(f"{folder.name} is not running; `{command_on('resume', folder)}` continues it")
     SweepFolder(folder).write_request({"what": what, **facts})
 
 
@@ -163,11 +163,7 @@ class Steering:
     def halted(self) -> str | None:
         """Why nothing more is to be run; None where it goes on."""
         self.update()
-        return (
-            f"paused by the user; `vmsbench resume {shlex.quote(self.folder.path.name)}` continues"
-            if self.paused
-            else None
-        )
+        return f"paused by the user; `{command_on('resume', self.folder.path)}` continues" if self.paused else None
 
     def stop_reason(self, trial: str) -> str | None:
         self.update()

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shlex
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.commands import command_on
 from vmsbench.config.format import assignments, describe
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
@@ -241,8 +241,7 @@ def rescore(folder: Path, runs: Path, places: dict[str, Any], tell: Callable[[st
     there = SweepFolder(folder)
     about, found = there.about(), there.finished_finals()
     if not found:
-        command = f"vmsbench final {shlex.quote(folder.name)}"
-        raise UserError(f"{folder.name} has no finished final to score; `{command}` makes some")
+        raise UserError(f"{folder.name} has no finished final to score; `{command_on('final', folder)}` makes some")
     for one in found:
         one.results(), one.config()
     config, dataset = prepared(with_settings(about["config"], places), runs)

@@ -4,7 +4,6 @@ No sentence holds a figure of one track against one of the other. A family that 
 shown to be better than a blind predictor in the other is described so.
 """
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +62,7 @@ def track_sentences(group: SweepGroup, ranking: Ranking) -> tuple[str, ...]:
         first_sentence(group, ranking),
         apart_sentence(group, ranking),
         skill_sentence(ranking),
-        lead_sentence(ranking),
+        lead_sentence(group, ranking),
         *own_sentences(ranking),
         *([seeds_sentence(group, ranking)] if ranking.track is ANSWER else []),
     )
@@ -141,7 +140,7 @@ def joined(names: Sequence[str]) -> str:
     return labels.listing(name.replace(", dressed", " (dressed)") for name in names)
 
 
-def lead_sentence(ranking: Ranking) -> str:
+def lead_sentence(group: SweepGroup, ranking: Ranking) -> str:
     """What the paired tests say of the entries of different families."""
     families = {one.entry.family for one in ranking.standings.values()}
     if len(families) == 1:
@@ -159,7 +158,8 @@ def lead_sentence(ranking: Ranking) -> str:
     text = capital("; ".join(parts))
     if any(one.seeds == 1 for one in shown):
         text += (
-            " (of single trainings: the variation over seeds is not known; `vmsbench final NAME --seeds 5` measures it)"
+            " (of single trainings: the variation over seeds is not known; `vmsbench final NAME --seeds 5"
+            f"{group.place}` measures it)"
         )
     return f"{text}."
 
@@ -193,11 +193,11 @@ def seeds_sentence(group: SweepGroup, ranking: Ranking) -> str:
     few = dict.fromkeys(one.entry.family for one in ranking.standings.values() if one.seeds == 2)
     if not few:
         return ""
-    more = next((sweep.name for sweep in group.sweeps if group.label(sweep) in few), "NAME")
+    more = next((sweep for sweep in group.sweeps if group.label(sweep) in few), group.all[0])
     return (
         f"Only two seeds each of {joined(list(few))}: intervals and tests allow for that, so they are wide where the "
         "two differ; where two came out alike by chance they are too sure (a nominal 95 % interval then holds the "
-        f"truth 87 times in 100 at worst). `vmsbench final {shlex.quote(more)} --seeds 5` trains more."
+        f"truth 87 times in 100 at worst). `{more.on('final', '--seeds 5')}` trains more."
     )
 
 

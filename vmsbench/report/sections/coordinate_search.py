@@ -1,6 +1,5 @@
 """The coordinate search as a picture: the values tried for each parameter, their scores, the winner, how sure it is."""
 
-import shlex
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -41,7 +40,7 @@ def walk_blocks(topic: Topic) -> list[Block]:
         if not any(step.options for step in sweep.parameters):
             continue
         noise, label = seed_noise(sweep), group.label(sweep)
-        unsure += [] if noise else [sweep.name]
+        unsure += [] if noise else [sweep]
         drawing = walk(sweep, label, shades[sweep.name], tuning_line(sweep, group), noise)
         alt = f"Coordinate search of {label}: {in_words(sweep, noise)}"
         blocks.append(FigureBlock(f"coordinate-search-{sweep.name}", drawing, alt, "", per_row=2))
@@ -59,11 +58,8 @@ def walk_blocks(topic: Topic) -> list[Block]:
         )
     )
     blocks += [
-        Text(
-            f"How certain the choices of `{name}` are needs a second seed: "
-            f"`vmsbench final {shlex.quote(name)} --seeds 5`"
-        )
-        for name in unsure
+        Text(f"How certain the choices of `{sweep.name}` are needs a second seed: `{sweep.on('final', '--seeds 5')}`")
+        for sweep in unsure
     ]
     return blocks
 

@@ -22,17 +22,17 @@ def origin_table(group: SweepGroup, name: str = "reproduce") -> Table:
     """A row for each model, each model from elsewhere, the baselines and each ablation."""
     digest = group.data.digest[:12]
     rows = [
-        (words(group.label(sweep)), words(f"`{command(sweep)}`"), words(sweep.commit or "unknown"), words(digest),
+        (words(group.label(sweep)), words(f"`{sweep.made_by}`"), words(sweep.commit or "unknown"), words(digest),
          words(seeds(sweep)))
         for sweep in group.sweeps
     ]  # fmt: skip
     rows += [
-        (words(group.ensemble_label(sweep)), words(f"`vmsbench ensemble {shlex.quote(sweep.name)}`"),
+        (words(group.ensemble_label(sweep)), words(f"`{sweep.on('ensemble')}`"),
          words(sweep.commit or "unknown"), words(digest), words(seeds(sweep)))
         for sweep in group.sweeps if sweep.ensemble
     ]  # fmt: skip
     rows += [
-        (words(f"{sweep.family}: ablation of {sweep.space[0]['param']}"), words(f"`{command(sweep)}`"),
+        (words(f"{sweep.family}: ablation of {sweep.space[0]['param']}"), words(f"`{sweep.made_by}`"),
          words(sweep.commit or "unknown"), words(digest), words(seeds(sweep)))
         for sweep in group.ablated
     ]  # fmt: skip
@@ -62,10 +62,6 @@ def origin_table(group: SweepGroup, name: str = "reproduce") -> Table:
 def evaluation(one: FinalRecord) -> str:
     source = one.results.get("source", "FOLDER")
     return f"vmsbench evaluate {shlex.quote(source)} --name {shlex.quote(one.id)}"
-
-
-def command(sweep: SweepRecord) -> str:
-    return sweep.command or f"vmsbench tune --exp {sweep.exp} --name {shlex.quote(sweep.name)}"
 
 
 def seeds(sweep: SweepRecord) -> str:

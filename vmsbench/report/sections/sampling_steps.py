@@ -1,6 +1,5 @@
 """The effect of more samples and more sampling steps, as `vmsbench tradeoff` measures it."""
 
-import shlex
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -25,9 +24,7 @@ def tradeoff_blocks(topic: Topic) -> list[Block]:
     shades = colors(group.sweeps)
     for sweep in (sweep for sweep in group.sweeps if sweep.sampling_steps):
         if not rows_of(sweep):
-            blocks.append(
-                Text(f"Not measured for `{sweep.name}`; `vmsbench tradeoff {shlex.quote(sweep.name)}` does it.")
-            )
+            blocks.append(Text(f"Not measured for `{sweep.name}`; `{sweep.on('tradeoff')}` does it."))
             continue
         table = tradeoff_table(sweep)
         alt = "CRPS and L1 of the median map by steps, samples and seconds; the numbers are in the table."
@@ -61,8 +58,7 @@ def blind_of(sweep: SweepRecord, score: str) -> dict[str, float]:
 def line_words(sweep: SweepRecord) -> str:
     if not blind_of(sweep, "crps"):
         return (
-            "Climatology's CRPS on these images was not measured when this was made: "
-            f"`vmsbench tradeoff {shlex.quote(sweep.name)}` does it."
+            f"Climatology's CRPS on these images was not measured when this was made: `{sweep.on('tradeoff')}` does it."
         )
     return "Dotted: what never looks at the image, on the same images."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from vmsbench.cli.options import (
     Runs,
     writable,
 )
+from vmsbench.config.commands import command_on
 from vmsbench.errors import UserError
 
 
@@ -40,7 +40,7 @@ def measure(name: str, runs: Path, steps: str, samples: str, images: int) -> Non
     found = score(name, **wanted, images=images, runs=runs, on_start=head, on_row=print_row)
     median, law = found.blind["pixel_median"]["l1"], found.blind["climatology"]["crps"]
     print(f"  what never looks at the image: L1 of the pixel median {median:.4f}, CRPS of climatology {law:.4f}")
-    print(f"kept in {found.file}; vmsbench report {shlex.quote(name)} plots it", file=sys.stderr)
+    print(f"kept in {found.file}; `{command_on('report', runs / name)}` plots it", file=sys.stderr)
 
 
 def print_row(row: dict[str, Any]) -> None:

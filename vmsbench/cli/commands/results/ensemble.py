@@ -1,7 +1,6 @@
 """`vmsbench ensemble`: the finals of a sweep as one predictor."""
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from vmsbench.cli.commands.results.evaluate import lines
 from vmsbench.cli.options import Json, Runs, writable
+from vmsbench.config.commands import command_on
 
 
 def ensemble(
@@ -32,4 +32,4 @@ def ensemble(
     found = score(name, runs=writable(runs), device=device, on_start=begin)
     answer = found.evaluation.answer()
     print(json.dumps(plain(answer | {"members": found.members}), indent=2) if as_json else "\n".join(lines(answer)))
-    print(f"kept in {found.folder}; `vmsbench report {shlex.quote(name)}` has it in its tables", file=sys.stderr)
+    print(f"kept in {found.folder}; `{command_on('report', runs / name)}` has it in its tables", file=sys.stderr)

@@ -17,6 +17,7 @@ from vmsbench.cli.options import (
     Runs,
 )
 from vmsbench.cli.wrapping import broken
+from vmsbench.config.commands import place
 from vmsbench.config.format import assignment, assignments, describe, duration, number
 
 if TYPE_CHECKING:
@@ -61,18 +62,18 @@ def show_status(runs: Path, name: str | None, watch: bool, as_json: bool) -> Non
         else:
             if watch and sys.stdout.isatty():
                 print("\x1b[2J\x1b[H", end="")
-            print("\n\n".join("\n".join(shown(one)) for one in found), flush=True)
+            print("\n\n".join("\n".join(shown(one, runs)) for one in found), flush=True)
         if not watch or not any(one.alive for one in found):
             return
         time.sleep(PERIOD)
 
 
-def shown(one: SweepState) -> list[str]:
-    return [*(lines(one.status) if one.status else [f"{one.name}: {one.state}"]), *wrapped_jobs(one.jobs)]
+def shown(one: SweepState, runs: Path) -> list[str]:
+    return [*(lines(one.status, runs) if one.status else [f"{one.name}: {one.state}"]), *wrapped_jobs(one.jobs)]
 
 
-def lines(one: Status) -> list[str]:
-    """A sweep's status, in at most 80 columns."""
+def lines(one: Status, runs: Path = Path("runs")) -> list[str]:
+    """A sweep's status, in at most 80 columns; its commands are for the sweeps in `runs`."""
     owner = f" (process {one.owner['pid']} on {one.owner['host']})" if one.owner else ""
     counts = ", ".join(f"{count} {kind}" for kind, count in one.trials.items() if count) or "no trials yet"
     finals = f", {one.finals} final{'s' * (one.finals > 1)}" if one.finals else ""
@@ -105,7 +106,7 @@ def lines(one: Status) -> list[str]:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in one.failures.items())
         out += ["", *filled(f"failed: {kinds}")]
         out += [cut(f"  {trial}  {cause}") for trial, _, cause in one.causes[:SHOWN_FAILURES]]
-        out.append("  `vmsbench why TRIAL` shows the cause")
+        out.append(f"  `vmsbench why TRIAL{place(runs)}` shows the cause")
     hours = {name: value for name, value in dataclasses.asdict(one.hours).items() if value >= 0.005}
     spent = ", ".join(f"{name} {value:.2f}" for name, value in hours.items()) or "less than 0.01"
     out += ["", *filled(f"slot hours: {spent}")]

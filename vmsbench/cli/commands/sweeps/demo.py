@@ -17,6 +17,7 @@ from vmsbench.cli.options import (
     writable,
 )
 from vmsbench.cli.sweep_commands import print_result, watched
+from vmsbench.config.commands import place
 from vmsbench.config.format import duration
 from vmsbench.errors import UNFINISHED
 
@@ -47,11 +48,19 @@ def run_demo(runs: Path, out: Path) -> bool:
         return False
     print("\n" + "\n".join(table(demonstration.demo_scores(runs))))
     print(f"\n{duration(time.monotonic() - start)}. Next:")
-    print(f"  open {written.page} in a browser")
-    store = shlex.quote(f"sqlite:///{runs.resolve()}/mlflow.db")
-    print(f"  vmsbench ui --runs {shlex.quote(str(runs))}   # or: mlflow ui --backend-store-uri {store}")
-    print("  vmsbench tune --exp unet preset=quick data=vischema data.root=/path/to/vischema_plus")
+    print("\n".join(f"  {line}" for line in next_steps(written.page, runs)))
     return True
+
+
+def next_steps(page: Path, runs: Path) -> list[str]:
+    """What to do after the demonstration, most of it as commands."""
+    store = shlex.quote(f"sqlite:///{runs.resolve()}/mlflow.db")
+    return [
+        f"open {page} in a browser",
+        f"vmsbench status{place(runs)}",
+        f"vmsbench ui{place(runs)}   # or: mlflow ui --backend-store-uri {store}",
+        "vmsbench tune --exp unet preset=quick data=vischema data.root=/path/to/vischema_plus",
+    ]
 
 
 def search(one: DemoSearch) -> SweepResult:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vmsbench.cli.options import Runs
+from vmsbench.config.commands import command_on
 
 Running = Annotated[str, typer.Argument(help="A sweep that is running.")]
 
@@ -29,7 +29,7 @@ def pause(name: Running, runs: Runs = Path("runs")) -> None:
     from vmsbench.api.steering import pause as ask
 
     ask(name, runs=runs)
-    print(f"{name}: to pause once its trials end their epochs; `vmsbench resume {shlex.quote(name)}` continues it")
+    print(f"{name}: to pause once its trials end their epochs; `{command_on('resume', runs / name)}` continues it")
 
 
 def extend(
