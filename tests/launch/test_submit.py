@@ -105,7 +105,9 @@ def test_a_second_submission_of_a_sweep_is_refused_naming_its_job(
 ) -> None:
     a_cluster(tmp_path, monkeypatch, "echo 'PENDING|Resources|'")
     note(tmp_path / "unet", "submitted", job="7", launcher=SLURM)
-    with pytest.raises(UserError, match=r"job 7 PENDING: Resources.*`vmsbench cancel unet --runs .*` ends that, --name"):
+    with pytest.raises(
+        UserError, match=r"job 7 PENDING: Resources.*`vmsbench cancel unet --runs .*` ends that, --name"
+    ):
         refuse_second(tmp_path / "unet")
 
 

@@ -70,5 +70,7 @@ def test_what_was_not_measured_is_measured_from_the_same_weights(scored: tuple[P
 
 def test_a_sweep_without_finals_has_nothing_to_score_again(tmp_path: Path) -> None:
     folder = study(tmp_path, finals={"top": 0, "seeds": 1})
-    with pytest.raises(UserError, match="mine has no finished final to score; `vmsbench final mine --runs .*` makes some"):
+    with pytest.raises(
+        UserError, match=r"mine has no finished final to score; `vmsbench final mine --runs .*` makes some"
+    ):
         rescore(folder, folder.parent, {}, print)
