@@ -22,7 +22,7 @@ from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.noise_schedules import CosineSchedule
 from vmsbench.models.regression import Regression
 from vmsbench.networks.residual import ResidualUNet
-from vmsbench.report.analysis.importance import importances
+from vmsbench.report.analysis.importance import bars, importances
 from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.analysis.seed_noise import gap, how_sure, pooled, seed_noise
 from vmsbench.report.document import compose
@@ -71,7 +71,8 @@ def test_how_sure_a_walk_is_depends_on_its_seeds(tmp_path: Path) -> None:
     assert how_sure(sweep, width, None) == ""
     quiet, loud = pooled([[0.1, 0.1001]] * 11), pooled([[0.1, 0.2]])
     assert how_sure(sweep, width, quiet) == "clear"
-    assert how_sure(sweep, width, loud) == "within seed noise"
+    assert how_sure(sweep, width, loud) == "", "two seeds are too few to say"
+    assert how_sure(sweep, width, pooled([[0.1, 0.2, 0.3]])) == "within seed noise"
 
 
 def test_the_noise_of_seeds_is_taken_from_finals_of_one_configuration(tmp_path: Path) -> None:
@@ -87,6 +88,25 @@ def test_the_noise_of_seeds_is_taken_from_finals_of_one_configuration(tmp_path: 
     values = [final.tuning["l1"] for final in sweep.finals]
     assert noise is not None
     assert noise.deviation == pytest.approx(np.std(values, ddof=1))
+
+
+@pytest.mark.parametrize(("seeds", "drawn"), [(2, False), (3, True)])
+def test_a_band_of_seeds_is_drawn_from_three_seeds_on_and_the_caption_says_of_how_many(tmp_path, seeds, drawn):
+    """Student's t of two seeds is 12.7: a band of 0.14 for a model whose scores are 0.07."""
+    folder = make_sweep(tmp_path, "unet", seeds=seeds)
+    with (folder / "journal.jsonl").open("a") as file:
+        for at, final in enumerate(sorted((folder / "final").iterdir())):
+            event = {"event": "final", "trial": final.name, "of": "t", "rank": 1, "seed": 1000 + at, "scores": {}}
+            file.write(f"{json.dumps(event)}\n")
+    study = collect(tmp_path, [])
+    noise, found = seed_noise(study.sweeps[0]), importances(study.sweeps[0])
+    assert noise is not None
+    assert (noise.known, noise.seeds) == (drawn, seeds)
+    (axes,) = bars(study.sweeps[0], found, "", "black", noise).axes
+    assert any("seeds alone" in text.get_text() for text in axes.texts) is drawn
+    text = to_report(compose(study))
+    assert ("two seeds are too few to say how far seeds alone differ" in text) is not drawn
+    assert ("seeds alone: from 3 seeds" in text) is drawn
 
 
 def test_importance_is_the_distance_of_the_options_trained_to_their_end(tmp_path: Path) -> None:

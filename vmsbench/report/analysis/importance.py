@@ -84,9 +84,9 @@ def shares_of(sweep: SweepRecord) -> dict[str, float]:
 
 def bars(sweep: SweepRecord, found: Sequence[Importance], title: str, color: str, noise: SeedNoise | None) -> Figure:
     """A bar per parameter: its share, or how far its options are apart; then the dotted line is what two seeds of one
-    configuration are apart one time in twenty."""
+    configuration are apart one time in twenty, where there are enough to say."""
     shared = all(one.share is not None for one in found)
-    noise = None if shared else noise
+    noise = noise if noise is not None and noise.known and not shared else None
     lengths = [(one.share or 0.0) if shared else one.spread for one in found]
     short = labels.parameters(one.param for one in found)
     with style():

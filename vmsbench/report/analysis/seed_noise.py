@@ -12,12 +12,29 @@ STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 """Two-sided 95 % points of Student's t at 1 to 10 degrees of freedom."""
 
 
+TOO_FEW = "two seeds are too few to say how far seeds alone differ"
+
+
 @dataclass(frozen=True)
 class SeedNoise:
-    """What a seed does to a tuning score: its standard deviation, pooled over `freedom` degrees of freedom."""
+    """What a seed does to a tuning score: its standard deviation, pooled over `freedom` degrees of freedom.
+
+    seeds   how many it rests on, over all configurations that have two or more
+    """
 
     deviation: float
     freedom: int
+    seeds: int
+
+    @property
+    def known(self) -> bool:
+        """Whether it says anything: by two seeds, two others could be 13 times as far apart as these, and more."""
+        return self.freedom > 1
+
+    @property
+    def words(self) -> str:
+        """How many seeds it rests on, or that they are too few."""
+        return f"seeds alone: from {self.seeds} seeds" if self.known else TOO_FEW
 
     def apart(self, repeats: int = 1) -> float:
         """How far apart two means over `repeats` seeds each are one time in twenty by their seeds alone."""
@@ -43,7 +60,8 @@ def pooled(runs: Sequence[Sequence[float]]) -> SeedNoise | None:
     freedom = sum(len(values) - 1 for values in runs)
     if not freedom:
         return None
-    return SeedNoise(math.sqrt(sum(variance(values) * (len(values) - 1) for values in runs) / freedom), freedom)
+    squares = sum(variance(values) * (len(values) - 1) for values in runs)
+    return SeedNoise(math.sqrt(squares / freedom), freedom, sum(len(values) for values in runs))
 
 
 def gap(sweep: SweepRecord, step: ParameterRecord) -> float | None:
@@ -59,8 +77,14 @@ def gap(sweep: SweepRecord, step: ParameterRecord) -> float | None:
 
 
 def how_sure(sweep: SweepRecord, step: ParameterRecord, noise: SeedNoise | None) -> str:
-    """`clear`, `within seed noise`, or nothing where there is nothing to tell apart or no second seed."""
+    """`clear`, `within seed noise`, or nothing where there is nothing to tell apart or seeds are too few."""
     apart = gap(sweep, step)
-    if apart is None or noise is None:
+    if apart is None or noise is None or not noise.known:
         return ""
     return "clear" if apart > noise.apart(sweep.repeats) else "within seed noise"
+
+
+def noise_words(label: str, noise: SeedNoise | None) -> str:
+    """A figure's caption: how many seeds its band rests on, or why there is none."""
+    said = noise.words if noise is not None else "no configuration has a second seed, so no band of seeds is drawn"
+    return f"{label}: {said}."

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from vmsbench.config.format import describe
 from vmsbench.metrics.catalog import metric
 from vmsbench.report import labels
-from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure, seed_noise
+from vmsbench.report.analysis.seed_noise import SeedNoise, gap, how_sure, noise_words, seed_noise
 from vmsbench.report.analysis.tracks import BlindLine, tuning_line
 from vmsbench.report.blocks import Block, FigureBlock, Text
 from vmsbench.report.render.style import (
@@ -40,10 +40,12 @@ def walk_blocks(topic: Topic) -> list[Block]:
         if not any(step.options for step in sweep.parameters):
             continue
         noise, label = seed_noise(sweep), group.label(sweep)
-        unsure += [] if noise else [sweep]
+        unsure += [] if noise and noise.known else [sweep]
         drawing = walk(sweep, label, shades[sweep.name], tuning_line(sweep, group), noise)
         alt = f"Coordinate search of {label}: {in_words(sweep, noise)}"
-        blocks.append(FigureBlock(f"coordinate-search-{sweep.name}", drawing, alt, "", per_row=2))
+        blocks.append(
+            FigureBlock(f"coordinate-search-{sweep.name}", drawing, alt, noise_words(label, noise), per_row=2)
+        )
     if not blocks:
         walking = any(not sweep.winner for sweep in group.sweeps)
         return [Text("No parameter has been tried yet." if walking else "None of these sweeps used coordinate search.")]
@@ -53,12 +55,12 @@ def walk_blocks(topic: Topic) -> list[Block]:
             "their best values "
             "so far. A filled dot is the best value, a cross a pruned trial, an arrow a score beyond the "
             "axis. The grey "
-            "band shows how far apart two seeds of one configuration are one time in twenty: values within it "
-            "are not shown to differ from it."
+            "band, drawn from three seeds on, shows how far apart two seeds of one configuration are one time in "
+            "twenty: values within it are not shown to differ from it."
         )
     )
     blocks += [
-        Text(f"How certain the choices of `{sweep.name}` are needs a second seed: `{sweep.on('final', '--seeds 5')}`")
+        Text(f"How certain the choices of `{sweep.name}` are needs three seeds: `{sweep.on('final', '--seeds 5')}`")
         for sweep in unsure
     ]
     return blocks

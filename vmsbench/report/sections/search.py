@@ -7,7 +7,7 @@ from vmsbench.config.format import describe, duration
 from vmsbench.metrics.catalog import in_unit
 from vmsbench.report import labels
 from vmsbench.report.analysis.importance import bars, complete, importances, parallel
-from vmsbench.report.analysis.seed_noise import seed_noise
+from vmsbench.report.analysis.seed_noise import noise_words, seed_noise
 from vmsbench.report.blocks import Block, FigureBlock, TableBlock, Text
 from vmsbench.report.cells import both_scales, tuning_columns
 from vmsbench.report.render.style import colors
@@ -32,9 +32,11 @@ def parameter_blocks(topic: Topic) -> list[Block]:
             short = labels.parameters(one.param for one in found)
             values = {one.param: f"{one.spread:.4f}" if one.share is None else f"{one.share:.0%}" for one in found}
             text = ", ".join(f"{short[param]} {value}" for param, value in values.items())
-            drawing = bars(sweep, found, f"{label}: importance", color, seed_noise(sweep))
+            noise = seed_noise(sweep)
+            drawing = bars(sweep, found, f"{label}: importance", color, noise)
+            rests = noise_words(label, noise) if any(one.share is None for one in found) else ""
             blocks.append(
-                FigureBlock(f"importance-{sweep.name}", drawing, f"Importance for {label}: {text}.", "", per_row=2)
+                FigureBlock(f"importance-{sweep.name}", drawing, f"Importance for {label}: {text}.", rests, per_row=2)
             )
     if blocks:
         blocks.append(
@@ -42,9 +44,9 @@ def parameter_blocks(topic: Topic) -> list[Block]:
                 "Parallel parameters: a line per complete trial, the best bold and on top. "
                 "Importance of a coordinate search: how far a parameter's best and worst option are apart at its step, "
                 "with all else held; values that were pruned or failed are left out, so it is a lower bound; dotted is "
-                "what two seeds are apart one time in twenty. Of other searches: the share of each parameter in what "
-                "the best tenth of the trials have in common, by PED-ANOVA (Watanabe et al. 2023); where Optuna or ten "
-                "complete trials are missing, the distance of the means over all trials."
+                "what two seeds are apart one time in twenty, from three seeds on. Of other searches: the share of "
+                "each parameter in what the best tenth of the trials have in common, by PED-ANOVA (Watanabe et al. "
+                "2023); where Optuna or ten complete trials are missing, the distance of the means over all trials."
             )
         )
     blocks += [TableBlock(winner_table(sweep)) for sweep in group.sweeps if sweep.space or sweep.winner]
