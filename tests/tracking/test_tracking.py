@@ -34,9 +34,10 @@ from tests.support.sweeps.tracked import (
 )
 from tests.support.tiny import configuration, dataset
 from vmsbench import experiment
-from vmsbench.errors import masked
+from vmsbench.errors import ConfigurationError, masked
 from vmsbench.store.experiments import FinalRecord, TrialRecord
 from vmsbench.store.reader import read_sweep
+from vmsbench.store.runs_folder import check_name
 from vmsbench.store.values import milliseconds
 from vmsbench.tracking.mlflow.fetch import fetched, folder_of_run
 from vmsbench.tracking.mlflow.runs import flat, records
@@ -156,6 +157,10 @@ def test_a_finished_sweep_as_mlflow_shows_it(tmp_path: Path, capfd: pytest.Captu
     assert shown[f"trials/{TRIALS[1]}"]["files"] == ["config.json", "samples.png"]
     assert final["tags"]["kind"] == "final"
     assert (tmp_path / "mlartifacts").is_dir()
+    for written in tmp_path.iterdir():  # next to the sweeps, and so no sweep's name
+        if written != sweep:
+            with pytest.raises(ConfigurationError):
+                check_name(written.name)
 
 
 @pytest.mark.parametrize(("said", "sweep_is"), [("CANCELLED|0:9|n1", "KILLED"), ("RUNNING|0:0|n1", "RUNNING")])

@@ -11,8 +11,8 @@ from vmsbench.store.sweep_folder import ABOUT, FINALS, TRIALS
 
 OUTSIDE = "outside"
 """The folder of outside predictions, in a runs folder."""
-NOT_SWEEPS = ("cache", OUTSIDE, "single", "slurm", "drill")
-"""Folders of a runs folder that are not sweeps."""
+NOT_SWEEPS = ("cache", OUTSIDE, "single", "slurm", "drill", "mlflow.db", "mlflow-server.log", "mlartifacts", "mlruns")
+"""What else lies in a runs folder, and so cannot be a sweep's folder: other commands' and the tracker's."""
 
 LONGEST = 120
 """Bytes of a sweep's name: files, jobs and MLflow's experiments are called after it."""
