@@ -21,9 +21,10 @@ from tests.support.data.data_folders import write_pairs
 from tests.support.sweeps.in_process import sweep, told
 from tests.support.tiny import configuration
 from vmsbench import files
-from vmsbench.errors import StorageError
+from vmsbench.errors import StorageError, UserError
 from vmsbench.experiment import run
 from vmsbench.files import append_line, log, read_json, read_lines, replace, save_json
+from vmsbench.inference.predictor import load
 from vmsbench.sweep.failures import STORAGE, Failure
 
 ROOT = Path(__file__).parents[2]
@@ -181,7 +182,7 @@ def test_models_and_predictions_that_an_ordinary_user_may_not_read_are_named(
     import_all(root, own, "--exp", "unet", "preset=quick", "data=folder", "data.size=16", f"data.root={root}",
                "tracker=none", "trainer.batch_size=4")  # fmt: skip
     (checkpoint,) = own.rglob("checkpoint.pt")
-    for folder, mode in ((given, 0o755), (open_folder / "runs", 0o777)):
+    for folder, mode in ((given, 0o755), (open_folder / "runs", 0o777), (open_folder / "out", 0o777)):
         folder.mkdir()
         folder.chmod(mode)
     for name in names:
@@ -203,14 +204,25 @@ def test_models_and_predictions_that_an_ordinary_user_may_not_read_are_named(
             refused(called(*command), file.name, "Permission denied")
         file.chmod(0o644)
     with ordinary_user():
-        refused(called(*predict), f"{open_folder}/out cannot be written (")
-    (open_folder / "out").mkdir()
-    (open_folder / "out").chmod(0o777)
+        refused(called(*predict[:-1], open_folder / "no"), f"{open_folder}/no cannot be written (")
     (root / "images" / "pic03.png").chmod(0o600)
+    (root / "images" / "more").mkdir(mode=0o700)
     with ordinary_user():
         end = called(*predict)
+        with pytest.raises(UserError, match=f"^{root}/images: more/: cannot be read .Permission denied.$"):
+            load(checkpoint.parent, device="cpu").predict(root / "images")
     assert end.code == 1
-    assert "pic03.png: unreadable (Permission denied)" in end.err
+    assert "\n12 pictures by " in end.out
+    assert "\n11 maps in " in end.out
+    assert end.err.splitlines() == [
+        "1 of 12 pictures got no map:",
+        f"  {root}/images/pic03.png: unreadable (Permission denied)",
+        f"  {root}/images/more/: cannot be read (Permission denied)",
+    ]
+    (open_folder / "none" / "deep").mkdir(parents=True)
+    (open_folder / "none" / "deep").chmod(0o700)
+    with ordinary_user():
+        refused(called("predict", open_folder / "none", *predict[2:]), "no pictures in ", "deep/ cannot be read (Perm")
 
 
 def test_what_an_ordinary_user_may_not_read_or_write_is_named(

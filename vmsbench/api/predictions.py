@@ -53,12 +53,14 @@ class PredictionResult:
     """Written maps: maps/, overlays/ and, of several samples, uncertainty/ in `out`.
 
     failed       the files that got no map, each with the reason
+    unread       the folders that could not be entered, each with the reason
     remarks      what is to be known of pictures that were read, with their names
     """
 
     out: Path
     run: PredictionRun
     failed: tuple[tuple[Path, str], ...]
+    unread: tuple[tuple[Path, str], ...]
     remarks: Mapping[str, Sequence[str]]
 
     @property
@@ -107,7 +109,7 @@ def predict(
         on_file(file)
     if len(failed) == len(found.files):
         raise UserError(none_written(failed))
-    return PredictionResult(out, run, tuple(failed), writer.odd)
+    return PredictionResult(out, run, tuple(failed), found.unread, writer.odd)
 
 
 def none_written(failed: Sequence[tuple[Path, str]]) -> str:

@@ -34,11 +34,13 @@ class Found:
 
     account   what was found, in words
     warnings  what is out of the ordinary
+    unread    folders that cannot be entered, each with the reason
     """
 
     files: list[tuple[Path, str]]
     account: str
     warnings: tuple[str, ...] = ()
+    unread: tuple[tuple[Path, str], ...] = ()
 
 
 def find(path: Path, out: Path) -> Found:
@@ -54,9 +56,11 @@ def find(path: Path, out: Path) -> Found:
         raise UserError(f"{path} {missing}: give a picture, or a folder of pictures")
     made = [out / kind for kind in KINDS] if out.exists() and out.samefile(path) else [out]
     found = walk(path, without=made)
-    bad = [path / problem.name for problem in found.problems]
+    bad = [path / problem.name for problem in found.problems if not problem.name.endswith("/")]
+    unread = tuple((path / one.name, one.reason) for one in found.problems if one.name.endswith("/"))
     if not found.files and not bad:
-        raise UserError(f"no pictures in {path}: .jpg, .png, .bmp, .tif, .webp and .gif are read")
+        also = "".join(f"; {printable(str(folder))}/ {reason}" for folder, reason in unread)
+        raise UserError(f"no pictures in {path}: .jpg, .png, .bmp, .tif, .webp and .gif are read{also}")
     files = {file: file.relative_to(path).as_posix() for file in sorted([*found.files, *bad])}
     times = Counter(os.path.splitext(name)[0] for name in files.values())
     whole = {name for name in files.values() if times[os.path.splitext(name)[0]] > 1}
@@ -64,7 +68,7 @@ def find(path: Path, out: Path) -> Found:
         (file, name if name in whole or os.path.splitext(name)[0] in whole else os.path.splitext(name)[0])
         for file, name in files.items()
     ]
-    return Found(named, "; ".join(source(found).words()), tuple(remarks(found)))
+    return Found(named, "; ".join(source(found).words()), tuple(remarks(found)), unread)
 
 
 def map_of(predictor: MapPredictor, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:

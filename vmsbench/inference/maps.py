@@ -17,6 +17,7 @@ from vmsbench.data.rendering import render
 from vmsbench.data.sources.oddities import remarkable
 from vmsbench.data.sources.walking import walk
 from vmsbench.errors import UserError
+from vmsbench.files import with_home
 
 Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
 """A file; a PIL image; uint8 H x W x 3 or H x W (numpy); uint8 3 x H x W (torch)."""
@@ -80,12 +81,14 @@ class PredictedMap:
 def opened(pictures: Picture | Iterable[Picture], sizes: Sizes) -> tuple[list[tuple[str, Read]], bool]:
     """Each picture with its name, and whether it was a single one.
 
-    A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is not a picture,
-    UnreadableFile for a broken file.
+    A folder stands for all pictures in it and in its sub-folders. Raises UserError for what is not a picture, and for
+    a folder or a name in it that cannot be read, UnreadableFile for a broken file.
     """
-    if isinstance(pictures, str | Path) and Path(pictures).is_dir():
-        files = walk(Path(pictures)).files
-        return [(str(file.relative_to(pictures)), seen(file, sizes)) for file in files], False
+    if isinstance(pictures, str | Path) and (folder := with_home(pictures)).is_dir():
+        found = walk(folder)
+        if found.problems:
+            raise UserError(f"{folder}: {found.problems[0]}")
+        return [(str(file.relative_to(folder)), seen(file, sizes)) for file in found.files], False
     if isinstance(pictures, str | Path | Image.Image) or getattr(pictures, "ndim", 4) <= 3:
         return [one(pictures, 0, sizes)], True
     many: Iterable[Any] = pictures  # type: ignore[assignment]  # a list, or an array of several
@@ -95,9 +98,10 @@ def opened(pictures: Picture | Iterable[Picture], sizes: Sizes) -> tuple[list[tu
 def one(picture: Any, place: int, sizes: Sizes) -> tuple[str, Read]:
     """Raises UserError, UnreadableFile."""
     if isinstance(picture, str | Path):
-        if not Path(picture).is_file():
+        file = with_home(picture)
+        if not file.is_file():
             raise UserError(f"{picture} does not exist: give a picture, or a folder of pictures")
-        return Path(picture).name, seen(Path(picture), sizes)
+        return file.name, seen(file, sizes)
     image = eight_bits(picture, "PNG")[0] if isinstance(picture, Image.Image) else of_array(picture)
     small, large = (shrunk(image, size or sizes[0]) for size in sizes)
     return str(place), Read(small, image.width, image.height, large)

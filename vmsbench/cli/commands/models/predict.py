@@ -65,7 +65,7 @@ def write_maps(
     report(result)
     if result.written:
         print("\n".join(places(result, keep)))
-    return not result.failed
+    return not result.failed and not result.unread
 
 
 def head(pictures: Path, run: PredictionRun, samples: int | None) -> list[str]:
@@ -76,13 +76,16 @@ def head(pictures: Path, run: PredictionRun, samples: int | None) -> list[str]:
 
 
 def report(result: PredictionResult) -> None:
-    """Say on standard error which pictures got no map, and what is to be known of the rest."""
+    """Say on standard error which pictures got no map, which folders were not entered, and what is to be known of the
+    rest."""
     from vmsbench.data.sources.names import printable, some
 
     if result.failed:
         print(f"{len(result.failed)} of {result.run.files} pictures got no map:", file=sys.stderr)
     for file, reason in result.failed:
         print(f"  {printable(str(file))}: {reason}", file=sys.stderr)
+    for folder, reason in result.unread:
+        print(f"  {printable(str(folder))}/: {reason}", file=sys.stderr)
     for said, names in result.remarks.items():
         print(f"note: {said}: {some(list(names))}", file=sys.stderr)
 
