@@ -30,8 +30,8 @@ keep() { # NAME: under another name first, so that what is there is whole
       mkdir -p "$part/$(dirname "$file")"
       case $file in
         *scores.csv) nameless < "$RUNS/$1/$file" ;;
-        *) sed "s#$(readlink -f "$VMSBENCH_DATA")#/data/vischema_plus#g; s#$(readlink -f "$RUNS")#runs#g; s#$HOME/#~/#g" \
-          "$RUNS/$1/$file" ;;
+        *) sed -E -e "s#$(readlink -f "$VMSBENCH_DATA")#/data/vischema_plus#g; s#$(readlink -f "$RUNS")#runs#g" \
+          -e "s#$HOME/#~/#g" -e 's/"[^"]+\.(jpe?g|png)"/"PICTURE"/g' "$RUNS/$1/$file" ;;
       esac > "$part/$file" || return 1
     done && mv "$part" "$OUT/sweeps/$1"
 }

@@ -35,7 +35,8 @@ def test_keeping_a_sweep_takes_names_and_paths_out_and_leaves_nothing_half_done(
     final = tmp_path / "runs" / "one" / "final" / "abc"
     final.mkdir(parents=True)
     (final / "scores.csv").write_text("name,l1,crps\nsun_a.jpg,0.123456789,\nsun_b.jpg,0.5,0.25\n")
-    (final / "results.json").write_text(f'{{"cache": "{tmp_path}/runs/cache", "root": "{tmp_path}/data", "n": 2}}')
+    places = f'"cache": "{tmp_path}/runs/cache", "root": "{tmp_path}/data"'
+    (final / "results.json").write_text(f'{{{places}, "odd": ["sun_a.jpg"]}}')
     (final.parents[1] / "splits.json").write_text('{"test": ["sun_a.jpg"]}')
     (final / "checkpoint.pt").write_text("weights")
     (tmp_path / "data").mkdir()
@@ -50,5 +51,5 @@ def test_keeping_a_sweep_takes_names_and_paths_out_and_leaves_nothing_half_done(
     files = {file.relative_to(kept).as_posix(): file.read_text() for file in kept.rglob("*") if file.is_file()}
     assert files == {
         "one/final/abc/scores.csv": "name,l1,crps\ntest-1,0.123457,\ntest-2,0.5,0.25\n",
-        "one/final/abc/results.json": '{"cache": "runs/cache", "root": "/data/vischema_plus", "n": 2}',
+        "one/final/abc/results.json": '{"cache": "runs/cache", "root": "/data/vischema_plus", "odd": ["PICTURE"]}',
     }

@@ -6,7 +6,7 @@ and lists are looked at each time, so a warm cache tells the same. `lines()` is 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from vmsbench.data.decoding import MANY, Pair, Picture, PictureFacts
@@ -197,7 +197,8 @@ def decoded(names: Sequence[str], pairs: Sequence[Pair], scale: float = 1) -> De
         one.pixels.shape == two.pixels.shape and bool((one.pixels == two.pixels).all())
         for one, two in zip(images, maps, strict=True)
     )
-    return Decoded(values(names, images), values(names, maps, scale), same)
+    shown = replace(values(names, images), light=(), dark=0, blue=())  # which is odd in maps alone
+    return Decoded(shown, values(names, maps, scale), same)
 
 
 def values(names: Sequence[str], pictures: Sequence[Picture], scale: float = 1) -> Values:
