@@ -7,12 +7,14 @@
 # make system-packages: as root, the Debian packages without which some tests are skipped: Slurm, Chromium, LaTeX.
 # make test-cluster, test-kills, test-nightly: as root, the tests of every way in which a job can end, of twenty kills of a
 # sweep, and the further cases of what make test tests a few of. They run each night, into reports/reliability.md.
+# make test-random EXAMPLES=2000: so many random data folders, of which make test reads sixty; each night too.
 
 PYTHON ?= python3
 WORKERS ?= 2
 LOWEST ?=
 NEWEST ?=
 TORCH ?=
+EXAMPLES ?= 2000
 CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 pinned = $(shell sed -n 's/^$(1)==//p' constraints.txt)
 CPU_WHEELS = torch==$(call pinned,torch)+cpu torchvision==$(call pinned,torchvision)+cpu
 
-.PHONY: install system-packages demo study test quick test-cluster test-kills test-nightly test-times constraints docs clean
+.PHONY: install system-packages demo study test quick test-cluster test-kills test-nightly test-random test-times constraints docs clean
 
 install: $(VENV)/installed
 
@@ -65,6 +67,9 @@ quick: install
 
 test-cluster test-kills test-nightly: install
 	$(BIN)/python -m tests.support.reliability $(@:test-%=%) reports/reliability.md
+
+test-random: install
+	VMSBENCH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --quiet tests/data/test_random_folders.py
 
 test-times: install
 	$(BIN)/python -m tests.support.cpu_times reports/tests.md -q -m "not slow and not nightly"
