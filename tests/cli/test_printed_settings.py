@@ -95,7 +95,7 @@ def test_an_error_names_settings_as_they_are_typed(exp: str) -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("data.size=5", "error: data.count=640, data.size=5: a stand-in has 8 to 100000 pairs, of 16 to 1024 px"),
+        ("data.size=5", "error: data.count=640, data.size=5: synthetic data have 8 to 100000 pairs, of 16 to 1024 px"),
         ("data.size=5000000", "data.size=5000000"),
         ("data.coding=pink", "error: data.coding=pink"),
         (f"trainer.batch_size={10**90}", "... does not fit: it is a whole number from 1 to 1000000, such as"),

@@ -144,9 +144,9 @@ def test_it_is_written_once_and_what_is_there_is_respected(tmp_path: Path) -> No
     before = (path / "standin.json").stat().st_mtime_ns
     assert write_standin(path, count=10, size=16) == path
     assert (path / "standin.json").stat().st_mtime_ns == before
-    with pytest.raises(DataError, match="another stand-in"):
+    with pytest.raises(DataError, match="other synthetic data"):
         write_standin(path, count=11, size=16)
-    with pytest.raises(DataError, match=r"holds a stand-in with count=10, seed=0.*not count=12, seed=0"):
+    with pytest.raises(DataError, match=r"holds synthetic data with count=10, seed=0.*not count=12, seed=0"):
         standin(path, count=12, size=16)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("dear to me")

@@ -13,7 +13,7 @@ from vmsbench.config.families import Family, families
 from vmsbench.config.settings import Config
 from vmsbench.errors import UserError
 from vmsbench.files import with_home
-from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION, Track, entries
+from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION, Entry, Track, entries
 from vmsbench.report.sections.scores.answers import LAWS, answered
 from vmsbench.report.write import check_out
 from vmsbench.store.reader import read_baselines, read_sweep
@@ -74,6 +74,13 @@ def demo_searches(runs: Path) -> list[DemoSearch]:
     return found
 
 
+def named(label: str, entry: Entry) -> str:
+    """The entry, with what is scored of a model that samples: unet; diffusion, median of 16; diffusion, 16 samples."""
+    if entry.samples == 1 or entry.kind == "dressed":
+        return label
+    return f"{label}, {entry.samples} samples" if entry.kind == "samples" else f"{label}, median of {entry.samples}"
+
+
 def demo_scores(runs: Path | str = "runs/demo") -> dict[Track, dict[str, float]]:
     """The families' test scores in both tracks, best first, next to those of the blind predictors and of the best
     possible ones: {track: {name: score in [-1, 1]}}.
@@ -91,7 +98,7 @@ def demo_scores(runs: Path | str = "runs/demo") -> dict[Track, dict[str, float]]
     }
     found = {}
     for track in (ANSWER, DISTRIBUTION):
-        levels = {label: entry.mean(track.score)[0] for label, entry in entries(track, models).items()}
+        levels = {named(label, entry): entry.mean(track.score)[0] for label, entry in entries(track, models).items()}
         levels |= {predictor: scores.get(track.score) for predictor, scores in blind[track].items()}
         known = {name: level for name, level in levels.items() if level is not None}
         found[track] = dict(sorted(known.items(), key=lambda one: (one[1], one[0])))

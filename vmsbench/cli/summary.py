@@ -1,5 +1,6 @@
 """The results of a finished sweep, in lines, and what to do next."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,9 @@ def sweep_lines(folder: Path) -> list[str]:
         lines.append(f"  {len(failed)} trials failed; the same command with --retry runs them again")
     blind = sweep.baselines["test"]["pixel_median"]
     for final in sorted((one for one in sweep.finals if one.scores), key=lambda one: (one.rank or 0, one.seed or 0)):
-        scores, reached = final.scores, value(final.scores, metric)
-        lines.append(
-            f"  test, rank {final.rank}, seed {final.seed}: {metric} {reached:.4f}, L1 {scores['l1']:.4f} "
-            f"in [-1,1], {scores['l1_unit']:.4f} in [0,1]"
-        )
+        which = f"test, rank {final.rank}, seed {final.seed}"
+        reached, l1 = value(final.scores, metric), l1_words(final.scores, final.samples)
+        lines.append(f"  {which}: {metric} {reached:.4f}, {l1}")
     lines.append(f"  pixel median, blind to the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
     answers = [final.scores.get("l1_median", final.scores["l1"]) for final in sweep.finals if final.scores]
     if answers and min(answers) >= blind["l1"]:
@@ -39,6 +38,17 @@ def sweep_lines(folder: Path) -> list[str]:
         crps = f"CRPS {law['crps']:.4f} in [-1,1], {law['crps_unit']:.4f} in [0,1]"
         lines.append(f"  climatology, blind to the image, which samples are held against: {crps}")
     return lines
+
+
+def l1_words(scores: Mapping[str, float], samples: int) -> str:
+    """The L1 of a final as one answer; of one that samples also the L1 of a single sample, each named so."""
+    if samples == 1 or "l1_median" not in scores:
+        return f"L1 {scores['l1']:.4f} in [-1,1], {scores['l1'] / 2:.4f} in [0,1]"
+    answer = scores["l1_median"]
+    return (
+        f"L1 of the median of {samples} samples {answer:.4f} in [-1,1], {answer / 2:.4f} in [0,1]; "
+        f"of one sample {scores['l1']:.4f}"
+    )
 
 
 def next_steps(settings: dict[str, Any], folder: Path, runs: Path) -> list[str]:

@@ -71,7 +71,7 @@ class Dataset:
     digest      of the pictures' bytes, the size and the splits: equal digests mean equal data
     title       for people, such as "VISCHEMA PLUS, 64 px"
     provenance  what was read and what is odd about it, for logs, reports and `data check`
-    oracle      where the makers of the data are known (the stand-in): the best possible predictions for the test
+    oracle      where the makers of the data are known (synthetic data): the best possible predictions for the test
                 images, {"oracle_mean": ..., "oracle_median": ...}, uint8 of test.maps' shape, and "oracle_law", draws
                 of the maps' true law, uint8 N x K x M x S x S
     files       name -> the image's own file, where an encoder finds it larger than `size`

@@ -1,4 +1,4 @@
-"""A stand-in for VISCHEMA PLUS, made by a formula and written in its layout, with the best possible predictions.
+"""Synthetic data, made by a formula and written in the layout of VISCHEMA PLUS, with the best possible predictions.
 
     FOLDER/images/  vms/  viscplus_train.csv  viscplus_val.csv  viscplus.csv  categories.csv    as the real one
     FOLDER/oracle/mean/  oracle/median/    per test image the pixelwise mean and median over many panels of the
@@ -54,7 +54,7 @@ def standin(
     folds: int | None = None,
     fold: int = 0,
 ) -> Dataset:
-    """The stand-in, written to `root` where it is not there yet, with `oracle` filled.
+    """The synthetic data, written to `root` where it is not there yet, with `oracle` filled.
 
     root   without one: a folder named after count, size and seed, in the cache folder (without that, runs/cache)
     count  pairs in all; a fifth of them is the test set
@@ -68,7 +68,7 @@ def standin(
     there = stamp_of(path)
     if (there.get("count"), there.get("seed")) != (count, seed) or there.get("version") != VERSION:
         raise DataError(
-            f"{path} holds a stand-in with count={there.get('count')}, seed={there.get('seed')}, "
+            f"{path} holds synthetic data with count={there.get('count')}, seed={there.get('seed')}, "
             f"version={there.get('version')}, not count={count}, seed={seed}, version={VERSION}: "
             "ask for that one, or set data.root to a new folder"
         )
@@ -85,14 +85,16 @@ def standin(
         fold=fold,
     )
     oracle = {f"oracle_{which}": oracle_maps(path, which, dataset) for which in ("mean", "median")}
-    return replace(dataset, title=f"stand-in, {size} px", oracle=oracle | {"oracle_law": oracle_law(path, dataset)})
+    return replace(
+        dataset, title=f"synthetic data, {size} px", oracle=oracle | {"oracle_law": oracle_law(path, dataset)}
+    )
 
 
 def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: int = 0) -> Path:
     """Write `count` pairs of size x size px to `folder`, which must be absent or empty; its path is returned.
 
     A scene depends on the seed and its number alone. The folder appears whole or not at all; of several processes
-    that write it at once, one wins and the others take its work. Where this very stand-in is there already, nothing
+    that write it at once, one wins and the others take its work. Where these very data are there already, nothing
     is done.
 
     Raises DataError where `folder` holds something else or cannot be written, ConfigurationError for too few or too
@@ -101,7 +103,7 @@ def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: in
     folder = Path(folder).expanduser().resolve()
     if not SMALLEST <= count <= LARGEST or not 16 <= size <= 1024:
         raise ConfigurationError(
-            f"count={count}, size={size}: a stand-in has {SMALLEST} to {LARGEST} pairs, of 16 to 1024 px"
+            f"count={count}, size={size}: synthetic data have {SMALLEST} to {LARGEST} pairs, of 16 to 1024 px"
         )
     stamp = {"count": count, "size": size, "seed": seed, "version": VERSION}
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
@@ -117,7 +119,7 @@ def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: in
             if not settled(folder, stamp):
                 raise
     except OSError as error:
-        raise DataError(f"the stand-in cannot be written to {folder} ({error.strerror or error})") from error
+        raise DataError(f"synthetic data cannot be written to {folder} ({error.strerror or error})") from error
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(temporary)
@@ -125,16 +127,16 @@ def write_standin(folder: str | Path, count: int = 640, size: int = 64, seed: in
 
 
 def settled(folder: Path, stamp: dict[str, int]) -> bool:
-    """Whether `folder` holds this very stand-in. Raises DataError where it holds something else."""
+    """Whether `folder` holds these very synthetic data. Raises DataError where it holds something else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     if not folder.is_dir():
-        raise DataError(f"{folder} is a file: give a folder for the stand-in")
+        raise DataError(f"{folder} is a file: give a folder for the synthetic data")
     there = stamp_of(folder)
     if there == stamp:
         return True
-    what = f"another stand-in ({there})" if there else found(folder)
-    raise DataError(f"{folder} is not empty (found: {what}): give a new folder for the stand-in")
+    what = f"other synthetic data ({there})" if there else found(folder)
+    raise DataError(f"{folder} is not empty (found: {what}): give a new folder for the synthetic data")
 
 
 def stamp_of(folder: Path) -> dict[str, Any]:

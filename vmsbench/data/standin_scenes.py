@@ -1,4 +1,4 @@
-"""Scenes made by a formula, and simulated people who remember them: the arithmetic behind the stand-in.
+"""Scenes made by a formula, and simulated people who remember them: the arithmetic behind synthetic data.
 
 A scene has a category (its background, where its objects stand, which shapes and colours are usual in it) and 3 to 7
 objects. People who have seen it (hits) remember what is unique among the objects, contrasty, large and central; to see

@@ -94,9 +94,10 @@ def first_sentence(group: SweepGroup, ranking: Ranking) -> str:
         "this cannot be put in relation."
     )
     where = f"on {images} of {group.data.title}"
-    return (
-        f"{ranking.track.title}, {called(best)} has the lowest {name} of the models {where}, {both(best.mean)}{against}"
-    )
+    title, level = ranking.track.title, both(best.mean)
+    if len({one.entry.family for one in ranking.standings.values()}) == 1:
+        return f"{title}, the {name} of {called(best)} {where} is {level}{against}"
+    return f"{title}, {called(best)} has the lowest {name} of the models {where}, {level}{against}"
 
 
 def apart_sentence(group: SweepGroup, ranking: Ranking) -> str:

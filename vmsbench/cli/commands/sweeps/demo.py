@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from vmsbench.report.analysis.tracks import Track
 
 
+WORDS = [
+    "  dressed: one answer made a distribution, by its errors on tuning pairs",
+    "  climatology: all training maps as the prediction for every image",
+    "  oracle: knows how the synthetic data were made; its law is all that could be true",
+    "  random training maps: 16 for each image, as one answer by their median",
+]
+
+
 def demo(
     runs: Runs = Path("runs/demo"),
     out: Annotated[Path, typer.Option(help="Where the report is written.", callback=expanded)] = Path("reports/demo"),
@@ -75,9 +83,12 @@ def search(one: DemoSearch) -> SweepResult:
 
 
 def table(found: Mapping[Track, Mapping[str, float]]) -> list[str]:
-    """The scores of each track, in [-1,1] and in [0,1]."""
+    """The scores of each track, in [-1,1] and in [0,1], and what the words in them mean."""
+    from vmsbench.report.labels import PREDICTORS
+
     lines = []
     for track, name in zip(found, ("L1", "CRPS"), strict=True):
         lines += [f"test pairs, {track.words:<20} {name + ' [-1,1]':>13} {name + ' [0,1]':>12}"]
-        lines += [f"  {label:<30} {level:>13.4f} {level / 2:>12.4f}" for label, level in found[track].items()]
-    return lines
+        rows = {PREDICTORS.get(label, label).lower(): level for label, level in found[track].items()}
+        lines += [f"  {label:<30} {level:>13.4f} {level / 2:>12.4f}" for label, level in rows.items()]
+    return lines + WORDS

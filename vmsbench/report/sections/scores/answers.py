@@ -126,10 +126,13 @@ def answer_notes(group: SweepGroup, ranking: Ranking) -> list[str]:
         "Models: mean ± standard deviation over seeds, where there are several.",
         skill_note(ranking, group),
         *([samples_note(counts)] if counts else []),
-        "Bold: better than every other model by more than chance. "
+        *([BOLD] if ranking.bold else []),
         "Tuning used other images: the test images select nothing.",
     ]
     return notes + reads_notes(group)
+
+
+BOLD = "Bold: better than every other model by more than chance."
 
 
 def skill_note(ranking: Ranking, group: SweepGroup) -> str:

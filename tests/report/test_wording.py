@@ -1,0 +1,58 @@
+"""What is said where it applies, and not where it does not; and every word of the demo's table is explained."""
+
+from pathlib import Path
+
+from tests.support.sweep_maker import make_sweep
+from vmsbench.cli.commands.sweeps.demo import table
+from vmsbench.cli.summary import l1_words
+from vmsbench.data.standin import standin
+from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION
+from vmsbench.report.document import compose
+from vmsbench.report.render.markdown import to_report
+from vmsbench.store.reader import collect
+
+
+def text_of(runs: Path) -> str:
+    return to_report(compose(collect(runs, [])))
+
+
+def test_a_family_alone_has_not_the_lowest_score_of_the_models(tmp_path: Path) -> None:
+    make_sweep(tmp_path, "unet")
+    alone = text_of(tmp_path)
+    assert "As one answer, the L1 of UNet on " in alone
+    assert "the lowest L1 of the models" not in alone
+    assert "`vmsbench final unet --runs " in alone
+    assert " adds it without training again" in alone
+    make_sweep(tmp_path, "gan")
+    both = text_of(tmp_path)
+    assert "UNet has the lowest L1 of the models" in both
+    assert " add it without training again" in both
+
+
+def test_bold_is_explained_where_something_is_bold(study: tuple[Path, Path], tmp_path: Path) -> None:
+    make_sweep(tmp_path, "unet")
+    alone = text_of(tmp_path)
+    assert "Bold: better than every other model" not in alone
+    assert "Bold: better than every other model" in (study[1] / "report.md").read_text()
+
+
+def test_the_l1_of_a_sampler_is_named_by_what_it_is_of() -> None:
+    scores = {"l1": 0.1242, "l1_median": 0.1098}
+    assert (
+        l1_words(scores, 16) == "L1 of the median of 16 samples 0.1098 in [-1,1], 0.0549 in [0,1]; of one sample 0.1242"
+    )
+    assert l1_words({"l1": 0.1}, 1) == "L1 0.1000 in [-1,1], 0.0500 in [0,1]"
+
+
+def test_the_table_of_the_demo_has_plain_words_and_explains_the_others() -> None:
+    found = {ANSWER: {"oracle_median": 0.08, "unet": 0.09}, DISTRIBUTION: {"unet, dressed": 0.06, "random_train": 0.1}}
+    text = "\n".join(table(found))
+    assert "oracle median" in text
+    assert "random training maps" in text
+    assert "_" not in text
+    for word in ("dressed:", "oracle:", "climatology:", "random training maps:"):
+        assert word in text
+
+
+def test_synthetic_data_are_called_so(tmp_path: Path) -> None:
+    assert standin(tmp_path / "data", count=12, size=16).title == "synthetic data, 16 px"
