@@ -117,7 +117,7 @@ def test_all_that_is_wrong_with_further_folders_is_listed_at_once(tmp_path: Path
     said = [
         "data.repeats=half_a: no map for 1 of 2 images",
         "seen/pic05.tif: same stem as pic05.png",
-        "seen/pic00.png: unreadable (",
+        "seen/pic00.png: empty file",
         "seen/pic01.png: unreadable (",
         "seen/pic02.png: wrong shape: the image is 24 x 24 px, its fixation map 24 x 48",
         f"half_b/{test[1]}: it is grey, the maps are in colour",
