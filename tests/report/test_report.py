@@ -340,14 +340,15 @@ def test_missing_parts_are_named_with_the_command_that_fills_them(tmp_path: Path
     folder = make_sweep(tmp_path / "runs", "gan", seeds=0)
     (folder / "baselines.json").unlink()
     text = text_of(tmp_path / "runs")
-    command = "vmsbench tune --exp gan data=folder data.root='my data'"
+    place = f"--runs {tmp_path / 'runs'}"
+    command = f"vmsbench tune --exp gan data=folder data.root='my data' {place}"
     assert (
         f"`gan` has no test score: its best configuration has not been trained again yet. Continue with: `{command}`"
         in text
     )
     assert "`gan` has no baselines on the test set" in text
-    assert "`vmsbench tune --exp unet data=folder 'data.root=my data'`" in text
-    assert "`vmsbench tune --exp diffusion data=folder" in text
+    assert f"`vmsbench tune --exp unet {place} data=folder 'data.root=my data'`" in text
+    assert f"`vmsbench tune --exp diffusion {place} data=folder" in text
     assert "1 of 5 trials failed" in text
 
 

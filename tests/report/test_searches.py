@@ -134,8 +134,9 @@ def test_the_ledger_is_drawn_where_somebody_counts_and_every_row_can_be_made_aga
     with (out / "tables" / "reproduce.csv").open(newline="") as file:
         rows = {row["row"]: row for row in csv.DictReader(file)}
     assert set(rows) == {"UNet", "Baselines"}
-    assert rows["UNet"]["command"] == "`vmsbench tune --exp unet data=folder data.root='my data'`"
-    assert rows["Baselines"]["command"] == "`vmsbench evaluate baselines data=folder 'data.root=my data'`"
+    place = f"--runs {tmp_path / 'runs'}"
+    assert rows["UNet"]["command"] == f"`vmsbench tune --exp unet data=folder data.root='my data' {place}`"
+    assert rows["Baselines"]["command"] == f"`vmsbench evaluate baselines {place} data=folder 'data.root=my data'`"
     assert rows["UNet"]["commit"] == "0123abc"
     assert rows["UNet"]["data"] == "d1a2b3c4d5e6"
     assert "finals 1000 and 1001" in rows["UNet"]["seeds"]
@@ -154,7 +155,8 @@ def test_an_ablation_has_a_section_of_its_own_and_is_no_second_family(tmp_path: 
     text = to_report(compose(study))
     assert "UNet (unet" not in text
     assert "No ablation of augment" not in text
-    assert "`vmsbench ablate target --exp unet data=folder 'data.root=my data'`" in text
+    command = f"vmsbench ablate target --exp unet --runs {tmp_path} data=folder 'data.root=my data'"
+    assert f"`{command}`" in text
 
 
 def test_commands_that_make_more_on_the_same_data_have_the_preset_which_may_set_their_size(tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_commands_that_make_more_on_the_same_data_have_the_preset_which_may_set_
     write(folder / "sweep.json", about)
     text = to_report(compose(collect(tmp_path, [])))
     for command in ("evaluate baselines", "ablate augment --exp unet", "tune --exp gan"):
-        assert f"`vmsbench {command} data=standin preset=demo`" in text
+        assert f"`vmsbench {command} --runs {tmp_path} data=standin preset=demo`" in text
 
 
 def test_the_score_table_knows_what_each_model_cost(tmp_path: Path) -> None:
@@ -242,12 +244,12 @@ def test_any_model_that_samples_in_steps_is_measured_and_one_that_does_not_is_re
 
 def test_samples_and_steps_are_in_the_report_and_missing_ones_name_their_command(tmp_path: Path) -> None:
     folder = make_sweep(tmp_path, "diffusion")
-    assert "`vmsbench tradeoff diffusion`" in to_report(compose(collect(tmp_path, [])))
+    assert f"`vmsbench tradeoff diffusion --runs {tmp_path}`" in to_report(compose(collect(tmp_path, [])))
     rows = [{"steps": steps, "samples": count, "l1": 0.2, "l1_mean": 0.18, "l1_median": 0.17 / count, "crps": 0.1,
              "seconds_per_image": steps * count / 100} for steps in (10, 50) for count in (1, 4)]  # fmt: skip
     write(folder / "tradeoff.json", {"images": 8, "device": "cpu", "blind": BLIND, "rows": rows})
     text = to_report(compose(collect(tmp_path, [])))
-    assert "`vmsbench tradeoff diffusion`" not in text
+    assert "`vmsbench tradeoff diffusion" not in text
     assert "| Climatology | – | – | – | – | – | 0.1200 | 0.0600 | – |" in text
     assert "| 50 | 4 | 0.2000 | 0.0425 | 0.0213 | 0.1800 | 0.1000 | 0.0500 | 2 s |" in text
 

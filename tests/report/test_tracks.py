@@ -324,7 +324,7 @@ def test_finals_of_an_older_version_say_what_cannot_be_known_and_the_command_tha
         write(path, {key: value for key, value in results.items() if key not in ("calibration", "dressing")})
     text = to_report(compose(collect(tmp_path, [])))
     assert "`diffusion` was scored by an older version and kept one sample and the median of each image" in text
-    assert "`vmsbench final diffusion --rescore`" in text
+    assert f"`vmsbench final diffusion --rescore --runs {tmp_path}`" in text
 
 
 def test_predictors_are_called_by_their_words_once_each() -> None:

@@ -28,7 +28,8 @@ def sweep_lines(folder: Path) -> list[str]:
     for final in sorted((one for one in sweep.finals if one.scores), key=lambda one: (one.rank or 0, one.seed or 0)):
         which = f"test, rank {final.rank}, seed {final.seed}"
         reached, l1 = value(final.scores, metric), l1_words(final.scores, final.samples)
-        lines.append(f"  {which}: {metric} {reached:.4f}, {l1}")
+        lines.append(f"  {which}: {metric} {reached:.4f}, {l1[0]}")
+        lines += [f"    {line}" for line in l1[1:]]
     lines.append(f"  pixel median, blind to the image: L1 {blind['l1']:.4f} in [-1,1], {blind['l1_unit']:.4f} in [0,1]")
     answers = [final.scores.get("l1_median", final.scores["l1"]) for final in sweep.finals if final.scores]
     if answers and min(answers) >= blind["l1"]:
@@ -40,15 +41,15 @@ def sweep_lines(folder: Path) -> list[str]:
     return lines
 
 
-def l1_words(scores: Mapping[str, float], samples: int) -> str:
+def l1_words(scores: Mapping[str, float], samples: int) -> list[str]:
     """The L1 of a final as one answer; of one that samples also the L1 of a single sample, each named so."""
     if samples == 1 or "l1_median" not in scores:
-        return f"L1 {scores['l1']:.4f} in [-1,1], {scores['l1'] / 2:.4f} in [0,1]"
-    answer = scores["l1_median"]
-    return (
-        f"L1 of the median of {samples} samples {answer:.4f} in [-1,1], {answer / 2:.4f} in [0,1]; "
-        f"of one sample {scores['l1']:.4f}"
-    )
+        return [f"L1 {scores['l1']:.4f} in [-1,1], {scores['l1'] / 2:.4f} in [0,1]"]
+    answer, one = scores["l1_median"], scores["l1"]
+    return [
+        f"L1 {answer:.4f} in [-1,1], {answer / 2:.4f} in [0,1]",
+        f"L1 is of the median of {samples} samples; of one sample it is {one:.4f}, {one / 2:.4f} in [0,1]",
+    ]
 
 
 def next_steps(settings: dict[str, Any], folder: Path, runs: Path) -> list[str]:

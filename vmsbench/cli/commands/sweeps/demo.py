@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WORDS = [
     "  dressed: one answer made a distribution, by its errors on tuning pairs",
     "  climatology: all training maps as the prediction for every image",
-    "  oracle: knows how the synthetic data were made; its law is all that could be true",
+    "  oracle: knows how the data were made; its law is all that could be true",
     "  random training maps: 16 for each image, as one answer by their median",
 ]
 
