@@ -1,14 +1,18 @@
 """What is said where it applies, and not where it does not; and every word of the demo's table is explained."""
 
+import json
 from pathlib import Path
 
-from tests.support.sweep_maker import make_sweep
+import pytest
+
+from tests.support.sweep_maker import make_sweep, write
 from vmsbench.cli.commands.sweeps.demo import table
 from vmsbench.cli.summary import l1_words
 from vmsbench.data.standin import standin
 from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION
 from vmsbench.report.document import compose
 from vmsbench.report.render.markdown import to_report
+from vmsbench.report.sections.scores.cost import cost_table
 from vmsbench.store.reader import collect
 
 
@@ -27,6 +31,16 @@ def test_a_family_alone_has_not_the_lowest_score_of_the_models(tmp_path: Path) -
     both = text_of(tmp_path)
     assert "UNet has the lowest L1 of the models" in both
     assert " add it without training again" in both
+
+
+@pytest.mark.parametrize(("times", "said"), [(1.1, False), (1.4, False), (1.6, True)])
+def test_costs_are_called_not_comparable_where_it_matters(tmp_path: Path, times: float, said: bool) -> None:
+    for exp, parameters in (("unet", 1000), ("gan", round(1000 * times))):
+        for file in (make_sweep(tmp_path, exp) / "final").glob("*/results.json"):
+            write(file, json.loads(file.read_text()) | {"parameters": parameters, "images_seen": 100})
+    notes = cost_table(collect(tmp_path, []).groups[0]).notes
+    assert any("parameters differ between the models by up to 1.6 times" in note for note in notes) is said
+    assert any("Not comparable" in note for note in notes) is said
 
 
 def test_bold_is_explained_where_something_is_bold(study: tuple[Path, Path], tmp_path: Path) -> None:
