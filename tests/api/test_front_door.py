@@ -41,7 +41,7 @@ ONLY_IN_PYTHON = {
     "survey_site": "`site init --print`",
 }
 PARTS = {"api", "cli", "errors", "files", "signals", "versions"} | {
-    f"config.{name}" for name in ("compose", "families", "format")
+    f"config.{name}" for name in ("commands", "compose", "families", "format")
 }
 PARTS |= {"store.runs_folder", "launch.submit", "launch.allocation", "data.sources.names"}
 """What a command may use besides the functions: terminal, words, names, and where it runs."""
@@ -55,6 +55,7 @@ SHOWN = {
     "metrics.distances.inception": "the steps that copy the weights to a cluster",
     "metrics.catalog": "the table of evaluate",
     "search.pruners": "lines of plan: the name of the rule",
+    "report.labels": "the table of the demo: what a predictor is called",
     "metrics.baselines": "lines of train: the blind predictors",
     "metrics.references": "lines of plan: what a metric serves",
     "search.configured": "lines of plan",
