@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     ),
     "both files of a pair": (both_bad, "pic03.png: image empty file; map unreadable"),
     "a fixation map that is none": (
-        further("seen", last=lambda root: (root / "seen" / "pic03.png").write_bytes(b"")), "seen/pic03.png: unreadable",
+        further("seen", last=lambda root: (root / "seen" / "pic03.png").write_bytes(b"")), "seen/pic03.png: empty file",
     ),
     "two maps of one name": (
         further("half_a", "half_b", last=lambda root: map_to_tiff(root / "half_a" / "pic03.png")),
