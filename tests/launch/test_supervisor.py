@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.processes.commands import a_command
 from tests.support.processes.supervised import ROOT, Node, leaves_unfinished
+from vmsbench.store.lock import alive
 
 SCRIPTS = sorted((ROOT / "slurm").glob("sweep_*.sh"))
 
@@ -302,4 +303,4 @@ def test_nothing_that_a_job_began_outlives_it(node: Node) -> None:
     node.vmsbench(f"(setsid bash -c 'echo $$ > {pid}; trap \"\" TERM; sleep 600' &) ; while [ ! -s {pid} ]; do :; done")
     job = node.begin()
     job.communicate()
-    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+    assert not alive(int(pid.read_text()))

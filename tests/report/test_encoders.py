@@ -65,4 +65,6 @@ def test_without_an_encoder_nothing_is_said(tmp_path: Path) -> None:
     make_sweep(tmp_path, "gan")
     group = collect(tmp_path, []).groups[0]
     assert group.encoded == frozenset()
-    assert not any("through an encoder" in sentence for sentence in judge(group, rank(group)).sentences["As one answer"])
+    assert not any(
+        "through an encoder" in sentence for sentence in judge(group, rank(group)).sentences["As one answer"]
+    )

@@ -241,7 +241,11 @@ def test_what_an_ordinary_user_may_not_read_or_write_is_named(
     with ordinary_user():
         for command in ("train", "tune"):
             refused(called(command, *arguments, "--runs", runs), f"cannot write into {runs} (Permission denied)")
-        refused(called("data", "check", root, "--picture", "x.png"), f"cannot be written ({open_folder}: Permission denied)", "--picture")
+        refused(
+            called("data", "check", root, "--picture", "x.png"),
+            f"cannot be written ({open_folder}: Permission denied)",
+            "--picture",
+        )
     runs.chmod(0o777)
     with ordinary_user():
         for command in ("train", "tune"):
