@@ -17,17 +17,23 @@ NODES = "--nodes 2 --gpus-per-node 2"
 
 
 def finishes_on_both_nodes(lab: Lab, user: User, job: str, family: str = "unet") -> None:
-    """The sweep ends with its report; meanwhile no node trains more than two at once, and both train."""
-    most = dict.fromkeys(range(1, lab.nodes + 1), 0)
+    """The sweep ends with its report; meanwhile no node trains more than two at once, and both are at its disposal.
+
+    That both train is left open: on a busy machine a trial's process on one node may be free again for the next trial
+    before the other node's first process has begun.
+    """
+    most, joined = dict.fromkeys(range(1, lab.nodes + 1), 0), set()
 
     def over() -> bool:
         for number in most:
             most[number] = max(most[number], len(lab.processes(number, "ray::ImplicitFunc.train")))
+            joined.update([number] if lab.processes(number, "raylet") else [])
         return user.over(job)
 
     user.wait_for(over, f"job {job} to end", 300)
     user.finishes(job)
-    assert set(places(user.folder / "runs" / family)) == {"n1", "n2"}
+    assert joined == {1, 2}
+    assert set(places(user.folder / "runs" / family)) <= {"n1", "n2"}
     assert max(most.values()) <= 2
     assert (user.folder / "reports" / family / "index.html").exists(), user.logs()
     user.wait_for(lambda: not user.says("squeue -h").stdout, "every job to be over", 30)
