@@ -23,7 +23,7 @@ from vmsbench.sweep.status import status as status_of
 PACKAGE = Path(__file__).parents[2] / "vmsbench"
 SAFE = {
     "trials", "store", "place", "data", "what", "exp", "sweep.exp", "data_words_of(group)", "evaluation(one)",
-    "place(runs)", "group.place", "self.exp", "container",
+    "place(runs)", "place(self._runs)", "group.place", "self.exp", "container",
 }  # fmt: skip
 """Numbers, options of a group, and texts that are quoted where they are made."""
 

@@ -231,3 +231,15 @@ def test_what_cannot_be_compared_is_named():
         mean_interval([])
     with pytest.raises(UserError, match="no error"):
         skill(np.ones(3), np.zeros(3))
+
+
+def test_skill_leaves_out_0_exactly_where_the_difference_does_however_odd_the_errors():
+    """The variance changes with the ratio of the two, so the ratios that the test does not reject may have gaps."""
+    draws = np.random.default_rng(0)
+    for _ in range(600):
+        count, seeds = draws.integers(3, 41), draws.integers(1, 4)
+        blind = draws.gamma(0.3, size=count)
+        model = blind * draws.uniform(0, 2) + draws.gamma(0.3, size=(seeds, count)) * draws.uniform(0, 2, (seeds, 1))
+        found, apart = skill(model, blind), difference_interval(model, blind)
+        assert found.excludes(0) == apart.excludes(0)
+        assert found.low <= found.value <= found.high

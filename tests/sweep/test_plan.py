@@ -1,6 +1,7 @@
 """What a plan says beforehand is what the sweep then takes."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,7 @@ def test_what_is_at_most_says_that_it_does_not_count_extra_trials(
     told = CliRunner().invoke(app, ["plan", *place, "--cpus", str(slots)])
     assert told.exit_code == 0, told.output
     assert ("extra trials for idle slots are not counted" in " ".join(told.stdout.split())) == aside
+    assert re.search(r"trials +at most 6\b", told.stdout), told.stdout
 
 
 def test_a_job_is_planned_without_training_on_the_login_node(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmsbench.cli.options import writable
 from vmsbench.cli.progress import watching
+from vmsbench.config.commands import command_on
 from vmsbench.errors import UNFINISHED, UserError
 from vmsbench.store.runs_folder import check_name
 
@@ -115,10 +116,8 @@ def print_job(job: "SweepJob", *, wait: bool, check: bool) -> int:
         print(f"{job.check()}\n" if check else job.script, end="")
         return 0
     print(job.job.description)
-    runs = job.folder.parent
-    where = f" --runs {shlex.quote(str(runs))}" if runs.resolve() != Path("runs").resolve() else ""
     for step in ("status", "logs", "cancel"):
-        print(f"  vmsbench {step} {shlex.quote(job.folder.name)}{where}", flush=True)
+        print(f"  {command_on(step, job.folder)}", flush=True)
     ended = job.wait() if wait else None
     return 0 if ended is None or ended.phase == JobPhase.COMPLETED else 1
 

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vmsbench.config.commands import default_runs
 from vmsbench.config.instantiate import build
 from vmsbench.errors import UNFINISHED, WRONG, UserError
 from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
@@ -333,8 +334,8 @@ def folder_of(command: Sequence[str]) -> Path:
         if name in given:
             given[name] = value if equals else following
     named = command[1] if len(command) > 1 and command[0] in ("final", "resume") else ""
-    runs = given["--runs"] or os.environ.get("VMSBENCH_RUNS", "runs")
-    return Path(runs) / (named or given["--name"] or given["--exp"] or "sweep")
+    runs = Path(given["--runs"]).expanduser() if given["--runs"] else default_runs()
+    return runs / (named or given["--name"] or given["--exp"] or "sweep")
 
 
 def finish(command: Sequence[str], folder: str) -> None:

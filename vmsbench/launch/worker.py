@@ -96,8 +96,10 @@ class Worker:
             note_by_worker(self.folder, self.given.job, "ended", driver=self.driver, code=code, final=True)
 
     def address(self) -> str | None:
-        address = SweepFolder(self.folder).document(RAY_HEAD).get("address")
-        return None if address is None else str(address)
+        with contextlib.suppress(OSError):
+            address = SweepFolder(self.folder).document(RAY_HEAD).get("address")
+            return None if address is None else str(address)
+        return None
 
     def lend(self, address: str) -> None:
         """Join that Ray, and stay until it ends."""

@@ -129,7 +129,8 @@ def skill(errors: ArrayLike, reference: ArrayLike) -> Interval:
     step = estimate(model, ratio * blind).margin() / float(blind.mean())
     if step == math.inf:
         return Interval(1 - ratio, -math.inf, 1.0)
-    low, high = (_limit(rejected, ratio, way * step) if step else ratio for way in (-1, 1))
+    step = step or (0.0 if rejected(1.0) else abs(1 - ratio))
+    low, high = (_end(rejected, ratio, way * step) if step else ratio for way in (-1, 1))
     return Interval(1 - ratio, 1 - high, 1 - max(low, 0.0))
 
 
@@ -209,6 +210,15 @@ def _corrected(found: Sequence[tuple[str, str, Estimate, int]]) -> list[Comparis
     ]
 
 
+def _end(rejected: Callable[[float], bool], ratio: float, step: float) -> float:
+    """The end of a ratio's interval on one side. The variance changes with the ratio, so what is not rejected may have
+    gaps: where 1 lies on that side, it is within the interval exactly if it is not rejected itself.
+    """
+    if (1 - ratio) * step <= 0:
+        return _limit(rejected, ratio, step)
+    return _between(rejected, ratio, 1.0) if rejected(1.0) else _limit(rejected, 1.0, step)
+
+
 def _limit(rejected: Callable[[float], bool], start: float, step: float) -> float:
     """How far from `start`, which is not rejected, in steps of that size and sign, one gets before one is."""
     for _ in range(60):
@@ -217,7 +227,11 @@ def _limit(rejected: Callable[[float], bool], start: float, step: float) -> floa
         step *= 2
     else:
         return math.copysign(math.inf, step)
-    inside, outside = start, start + step
+    return _between(rejected, start, start + step)
+
+
+def _between(rejected: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Where what is not rejected ends, between two numbers of which the second is rejected."""
     for _ in range(50):
         middle = (inside + outside) / 2
         inside, outside = (inside, middle) if rejected(middle) else (middle, outside)

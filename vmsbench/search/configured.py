@@ -98,9 +98,13 @@ def searcher_for(settings: Config, space: Space, first: Sequence[Params] = (), s
             f"this search may take {searcher.max_trials} trials, more than max_trials={settings['max_trials']}; "
             f"searcher=coordinate and random take fewer, max_trials={searcher.max_trials} allows it"
         )
-    fill = settings["searcher"].get("fill", False) and slots >= FILLED_FROM
+    return Filled(searcher, space.base["seed"]) if fills(settings, slots) else searcher
+
+
+def fills(settings: Config, slots: int) -> bool:
+    """Whether idle ones of so many slots get extra trials."""
     spends = settings["budget"] is not None and not str(settings["budget"]).endswith(BILLED)
-    return Filled(searcher, space.base["seed"]) if fill and not spends else searcher
+    return bool(settings["searcher"].get("fill", False)) and slots >= FILLED_FROM and not spends
 
 
 def first_choices(entries: Sequence[Any], space: Space, runs: Path) -> list[Params]:

@@ -19,6 +19,7 @@ kill leaves.
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,9 +110,11 @@ class ExperimentFolder:
         save_json(self.path / INTERRUPTION, {"epoch": epoch, "step": step})
 
     def interrupted_step(self) -> int:
-        """The step at which its training last stopped within an epoch; 0 where it never did."""
-        step = read_document(self.path / INTERRUPTION).get("step")
-        return step if isinstance(step, int) else 0
+        """The step at which its training last stopped within an epoch; 0 where it never did, or it cannot be read."""
+        with suppress(OSError):
+            step = read_document(self.path / INTERRUPTION).get("step")
+            return step if isinstance(step, int) else 0
+        return 0
 
     def write_failure(self, failure: Mapping[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,5 @@
 """A sweep in this process, or in a job of the launcher that was chosen: what the commands and the functions share."""
 
-import os
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.api.sweep_results import SweepResult
+from vmsbench.config.commands import is_default
 from vmsbench.config.plugins import own_folders
 from vmsbench.config.settings import Config
 from vmsbench.launch.follow import print_text
@@ -55,8 +55,7 @@ def command_words(words: Sequence[str], runs: Path | str, **options: Any) -> lis
     """A command of vmsbench, as words: with options, your own folders of options, and the runs folder where it is not
     the default."""
     own = [word for folder in own_folders() for word in ("--config-dir", str(folder))]
-    default = os.environ.get("VMSBENCH_RUNS", "runs")
-    return [*option_words(words, **options), *own, *(["--runs", str(runs)] if str(runs) != default else [])]
+    return [*option_words(words, **options), *own, *([] if is_default(runs) else ["--runs", str(runs)])]
 
 
 def option_words(words: Sequence[str], **options: Any) -> list[str]:

@@ -38,7 +38,7 @@ def origin_table(group: SweepGroup, name: str = "reproduce") -> Table:
     ]  # fmt: skip
     rows += [
         (words(group.outside_label(one)),
-         words(f"`{evaluation(one)}{data_words_of(group)}`"),
+         words(f"`{evaluation(one)}{data_words_of(group)}{group.place}`"),
          words("not known here"), words(digest), words(None))
         for one in group.outside
     ]  # fmt: skip

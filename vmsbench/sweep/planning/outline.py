@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.settings import Config
-from vmsbench.search.configured import experiment_part, first_choices, searcher_for, space_of
+from vmsbench.search.configured import experiment_part, fills, first_choices, searcher_for, space_of
 from vmsbench.search.searcher import Searcher
 from vmsbench.search.space import Parameter, Space
-from vmsbench.search.wrappers.filled import Filled
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def outline(settings: Config, runs: Path, slots: int) -> Plan:
     space = space_of(settings["space"]["parameters"], experiment_part(settings))
     first = first_choices(settings["searcher"].get("first", ()), space, runs)
     return Plan(
-        **outlined(settings, space, searcher_for(settings, space, first, slots)),
+        **outlined(settings, space, searcher_for(settings, space, first), slots),
         trials=None,
         extra=None,
         busy=None,
@@ -96,13 +95,13 @@ def outline(settings: Config, runs: Path, slots: int) -> Plan:
     )
 
 
-def outlined(settings: Config, space: Space, searcher: Searcher) -> dict[str, Any]:
+def outlined(settings: Config, space: Space, searcher: Searcher, slots: int) -> dict[str, Any]:
     """What of a plan needs no simulation."""
     epochs = settings["trainer"]["epochs"]
     return {
         "parameters": tuple(PlannedParameter(one.param, options_of(one), one.when) for one in space),
         "rounds": settings["searcher"].get("rounds", 1),
-        "fills": isinstance(searcher, Filled),
+        "fills": fills(settings, slots),
         "repeats": settings["searcher"].get("repeats", 1),
         "trials_at_most": searcher.max_trials,
         "epochs_at_most": searcher.max_trials * epochs,

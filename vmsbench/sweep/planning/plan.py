@@ -37,7 +37,7 @@ def plan(
     worlds     searches that are simulated
     Raises UserError as `tune` would.
     """
-    config, dataset, space, searcher, stopping = resolve(settings, runs, slots)
+    config, dataset, space, searcher, stopping = resolve(settings, runs)
     epochs, budget = config["trainer"]["epochs"], searcher.max_trials
     first = first_choices(settings["searcher"].get("first", ()), space, runs)
     curves = [synthetic(space, world) for world in range(max(1, min(worlds, SIMULATED // budget)))]
@@ -55,7 +55,7 @@ def plan(
     maps = 1 if samples == 1 else samples + 3  # with the first once more, the median and the mean
     predictions = finals * maps * len(dataset.test) * dataset.channels * dataset.size**2
     return Plan(
-        **outlined(settings, space, searcher),
+        **outlined(settings, space, searcher, slots),
         trials=trials,
         extra=extra,
         busy=fmean(one.busy for one in played),

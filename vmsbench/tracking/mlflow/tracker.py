@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from vmsbench.config.commands import place
 from vmsbench.errors import masked
 from vmsbench.store.reader import read_sweep
 from vmsbench.store.sweep_folder import PUSHED, SweepFolder
@@ -98,8 +99,7 @@ class MlflowTracker(Tracker):
         address = self._address()
         if address.startswith(("http://", "https://")):
             return without_credentials(address)[0].rstrip("/") + self._page
-        elsewhere = self._runs.resolve() != Path("runs").resolve()
-        command = "vmsbench ui" + (f" --runs {shlex.quote(str(relative(self._runs)))}" if elsewhere else "")
+        command = f"vmsbench ui{place(self._runs)}"
         shown = shlex.quote(masked(address))
         by_itself = f"mlflow ui --backend-store-uri {shown}"
         ours = command if address == default_store(self._runs) else f"MLFLOW_TRACKING_URI={shown} {command}"
@@ -263,11 +263,6 @@ class Store:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return False
             raise
-
-
-def relative(path: Path) -> Path:
-    """The path relative to the current folder, where it is below it."""
-    return path.resolve().relative_to(Path.cwd()) if path.resolve().is_relative_to(Path.cwd()) else path.resolve()
 
 
 def default_store(runs: Path) -> str:

@@ -56,10 +56,10 @@ def cost_table(group: SweepGroup, name: str = "cost") -> Table:
         Column("device", "Device", text=True),
     )
     notes = ["Means over the finals; parameters are all that train, a GAN's discriminator included."]
-    for key, tolerance, what in (("parameters", 1.5, "parameters differ"), ("images_seen", 1.05, "images seen differ")):
+    for key, tolerance, what in (("parameters", 1.1, "parameters differ"), ("images_seen", 1.0, "images seen differ")):
         found = [mean[key] for mean in means.values() if key in mean]
         if len(found) > 1 and max(found) > tolerance * min(found):
-            extent = f"{max(found) / min(found):.1f} times" if min(found) else "greatly"
+            extent = f"{max(found) / min(found):.2f} times" if min(found) else "greatly"
             notes.append(f"Not comparable in cost: {what} between the models by up to {extent}.")
     return Table(
         name, f"Cost of the final trainings ({data_words(group)}).", columns, (Part("", tuple(rows)),), tuple(notes)
