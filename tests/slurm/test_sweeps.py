@@ -20,7 +20,7 @@ def finishes_on_both_nodes(lab: Lab, user: User, job: str, family: str = "unet")
     """The sweep ends with its report; meanwhile no node trains more than two at once, and both are at its disposal.
 
     That both train is left open: on a busy machine a trial's process on one node may be free again for the next trial
-    before the other node's first process has begun.
+    before the other node's first process has begun. Where each node stages the pairs, further down, both train.
     """
     most, joined = dict.fromkeys(range(1, lab.nodes + 1), 0), set()
 

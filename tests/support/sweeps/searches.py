@@ -1,37 +1,18 @@
 """Searches of a small space by scores that are known."""
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 
-from vmsbench.search.searcher import Params, Searcher, key
+from vmsbench.search.searcher import key
 from vmsbench.search.space import Parameter, Space
+from vmsbench.testing.searchers import SPACE, START, play
+from vmsbench.testing.searchers import scored as score
 
-COORDINATES = [
-    Parameter("width", [8, 16, 32]),
-    Parameter("norm", ["batch", "instance"]),
-    Parameter("lr", [0.1, 0.2, 0.4]),
-]
-START: Params = {"width": 16, "norm": "batch", "lr": 0.1}
-SPACE = Space(COORDINATES, START)
+__all__ = ["COORDINATES", "SPACE", "START", "conditions", "play", "score", "tables"]
 
-
-def score(params: Params) -> float:
-    return (params["width"] - 20) ** 2 + 50 * (params["norm"] == "batch") + abs(params["lr"] - 0.2)
-
-
-def play(searcher: Searcher, scored: Callable[[Params], float | None] = score, backwards: bool = False) -> list[Params]:
-    """Ask for all that can be asked, tell it in one order or the other, until it is finished."""
-    asked: list[Params] = []
-    while not searcher.finished:
-        batch = list(iter(searcher.ask, None))
-        assert batch, "a searcher that is not finished and waits for nothing must ask"
-        asked += batch
-        for params in reversed(batch) if backwards else batch:
-            searcher.tell(params, scored(params))
-    return asked
+COORDINATES = list(SPACE.parameters)
 
 
 @st.composite
