@@ -111,5 +111,5 @@ def test_one_final_is_no_ensemble(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "error: mine has 1 final of its best configuration with weights, an ensemble needs two; "
-        f"`vmsbench final mine --seeds 3 --runs {folder.parent}` trains more"
+        "`vmsbench final mine --seeds 3` trains more"
     ]

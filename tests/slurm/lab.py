@@ -361,8 +361,8 @@ StorageLoc=slurm
 
     def processes(self, number: int, words: str) -> list[int]:
         """The node's processes (in its own numbers) whose command line holds `words`."""
-        listed = self.on_node(number, "ps", "-eo", "pid,args", "--no-headers").splitlines()
-        return [int(line.split()[0]) for line in listed if words in line and "ps -eo" not in line]
+        listed = self.on_node(number, "ps", "-ww", "-eo", "pid,args", "--no-headers").splitlines()
+        return [int(line.split()[0]) for line in listed if words in line and "ps -ww" not in line]
 
     @staticmethod
     def children(pid: int) -> list[int]:
