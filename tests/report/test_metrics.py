@@ -10,8 +10,8 @@ from torch import Tensor
 
 from tests.support.sweep_maker import make_sweep, write
 from vmsbench.errors import UserError
-from vmsbench.metrics.catalog import METRICS, Metric
-from vmsbench.metrics.references import blind_columns, of_one_answer, reference, served
+from vmsbench.metrics.catalog import METRICS, Metric, served
+from vmsbench.metrics.references import blind_columns, of_one_answer, reference
 from vmsbench.metrics.scores import score
 from vmsbench.metrics.tracks.blind import wanted
 from vmsbench.report.analysis.ranking import rank

@@ -14,8 +14,8 @@ from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import run
 from vmsbench.files import append_line, read_lines, save_json
-from vmsbench.metrics.catalog import sign
-from vmsbench.metrics.references import served, value
+from vmsbench.metrics.catalog import served, sign
+from vmsbench.metrics.references import value
 from vmsbench.metrics.scores import tunable
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import GuardedAshaPruner, IncumbentPruner, Pruner

@@ -1,6 +1,7 @@
 """What a plan says beforehand is what the sweep then takes."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -133,21 +134,58 @@ def test_a_range_is_planned_as_one_text(tmp_path: Path) -> None:
     assert 4 <= found.trials <= found.trials_at_most == 8
 
 
-def test_the_most_that_a_sweep_takes_is_known_without_data_options_or_ray(tmp_path: Path) -> None:
+HEAVY = ["ray", "mlflow", "optuna", "pandas", "scipy", "matplotlib", "torch", "numpy"]
+
+
+@pytest.mark.parametrize(
+    ("override", "heavy"),
+    [("trainer.batch_size=4", HEAVY), ("searcher=random", HEAVY), ("data.root=/nowhere", HEAVY[:-2])],
+)
+def test_the_most_that_a_sweep_takes_is_known_without_data_or_heavy_imports(
+    override: str, heavy: list[str], tmp_path: Path
+) -> None:
     program = (
         "import sys; from vmsbench.cli.app import app\n"
         "try: app(sys.argv[1:])\n"
         "except SystemExit as ended: assert not ended.code\n"
-        "assert not {'ray', 'mlflow', 'optuna', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)"
+        f"assert not set({heavy}) & set(sys.modules)"
     )
-    place = ["--exp", "unet", "data.root=/nowhere", "--runs", str(tmp_path), "--no-calibrate", "--json"]
-    done = subprocess.run([sys.executable, "-c", program, "plan", *place], capture_output=True, text=True, check=False)
+    place = ["--exp", "unet", override, "--runs", str(tmp_path), "--no-calibrate", "--json"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("VMSBENCH_CONF", "VMSBENCH_DATA")}
+    command = [sys.executable, "-c", program, "plan", *place]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["trials"] is found["cost"] is None
     assert found["epochs_at_most"] == found["trials_at_most"] * found["epochs_per_trial"]
+
+
+def test_data_are_looked_for_where_a_search_is_simulated(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="/nowhere does not exist"):
         vmsbench.plan("unet", "data.root=/nowhere", runs=tmp_path, worlds=1)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.network.width=abc", "model.network.width=abc does not fit"),
+        ("trainer.batch_size=0", "trainer.batch_size=0 does not fit"),
+        ("searcher.repeats=many", "searcher.repeats=many does not fit"),
+        ("model={_target_: vmsbench.models.regression.Nothing}", "Nothing"),
+    ],
+)
+def test_a_plan_without_data_checks_what_the_command_changes(override: str, said: str, tmp_path: Path) -> None:
+    place = ("--exp", "unet", override, "--runs", tmp_path, "--no-calibrate")
+    refused(called("plan", *place), said)
+
+
+def test_a_plan_without_data_checks_folders_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf" / "network").mkdir(parents=True)
+    text = "# @package model.network\n_target_: vmsbench.networks.unet.UNet\nwidth: wide\n"
+    (tmp_path / "conf" / "network" / "mine.yaml").write_text(text)
+    monkeypatch.setenv("VMSBENCH_CONF", str(tmp_path / "conf"))
+    place = ("--exp", "unet", "network=mine", "--runs", tmp_path, "--no-calibrate")
+    refused(called("plan", *place), "model.network.width=wide does not fit")
 
 
 @pytest.mark.parametrize("worlds", [0, 1])

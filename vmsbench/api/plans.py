@@ -44,14 +44,15 @@ def plan(
     calibrate         train what was never trained, for at most 20 seconds, to measure the seconds per epoch; never for
                       a job, and not on a login node without `allow_login_node`
     worlds            searches that are simulated, 3 by default; with 0, the default without `calibrate`, the settings
-                      alone are looked at: no data are read, and no option is built
+                      alone are looked at: no data are read, no option is built, and `overrides` alone are checked
     on_progress       is called with a line for what is being measured
     name              of the sweep (default: `exp`)
     nodes, time       of the job
 
     Raises UserError as `vmsbench.tune` would, with `worlds`.
     """
-    settings = compose(exp, with_epochs(overrides, epochs))
+    simulates = bool(calibrate if worlds is None else worlds)
+    settings = compose(exp, with_epochs(overrides, epochs), files_too=simulates)
     options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=time, allow_login_node=allow_login_node)
     own: dict[str, Any] = {"calibrate": calibrate, "worlds": worlds, "on_progress": on_progress}
     return plan_sweep(settings, overrides, with_home(runs) / (exp if name is None else name), options, **own).plan

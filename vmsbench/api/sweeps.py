@@ -10,31 +10,26 @@ from typing import Any
 
 from vmsbench.api.cluster.submission import command_words, run_or_submit, typed, waited
 from vmsbench.api.sweep_results import SweepResult
-from vmsbench.config.compose import compose, with_epochs
+from vmsbench.config.compose import with_epochs
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config
-from vmsbench.errors import ConfigurationError
 from vmsbench.files import with_home
 from vmsbench.launch.elastic.demand import demand_of
 from vmsbench.launch.ownership import owning
 from vmsbench.launch.submit import RunOptions
-from vmsbench.metrics.references import served
+from vmsbench.metrics.catalog import served
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
-from vmsbench.store.runs_folder import check_name, sweep_named
-from vmsbench.store.sweep_folder import SweepFolder
+from vmsbench.store.runs_folder import check_name
 from vmsbench.sweep.ablation import ablation
-from vmsbench.sweep.budget import check_budget
 from vmsbench.sweep.origin.numeric_code import check_code
 from vmsbench.sweep.progress_lines import Lines, Quiet
+from vmsbench.sweep.sweep_settings import search_settings, settings_of, settings_to_resume
 from vmsbench.sweep.trial import Callback, Callbacks, TrialSource
 from vmsbench.sweep.tune import Driver
 from vmsbench.sweep.tune import final as train_finals
 from vmsbench.sweep.tune import rescore as score_again
 from vmsbench.sweep.tune import tune as search
-
-LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
-PLACES = ("device", "fid", "launcher", "slots", "tracker")
 
 Go = Callable[[Callback, Driver, Mapping[str, float]], None]
 """What `run_sweep` runs, given a callback, a driver and the slots."""
@@ -203,18 +198,6 @@ def rescore(
     return SweepResult(folder, True, typed(command_words(["final", name, *overrides], runs, rescore=True)))
 
 
-def search_settings(exp: str, overrides: Iterable[str], epochs: int | None) -> Config:
-    """All settings of a sweep. Raises ConfigurationError for a budget that is none, and where FID is required and
-    cannot be computed."""
-    settings = compose(exp, with_epochs(overrides, epochs))
-    check_budget(settings["budget"])
-    if settings["fid"]["required"]:
-        from vmsbench.training.checks import check_fid
-
-        check_fid(settings)
-    return settings
-
-
 def run_search(
     settings: Config,
     folder: Path,
@@ -303,44 +286,6 @@ def run_sweep(
         except KeyboardInterrupt:
             return False
     return True
-
-
-def settings_of(name: str, runs: Path, overrides: list[str]) -> tuple[Config, Config]:
-    """The settings of an existing sweep with overrides of paths and resources; and these overrides, by dotted path.
-
-    Raises UserError where there is no such sweep, ConfigurationError for an override that would change its results.
-    """
-    about = SweepFolder(sweep_named(name, runs)).about()
-    words = check_overrides(name, overrides, PLACES)
-    composed = compose(about["exp"], overrides)
-    given = {"data.root": composed["data"]["root"], "device": composed["device"], "fid": composed["fid"]}
-    places = {path: value for path, value in given.items() if any(word.startswith(path) for word in words)}
-    return composed | {"metric": about["config"]["metric"], "trainer": about["config"]["trainer"]}, places
-
-
-def check_overrides(name: str, overrides: list[str], allowed: tuple[str, ...]) -> list[str]:
-    """The settings that are overridden. Raises ConfigurationError for one that would change the sweep's results."""
-    words = [override.partition("=")[0] for override in overrides]
-    for word in words:
-        if word.partition(".")[0] not in allowed and word != "data.root":
-            raise ConfigurationError(
-                f"{word} is part of what {name} was tuned for; only data.root, {', '.join(allowed)} can change now"
-            )
-    return words
-
-
-def settings_to_resume(name: str, runs: Path, overrides: list[str]) -> Config:
-    """All settings that a sweep was started with, except for paths and resources."""
-    about = SweepFolder(sweep_named(name, runs)).about()
-    words = check_overrides(name, overrides, (*PLACES, *LIMITS))
-    composed, settings = compose(about["exp"], overrides), about["settings"]
-    for word in words:
-        if word == "data.root":
-            settings["data"]["root"] = composed["data"]["root"]
-        else:
-            settings[word.partition(".")[0]] = composed[word.partition(".")[0]]
-    check_budget(settings["budget"])
-    return dict(settings)
 
 
 def warn(text: str) -> None:

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from vmsbench.sweep.trial import Callback
 
 
-def settings_for(exp: str, overrides: list[str] | None, epochs: int | None, per_gpu: int | None) -> dict[str, Any]:
-    """All settings of a sweep. Raises UserError where FID is required and cannot be computed."""
-    from vmsbench.api.sweeps import search_settings
+def settings_for(
+    exp: str, overrides: list[str] | None, epochs: int | None, per_gpu: int | None, *, files_too: bool = True
+) -> dict[str, Any]:
+    """All settings of a sweep; arguments and errors as of `search_settings`."""
+    from vmsbench.sweep.sweep_settings import search_settings
 
-    settings = search_settings(exp, overrides or [], epochs)
+    settings = search_settings(exp, overrides or [], epochs, files_too=files_too)
     if per_gpu is not None:
         if per_gpu < 1:
             raise UserError(f"--per-gpu {per_gpu}: at least 1")

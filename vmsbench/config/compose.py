@@ -26,8 +26,11 @@ def with_epochs(overrides: Iterable[str], epochs: int | None) -> list[str]:
     return [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])]
 
 
-def compose(exp: str, overrides: list[str]) -> Config:
+def compose(exp: str, overrides: list[str], *, files_too: bool = True) -> Config:
     """All settings of an experiment, with `group=option` and `key=value` applied, and their types checked.
+
+    files_too   check also the parts that stand as vmsbench's own conf/ has them, which imports what they are built of:
+                torch, in 2 s. Whatever trains or reads data checks them.
 
     Text and paths are taken literally, whatever characters are in them; `~` and $VARIABLES of paths are expanded.
     Raises ConfigurationError, in one line with the nearest valid name, for what does not exist or has the wrong type.
@@ -49,7 +52,9 @@ def compose(exp: str, overrides: list[str]) -> Config:
         settings = resolved(with_overrides(unresolved, written), choices) if values else base
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(one_line(error, overrides)) from error
-    return with_settings(found := typed(settings, usual=base), expanded(found, values))
+    known = base if not files_too and len(folders()) == 1 else {}
+    found = settings | typed({name: part for name, part in settings.items() if part != known.get(name, UNFIT)}, base)
+    return with_settings(found, expanded(found, values))
 
 
 Stamp = tuple[str, int, int]

@@ -32,8 +32,6 @@ from PIL import Image, UnidentifiedImageError
 
 from vmsbench.files import read_bytes
 
-JPEGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
-SUFFIXES = JPEGS | {".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 VERSION = 3  # of the rules above; a new one makes old caches unused
 SMALLEST = 8  # px; a side below this is no picture
 ORIENTATION = 0x0112  # the Exif tag

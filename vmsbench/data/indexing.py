@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vmsbench.data.decoding import SUFFIXES
 from vmsbench.data.layout import Layout, Split
 from vmsbench.data.sources.categories import categories_in
 from vmsbench.data.sources.lists import Listing, stems_in
-from vmsbench.data.sources.names import Names, Problem, refuse, stem_of
+from vmsbench.data.sources.names import SUFFIXES, Names, Problem, refuse, stem_of
 from vmsbench.data.sources.shelf import Shelf
 from vmsbench.data.sources.walking import Walk, kinds
 from vmsbench.errors import DataError

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vmsbench.data.decoding import JPEGS, UnreadableFile, eight_bits, opened, threads, unlike_image, upright
+from vmsbench.data.decoding import UnreadableFile, eight_bits, opened, threads, unlike_image, upright
+from vmsbench.data.sources.names import JPEGS
 
 SPREAD = 1 / 16  # of the side: the standard deviation by which training fixations are blurred into a density
 RIPPLE = 16  # levels that a JPEG file may have where nothing is

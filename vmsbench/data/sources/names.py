@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from vmsbench.data.decoding import SUFFIXES
 from vmsbench.errors import DataError
+
+JPEGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+SUFFIXES = JPEGS | {".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+"""What a picture's file name ends in, in lower case."""
 
 
 @dataclass(frozen=True)

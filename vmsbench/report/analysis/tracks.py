@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vmsbench.errors import UserError
 from vmsbench.metrics import references
-from vmsbench.metrics.catalog import known, undressed
+from vmsbench.metrics.catalog import known, of_one_map, undressed
 from vmsbench.report import labels
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup, SweepRecord
@@ -151,8 +151,8 @@ def tuning_words(sweep: SweepRecord) -> str:
     """Which track the tuning score of a sweep serves, and why where that is not plain."""
     drawn = whole(mapping(sweep.config.get("evaluation")).get("final_samples")) or 1
     name, track = labels.metric(sweep.metric), track_of(sweep.metric)
-    if drawn == 1 and references.of_one_map(sweep.metric):
-        single = "its L1" if references.of_one_map(sweep.metric) == "l1" else "its distance from the truth"
+    if drawn == 1 and of_one_map(sweep.metric):
+        single = "its L1" if of_one_map(sweep.metric) == "l1" else "its distance from the truth"
         return f"was tuned by {name}, which of a single answer is {single}: it serves the track {ANSWER.words}"
     if track is ANSWER and drawn > 1 and references.of_one_answer(sweep.metric) != sweep.metric:
         return (
@@ -179,7 +179,7 @@ def blind_line(score: str, drawn: int, table: Mapping[str, Scores]) -> BlindLine
 
     CRPS of one map is its L1, and is held against the same maps. None where the baselines are missing.
     """
-    held = (references.of_one_map(score) if drawn == 1 else "") or undressed(score)
+    held = (of_one_map(score) if drawn == 1 else "") or undressed(score)
     try:
         name = references.reference(held, table)
         found = references.value(table[name], held if held == "l1" else undressed(score))

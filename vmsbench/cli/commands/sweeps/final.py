@@ -52,11 +52,12 @@ def final(
     from vmsbench.api.cluster.submission import option_words
     from vmsbench.api.sweep_results import SweepResult
     from vmsbench.api.sweeps import rescore as score_again
-    from vmsbench.api.sweeps import run_finals, settings_of
+    from vmsbench.api.sweeps import run_finals
     from vmsbench.cli.summary import sweep_lines
     from vmsbench.cli.wrapping import say
     from vmsbench.files import plain
     from vmsbench.launch.submit import RunOptions
+    from vmsbench.sweep.sweep_settings import settings_of
     from vmsbench.sweep.trial import Callback
 
     if rescore:

@@ -39,8 +39,8 @@ def resume(
 
     budget=, slots, device and the places of files may change.
     """
-    from vmsbench.api.sweeps import settings_to_resume
     from vmsbench.launch.submit import RunOptions
+    from vmsbench.sweep.sweep_settings import settings_to_resume
 
     settings = settings_to_resume(name, writable(runs), list(overrides or []))
     options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
