@@ -58,6 +58,18 @@ def end(pids: Iterable[int], patience: float) -> None:
             left = [pid for pid in left if living(pid)]
 
 
+def kill(pids: Iterable[int], patience: float) -> None:
+    """Send SIGKILL to processes, and wait up to `patience` seconds until they have ended; who started them collects
+    them."""
+    left = list(pids)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + patience
+    while time.monotonic() < until and any(map(living, left)):
+        time.sleep(0.01)
+
+
 def end_descendants(patience: float = 2.0) -> None:
     """End all processes that this one started or adopted."""
     while left := descendants(os.getpid()):

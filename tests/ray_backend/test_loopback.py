@@ -10,11 +10,11 @@ from tests.support.nightly import few_by_day
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
-import os, sys
+import os, subprocess, sys
 from pathlib import Path
 from vmsbench.processes import descendants
 from vmsbench.ray_backend.cluster import LOOPBACK, head, token_file
-from vmsbench.ray_backend.driver import joined, local_cluster, nodes_there
+from vmsbench.ray_backend.session import joined, local_cluster, nodes_there
 
 def listening():
     inodes = set()
@@ -33,8 +33,12 @@ def show():
     print(nodes_there(), *listening())
 
 if sys.argv[1] == "local":
+    ours = subprocess.Popen(["sh", "-c", "sleep 0.1; exit 3"])
     with local_cluster(1, 0):
         show()
+        there = descendants(os.getpid())
+    print("LEFT", *descendants(os.getpid()))
+    print("OURS", ours.wait(), bool(there))
 else:
     token = token_file(Path(sys.argv[2]))
     with head(LOOPBACK, token, "12", 1, 0) as address, joined(address, token):
@@ -51,14 +55,17 @@ def test_one_node_listens_on_loopback_alone(how: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, how, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    nodes, *places = done.stdout.split()
+    said, *after = done.stdout.splitlines()
+    nodes, *places = said.split()
     assert nodes == "1"
     assert places, "Ray listens somewhere"
     assert [place for place in places if not place.startswith((V4, V6, MAPPED))] == []
+    if how == "local":  # no process of Ray is left, and one of our own has its own exit code
+        assert after == ["LEFT", "OURS 3 True"]
 
 
 def test_rays_paragraphs_about_lost_nodes_are_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    from vmsbench.ray_backend.driver import ray_worker
+    from vmsbench.ray_backend.session import ray_worker
 
     ray_worker.print_to_stdstream(SAID, ignore_prefix=False)
     assert capfd.readouterr() == ("", "")

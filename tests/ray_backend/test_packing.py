@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.support.sweeps.in_process import told
 from vmsbench.errors import ConfigurationError
 from vmsbench.files import LOG_BYTES, log
-from vmsbench.search.pruners import Curve
+from vmsbench.search.pruners import Curve, NoPruner
 from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.trial import Trial, TrialSource
 
@@ -85,6 +86,23 @@ def test_nothing_begins_that_could_not_save_before_the_job_ends_and_what_is_thro
     assert RaySearchAlgorithm(Asked(finished=True)).suggest("1") == RaySearcher.FINISHED
 
 
+@pytest.mark.parametrize(("kept", "waiting"), [(0, 1), (1, 1), (3, 3)])
+def test_as_many_processes_as_are_kept_wait_for_the_next_trial(kept: int, waiting: int) -> None:
+    """In Ray's own cache, which keeps one by itself: the other slots would import torch anew after each parameter."""
+    from ray.tune.utils.object_cache import _ObjectCache
+
+    from vmsbench.ray_backend.driver import PrunerState, RayPruningScheduler, RaySearchAlgorithm
+
+    scheduler = RayPruningScheduler(RaySearchAlgorithm(Asked()), PrunerState(NoPruner(), 2), "l1", 60.0, kept)
+    cache: _ObjectCache = _ObjectCache(may_keep_one=True)
+    trial = SimpleNamespace(placement_group_factory="one CPU")
+    for _ in range(2):
+        scheduler.on_trial_add(SimpleNamespace(_actor_cache=cache), trial)
+    assert sum(cache.cache_object("one CPU", number) for number in range(5)) == waiting
+    assert list(cache.flush_cached_objects()) == []
+    scheduler.on_trial_add(SimpleNamespace(), trial)  # another version of Ray may have none
+
+
 def test_an_elastic_sweep_starts_as_many_trials_as_have_slots_now() -> None:
     from vmsbench.ray_backend.driver import RaySearchAlgorithm
     from vmsbench.ray_backend.slots import Joined, Slots
@@ -134,7 +152,7 @@ def test_who_was_asked_to_leave_begins_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_slots_are_as_many_as_fit() -> None:
-    from vmsbench.ray_backend.driver import Slots
+    from vmsbench.ray_backend.slots import Slots
 
     assert Slots(cpus=32, gpus=4, cpus_per_trial=1, gpus_per_trial=0.25).count == 16
     assert Slots(cpus=8, gpus=4, cpus_per_trial=2, gpus_per_trial=1 / 3).count == 4

@@ -51,7 +51,7 @@ def demo(
     searches = demo_searches(runs)
     if not all(one_search(one).finished for one in searches):
         return None
-    return report(*(one.exp for one in searches), runs=runs, out=out)
+    return report(*(one.exp for one in searches), runs=runs, out=out, formats=())
 
 
 def run(one: DemoSearch, quiet: bool) -> SweepResult:

@@ -63,7 +63,9 @@ class Overhead:
 
 def measure(folder: Path, trials: int, slots: int) -> Overhead:
     """Run `trials` empty trials, `slots` at a time, with reused processes."""
-    from vmsbench.ray_backend.driver import Slots, local_cluster, run_trials
+    from vmsbench.ray_backend.driver import run_trials
+    from vmsbench.ray_backend.session import local_cluster
+    from vmsbench.ray_backend.slots import Slots
 
     work = Nothing(folder, trials)
     begin = time.perf_counter()

@@ -2,38 +2,19 @@
 
 Measured reasons for the choices here: a function trainable with reused actors starts in 0.2 s instead of 4; without
 `max_concurrent_trials` only one trial is ever pending; `Tuner.restore` loses state, so every start is a new Tuner
-over work that is rebuilt from its own journal; `ray.init()` without an address may join another user's cluster.
+over work that is rebuilt from its own journal.
 """
 
-import atexit
-import functools
-import logging
 import math
-import os
-import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-os.environ.update(
-    RAY_USAGE_STATS_ENABLED="0",
-    RAY_AIR_NEW_OUTPUT="0",
-    RAY_CHDIR_TO_TRIAL_DIR="0",
-    RAY_AUTH_MODE="token",
-    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",
-    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-    TUNE_DISABLE_STRICT_METRIC_CHECKING="1",
-    TUNE_DISABLE_SIGINT_HANDLER="1",
-)
-
 import ray
 from ray import tune
-from ray._private import ray_constants
-from ray._private import worker as ray_worker
 from ray.experimental.internal_kv import _internal_kv_put
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -41,17 +22,16 @@ from ray.tune.search import Searcher as RaySearcher
 
 from vmsbench.errors import StorageError
 from vmsbench.files import log
-from vmsbench.launch.allocation import name_amd_gpus
 from vmsbench.launch.elastic.demand import Demand
-from vmsbench.launch.environment import drop_unusable_threads, until, workers
+from vmsbench.launch.environment import until, workers
 from vmsbench.metrics.catalog import sign
-from vmsbench.ray_backend.cluster import ALONE, LOOPBACK, PRIVATE, system_config
-from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
+from vmsbench.ray_backend.private_dir import private_folder
+from vmsbench.ray_backend.session import joined_shares
 from vmsbench.ray_backend.slots import Joined, Slots
 from vmsbench.ray_backend.trainable import LEAVE, run_trial
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import Pruner
-from vmsbench.signals import SIGNALS, Interruption, deferred
+from vmsbench.signals import Interruption
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.lock import check_all_owned, held
 from vmsbench.sweep.failures import HOST_MEMORY, LOST, TIMED_OUT, Failure
@@ -61,93 +41,7 @@ DEATHS = 100 if workers() else 2
 """How often a trial whose process died (killed, out of memory, its node gone) continues before it counts as failed.
 Elastic workers end in this way."""
 
-
-def silence(*_: Any, **__: Any) -> None:
-    """In place of Ray's printer, which puts paragraphs about each lost node into a job's log."""
-
-
-ray_worker.print_to_stdstream = silence
-
 EXTRA = 1000  # trials that Ray may get on top of those of the search: to Ray a retry is a new trial
-
-
-@functools.cache
-def own_token() -> Path:
-    """A file, readable by its owner alone, with the secret of this process's clusters; Ray reads it once."""
-    private = private_folder()
-    atexit.register(shutil.rmtree, private, ignore_errors=True)
-    token = private / "token"
-    token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32))
-    return token
-
-
-@contextmanager
-def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
-    """A private Ray on this machine; stopped after the block, its files removed.
-
-    Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all
-    descendants: the driver first lets the trials save, then stops Ray.
-    """
-    remove_leftovers()
-    drop_unusable_threads()  # where it is unset, Ray gives each trial a thread for each of its CPUs
-    private = private_folder()
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(own_token())
-    for name in ("ray", "ray.tune"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    expect_no_other_node()
-    name_amd_gpus()
-    with deferred(SIGNALS):
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            num_gpus=gpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=200_000_000,
-            _system_config=system_config(niceness),
-            _temp_dir=str(private / "ray"),
-        )
-    try:
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(private, ignore_errors=True)
-
-
-def expect_no_other_node() -> None:
-    """Let Ray listen on the loopback interface alone; it has read the variable as it was imported."""
-    os.environ |= ALONE
-    ray_constants.ENABLE_RAY_CLUSTER = False
-
-
-@contextmanager
-def joined(address: str, token: Path) -> Iterator[None]:
-    """The Ray at `address`, which another process stops."""
-    os.environ |= PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)}
-    name_amd_gpus()
-    if address.startswith(f"{LOOPBACK}:"):
-        expect_no_other_node()
-    for name in ("ray", "ray.tune"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    with deferred(SIGNALS):
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def nodes_there() -> int:
-    """How many nodes of the joined Ray offer resources to trials."""
-    return len(joined_shares())
-
-
-def joined_shares() -> list[tuple[int, int]]:
-    """The CPUs and GPUs of each node of the joined Ray that offers some to trials."""
-    there = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    return [(int(one["CPU"]), int(one.get("GPU", 0))) for one in there]
 
 
 def run_trials(
@@ -170,7 +64,8 @@ def run_trials(
         return work.finished
     bridge = RaySearchAlgorithm(work, Joined(slots, joined_shares) if workers() else None, demand)
     interruption = Interruption(bridge.leave)
-    scheduler = RayPruningScheduler(bridge, PrunerState(stopping, epochs), metric, seconds)
+    kept = 0 if workers() else slots.count  # elastic workers that wait are to leave
+    scheduler = RayPruningScheduler(bridge, PrunerState(stopping, epochs), metric, seconds, kept)
     storage = private_folder()
     with interruption.handling():
         try:
@@ -293,17 +188,29 @@ class RaySearchAlgorithm(RaySearcher):
 
 
 class RayPruningScheduler(FIFOScheduler):
-    """Stops trials for Ray: by the pruner, when their time is up, and when the sweep is halted."""
+    """Stops trials for Ray: by the pruner, when their time is up, and when the sweep is halted.
 
-    def __init__(self, bridge: RaySearchAlgorithm, pruning: PrunerState, metric: str, seconds: float) -> None:
+    kept  processes that wait for the next trial. Ray by itself keeps one, so that after each parameter of a coordinate
+          search the other slots would import torch anew. The cache is private to Ray; without it all else works.
+    """
+
+    def __init__(
+        self, bridge: RaySearchAlgorithm, pruning: PrunerState, metric: str, seconds: float, kept: int = 0
+    ) -> None:
         super().__init__()
         self.bridge, self.pruning, self.score, self.seconds = bridge, pruning, metric, seconds
+        self.kept = kept
         self.sign = sign(metric)
         for trial_id, curve in bridge.work.past().items():
             pruning.replay(trial_id, curve)
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         return True
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        with suppress(AttributeError):
+            tune_controller._actor_cache.increase_max(trial.placement_group_factory, self.kept)
+            self.kept = 0
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Record an end by lack of memory; the search algorithm is called after this."""

@@ -81,7 +81,7 @@ def unlike(slots: Any, given: Allocation, cpus: int | None, gpus: int | None) ->
 @contextmanager
 def ray_for(slots: Any, folder: Path) -> Iterator[None]:
     """Ray on this machine, or over all nodes of the job, for the sweep in `folder`."""
-    from vmsbench.ray_backend.driver import joined, local_cluster
+    from vmsbench.ray_backend.session import joined, local_cluster
 
     given = allocation()
     if given is None:
@@ -127,7 +127,7 @@ def other_nodes(given: Allocation, address: str, token: Path, slots: Any, folder
 
 
 def await_nodes(count: int, folder: Path) -> None:
-    from vmsbench.ray_backend.driver import nodes_there
+    from vmsbench.ray_backend.session import nodes_there
 
     until = time.monotonic() + JOINING
     while (there := nodes_there()) < count and time.monotonic() < until:

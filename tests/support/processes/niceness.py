@@ -20,7 +20,7 @@ def of_a_trial() -> tuple[int, str | None]:
 
 
 def on_this_machine() -> list[tuple[int, str | None]]:
-    from vmsbench.ray_backend.driver import local_cluster
+    from vmsbench.ray_backend.session import local_cluster
 
     with local_cluster(1, 0):
         usual = of_a_trial()
@@ -29,7 +29,7 @@ def on_this_machine() -> list[tuple[int, str | None]]:
 
 
 def on_a_node(folder: Path) -> list[tuple[int, str | None]]:
-    from vmsbench.ray_backend.driver import joined
+    from vmsbench.ray_backend.session import joined
 
     token = token_file(folder)
     with head("127.0.0.1", token, "test", 1, 0, niceness=2) as address, joined(address, token):

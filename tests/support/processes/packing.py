@@ -32,7 +32,9 @@ def dataset(root: str, cache: Any, digest: str) -> Dataset:
 
 
 def main(folder: Path) -> None:
-    from vmsbench.ray_backend.driver import Slots, local_cluster, run_trials
+    from vmsbench.ray_backend.driver import run_trials
+    from vmsbench.ray_backend.session import local_cluster
+    from vmsbench.ray_backend.slots import Slots
 
     meeting = folder / "meeting"
     meeting.mkdir()

@@ -110,7 +110,7 @@ def gpus() -> Iterator[Finding]:
 
 
 def ray_starts() -> Iterator[Finding]:
-    from vmsbench.ray_backend.driver import local_cluster, nodes_there
+    from vmsbench.ray_backend.session import local_cluster, nodes_there
 
     with local_cluster(1, 0):
         nodes = nodes_there()

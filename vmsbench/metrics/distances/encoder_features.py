@@ -14,7 +14,7 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.metrics.distances.feature_cache import Features, as_bytes, as_rgb, cached
 from vmsbench.networks.efficientnet import PACKAGES, Package, pooled_features
 
-VERSION, SIZE, DIMENSIONS, BATCH = 0, 224, 1280, 32
+VERSION, SIZE, DIMENSIONS, BATCH = 0, 224, 1280, 16  # larger batches are slower on a CPU
 NAME = "EfficientNet-Lite0"
 
 

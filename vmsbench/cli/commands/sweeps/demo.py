@@ -50,7 +50,7 @@ def run_demo(runs: Path, out: Path) -> bool:
 
     start = time.monotonic()
     count = len(demonstration.demo_families())
-    print(f"Tunes {count} families on synthetic data, scores their winners, writes a report: about 4 minutes.")
+    print(f"Tunes {count} families on synthetic data, scores their winners, writes a report: about 3 minutes.")
     written = demonstration.demo(runs=runs, out=out, search=search)
     if written is None:
         return False

@@ -34,7 +34,7 @@ from vmsbench.store.runs_folder import check_name
 
 if TYPE_CHECKING:
     from vmsbench.launch.submit import RunOptions
-    from vmsbench.ray_backend.driver import Slots
+    from vmsbench.ray_backend.slots import Slots
     from vmsbench.sweep.budget import Budget
     from vmsbench.sweep.planning.plan import Cost, Plan
 
