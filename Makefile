@@ -1,8 +1,9 @@
 # make demo: install, then `vmsbench demo` on synthetic data.   make test: install, then all that CI runs.
 # make test WORKERS=1: in one process; by default two share the tests.
 # make study VMSBENCH_DATA=FOLDER: every family on VISCHEMA PLUS (docs/study.md); hours, continued by the same line.
-# make quick LOWEST=1: the quick tests on the lowest versions that pyproject.toml allows, in a new .venv.
-# make quick NEWEST=1: the same on the newest versions there are, without constraints.txt.
+# make quick: the tests that take less than half a second, in a minute or so.
+# make test-versions LOWEST=1: all but the slow tests on the lowest versions that pyproject.toml allows, in a new .venv.
+# make test-versions NEWEST=1: the same on the newest versions there are, without constraints.txt.
 # make install TORCH=cpu: PyTorch without CUDA, about 5 GB less, of an index that has such wheels (CPU_INDEX=URL; PyPI has none).
 # make system-packages: as root, the Debian packages without which some tests are skipped: Slurm, Chromium, LaTeX.
 # make test-cluster, test-kills, test-nightly: as root, the tests of every way in which a job can end, of twenty kills of a
@@ -22,7 +23,7 @@ BIN := $(VENV)/bin
 pinned = $(shell sed -n 's/^$(1)==//p' constraints.txt)
 CPU_WHEELS = torch==$(call pinned,torch)+cpu torchvision==$(call pinned,torchvision)+cpu
 
-.PHONY: install system-packages demo study test quick test-cluster test-kills test-nightly test-random test-times constraints docs clean
+.PHONY: install system-packages demo study test quick test-versions test-cluster test-kills test-nightly test-random test-times constraints docs clean
 
 install: $(VENV)/installed
 
@@ -63,6 +64,9 @@ test: install
 	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 quick: install
+	$(BIN)/python -m pytest -m "not slow and not nightly and not longer" --numprocesses $(WORKERS)
+
+test-versions: install
 	$(BIN)/python -m pytest -m "not slow and not nightly" --numprocesses $(WORKERS)
 
 test-cluster test-kills test-nightly: install
@@ -72,7 +76,7 @@ test-random: install
 	VMSBENCH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --quiet tests/data/test_random_folders.py
 
 test-times: install
-	$(BIN)/python -m tests.support.cpu_times reports/tests.md -q -m "not slow and not nightly"
+	$(BIN)/python -m tests.support.cpu_times reports/tests.md tests/longer.txt -q -m "not slow and not nightly"
 
 constraints:
 	$(PYTHON) -m tests.support.constraints constraints.txt

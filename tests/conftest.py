@@ -7,6 +7,7 @@ collected where VISCHEMA PLUS is not.
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ HOW = {
     "apt-get": "`make system-packages`, as root, installs all that tests need",
     "root": "`sudo make test` runs them",
 }
+LONGER = Path(__file__).with_name("longer.txt")
 ONE_CLUSTER = "tests/slurm/"
 SEPARATE = {"cluster": "test-cluster", "kills": "test-kills", "nightly": "test-nightly"}
 
@@ -28,7 +30,12 @@ def nothing_may_be_skipped() -> bool:
     return os.environ.get("CI", "") not in ("", "0", "false")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    longer = set(LONGER.read_text().splitlines())
+    for item in items:
+        if item.nodeid.partition("[")[0] in longer:
+            item.add_marker("longer")
     if data_folder() is None:
         absent = [item for item in items if item.get_closest_marker("vischema")]
         config.hook.pytest_deselected(items=absent)

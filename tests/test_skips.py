@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.slurm.lab import packages
 from tests.support import reliability
 from tests.support.constraints import lines
-from tests.support.cpu_times import page
+from tests.support.cpu_times import longer, page
 from tests.support.system_packages import NEEDS
 
 ROOT = Path(__file__).parents[1]
@@ -95,3 +95,11 @@ def test_the_time_of_tests_is_summed_by_file_and_by_function() -> None:
     assert "`pytest -q`, 3 tests, 4 CPU seconds" in made
     assert "| a.py | 3.5 |" in made
     assert made.index("| a.py::b | 3.0 |") < made.index("| a.py::c | 0.5 |")
+
+
+def test_what_quick_leaves_out_takes_long_with_all_its_cases_and_is_there() -> None:
+    passed = Counter({"tests/a.py::b[1]": 0.3, "tests/a.py::b[2]": 0.3, "tests/a.py::c": 0.4, "tests/a.py::d": 9.0})
+    assert longer(passed) == ["tests/a.py::b", "tests/a.py::d"]
+    for name in (ROOT / "tests" / "longer.txt").read_text().splitlines():
+        file, _, function = name.partition("::")
+        assert f"def {function.rpartition('::')[2]}(" in (ROOT / file).read_text(), f"{name} has gone: make test-times"

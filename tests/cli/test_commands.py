@@ -14,6 +14,7 @@ from tests.support.command_line import called
 from tests.support.nightly import few_by_day
 from tests.support.processes.running import (
     SMALL,
+    TWO_TRIALS,
     events,
     family_of,
     is_done,
@@ -118,11 +119,11 @@ def test_a_trial_whose_process_is_killed_goes_on_and_is_not_counted_as_failed(tm
 @pytest.mark.slow
 def test_the_whole_way_from_tuning_to_the_report(tmp_path: Path) -> None:
     for exp in ("unet", "gan"):
-        done = vmsbench("tune", "--exp", exp, "--cpus", "2", *SMALL[:-1], cwd=tmp_path)
+        done = vmsbench("tune", "--exp", exp, "--cpus", "2", *SMALL[:-1], TWO_TRIALS, cwd=tmp_path)
         assert done.returncode == 0, done.stderr + done.stdout
         assert "settled model.network.width=" in done.stdout
     assert (tmp_path / "runs" / "mlflow.db").exists()
-    again = vmsbench("tune", "--exp", "gan", "--cpus", "2", *SMALL[:-1], cwd=tmp_path)
+    again = vmsbench("tune", "--exp", "gan", "--cpus", "2", *SMALL[:-1], TWO_TRIALS, cwd=tmp_path)
     assert again.returncode == 0
     assert "started" not in again.stdout
     report = vmsbench("report", cwd=tmp_path)

@@ -17,7 +17,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.support.processes.running import SMALL, command, events, family_of, started, surroundings, vmsbench, wait_for
+from tests.support.processes.running import (
+    SMALL,
+    TWO_TRIALS,
+    command,
+    events,
+    family_of,
+    started,
+    surroundings,
+    vmsbench,
+    wait_for,
+)
 from tests.support.wide import widest
 from vmsbench.cli import live_table, progress
 from vmsbench.cli.exit_codes import LOGS, keep_traceback, run
@@ -83,7 +93,7 @@ def test_help_has_a_whole_line_for_every_command() -> None:
 @pytest.mark.slow
 def test_a_sweep_in_a_terminal_keeps_to_80_columns_and_ends_in_json_for_programs(tmp_path: Path) -> None:
     """With a tracking server that is down all the while: one warning, and a later sync catches up."""
-    arguments = ["tune", "--exp", "unet", "--cpus", "2", *SMALL[:-1]]
+    arguments = ["tune", "--exp", "unet", "--cpus", "2", *SMALL[:-1], TWO_TRIALS]
     code, sent = in_terminal(arguments, tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert code == 0, sent
     assert "parameters settled" in sent

@@ -66,7 +66,8 @@ def test_what_is_shown_on_the_page_on_extending_works(tmp_path: Path) -> None:
         arguments = ["vmsbench", "train", "--exp", exp, "network=plain", *small]
         done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    arguments = ["vmsbench", "plan", "--exp", "unet", "network=plain", "searcher=reversed", "data=standin"]
+    chosen = ["network=plain", "searcher=reversed", *small, "--no-calibrate", "--worlds", "1"]
+    arguments = ["vmsbench", "plan", "--exp", "unet", *chosen]
     done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes.running import SMALL, events, vmsbench
+from tests.support.processes.running import SMALL, TWO_TRIALS, events, vmsbench
 
 SPACE = "space.parameters=[{param: optimizers.network.lr, values: [0.01, 1.0e-9]}]"
 
@@ -31,14 +31,14 @@ def test_a_trial_that_trains_for_longer_than_allowed_fails_and_the_next_one_is_t
 
 @pytest.mark.slow
 def test_a_budget_that_is_used_up_ends_what_runs_and_a_larger_one_continues_it(tmp_path: Path) -> None:
-    words = ["tune", "--exp", "unet", "--cpus", "1", *SMALL, "trainer.epochs=150", SPACE]
-    done = vmsbench(*words, "budget=0.001cpuh", cwd=tmp_path)
+    words = ["tune", "--exp", "unet", "--cpus", "1", *SMALL, "trainer.epochs=80", TWO_TRIALS, "finals.top=0"]
+    done = vmsbench(*words, "budget=0.0006cpuh", cwd=tmp_path)
     folder = tmp_path / "runs" / "unet"
     assert "budget" in done.stdout + done.stderr
     assert not events(folder, "finished")
     (trial,) = (folder / "trials").iterdir()
     reached = len((trial / "history.jsonl").read_text().splitlines())
-    assert 0 < reached < 150
+    assert 0 < reached < 80
     again = vmsbench(*words, "budget=1cpuh", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert events(folder, "finished")[0]["epoch"] == 150
+    assert events(folder, "finished")[0]["epoch"] == 80

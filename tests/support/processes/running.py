@@ -17,6 +17,7 @@ SMALL = [
     *("data=standin", "data.count=60", "data.size=32", "preset=quick", "trainer.epochs=3", "model.network.width=8"),
     *("pruner=none", "tracker=none"),  # which trials are pruned depends on which of two is faster
 ]
+TWO_TRIALS = "space.parameters=[{param: model.network.width, values: [4, 8]}]"
 
 
 def vmsbench(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
