@@ -64,7 +64,7 @@ test: install
 	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 quick: install
-	$(BIN)/python -m pytest -m "not slow and not nightly and not longer" --numprocesses $(WORKERS)
+	$(BIN)/python -m pytest -m "not slow and not nightly and not longer" --numprocesses $(WORKERS) --durations 5 --durations-min 0.5
 
 test-versions: install
 	$(BIN)/python -m pytest -m "not slow and not nightly" --numprocesses $(WORKERS)

@@ -208,6 +208,19 @@ assert len(second.trials) >= 2, second.trials
     assert "complete" in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_in_the_demonstration_every_family_beats_what_never_looks_and_none_what_knows_all(tmp_path: Path) -> None:
+    assert vmsbench.demo(runs=tmp_path / "runs", out=tmp_path / "report", quiet=True) is not None
+    answers, distributions = demo_scores(tmp_path / "runs").values()
+    assert next(iter(answers)) == "oracle_median"
+    assert next(iter(distributions)) == "oracle_law"
+    for name in ("unet", "gan", "diffusion, median of 16"):
+        assert answers[name] < answers["pixel_median"]
+    for name in ("unet, dressed", "gan, dressed", "diffusion, dressed", "diffusion, 16 samples"):
+        assert distributions[name] < min(distributions["climatology"], distributions["random_train"])
+
+
 def test_the_demonstration_compares_its_sweeps_and_stops_where_one_was_interrupted(tmp_path: Path) -> None:
     ran = []
 

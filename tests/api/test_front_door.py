@@ -57,12 +57,13 @@ SHOWN = {
     "search.pruners": "lines of plan: the name of the rule",
     "report.labels": "the table of the demo: what a predictor is called",
     "metrics.baselines": "lines of train: the blind predictors",
-    "metrics.references": "lines of plan: what a metric serves",
+    "metrics.tracks.served": "lines of plan: what a metric serves",
     "search.configured": "lines of plan",
     "experiment": "train: no line for an epoch",
     "sweep.trial": "a sweep's progress",
     "config.schema": "site: a value as the command line takes it",
     "sweep.ablation": "the settings of ablate",
+    "sweep.sweep_settings": "the settings of final and resume",
 }
 """What else a command uses, and for what; it computes nothing."""
 

@@ -1,5 +1,6 @@
 """Several trials on each GPU: rehearsed on the CPU with GPUs that Ray counts and hands out, but nobody computes on."""
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -89,6 +90,7 @@ def test_nothing_begins_that_could_not_save_before_the_job_ends_and_what_is_thro
 @pytest.mark.parametrize(("kept", "waiting"), [(0, 1), (1, 1), (3, 3)])
 def test_as_many_processes_as_are_kept_wait_for_the_next_trial(kept: int, waiting: int) -> None:
     """In Ray's own cache, which keeps one by itself: the other slots would import torch anew after each parameter."""
+    from ray.tune.execution import tune_controller
     from ray.tune.utils.object_cache import _ObjectCache
 
     from vmsbench.ray_backend.driver import PrunerState, RayPruningScheduler, RaySearchAlgorithm
@@ -101,6 +103,7 @@ def test_as_many_processes_as_are_kept_wait_for_the_next_trial(kept: int, waitin
     assert sum(cache.cache_object("one CPU", number) for number in range(5)) == waiting
     assert list(cache.flush_cached_objects()) == []
     scheduler.on_trial_add(SimpleNamespace(), trial)  # another version of Ray may have none
+    assert "self._actor_cache = _ObjectCache(" in inspect.getsource(tune_controller), "this one has"
 
 
 def test_an_elastic_sweep_starts_as_many_trials_as_have_slots_now() -> None:

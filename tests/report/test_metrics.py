@@ -10,10 +10,11 @@ from torch import Tensor
 
 from tests.support.sweep_maker import make_sweep, write
 from vmsbench.errors import UserError
-from vmsbench.metrics.catalog import METRICS, Metric, served
+from vmsbench.metrics.catalog import METRICS, Metric
 from vmsbench.metrics.references import blind_columns, of_one_answer, reference
 from vmsbench.metrics.scores import score
 from vmsbench.metrics.tracks.blind import wanted
+from vmsbench.metrics.tracks.served import served
 from vmsbench.report.analysis.ranking import rank
 from vmsbench.report.analysis.tracks import blind_line
 from vmsbench.report.sections.scores.answers import answer_table

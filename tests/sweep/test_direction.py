@@ -14,9 +14,10 @@ from vmsbench.config.settings import with_settings
 from vmsbench.errors import ConfigurationError
 from vmsbench.experiment import run
 from vmsbench.files import append_line, read_lines, save_json
-from vmsbench.metrics.catalog import served, sign
+from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.references import value
 from vmsbench.metrics.scores import tunable
+from vmsbench.metrics.tracks.served import served
 from vmsbench.search.asha import PrunerState
 from vmsbench.search.pruners import GuardedAshaPruner, IncumbentPruner, Pruner
 from vmsbench.store.reader import read_sweep

@@ -32,7 +32,7 @@ def judged(target: str, folder: Path, root: Path) -> tuple[str, dict[str, Any], 
     data = {"_target_": target, "root": str(root), "cache": None, "digest": None, **SETTINGS}
     config = with_settings(
         configuration(test=True, data=data),
-        {"trainer.epochs": 12, "trainer.batch_size": 16, "model.network.width": 12, "evaluation.every": 6},
+        {"trainer.epochs": 8, "trainer.batch_size": 16, "model.network.width": 8, "evaluation.every": 8},
     )
     results = run(config, folder)
     with (folder / "scores.csv").open(newline="") as file:

@@ -37,7 +37,8 @@ def demo(
     quiet: bool = False,
     search: Callable[[DemoSearch], SweepResult] | None = None,
 ) -> ReportResult | None:
-    """Tune each family on synthetic data on the CPU, and write the report; None where it was interrupted.
+    """Tune each family on synthetic data on the CPU, and write the report, its figures as PNG alone; None where it was
+    interrupted.
 
     runs    the folder of its sweeps; the same call continues those that are there
     out     where the report is written

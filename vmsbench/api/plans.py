@@ -44,18 +44,23 @@ def plan(
     calibrate         train what was never trained, for at most 20 seconds, to measure the seconds per epoch; never for
                       a job, and not on a login node without `allow_login_node`
     worlds            searches that are simulated, 3 by default; with 0, the default without `calibrate`, the settings
-                      alone are looked at: no data are read, no option is built, and `overrides` alone are checked
+                      alone are looked at: no data are read, no option is built, and checked is what `overrides` and
+                      folders of your own have
     on_progress       is called with a line for what is being measured
     name              of the sweep (default: `exp`)
     nodes, time       of the job
 
     Raises UserError as `vmsbench.tune` would, with `worlds`.
     """
-    simulates = bool(calibrate if worlds is None else worlds)
-    settings = compose(exp, with_epochs(overrides, epochs), files_too=simulates)
+    settings = compose(exp, with_epochs(overrides, epochs), check_all=worlds_of(calibrate, worlds) > 0)
     options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=time, allow_login_node=allow_login_node)
     own: dict[str, Any] = {"calibrate": calibrate, "worlds": worlds, "on_progress": on_progress}
     return plan_sweep(settings, overrides, with_home(runs) / (exp if name is None else name), options, **own).plan
+
+
+def worlds_of(calibrate: bool, worlds: int | None) -> int:
+    """How many searches are simulated: as many as asked for, else WORLDS where trials may be trained too."""
+    return WORLDS * calibrate if worlds is None else worlds
 
 
 def planned(
@@ -119,7 +124,7 @@ def plan_sweep(
     else:
         slots = slots_for(settings, options.cpus, options.gpus)
     may_train = calibrate and job is None and (options.allow_login_node or not login_node())
-    worlds = WORLDS * calibrate if worlds is None else worlds
+    worlds = worlds_of(calibrate, worlds)
     budget = read_budget(settings["budget"], slots.cpus_per_trial, slots.gpus_per_trial, slots.count)
     with threads_of_a_trial(slots) if may_train else nullcontext():
         found = planned(settings, folder.parent.resolve(), slots.count, may_train, on_progress, worlds)

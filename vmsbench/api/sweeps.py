@@ -17,7 +17,7 @@ from vmsbench.files import with_home
 from vmsbench.launch.elastic.demand import demand_of
 from vmsbench.launch.ownership import owning
 from vmsbench.launch.submit import RunOptions
-from vmsbench.metrics.catalog import served
+from vmsbench.metrics.tracks.served import served
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
 from vmsbench.store.runs_folder import check_name

@@ -83,7 +83,8 @@ def precision(
 
     with temporary() as folder:
         for one in (exp,) if exp else tuple(families()):
-            config = experiment_part(compose(one, ["data=standin", "preset=demo", *overrides]))
+            chosen = ["data=standin", "preset=demo", *(families()[one].demo or ())]
+            config = experiment_part(compose(one, [*chosen, *overrides]))
             yield from precisions(config, folder / one, seeds, on_progress)
 
 

@@ -10,8 +10,8 @@ from vmsbench.config.format import assignments
 
 def sweep_lines(folder: Path) -> list[str]:
     """The results of a finished sweep, next to the predictors that ignore the image."""
-    from vmsbench.metrics.catalog import served
     from vmsbench.metrics.references import value
+    from vmsbench.metrics.tracks.served import served
     from vmsbench.store.reader import read_sweep
 
     sweep = read_sweep(folder)

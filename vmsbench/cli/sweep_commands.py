@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def settings_for(
-    exp: str, overrides: list[str] | None, epochs: int | None, per_gpu: int | None, *, files_too: bool = True
+    exp: str, overrides: list[str] | None, epochs: int | None, per_gpu: int | None, *, check_all: bool = True
 ) -> dict[str, Any]:
     """All settings of a sweep; arguments and errors as of `search_settings`."""
     from vmsbench.sweep.sweep_settings import search_settings
 
-    settings = search_settings(exp, overrides or [], epochs, files_too=files_too)
+    settings = search_settings(exp, overrides or [], epochs, check_all=check_all)
     if per_gpu is not None:
         if per_gpu < 1:
             raise UserError(f"--per-gpu {per_gpu}: at least 1")

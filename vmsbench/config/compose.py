@@ -14,7 +14,7 @@ import yaml
 from vmsbench.config.plugins import check_option, conf_folder, folders, groups, option_files
 from vmsbench.config.presets import without_misfits
 from vmsbench.config.schema import UNFIT, is_path, is_text, misfit
-from vmsbench.config.settings import Config, hint_at, setting, typed, with_settings
+from vmsbench.config.settings import Config, checked, hint_at, setting, with_settings
 from vmsbench.errors import PASSWORD, ConfigurationError, did_you_mean, masked
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ def with_epochs(overrides: Iterable[str], epochs: int | None) -> list[str]:
     return [*overrides, *([f"trainer.epochs={epochs}"] if epochs is not None else [])]
 
 
-def compose(exp: str, overrides: list[str], *, files_too: bool = True) -> Config:
+def compose(exp: str, overrides: list[str], *, check_all: bool = True) -> Config:
     """All settings of an experiment, with `group=option` and `key=value` applied, and their types checked.
 
-    files_too   check also the parts that stand as vmsbench's own conf/ has them, which imports what they are built of:
-                torch, in 2 s. Whatever trains or reads data checks them.
+    check_all   False checks the values that are given alone, where all options are vmsbench's own: the rest needs the
+                import of what it is built of, torch, in 2 s. Whatever trains or reads data checks it.
 
     Text and paths are taken literally, whatever characters are in them; `~` and $VARIABLES of paths are expanded.
     Raises ConfigurationError, in one line with the nearest valid name, for what does not exist or has the wrong type.
@@ -52,8 +52,9 @@ def compose(exp: str, overrides: list[str], *, files_too: bool = True) -> Config
         settings = resolved(with_overrides(unresolved, written), choices) if values else base
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(one_line(error, overrides)) from error
-    known = base if not files_too and len(folders()) == 1 else {}
-    found = settings | typed({name: part for name, part in settings.items() if part != known.get(name, UNFIT)}, base)
+    names = list(settings) if check_all or len(folders()) > 1 else list(values)
+    given = {name: checked(setting(settings, name), hint_at(settings, name), name, base) for name in names}
+    found = with_settings(settings, given)
     return with_settings(found, expanded(found, values))
 
 

@@ -8,6 +8,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from vmsbench.config.instantiate import accepted, find
@@ -109,13 +110,16 @@ class Settings:
 
 
 BY_PATH: dict[str, Any] = {
+    "data.root": str | Path | None,
+    "data.cache": str | Path | None,
     "data.folds": Annotated[int, Range(least=2, most=100_000)] | None,
     "searcher.repeats": Annotated[int, Few],
     "searcher.first": list[Any],
     "searcher.fill": bool,
     "searcher.racing": bool,
 }
-"""Settings next to those of a `_target_` that are not its own, or that its constructor does not limit."""
+"""Settings next to those of a `_target_` that are not its own, or that its constructor does not limit; and those of
+all data, whose types are known without the import of what reads them."""
 
 
 def setting(config: Config, path: str) -> Any:
@@ -159,7 +163,7 @@ def checked(value: Any, hint: Any, path: str, usual: Config | None) -> Any:
         if isinstance(found.get("_target_"), str):
             find(found["_target_"], path)
         return {
-            name: checked(item, BY_PATH.get(f"{path}.{name}", hint_in(hint, found, name)), f"{path}.{name}", usual)
+            name: checked(item, hint_below(hint, found, path, name), f"{path}.{name}", usual)
             for name, item in found.items()
         }
     if isinstance(found, list):
@@ -172,6 +176,12 @@ def check_complete(found: Config, hint: Any, path: str) -> None:
     for field in dataclasses.fields(hint):
         if field.default is dataclasses.MISSING and field.name not in found:
             raise ConfigurationError(f"{path}.{field.name} is missing; {path} has: {', '.join(hints_of(hint))}")
+
+
+def hint_below(hint: Any, value: Any, path: str, name: str) -> Any:
+    """The type of an entry of the mapping at a dotted path."""
+    at = f"{path}.{name}".lstrip(".")
+    return BY_PATH[at] if at in BY_PATH else hint_in(hint, value, name)
 
 
 def hint_in(hint: Any, value: Any, name: str) -> Any:
@@ -206,7 +216,7 @@ def hint_at(settings: Config, path: str) -> Any:
     here: Any = None
     walked = ""
     for name in path.split("."):
+        hint = hint_below(hint, here, walked, name)
         walked = f"{walked}.{name}".lstrip(".")
-        hint = BY_PATH.get(walked, hint_in(hint, here, name))
         here = near(settings, walked)
     return hint

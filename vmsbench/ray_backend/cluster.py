@@ -31,7 +31,7 @@ from vmsbench.errors import UserError
 from vmsbench.launch.allocation import name_amd_gpus
 from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.launch.worker import PAUSE, TOKEN, WITHOUT_WORK
-from vmsbench.processes import adopt, descendants, die_with_parent, end, end_descendants
+from vmsbench.processes import adopt, descendants, die_with_parent, end_descendants, kill
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.versions import PUBLIC
 
@@ -173,11 +173,8 @@ def began(process: "subprocess.Popen[bytes]", directory: Path, said: Path) -> bo
 
 def end_process(process: "subprocess.Popen[bytes]") -> None:
     """Kill a node and all its child processes."""
-    below = descendants(process.pid)
-    process.kill()
+    kill([process.pid, *descendants(process.pid)], 5.0)
     process.wait()
-    end(below, 0.0)
-    end(below, 5.0)
 
 
 @contextmanager

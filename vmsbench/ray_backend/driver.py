@@ -6,12 +6,17 @@ over work that is rebuilt from its own journal.
 """
 
 import math
+import os
 import shutil
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from vmsbench.ray_backend import ENVIRONMENT
+
+os.environ.update(ENVIRONMENT)
 
 import ray
 from ray import tune
@@ -64,8 +69,10 @@ def run_trials(
         return work.finished
     bridge = RaySearchAlgorithm(work, Joined(slots, joined_shares) if workers() else None, demand)
     interruption = Interruption(bridge.leave)
-    kept = 0 if workers() else slots.count  # elastic workers that wait are to leave
-    scheduler = RayPruningScheduler(bridge, PrunerState(stopping, epochs), metric, seconds, kept)
+    waiting = (
+        0 if workers() or slots.nodes > 1 else slots.count
+    )  # other nodes may leave, and what waits there with them
+    scheduler = RayPruningScheduler(bridge, PrunerState(stopping, epochs), metric, seconds, waiting)
     storage = private_folder()
     with interruption.handling():
         try:
@@ -190,16 +197,17 @@ class RaySearchAlgorithm(RaySearcher):
 class RayPruningScheduler(FIFOScheduler):
     """Stops trials for Ray: by the pruner, when their time is up, and when the sweep is halted.
 
-    kept  processes that wait for the next trial. Ray by itself keeps one, so that after each parameter of a coordinate
-          search the other slots would import torch anew. The cache is private to Ray; without it all else works.
+    waiting  processes that are kept for the next trial. Ray by itself keeps one, so that after each parameter of a
+             coordinate search the other slots would import torch anew. The cache is private to Ray; without it all
+             else works.
     """
 
     def __init__(
-        self, bridge: RaySearchAlgorithm, pruning: PrunerState, metric: str, seconds: float, kept: int = 0
+        self, bridge: RaySearchAlgorithm, pruning: PrunerState, metric: str, seconds: float, waiting: int = 0
     ) -> None:
         super().__init__()
         self.bridge, self.pruning, self.score, self.seconds = bridge, pruning, metric, seconds
-        self.kept = kept
+        self.waiting = waiting
         self.sign = sign(metric)
         for trial_id, curve in bridge.work.past().items():
             pruning.replay(trial_id, curve)
@@ -209,8 +217,8 @@ class RayPruningScheduler(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         with suppress(AttributeError):
-            tune_controller._actor_cache.increase_max(trial.placement_group_factory, self.kept)
-            self.kept = 0
+            tune_controller._actor_cache.increase_max(trial.placement_group_factory, self.waiting)
+            self.waiting = 0
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Record an end by lack of memory; the search algorithm is called after this."""

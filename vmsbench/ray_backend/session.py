@@ -9,10 +9,15 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from vmsbench.ray_backend import ENVIRONMENT
+
+os.environ.update(ENVIRONMENT)
 
 import ray
 from ray._private import ray_constants
@@ -92,6 +97,8 @@ def kill_processes(node: Node) -> None:
     """In place of the node's method of the same purpose: kill what it has started, and what that has."""
     started = [one.process for several in node.all_processes.values() for one in several]
     node.all_processes.clear()
+    for process in started:
+        process.send_signal(signal.SIGSTOP)  # none starts another one meanwhile
     kill([pid for process in started for pid in (process.pid, *descendants(process.pid))], 5.0)
     for process in started:
         process.poll()

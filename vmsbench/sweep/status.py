@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from vmsbench.files import text_lines
-from vmsbench.metrics.catalog import served
+from vmsbench.metrics.tracks.served import served
 from vmsbench.search.space import Parameter
 from vmsbench.store.documents import last_line
 from vmsbench.store.experiment_folder import ExperimentFolder

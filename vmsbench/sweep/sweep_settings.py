@@ -14,14 +14,14 @@ LIMITS = ("budget", "hours_per_trial", "max_trials", "finals")
 PLACES = ("device", "fid", "launcher", "slots", "tracker")
 
 
-def search_settings(exp: str, overrides: Iterable[str], epochs: int | None, *, files_too: bool = True) -> Config:
-    """All settings of a sweep; `files_too` as of `compose`, where FID is looked for too.
+def search_settings(exp: str, overrides: Iterable[str], epochs: int | None, *, check_all: bool = True) -> Config:
+    """All settings of a sweep; `check_all` as of `compose`, where FID is looked for too.
 
     Raises ConfigurationError for a budget that is none, and where FID is required and cannot be computed.
     """
-    settings = compose(exp, with_epochs(overrides, epochs), files_too=files_too)
+    settings = compose(exp, with_epochs(overrides, epochs), check_all=check_all)
     check_budget(settings["budget"])
-    if settings["fid"]["required"] and files_too:
+    if settings["fid"]["required"] and check_all:
         from vmsbench.training.checks import check_fid
 
         check_fid(settings)

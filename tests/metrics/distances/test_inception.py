@@ -246,6 +246,7 @@ def test_distances_are_those_of_pytorch_fids_command_on_the_same_files(home, wei
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_distances_at_2048_dimensions_are_the_commands_too(home, weights, tmp_path):
     truth, predicted = maps(16, 7), maps(16, 8) // 2
     expected = commanded(home, [saved(tmp_path / "a", truth), saved(tmp_path / "b", predicted)], 2048)

@@ -116,7 +116,7 @@ def drill(
 
 def targets(overrides: tuple[str, ...], folder: Path, options: RunOptions) -> Callable[..., FaultTarget]:
     """What starts a sweep that gets the faults: in a process here, or in a job of the launcher that was chosen."""
-    settings = compose("unet", list(overrides))["launcher"]
+    settings = compose("unet", list(overrides), check_all=False)["launcher"]
     if "time" in settings:
         options = replace(options, time=options.time or MINUTES)
     launcher = launcher_of(settings=settings, overrides=overrides, folder=folder, options=options)

@@ -91,7 +91,7 @@ def launcher_settings(overrides: Sequence[str]) -> tuple[dict[str, Any], list[st
             )
     name = launcher_name(overrides)
     given = [one for one in overrides if one.startswith("launcher.")]
-    return compose("unet", [f"launcher={name}", *given])["launcher"], given
+    return compose("unet", [f"launcher={name}", *given], check_all=False)["launcher"], given
 
 
 def launcher_name(overrides: Sequence[str]) -> str:

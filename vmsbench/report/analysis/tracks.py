@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from vmsbench.errors import UserError
 from vmsbench.metrics import references
-from vmsbench.metrics.catalog import known, of_one_map, undressed
+from vmsbench.metrics.catalog import known, undressed
+from vmsbench.metrics.tracks.served import of_one_map
 from vmsbench.report import labels
 from vmsbench.store.experiments import FinalRecord
 from vmsbench.store.records import SweepGroup, SweepRecord

@@ -66,6 +66,7 @@ def next_steps(page: Path, runs: Path) -> list[str]:
     return [
         f"open {page} in a browser",
         f"vmsbench status{place(runs)}",
+        f"vmsbench report{place(runs)}   # the figures as PDF too",
         f"vmsbench ui{place(runs)}   # or: mlflow ui --backend-store-uri {store}",
         "vmsbench tune --exp unet preset=quick data=vischema data.root=/path/to/vischema_plus",
     ]

@@ -49,6 +49,9 @@ def final(
     seeds add to the existing ones. With --rescore the finals that are there are scored again by this version, from
     the weights that were kept; the test pairs are read once more for each, which is counted.
     """
+    from vmsbench.store.runs_folder import sweep_named
+
+    sweep_named(name, writable(runs))  # before torch is imported
     from vmsbench.api.cluster.submission import option_words
     from vmsbench.api.sweep_results import SweepResult
     from vmsbench.api.sweeps import rescore as score_again

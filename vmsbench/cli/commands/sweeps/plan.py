@@ -61,12 +61,12 @@ def plan(
     """Show what `tune` with the same arguments would take. Trials, epochs, hours, bytes: nothing is started.
 
     The search is simulated on synthetic curves, `--worlds` times, with the real searcher and pruner. With 0 no data are
-    read, nothing is built, and of the settings those of this command are checked: the most that it can take is known
-    at once.
+    read and nothing is built: it says at once the most that the search can take, and checks what this command changes.
     """
+    from vmsbench.api.plans import worlds_of
     from vmsbench.launch.submit import RunOptions
 
-    settings = settings_for(exp, overrides, epochs, per_gpu, files_too=bool(calibrate if worlds is None else worlds))
+    settings = settings_for(exp, overrides, epochs, per_gpu, check_all=worlds_of(calibrate, worlds) > 0)
     options = RunOptions(nodes=nodes, gpus=gpus, cpus=cpus, time=hours, allow_login_node=allow_login_node)
     name = exp if name is None else name
     show_plan(settings, list(overrides or []), name, writable(runs), options, calibrate, as_json, worlds)
@@ -112,7 +112,7 @@ def show_plan(
 
 
 def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget: Budget) -> list[str]:
-    from vmsbench.metrics.catalog import served
+    from vmsbench.metrics.tracks.served import served
 
     searcher, pruner = (label_of(settings[group], group) for group in ("searcher", "pruner"))
     rule = "" if pruner == NoPruner.label else pruner
