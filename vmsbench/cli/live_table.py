@@ -33,7 +33,9 @@ class LiveTable(Counting):
             self.live.console.print(line, highlight=False, markup=False, soft_wrap=line.startswith("read from "))
 
     def on_sweep_start(self, at_once: int, where: str) -> None:
-        self.live.console.print(f"{self.name}: {at_once} trials at once on {where}", highlight=False)
+        self.live.console.print(
+            f"{self.name}: {at_once} trial{'s' * (at_once > 1)} at once on {where}", highlight=False
+        )
 
     def on_epoch_end(self, trial: Trial, record: dict[str, Any]) -> None:
         super().on_epoch_end(trial, record)

@@ -96,9 +96,17 @@ def searcher_for(settings: Config, space: Space, first: Sequence[Params] = (), s
     if searcher.max_trials > settings["max_trials"]:
         raise ConfigurationError(
             f"this search may take {searcher.max_trials} trials, more than max_trials={settings['max_trials']}; "
-            f"searcher=coordinate and random take fewer, max_trials={searcher.max_trials} allows it"
+            f"{fewer(settings, repeats * (folds or 1))}max_trials={searcher.max_trials} allows it"
         )
     return Filled(searcher, space.base["seed"]) if fills(settings, slots) else searcher
+
+
+def fewer(settings: Config, each: int) -> str:
+    """What would make a search shorter, for an error: one training of each configuration, else another searcher."""
+    if each > 1:
+        named = "data.folds" if settings["data"].get("folds") else "searcher.repeats"
+        return f"each configuration is trained {each} times, by {named}; "
+    return "searcher=coordinate and random take fewer, "
 
 
 def fills(settings: Config, slots: int) -> bool:

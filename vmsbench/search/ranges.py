@@ -43,7 +43,9 @@ class ValueRange:
             raise ConfigurationError(
                 f"space: the range of {param} is reversed; write [{describe(high)}, {describe(low)}]"
             )
-        if not isinstance(log, bool) or (log and low <= 0):
+        if not isinstance(log, bool):
+            raise ConfigurationError(f"space: {param} has log: {describe(log)}; it is true or false")
+        if log and low <= 0:
             raise ConfigurationError(
                 f"space: {param} has log: {describe(log)} from {describe(low)}: a logarithmic range starts above 0"
             )

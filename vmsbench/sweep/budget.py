@@ -69,7 +69,9 @@ def grown(now: str | None, text: str) -> None:
     """Raises ConfigurationError where a budget does not grow from `now` to `text`."""
     more = parsed(text)
     if now is None:
-        raise ConfigurationError(f"budget={text}: this sweep has no budget that could grow")
+        raise ConfigurationError(
+            f"budget={text}: this sweep has no budget that could grow; without one it ends by itself"
+        )
     before = parsed(now)
     if more[1:] != before[1:] or more[0] <= before[0]:
         raise ConfigurationError(f"budget={text} is not more than budget={now}; give it more, in the same unit")
@@ -98,6 +100,6 @@ def read_budget(text: str | None, cpus: float, gpus: float, slots: int = 1) -> B
         return Budget()
     hours, unit, billed = parsed(str(text))
     if unit == "gpuh" and not gpus:
-        raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={hours:g}cpuh works")
+        raise ConfigurationError(f"budget={text}: trials use no GPU here; budget={hours:g}cpuh{BILLED * billed} works")
     per_hour = {"gpuh": gpus, "cpuh": cpus, "h": 1.0}[unit]
     return Budget(hours, per_hour, text=str(text), billed=slots if billed else None)

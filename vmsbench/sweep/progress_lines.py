@@ -102,7 +102,7 @@ class Lines(Counting):
             print(line, flush=True)
 
     def on_sweep_start(self, at_once: int, where: str) -> None:
-        print(f"{self.name}: {at_once} trials at once on {where}", flush=True)
+        print(f"{self.name}: {at_once} trial{'s' * (at_once > 1)} at once on {where}", flush=True)
 
     def on_trial_restore(self, trial: Trial, outcome: TrialResult) -> None:
         super().on_trial_restore(trial, outcome)

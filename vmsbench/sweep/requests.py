@@ -46,8 +46,8 @@ def request_stop(folder: Path, trial: str) -> str:
     running = [name for name, event in last.items() if event["event"] != "finished"]
     fitting = [name for name in last if name.startswith(trial)]
     if len(fitting) != 1 or fitting[0] not in running:
-        what = "is over" if len(fitting) == 1 else "are several" if fitting else "names none of its trials"
-        raise UserError(f"{folder.name}: {trial} {what}; running: {', '.join(running) or 'none'}")
+        what = "is over" if len(fitting) == 1 else "could be several" if fitting else "names none of its trials"
+        raise UserError(f"{folder.name}: {trial or 'an empty name'} {what}; running: {', '.join(running) or 'none'}")
     request(folder, "stop", trial=fitting[0])
     return fitting[0]
 

@@ -116,9 +116,10 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
 
     searcher, pruner = (label_of(settings[group], group) for group in ("searcher", "pruner"))
     rule = "" if pruner == NoPruner.label else pruner
+    steps = len(found.parameters)
     many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
     out = [
-        f"{name}: {searcher} over {len(found.parameters)} parameters{many}",
+        f"{name}: {searcher} over {steps} parameter{'s' * (steps != 1)}{many}",
         *wrapped(served(settings["metric"], settings["evaluation"]["final_samples"]), ""),
     ]
     for number, step in enumerate(found.parameters, start=1):
@@ -132,7 +133,9 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
         out += entry("trials", f"at most {found.trials_at_most}{finals}{aside}")
         out += entry("slots", str(found.slots))
         out += entry("epochs", most + (f"; {rule} stops some" if rule else ""))
-        return out + entry("not read", "data and options; `vmsbench plan --worlds 3` shows the hours")
+        return out + entry(
+            "not read", "data and options; `vmsbench plan` with neither --worlds nor --no-calibrate shows the hours"
+        )
     out += entry("trials", f"about {found.trials:.0f}, at most {found.trials_at_most}{finals}")
     out += entry("slots", f"{found.slots}, busy about {found.busy:.0%} of the search{raised(found, settings)}")
     expected = (found.epochs or 0) + found.final_epochs
