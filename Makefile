@@ -1,7 +1,7 @@
 # make demo: install, then `vmsbench demo` on synthetic data.   make test: install, then all that CI runs.
 # make test WORKERS=1: in one process; by default two share the tests.
 # make study VMSBENCH_DATA=FOLDER: every family on VISCHEMA PLUS (docs/study.md); hours, continued by the same line.
-# make quick: the tests that take less than half a second, in a minute or so.
+# make quick: the tests that take less than half a second, in a minute and a half.
 # make test-versions LOWEST=1: all but the slow tests on the lowest versions that pyproject.toml allows, in a new .venv.
 # make test-versions NEWEST=1: the same on the newest versions there are, without constraints.txt.
 # make install TORCH=cpu: PyTorch without CUDA, about 5 GB less, of an index that has such wheels (CPU_INDEX=URL; PyPI has none).

@@ -195,6 +195,17 @@ def test_curves_that_cannot_race_are_refused_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("slots", "--worlds", 0), ("search", "--exp", "unet", "--slots", 0), ("search", "--exp", "unet", "--trials", -1)],
+)
+def test_a_simulation_of_nothing_is_refused(tmp_path: Path, arguments: tuple[object, ...]) -> None:
+    refused(
+        called("bench", *arguments, "--out", tmp_path / "out"), f"{str(arguments[-2])[2:]}={arguments[-1]}: at least 1"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_seeds_have_in_common_is_measured_and_is_nothing_where_they_do_not_differ() -> None:
     def share(*ends: list[float]) -> float:
         curves = {key(SPACE.point(rank)): [[end] for end in one] for rank, one in enumerate(ends)}

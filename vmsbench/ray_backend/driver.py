@@ -69,9 +69,8 @@ def run_trials(
         return work.finished
     bridge = RaySearchAlgorithm(work, Joined(slots, joined_shares) if workers() else None, demand)
     interruption = Interruption(bridge.leave)
-    waiting = (
-        0 if workers() or slots.nodes > 1 else slots.count
-    )  # other nodes may leave, and what waits there with them
+    lasting = slots.nodes == 1 and not workers()  # other nodes may leave, and what waits there with them
+    waiting = slots.count if lasting else 0
     scheduler = RayPruningScheduler(bridge, PrunerState(stopping, epochs), metric, seconds, waiting)
     storage = private_folder()
     with interruption.handling():

@@ -24,6 +24,9 @@ def bench(name: str | None = None, *overrides: str, **options: Any) -> Iterator[
     return found
 
 
+COUNTS = {"worlds", "trials", "slots", "most"}
+
+
 def simulate(name: str, *source: str, **options: Any) -> Simulation:
     """Simulate searches without training: `.rows`, the same as a `.table` of text, and `.files` with a figure.
 
@@ -31,8 +34,12 @@ def simulate(name: str, *source: str, **options: Any) -> Simulation:
     source      a sweep, or a curves.json, with recorded learning curves; `search` and `slots` go without
     options     those of `vmsbench bench NAME`: functions of vmsbench.bench.searching.simulations
 
-    Raises ConfigurationError for a name or an option that does not exist, UserError where curves are missing.
+    Raises ConfigurationError for a name or an option that does not exist or a count below 1, UserError where curves
+    are missing.
     """
+    for option in COUNTS & options.keys():
+        if options[option] is not None and options[option] < 1:
+            raise ConfigurationError(f"{option}={options[option]}: at least 1")
     found: Simulation = called(SIMULATIONS, name, source, options)
     return found
 

@@ -24,7 +24,7 @@ Source = Annotated[
 Out = Annotated[Path, typer.Option(help="Where table and figure are written.", callback=expanded)]
 Slots = Annotated[int, typer.Option(help="Trials at once.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Worlds = Annotated[int, typer.Option(min=1, help="Number of simulated worlds.")]
+Worlds = Annotated[int, typer.Option(help="Number of simulated worlds.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE]...", help="As for `tune`.")]
 Rounds = Annotated[int, typer.Option(help="Turns of each; the median counts.")]
 OneExperiment = Annotated[str | None, typer.Option("--exp", help="One experiment of conf/exp (default: all).")]
