@@ -1,24 +1,29 @@
 #!/bin/sh
 # The study (docs/study.md): every family, with a frozen encoder and from scratch, tuned and trained again from three
 # seeds. Run it from the checkout, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one thread each.
+# Names after it run these sweeps alone, so that two of it can share the work: sh reports/study/run.sh wgan-gp unet-none
 #   VMSBENCH=vmsbench  the command     RUNS=runs  the folder of sweeps     OUT=reports/study  scores and report
 # The scores of each finished sweep (no weights, no pictures, no names of them) are kept in $OUT/sweeps; a sweep that is
 # there is not trained again. Remove its folder to train it once more.
 set -u
 : "${VMSBENCH:=vmsbench}" "${RUNS:=runs}" "${OUT:=reports/study}" "${VMSBENCH_DATA:?set it to the folder of VISCHEMA PLUS}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" VMSBENCH_DATA
-names=""
+names="" chosen=" $* "
 mkdir -p "$RUNS"
 
 sweep() { # NAME EXP override ...
   name=$1 exp=$2
   shift 2
-  if [ ! -d "$OUT/sweeps/$name" ]; then
+  if [ ! -d "$OUT/sweeps/$name" ] && asked "$name"; then
     date -u "+%F %T UTC $name begins"
     $VMSBENCH tune --exp "$exp" --name "$name" --runs "$RUNS" --cpus 1 --quiet tracker=none finals.seeds=3 "$@" &&
       { $VMSBENCH ensemble "$name" --runs "$RUNS"; keep "$name"; } || echo "$name ended with exit code $?"
   fi
   [ ! -d "$OUT/sweeps/$name" ] || names="$names $name"
+}
+
+asked() { # NAME: whether it was named, where any was
+  case $chosen in "  " | *" $1 "*) return 0 ;; *) return 1 ;; esac
 }
 
 keep() { # NAME: under another name first, so that what is there is whole
@@ -43,6 +48,7 @@ nameless() { # a table of scores by picture, with numbers in place of the pictur
 }
 
 report() {
+  [ "$chosen" = "  " ] || return 0
   for name in $names; do set -- "$@" "$name"; done
   $VMSBENCH report "$@" --runs "$OUT/sweeps" --out "$OUT/report"
 }
