@@ -68,6 +68,17 @@ def test_networks_heed_what_an_encoder_saw_and_noise(name: str, timed: bool) -> 
         assert not torch.equal(first, other)
 
 
+@pytest.mark.parametrize("name", options("network"))
+def test_networks_take_an_encoders_maps_once_for_several_draws_of_an_image(name: str) -> None:
+    """Maps of 2 pictures, asked about 3 times each, are as good as three copies of each."""
+    network = build(option("network", name, width=16))(5, 2, 32, features=(6, 4), noise=3)
+    network = with_random_weights(network).eval()
+    image, noise = torch.randn(6, 5, 32, 32), torch.randn(6, 3)
+    maps = (torch.randn(2, 6, 16, 16), torch.randn(2, 4, 8, 8))
+    copies = [map_.repeat_interleave(3, dim=0) for map_ in maps]
+    torch.testing.assert_close(network(image, None, maps, noise), network(image, None, copies, noise))
+
+
 @pytest.mark.parametrize("network", options("network"))
 @pytest.mark.parametrize("name", options("model"))
 def test_models(name: str, network: str) -> None:

@@ -26,11 +26,21 @@ def test_an_encoders_maps_are_brought_to_mean_0_and_deviation_1() -> None:
     nn.init.zeros_(maps.projections[0].bias)
     seen = 5 + 2 * torch.randn(50, 3, 8, 8)
     maps.learn([(seen.mean(dim=(0, 2, 3)), seen.std(dim=(0, 2, 3)))])
-    shown = maps([seen], 8)
+    shown = maps([seen], 8, 50)
     torch.testing.assert_close(shown.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(shown.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-4, rtol=0)
-    assert maps([seen], 4).shape[-1] == 4
-    assert maps([seen], 16).shape[-1] == 16
+    assert maps([seen], 4, 50).shape[-1] == 4
+    assert maps([seen], 16, 50).shape[-1] == 16
+
+
+def test_what_is_dropped_in_training_is_dropped_for_all_draws_of_an_image() -> None:
+    """Else draws would part by what they were not shown, which no draw of the trained model does."""
+    torch.manual_seed(0)
+    maps = Maps([6], width=3, dropout=0.5).train()
+    of_one, of_other = maps([torch.randn(2, 6, 4, 4)], 4, 8).split(4)
+    assert torch.equal(of_one, of_one[:1].expand(4, -1, -1, -1))
+    assert torch.equal(of_other, of_other[:1].expand(4, -1, -1, -1))
+    assert not torch.allclose(of_one, of_other)
 
 
 def test_the_thesis_unet_has_its_widths_and_a_4_pixel_bottleneck() -> None:

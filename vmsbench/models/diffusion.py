@@ -184,7 +184,7 @@ class Diffusion(Model):
         images = image.repeat_interleave(count, dim=0)
         noise = torch.randn(len(images), self.mean.shape[1], *image.shape[2:], device=image.device)
         sampling_steps, eta = (self.preview_steps, 0.0) if quick else (self.sampling_steps, self.eta)
-        return self.walk(images, noise, sampling_steps, eta, features.repeat(count)).unflatten(0, (len(image), count))
+        return self.walk(images, noise, sampling_steps, eta, features).unflatten(0, (len(image), count))
 
     def transform(self, image: Tensor, noise: Tensor, features: Features = Features()) -> Tensor:
         """Where the model works at a lower resolution, of every so many pixels of noise one is used."""
@@ -226,6 +226,5 @@ class Diffusion(Model):
         prediction = self.denoise(image, noisy, t, features)
         if self.guidance == 1:
             return prediction
-        nothing = torch.ones(len(image), 1, 1, 1, dtype=torch.bool, device=image.device)
-        free = self.denoise(torch.zeros_like(image), noisy, t, features.without(nothing))
+        free = self.denoise(torch.zeros_like(image), noisy, t, features.nothing())
         return free + self.guidance * (prediction - free)

@@ -81,7 +81,7 @@ class Engression(Model):
     def drawn(self, image: Tensor, count: int, features: Features) -> Tensor:
         """Maps of fresh noise, B x count x C x side x side."""
         numbers = torch.randn(len(image) * count, STYLE + TEXTURES * COARSE**2, device=image.device)
-        made = self.made(image.repeat_interleave(count, dim=0), numbers, features.repeat(count))
+        made = self.made(image.repeat_interleave(count, dim=0), numbers, features)
         return made.unflatten(0, (len(image), count))
 
     def made(self, image: Tensor, numbers: Tensor, features: Features) -> Tensor:

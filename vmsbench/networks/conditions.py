@@ -35,17 +35,21 @@ class Maps(nn.Module):
             self.get_buffer(f"mean_{stride}").copy_(mean[None, :, None, None])
             self.get_buffer(f"deviation_{stride}").copy_(deviation.clamp(min=1e-3)[None, :, None, None])
 
-    def forward(self, maps: Sequence[Tensor], side: int) -> Tensor:
-        """B x `channels` x side x side."""
+    def forward(self, maps: Sequence[Tensor], side: int, count: int) -> Tensor:
+        """B x `channels` x side x side for B = `count` images; of B / k maps each is for k images in a row.
+
+        What is dropped in training is then dropped for all k: draws of one image see the same.
+        """
         shown = []
         for stride, (map_, project) in enumerate(zip(maps, self.projections, strict=True)):
             standard = (map_ - self.get_buffer(f"mean_{stride}")) / self.get_buffer(f"deviation_{stride}")
             shown.append(resized(project(self.dropout(standard)), side))
-        return torch.cat(shown, dim=1)
+        seen = torch.cat(shown, dim=1)
+        return seen if len(seen) == count else seen.repeat_interleave(count // len(seen), dim=0)
 
     def joined(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """The image, and where there is an encoder its maps as more channels of it."""
-        return torch.cat([image, self(maps, image.shape[-1])], dim=1) if self.channels else image
+        return torch.cat([image, self(maps, image.shape[-1], len(image))], dim=1) if self.channels else image
 
 
 def resized(x: Tensor, side: int) -> Tensor:

@@ -39,6 +39,7 @@ class Network(nn.Module, ABC):
         """B x inputs x S x S to B x outputs x S x S, unbounded.
 
         time       B times in [0, 1], for a timed network
-        features   the encoder's maps, B x C x H x W for each stride
+        features   the encoder's maps, B x C x H x W for each stride; of B / k pictures where each stands for k images
+                   in a row (`Maps` takes both)
         noise      B x `noise` standard normal numbers
         """

@@ -69,7 +69,8 @@ class Readout(Network):
         self, image: Tensor, time: Tensor | None = None, features: Sequence[Tensor] = (), noise: Tensor | None = None
     ) -> Tensor:
         condition, coarse = self.condition(time, noise), resized(image, self.grid)
-        x = self.mix(torch.cat([self.maps(features, self.grid), coarse], dim=1) if self.maps.channels else coarse)
+        seen = [self.maps(features, self.grid, len(image))] if self.maps.channels else []
+        x = self.mix(torch.cat([*seen, coarse], dim=1))
         for bend in self.bends:
             x = bend(x, condition)
         return resized(self.last(x) + self.skip(coarse), image.shape[-1])

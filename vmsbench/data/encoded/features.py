@@ -88,9 +88,9 @@ class Features:
     def flip(self) -> "Features":
         return Features(self.mirrored, self.maps)
 
-    def repeat(self, count: int) -> "Features":
-        """Each image's `count` times, one after the other."""
-        return self.each(lambda map_: map_.repeat_interleave(count, dim=0))
+    def nothing(self) -> "Features":
+        """Nothing seen (zeros) in any image."""
+        return self.each(torch.zeros_like)
 
     def without(self, which: Tensor) -> "Features":
         """Nothing seen (zeros) in the images chosen by B x 1 x 1 x 1 booleans."""
