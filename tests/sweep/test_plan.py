@@ -117,6 +117,22 @@ def test_what_is_at_most_says_that_it_does_not_count_extra_trials(
     assert re.search(r"trials +at most 6\b", told.stdout), told.stdout
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["searcher.repeats=3"], ", 3 seeds each"),
+        (["searcher.repeats=3", "searcher.racing=true"], ", up to 3 seeds each while they may win"),
+        (["data.folds=5"], ", 5 folds each"),
+        (["data.folds=5", "searcher.repeats=2"], ", 5 folds of 2 seeds each"),
+        ([], ""),
+    ],
+)
+def test_the_plan_says_how_often_each_configuration_is_trained(overrides: list[str], said: str, tmp_path: Path) -> None:
+    place = ["--exp", "unet", *SMALL, *overrides, "--runs", str(tmp_path), "--no-calibrate"]
+    first = CliRunner().invoke(app, ["plan", *place]).stdout.splitlines()[0]
+    assert first == f"unet: coordinate search over 2 parameters{said}"
+
+
 def test_a_job_is_planned_without_training_on_the_login_node(tmp_path: Path) -> None:
     place = ["--exp", "unet", *SMALL, "--runs", str(tmp_path / "runs"), "launcher=slurm", "--nodes", "2", "--gpus", "2"]
     told = CliRunner().invoke(app, ["plan", *place, "--time", "30", "--json"])

@@ -45,6 +45,8 @@ class Plan:
     """What a sweep will take.
 
     trials, epochs  of the search: expected, as means over simulated searches; and at most, where none is stopped
+    repeats, racing seeds of each configuration; with racing at most, as long as it may still win
+    folds           of which each trial is one; None for one split
     extra           trials for idle slots, expected
     fills           whether idle slots get extra trials; what is at most does not count them
     busy            the share of the slots' time in which there is a trial, expected, without the finals
@@ -59,6 +61,8 @@ class Plan:
     parameters: tuple[PlannedParameter, ...]
     rounds: int
     repeats: int
+    racing: bool
+    folds: int | None
     trials: float | None
     trials_at_most: int
     extra: float | None
@@ -103,6 +107,8 @@ def outlined(settings: Config, space: Space, searcher: Searcher, slots: int) -> 
         "rounds": settings["searcher"].get("rounds", 1),
         "fills": fills(settings, slots),
         "repeats": settings["searcher"].get("repeats", 1),
+        "racing": settings["searcher"].get("racing", False),
+        "folds": settings["data"].get("folds"),
         "trials_at_most": searcher.max_trials,
         "epochs_at_most": searcher.max_trials * epochs,
         "epochs_per_trial": epochs,

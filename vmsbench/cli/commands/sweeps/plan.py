@@ -117,9 +117,9 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
     searcher, pruner = (label_of(settings[group], group) for group in ("searcher", "pruner"))
     rule = "" if pruner == NoPruner.label else pruner
     steps = len(found.parameters)
-    many = f", {found.rounds} rounds" * (found.rounds > 1) + f", {found.repeats} seeds each" * (found.repeats > 1)
+    many = f", {found.rounds} rounds" * (found.rounds > 1) + trainings_of_each(found)
     out = [
-        f"{name}: {searcher} over {steps} parameter{'s' * (steps != 1)}{many}",
+        *wrapped(f"{name}: {searcher} over {steps} parameter{'s' * (steps != 1)}{many}", "  "),
         *wrapped(served(settings["metric"], settings["evaluation"]["final_samples"]), ""),
     ]
     for number, step in enumerate(found.parameters, start=1):
@@ -147,6 +147,16 @@ def lines(found: Plan, name: str, settings: dict[str, Any], slots: Slots, budget
     else:
         out += entry("hours", "unknown until a trial has been trained, or `vmsbench plan` measures it")
     return out
+
+
+def trainings_of_each(found: Plan) -> str:
+    """How often each configuration is trained."""
+    seeds = f"{found.repeats} seeds each" if found.repeats > 1 else ""
+    if found.racing:
+        return f", up to {seeds} while they may win"
+    if found.folds:
+        return f", {found.folds} folds" + (f" of {seeds}" if seeds else " each")
+    return f", {seeds}" if seeds else ""
 
 
 BUSY = 0.9
