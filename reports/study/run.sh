@@ -58,19 +58,23 @@ sweep readout-l1 unet network=readout
 sweep readout-l1-cc unet network=readout model.loss=l1_cc
 sweep readout-quantile unet network=readout model=quantile
 sweep readout-engression engression network=readout
-sweep readout-gan gan network=readout
 sweep readout-diffusion diffusion network=readout
+sweep readout-gan gan network=readout
+sweep readout-both unet network=readout encoder=efficientnet_lite02 model.loss=l1_cc finals.seeds=5
 report
-# The common backbone: an hour or two each; with the features, then from scratch.
-for encoder in efficientnet_lite2 none; do
-  sweep "unet-$encoder" unet preset=study encoder=$encoder
-  sweep "gan-$encoder" gan preset=study encoder=$encoder
-  sweep "diffusion-$encoder" diffusion preset=study encoder=$encoder
-  sweep "engression-$encoder" engression preset=study encoder=$encoder
-  report
-done
+# From scratch, with one backbone for every family: an hour or so each.
+sweep unet-none unet preset=study
+sweep gan-none gan preset=study
+sweep engression-none engression preset=study
+sweep diffusion-none diffusion preset=study
+report
 # What else the question asks of the families from scratch.
 sweep wgan-gp gan preset=study model=wasserstein model.discriminator.norm=instance
 sweep gan-diffaugment gan preset=study model.augmentation.translation=0.9 model.augmentation.cutout=0.9
 sweep unet-sum unet preset=study target=sum model.sight.resolution=null
+report
+# The same backbone with the features: what is the encoder's part, and what the small readout's?
+for exp in unet gan engression diffusion; do
+  sweep "$exp-efficientnet_lite2" "$exp" preset=study encoder=efficientnet_lite2
+done
 report

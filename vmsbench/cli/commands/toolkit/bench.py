@@ -135,7 +135,7 @@ def precision(
 
 @app.command()
 def faces(as_json: Json = False) -> None:
-    """Seconds for --help, and for a report of 100 trials."""
+    """Seconds for --help, for a plan, and for a report of 100 trials."""
     measure(as_json, "faces")
 
 
