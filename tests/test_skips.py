@@ -81,13 +81,37 @@ def test_the_constraints_are_the_resolved_versions_without_torchs_own() -> None:
     assert pins == ["anyio==4", "Jinja2==3.1", "torch==2.9.0"]
 
 
-def test_a_run_replaces_its_own_section_of_the_reliability_report_alone() -> None:
-    first = reliability.with_section(reliability.HEAD, "kills", "## kills\n\nold\n")
-    both = reliability.with_section(first, "cluster", "## cluster\n\n1 failed\n")
-    assert reliability.with_section(both, "kills", "## kills\n\nnew\n") == both.replace("old", "new")
-    made = reliability.section("kills", {"tests/a.py::b": ("passed", 1.2), "tests/a.py::c": ("failed", 2.0)}, 120)
-    assert "1 passed, 1 failed, 0 skipped, in 2.0 minutes" in made
-    assert "| a.py::c | failed | 2 |" in made
+def test_a_run_renews_its_own_rows_of_the_reliability_report_alone() -> None:
+    old = reliability.Row("passed", 60.0, "2026-01-01", "abc")
+    first = reliability.renewed(reliability.HEAD, "kills", ["a.py::b[1 | 2]", "a.py::gone"], {"a.py::b[1 | 2]": old})
+    assert "1 passed, 0 failed, 0 skipped, 1 not run, in 1.0 minutes" in first
+    both = reliability.renewed(first, "cluster", ["c.py::d"], {"c.py::d": reliability.Row("failed", 2.0, "2026", "x")})
+    assert reliability.rows_of(both, "kills") == reliability.rows_of(first, "kills")
+    new = reliability.Row("failed", 3.0, "2026-02-02", "def with changes")
+    made = reliability.renewed(both, "kills", ["a.py::b[1 | 2]", "a.py::c"], {"a.py::c": new})
+    assert reliability.rows_of(made, "kills") == {"a.py::b[1 | 2]": old, "a.py::c": new}
+    assert reliability.rows_of(made, "cluster") == reliability.rows_of(both, "cluster")
+
+
+def test_a_test_that_was_interrupted_has_no_result(tmp_path: Path) -> None:
+    """Nor has one that was not reached; a failure of what comes after a test is its own."""
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\npytestmark = pytest.mark.kills\n@pytest.fixture\ndef late():\n    yield\n    raise ValueError\n"
+        "def test_1(): pass\ndef test_2(late): pass\ndef test_3(): raise KeyboardInterrupt\ndef test_4(): pass\n"
+    )
+    report = tmp_path / "report.md"
+    program = f"import sys; from tests.support.reliability import main; main('kills', {report!r}, ['{tmp_path}'])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"from pathlib import Path, PosixPath; {program}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    rows = {
+        name.rpartition("::")[2]: row.result for name, row in reliability.rows_of(report.read_text(), "kills").items()
+    }
+    assert rows == {"test_1": "passed", "test_2": "failed", "test_3": "not run", "test_4": "not run"}, done.stdout
 
 
 def test_the_time_of_tests_is_summed_by_file_and_by_function() -> None:

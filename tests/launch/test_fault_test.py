@@ -51,16 +51,19 @@ def test_a_fault_counts_as_survived_where_it_was_noticed_and_epochs_followed(tmp
         append_line(tmp_path / "trials" / "a" / "history.jsonl", {"epoch": epoch})
     ExperimentFolder(tmp_path / "trials" / "a").add_start(1, "cpu", "n1")
     seen = SweepTraces.of(tmp_path)
-    assert seen == SweepTraces(began=1, died=0, starts=1, epochs=4)
+    assert seen == SweepTraces(began=1, died=0, resumed=0, epochs=4)
     for fault, after in {
-        SIGNAL: SweepTraces(2, 0, 1, 7),
-        REQUEUE: SweepTraces(2, 0, 1, 7),
-        TRIAL: SweepTraces(1, 0, 2, 7),
-        DRIVER: SweepTraces(1, 1, 1, 7),
+        SIGNAL: SweepTraces(2, 0, 0, 7),
+        REQUEUE: SweepTraces(2, 0, 0, 7),
+        TRIAL: SweepTraces(1, 0, 1, 7),
+        DRIVER: SweepTraces(1, 1, 0, 7),
     }.items():
         assert after.recovered(fault, seen)
         assert not seen.recovered(fault, seen)
-        assert not SweepTraces(after.began, after.died, after.starts, 4).recovered(fault, seen)
+        assert not SweepTraces(after.began, after.died, after.resumed, 4).recovered(fault, seen)
+    (tmp_path / "trials" / "b").mkdir()
+    ExperimentFolder(tmp_path / "trials" / "b").add_start(1, "cpu", "n1")
+    assert SweepTraces.of(tmp_path).resumed == 0, "another trial's first start is no recovery of the killed one"
 
 
 def test_the_driver_is_distinguished_from_its_supervisor_and_from_other_sweeps() -> None:

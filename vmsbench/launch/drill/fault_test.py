@@ -42,20 +42,23 @@ class FaultResult:
 
 @dataclass(frozen=True)
 class SweepTraces:
-    """How often a sweep started, died and trained, from its folder."""
+    """How often a sweep started, died and trained, from its folder.
+
+    resumed   starts of trainings that had started before: a first one is not the return of another that was killed
+    """
 
     began: int
     died: int
-    starts: int
+    resumed: int
     epochs: int
 
     @classmethod
     def of(cls, folder: Path) -> "SweepTraces":
         events = [line["event"] for line in notes(folder)]
         trained = list(SweepFolder(folder).experiments())
-        starts = sum(len(one.starts()) for one in trained)
+        resumed = sum(max(0, len(one.starts()) - 1) for one in trained)
         epochs = sum(len(list(one.history())) for one in trained)
-        return cls(events.count("began"), events.count("died"), starts, epochs)
+        return cls(events.count("began"), events.count("died"), resumed, epochs)
 
     def recovered(self, fault: str, before: "SweepTraces") -> bool:
         """Whether the sweep was hit by a fault, and continued after it."""
@@ -63,7 +66,7 @@ class SweepTraces:
             SIGNAL: self.began > before.began,
             REQUEUE: self.began > before.began,
             DRIVER: self.died > before.died,
-            TRIAL: self.starts > before.starts and (self.began, self.died) == (before.began, before.died),
+            TRIAL: self.resumed > before.resumed and (self.began, self.died) == (before.began, before.died),
         }
         return noticed[fault] and self.epochs >= before.epochs + MORE
 
