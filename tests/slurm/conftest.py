@@ -57,7 +57,8 @@ class User:
         alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         group = pwd.getpwnam(self.name).pw_gid
         become = f"setpriv --reuid={self.name} --regid={group} --clear-groups" if self.name != "root" else ""
-        shell = ["bash", "-c", f'{become} bash -c "$1"; exit $?', "login", command]
+        first = self.lab.python_for_everybody() if self.name != "root" else ""
+        shell = ["bash", "-c", f'{first}{become} bash -c "$1"; exit $?', "login", command]
         done = self.lab.run(*alone, *shell, check=False, cwd=self.folder, env=self.environment, timeout=300)
         if check and done.returncode:
             raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}{self.logs()}")

@@ -330,7 +330,7 @@ StorageLoc=slurm
         ready = own / ".wired"
         ready.unlink(missing_ok=True)
         inside = (
-            f"hostname {name}; mount --bind {self.folder}/hosts /etc/hosts; "
+            f"hostname {name}; {self.python_for_everybody()}mount --bind {self.folder}/hosts /etc/hosts; "
             f"mount --bind {own} {self.folder}/s; mount -t tmpfs -o mode=1777 shm /dev/shm; "
             f"while [ ! -e {ready} ]; do sleep 0.02; done; slurmd -N {name}; while :; do sleep 1; done"
         )
@@ -348,6 +348,18 @@ StorageLoc=slurm
         for words in ("link set lo up", f"addr add {self.net}.{10 + number}/24 dev eth0", "link set eth0 up"):
             subprocess.run(["nsenter", f"--net=/proc/{held}/ns/net", "ip", *words.split()], check=True)
         ready.touch()
+
+    def python_for_everybody(self) -> str:
+        """Shell, for a mount namespace of one's own, after which everybody reaches this Python."""
+        python = Path(sys.executable).resolve()
+        closed = next((folder for folder in reversed(python.parents) if not folder.stat().st_mode & 0o001), None)
+        if closed is None:
+            return ""
+        inner, kept = closed / python.relative_to(closed).parts[0], self.folder / "run" / "python"
+        return (
+            f"mkdir -p {kept} && mount --bind {inner} {kept} && mount -t tmpfs -o mode=755 none {closed} && "
+            f"mkdir {inner} && mount --bind {kept} {inner}; "
+        )
 
     def cut_power(self, number: int) -> None:
         """All of a node's processes are gone at once, without a word to Slurm."""
