@@ -60,6 +60,7 @@ sweep readout-quantile unet network=readout model=quantile
 sweep readout-engression engression network=readout
 sweep readout-diffusion diffusion network=readout
 sweep readout-gan gan network=readout
+sweep readout-gan-noise gan network=readout model=pix2pix_noise
 sweep readout-both unet network=readout encoder=efficientnet_lite02 model.loss=l1_cc finals.seeds=5
 report
 # From scratch, with one backbone for every family: an hour or so each.

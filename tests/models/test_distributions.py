@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.metrics.scores import score
-from vmsbench.models.engression import APART, Engression, proper_score
-from vmsbench.models.losses import DISTANCES, correlation, divergence
+from vmsbench.models.engression import Engression
+from vmsbench.models.losses import APART, DISTANCES, correlation, divergence, proper_score
+from vmsbench.models.pix2pix import NoisyPix2Pix
 from vmsbench.models.quantile import Quantile, at, pinball
 from vmsbench.models.regression import Regression
 from vmsbench.models.sight import Sight
@@ -75,6 +76,27 @@ def test_engression_learns_the_law_of_the_maps(name: Any) -> None:
         optimizer.step()
     assert float(model.network.bias) == pytest.approx(-0.2, abs=0.03)
     assert abs(float(model.network.weight)) == pytest.approx(0.3, abs=0.03)
+
+
+def judge(inputs: int, size: int) -> nn.Module:
+    return nn.Conv2d(inputs, 1, 1)
+
+
+def test_a_gan_with_noise_learns_the_law_of_the_maps_by_their_crps() -> None:
+    """Maps tanh(z), z from N(-0.2, 0.3): with L1 in place of CRPS the draws would end as one, the median."""
+    torch.manual_seed(0)
+    model = NoisyPix2Pix(Affine, judge, 1, SIZE, lambda_l1=1000.0, draws=4, fairness=1.0)
+    optimizers = {name: torch.optim.Adam(player.parameters(), 0.02) for name, player in model.players().items()}
+    for step in range(600):
+        label = (0.3 * torch.randn(64, 1, 1, 1) - 0.2).tanh().expand(-1, 1, SIZE, SIZE)
+        for player, terms in model.losses(torch.zeros(64, 3, SIZE, SIZE), label):
+            optimizers[player].param_groups[0]["lr"] = 0.02 * (1 - step / 600)
+            optimizers[player].zero_grad()
+            torch.stack(list(terms.values())).sum().backward()
+            optimizers[player].step()
+    assert float(model.network.bias) == pytest.approx(-0.2, abs=0.03)
+    assert abs(float(model.network.weight)) == pytest.approx(0.3, abs=0.03)
+    assert float(model.sample(torch.zeros(1, 3, SIZE, SIZE), 200).std()) == pytest.approx(0.28, abs=0.05)
 
 
 def test_every_second_draw_is_made_from_the_mirror_image_where_asked() -> None:

@@ -6,7 +6,9 @@ is remembered, so L1 stands next to them.
 """
 
 from collections.abc import Callable
+from itertools import combinations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -70,3 +72,23 @@ def summing_to_one(maps: Tensor) -> Tensor:
     """Maps in [-1, 1], brought to [0, 1]; a value below that is read as nothing, by a way that gradients take."""
     values = functional.softplus((maps + 1) / 2, beta=200) + LEAST
     return values / values.sum(dim=(2, 3), keepdim=True)
+
+
+def absolute(x: Tensor, y: Tensor) -> Tensor:
+    return (x - y).abs().mean()
+
+
+def root_mean_square(x: Tensor, y: Tensor) -> Tensor:
+    """Of each map over its channels and pixels; the mean of B maps."""
+    return ((x - y).square().flatten(1).mean(dim=1) + 1e-8).sqrt().mean()
+
+
+APART: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"crps": absolute, "energy": root_mean_square}
+
+
+def proper_score(drawn: Tensor, true: Tensor, apart: Callable[[Tensor, Tensor], Tensor], fairness: float) -> Tensor:
+    """The fair score of M draws, B x M x C x S x S, of maps, B x C x S x S."""
+    draws = drawn.unbind(1)
+    error = torch.stack([apart(draw, true) for draw in draws]).mean()
+    spread = torch.stack([apart(one, other) for one, other in combinations(draws, 2)]).mean()
+    return error - fairness * spread / 2

@@ -2,18 +2,24 @@
 
 L_D = 1/2 (mean (D(image, fake) - 0)^2 + mean (D(image, real) - 1)^2)
 L_G = mean (D(image, G(image)) - 1)^2 + lambda_l1 mean |G(image) - real|
+
+With noise at the generator's input the L1 term would teach it the median, whatever the noise; the fair CRPS of several
+draws, L1 less half of their mean distance, is least at the true law.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
+from vmsbench.config.schema import Range
 from vmsbench.data.augmentation import DiffAugment
 from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
+from vmsbench.models.losses import absolute, proper_score
 from vmsbench.models.model import Losses, MakesNetwork, Model, through
+from vmsbench.models.noisy import Noisy
 from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
 from vmsbench.networks.encoder_training import SeeingNetwork
@@ -102,6 +108,55 @@ class Pix2Pix(Adversarial):
         if max(losses["discriminator/fake"], losses["discriminator/real"]) < WON:
             return ["the discriminator has won: it separates all predicted maps from true ones"]
         return []
+
+
+class NoisyPix2Pix(Noisy, Pix2Pix):
+    """pix2pix that samples: noise at the generator's input, and the CRPS of `draws` maps in place of their L1.
+
+    draws      of each image in training; the discriminator judges them all
+    fairness   weight of the distance between draws, as in `vmsbench.models.engression`
+    """
+
+    def __init__(
+        self,
+        network: MakesNetwork,
+        discriminator: Callable[..., nn.Module],
+        channels: int,
+        size: int,
+        lambda_l1: float = 100.0,
+        init_std: float = 0.02,
+        draws: Annotated[int, Range(least=2, most=1000)] = 2,
+        fairness: Annotated[float, Range(above=0, most=1)] = 0.95,
+        augmentation: DiffAugment = DiffAugment(),
+        target: Target = Label(),
+        flip_tta: bool = False,
+        sight: Sight = Sight(),
+    ) -> None:
+        super().__init__(
+            network, discriminator, channels, size, lambda_l1, init_std, augmentation, target, flip_tta, sight
+        )
+        self.draws, self.fairness = draws, fairness
+
+    def made(self, image: Tensor, numbers: Tensor, features: Features) -> Tensor:
+        return super().made(image, numbers, features).tanh()
+
+    def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
+        drawn = self.drawn(image, self.draws, features)
+        images, fake = image.repeat_interleave(self.draws, dim=0), drawn.flatten(0, 1)
+        yield (
+            "discriminator",
+            {
+                "fake": self.discriminate(images, fake.detach(), features).square().mean() / 2,
+                "real": (self.discriminate(image, coded, features) - 1).square().mean() / 2,
+            },
+        )
+        yield (
+            "network",
+            {
+                "adversarial": (self.discriminate(images, fake, features) - 1).square().mean(),
+                "crps": self.lambda_l1 * proper_score(drawn, coded, absolute, self.fairness),
+            },
+        )
 
 
 def newly_initialised(player: nn.Module) -> nn.Module:
