@@ -268,9 +268,19 @@ def test_a_job_that_ends_too_soon_for_anything_says_so_at_once(node: Node) -> No
     node.vmsbench("echo begun")
     job = node.begin()
     said, _ = job.communicate()
-    assert "this job is too short: it starts nothing in its last 180 s; ask for more by --time" in said
+    assert f"this job is too short: it ends at {end[-8:]}, and starts nothing in its last 180 s; ask for" in said
     assert "begun" not in said
     assert job.returncode == 2
+
+
+def test_an_end_that_has_passed_is_of_an_earlier_run_and_stops_nothing(node: Node) -> None:
+    end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() - 20))
+    a_command(node.programs, "scontrol", f"echo JobId=12 EndTime={end}")
+    node.vmsbench("echo begun")
+    job = node.begin()
+    said, _ = job.communicate()
+    assert "begun" in said
+    assert job.returncode == 0
 
 
 def test_a_job_that_is_not_signalled_saves_before_its_time_is_up_all_the_same(node: Node) -> None:

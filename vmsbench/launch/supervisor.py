@@ -114,7 +114,10 @@ class Supervisor:
             if self.given and self.given.larger("time"):
                 self.signalled = TIME_UP
                 return self.continued()
-            words = f"error: this job is too short: it starts nothing in its last {self.notice:.0f} s"
+            end = time.strftime("%H:%M:%S", time.localtime(self.deadline))
+            words = (
+                f"error: this job is too short: it ends at {end}, and starts nothing in its last {self.notice:.0f} s"
+            )
             return self.end(WRONG, f"{words}; ask for more by --time, or for less notice (launcher.notice)")
         return None
 

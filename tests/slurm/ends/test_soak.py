@@ -236,6 +236,7 @@ def test_soak(lab: Lab, long_reference: dict[str, Any], capsys: pytest.CaptureFi
             assert found(sweep.folder) == long_reference, (sweep.name, dict(soak.struck), sweep.user.logs())
             once_each(sweep.folder)
         no_run_is_left_running(second.folder / "runs" / "mlflow.db")
+        lab.run("scancel", "--partition=high", "--state=PENDING")
         first.wait_for(lambda: not lab.run("squeue", "-h").stdout, "every job to be over", 120)
         nothing_is_left(lab, files=not soak.struck["node_switched_off"])
         for left in lab.folder.glob("nodes/*/vmsbench*"):
@@ -257,7 +258,9 @@ def disturbed(soak: Soak, end: float) -> None:
         now = time.monotonic()
         if now < end and now > strike_at:
             strike = soak.draw.choice(STRIKES)
-            soak.struck[strike.__name__] += strike(soak)
+            hit = strike(soak)
+            soak.struck[strike.__name__] += hit
+            print(time.strftime("%H:%M:%S"), strike.__name__, "" if hit else "found nothing to strike")
             last, strike_at = time.monotonic(), time.monotonic() + soak.draw.uniform(*PAUSE)
         assert not last or now < max(last, end) + ROUND, [(s.name, s.job, s.user.state(s.job)) for s in soak.sweeps]
         time.sleep(1)

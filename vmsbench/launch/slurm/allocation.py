@@ -127,12 +127,16 @@ def nodes_here() -> tuple[str, ...]:
 
 
 def end_of_job(facts: Mapping[str, str]) -> float | None:
-    """When its time is up; where Slurm does not answer, as the environment has it since Slurm 22.05."""
+    """When its time is up; where Slurm does not answer, as the environment has it since Slurm 22.05.
+
+    An end that has passed is that of the run before: of a job that is queued again Slurm may still tell that one.
+    """
+    found = []
     with contextlib.suppress(ValueError):
-        return time.mktime(time.strptime(facts.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S"))
+        found.append(time.mktime(time.strptime(facts.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S")))
     with contextlib.suppress(ValueError):
-        return float(os.environ.get("SLURM_JOB_END_TIME", ""))
-    return None
+        found.append(float(os.environ.get("SLURM_JOB_END_TIME", "")))
+    return next((end for end in found if end > time.time()), None)
 
 
 def cpus_here() -> int:
