@@ -8,7 +8,7 @@
 # make system-packages: as root, the Debian packages without which some tests are skipped: Slurm, Chromium, LaTeX.
 # make test-cluster, test-kills, test-nightly: as root, the tests of every way in which a job can end, of twenty kills of a
 # sweep, and the further cases of what make test tests a few of. They run each night, into reports/reliability.md; some
-# of them by ONLY='-k soak' (strikes at random for half an hour) or ONLY=tests/slurm/ends.
+# of them by ONLY='-k soak' (faults at random for half an hour) or ONLY=tests/slurm/ends.
 # make test-random EXAMPLES=2000: so many random data folders, of which make test reads sixty; each night too.
 
 PYTHON ?= python3
@@ -18,6 +18,7 @@ NEWEST ?=
 TORCH ?=
 EXAMPLES ?= 2000
 ONLY ?=
+export ONLY
 CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,7 +73,7 @@ test-versions: install
 	$(BIN)/python -m pytest -m "not slow and not nightly" --numprocesses $(WORKERS)
 
 test-cluster test-kills test-nightly: install
-	$(BIN)/python -m tests.support.reliability $(@:test-%=%) reports/reliability.md "$(ONLY)"
+	$(BIN)/python -m tests.support.reliability $(@:test-%=%) reports/reliability.md
 
 test-random: install
 	VMSBENCH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --quiet tests/data/test_random_folders.py

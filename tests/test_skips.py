@@ -82,14 +82,16 @@ def test_the_constraints_are_the_resolved_versions_without_torchs_own() -> None:
 
 
 def test_a_run_renews_its_own_rows_of_the_reliability_report_alone() -> None:
+    there, gone = "test_skips.py::test_of_a_program[1 | 2]", "test_skips.py::test_nobody_has"
     old = reliability.Row("passed", 60.0, "2026-01-01", "abc")
-    first = reliability.renewed(reliability.HEAD, "kills", ["a.py::b[1 | 2]", "a.py::gone"], {"a.py::b[1 | 2]": old})
+    first = reliability.renewed(reliability.HEAD, "kills", [there, gone], {there: old})
     assert "1 passed, 0 failed, 0 skipped, 1 not run, in 1.0 minutes" in first
-    both = reliability.renewed(first, "cluster", ["c.py::d"], {"c.py::d": reliability.Row("failed", 2.0, "2026", "x")})
+    other = {"c.py::d": reliability.Row("failed", 2.0, "2026", "x")}
+    both = reliability.renewed(first, "cluster", ["c.py::d"], other)
     assert reliability.rows_of(both, "kills") == reliability.rows_of(first, "kills")
     new = reliability.Row("failed", 3.0, "2026-02-02", "def with changes")
-    made = reliability.renewed(both, "kills", ["a.py::b[1 | 2]", "a.py::c"], {"a.py::c": new})
-    assert reliability.rows_of(made, "kills") == {"a.py::b[1 | 2]": old, "a.py::c": new}
+    made = reliability.renewed(both, "kills", ["a.py::c"], {"a.py::c": new})
+    assert reliability.rows_of(made, "kills") == {"a.py::c": new, there: old}, "kept where another folder is run alone"
     assert reliability.rows_of(made, "cluster") == reliability.rows_of(both, "cluster")
 
 

@@ -1,7 +1,9 @@
 #!/bin/sh
 # The study (docs/study.md): every family, with a frozen encoder and from scratch, tuned and trained again from three
-# seeds. Run it from the checkout, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one thread each.
-# Names after it run these sweeps alone, so that two of it can share the work: sh reports/study/run.sh wgan-gp unet-none
+# seeds or more. Run it from the checkout, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one
+# thread each.
+# Names after it run these sweeps alone, without the report, so that two of it can share the work:
+#   sh reports/study/run.sh wgan-gp unet-none
 #   VMSBENCH=vmsbench  the command     RUNS=runs  the folder of sweeps     OUT=reports/study  scores and report
 # The scores of each finished sweep (no weights, no pictures, no names of them) are kept in $OUT/sweeps; a sweep that is
 # there is not trained again. Remove its folder to train it once more.
@@ -9,6 +11,10 @@ set -u
 : "${VMSBENCH:=vmsbench}" "${RUNS:=runs}" "${OUT:=reports/study}" "${VMSBENCH_DATA:?set it to the folder of VISCHEMA PLUS}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" VMSBENCH_DATA
 names="" chosen=" $* "
+known=" $(sed -n 's/^sweep \([^ ]*\) .*/\1/p' "$0" | tr '\n' ' ')"
+for name in $chosen; do
+  case $known in *" $name "*) ;; *) echo "error: no sweep $name; there are:$known" >&2; exit 2 ;; esac
+done
 mkdir -p "$RUNS"
 
 sweep() { # NAME EXP override ...
@@ -75,7 +81,8 @@ sweep gan-diffaugment gan preset=study model.augmentation.translation=0.9 model.
 sweep unet-sum unet preset=study target=sum model.sight.resolution=null
 report
 # The same backbone with the features: what is the encoder's part, and what the small readout's?
-for exp in unet gan engression diffusion; do
-  sweep "$exp-efficientnet_lite2" "$exp" preset=study encoder=efficientnet_lite2
-done
+sweep unet-efficientnet_lite2 unet preset=study encoder=efficientnet_lite2
+sweep gan-efficientnet_lite2 gan preset=study encoder=efficientnet_lite2
+sweep engression-efficientnet_lite2 engression preset=study encoder=efficientnet_lite2
+sweep diffusion-efficientnet_lite2 diffusion preset=study encoder=efficientnet_lite2
 report

@@ -354,3 +354,18 @@ def test_an_optimizer_takes_of_a_preset_what_it_has_and_a_wrong_name_of_ones_own
     assert "betas" not in settings["optimizers"]["network"]
     with pytest.raises(ConfigurationError, match=r"model\.network\.multipliers is not a setting"):
         compose("unet", ["preset=study", "network=unet", "model.network.multipliers=[1,2]"])
+
+
+def test_what_only_pythons_loader_of_yaml_reads_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libyaml, which is faster, refuses `,lr_schedule:{`; and yaml.SafeLoader stays what it was."""
+    before = yaml.SafeLoader
+    (tmp_path / "preset").mkdir()
+    mine = tmp_path / "preset" / "mine.yaml"
+    mine.write_text("# @package _global_\ntrainer: {epochs: 7,lr_schedule:{warmup: 0.25}}\n")
+    monkeypatch.setenv("VMSBENCH_CONF", str(tmp_path))
+    found = compose("unet", ["lr_schedule=cosine", "preset=mine"])["trainer"]
+    assert (found["epochs"], found["lr_schedule"]["warmup"]) == (7, 0.25)
+    mine.write_text("trainer: {epochs: [}\n")
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml"):
+        compose("unet", ["preset=mine"])
+    assert yaml.SafeLoader is before

@@ -9,12 +9,16 @@ from torch import Tensor, nn
 from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.metrics.scores import score
+from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.engression import Engression
 from vmsbench.models.losses import APART, DISTANCES, correlation, divergence, proper_score
+from vmsbench.models.noise_schedules import CosineSchedule
 from vmsbench.models.pix2pix import NoisyPix2Pix
+from vmsbench.models.prediction import MapPrediction
 from vmsbench.models.quantile import Quantile, at, pinball
 from vmsbench.models.regression import Regression
 from vmsbench.models.sight import Sight
+from vmsbench.networks.conditions import Maps
 from vmsbench.networks.encoder import Encoder
 
 SIZE = 8
@@ -262,11 +266,57 @@ def test_features_reach_the_network_mirrored_with_the_mirror_image_and_none_is_a
         Regression(Sees, 2, SIZE).sample(image, features=Features((own,), (other,)))
 
 
+def judge_of_seen(inputs: int, size: int, features: Any = ()) -> nn.Module:
+    return nn.Conv2d(inputs, 1, 1)
+
+
+class ShowsFeatures(nn.Module):
+    """A network whose map is the mean of what the encoder saw of its picture, in every draw of it."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, timed: bool = False, features: Any = (), noise: int = 0):
+        super().__init__()
+        self.maps, self.outputs = Maps(features, 1, dropout=0.0), outputs
+
+    def forward(
+        self, image: Tensor, time: Tensor | None = None, features: Any = (), noise: Tensor | None = None
+    ) -> Tensor:
+        return self.maps(features, image.shape[-1], len(image)).expand(-1, self.outputs, -1, -1)
+
+
+SIGHT = Sight(encoder=Two())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Engression(ShowsFeatures, 1, SIZE, sight=SIGHT, flip_tta=True),
+        lambda: NoisyPix2Pix(ShowsFeatures, judge_of_seen, 1, SIZE, sight=SIGHT, flip_tta=True),
+        lambda: Diffusion(
+            ShowsFeatures, 1, SIZE, CosineSchedule(), MapPrediction(), num_timesteps=10, sampling_steps=2, sight=SIGHT
+        ),
+    ],
+    ids=["engression", "gan with noise", "diffusion"],
+)
+def test_every_draw_of_an_image_is_made_of_what_was_seen_in_that_image(make: Any) -> None:
+    """Pictures of which -0.5, 0 and 0.5 was seen, and the negative in their mirror images."""
+    seen = torch.tensor([-0.5, 0.0, 0.5]).reshape(3, 1, 1, 1).expand(-1, 2, 4, 4) / 2
+    model = make().eval()
+    nn.init.ones_(model.network.maps.projections[0].weight)
+    nn.init.zeros_(model.network.maps.projections[0].bias)
+    drawn = model.sample(torch.zeros(3, 3, SIZE, SIZE), 4, features=Features((seen,), (-seen,))).mean(dim=(2, 3, 4))
+    once = torch.tensor([-0.5, 0.0, 0.5])
+    once = once.tanh() if isinstance(model, NoisyPix2Pix) else once
+    mirrored = -once if model.flip_tta else once
+    torch.testing.assert_close(drawn, torch.stack([once, once, mirrored, mirrored], dim=1))
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda: Engression(Affine, 1, SIZE, score="cprs"), "model.score=cprs is none of crps, energy"),
         (lambda: Engression(Affine, 1, SIZE, draws=1), "model.draws=1"),
+        (lambda: NoisyPix2Pix(Affine, judge, 1, SIZE, draws=1), "model.draws=1"),
+        (lambda: NoisyPix2Pix(Affine, judge, 1, SIZE, fairness=7.0), "model.fairness=7"),
         (lambda: Quantile(Levels, 1, SIZE, levels=1), "model.levels=1: at least 2"),
         (lambda: Regression(Sees, 1, SIZE, weight=-1.0), "model.weight=-1"),
     ],

@@ -12,9 +12,10 @@ from vmsbench.data.augmentation import DiffAugment
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.engression import Engression
+from vmsbench.models.losses import absolute, proper_score
 from vmsbench.models.model import Model
 from vmsbench.models.noise_schedules import BetasSchedule, CosineSchedule, ZeroTerminalSchedule
-from vmsbench.models.pix2pix import Pix2Pix
+from vmsbench.models.pix2pix import NoisyPix2Pix, Pix2Pix
 from vmsbench.models.prediction import MapPrediction, NoisePrediction
 from vmsbench.models.quantile import Quantile
 from vmsbench.models.regression import Regression
@@ -37,6 +38,9 @@ MODELS: dict[str, Any] = {
         Pix2Pix,
         discriminator=partial(PatchDiscriminator, width=8, spectral=True),
         augmentation=DiffAugment(0.9, 0.9),
+    ),
+    "pix2pix with noise": partial(
+        NoisyPix2Pix, discriminator=partial(PatchDiscriminator, width=8), draws=3, flip_tta=True
     ),
     "wasserstein clipped": partial(Wasserstein, discriminator=CRITIC, critic_steps=2, clip=0.01, penalty=0.0),
     "wasserstein penalty": partial(Wasserstein, discriminator=CRITIC, critic_steps=1, target=Sum()),
@@ -124,6 +128,19 @@ class Recorded(nn.Module):
         return self.answer.expand(len(image), -1, -1, -1)
 
 
+class Coloured(nn.Module):
+    """A network with noise whose map is its image's red times its first number of noise."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, timed: bool = False, noise: int = 0) -> None:
+        super().__init__()
+        self.weight, self.outputs = nn.Parameter(torch.tensor(1.0)), outputs
+
+    def forward(self, image: Tensor, time: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        assert noise is not None
+        self.answered = self.weight * image[:, :1].expand(-1, self.outputs, -1, -1) * noise[:, :1, None, None]
+        return self.answered
+
+
 class Sums(nn.Module):
     """A discriminator whose logit is its weight times the mean of what it sees."""
 
@@ -151,6 +168,23 @@ def test_pix2pix_lowers_the_least_squares_losses_of_the_paper() -> None:
     assert player == "network"
     torch.testing.assert_close(terms["adversarial"], ((2.0 * seen["fake"] - 1) ** 2).mean())
     torch.testing.assert_close(terms["l1"], 7 * (fake - target).abs().mean())
+    assert next(turns, None) is None
+
+
+def test_a_gan_with_noise_lowers_the_same_losses_over_all_draws_with_crps_in_place_of_l1() -> None:
+    """Each draw is judged together with its own image."""
+    model = NoisyPix2Pix(Coloured, Sums, channels=2, size=SIZE, lambda_l1=7.0, draws=3, fairness=0.9)
+    image, target = batch()
+    turns = model.losses(image, target)
+    _, terms = next(turns)
+    drawn = model.network.answered.unflatten(0, (4, 3)).tanh()
+    fake = torch.cat([image[:, None].expand(-1, 3, -1, -1, -1), drawn], dim=2).mean(dim=(2, 3, 4))
+    torch.testing.assert_close(terms["fake"], ((0.5 * fake) ** 2).mean() / 2)
+    real = torch.cat([image, target], 1).mean(dim=(1, 2, 3))
+    torch.testing.assert_close(terms["real"], ((0.5 * real - 1) ** 2).mean() / 2)
+    _, terms = next(turns)
+    torch.testing.assert_close(terms["adversarial"], ((0.5 * fake - 1) ** 2).mean())
+    torch.testing.assert_close(terms["crps"], 7 * proper_score(drawn, target, absolute, 0.9))
     assert next(turns, None) is None
 
 

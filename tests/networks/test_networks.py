@@ -37,10 +37,15 @@ def test_what_is_dropped_in_training_is_dropped_for_all_draws_of_an_image() -> N
     """Else draws would part by what they were not shown, which no draw of the trained model does."""
     torch.manual_seed(0)
     maps = Maps([6], width=3, dropout=0.5).train()
-    of_one, of_other = maps([torch.randn(2, 6, 4, 4)], 4, 8).split(4)
-    assert torch.equal(of_one, of_one[:1].expand(4, -1, -1, -1))
-    assert torch.equal(of_other, of_other[:1].expand(4, -1, -1, -1))
-    assert not torch.allclose(of_one, of_other)
+    seen = [torch.randn(2, 6, 4, 4)]
+    for draws in maps(seen, 4, 8).split(4):
+        assert torch.equal(draws, draws[:1].expand(4, -1, -1, -1))
+    assert not torch.allclose(maps(seen, 4, 8), maps.eval()(seen, 4, 8)), "nothing was dropped"
+
+
+def test_features_that_do_not_go_evenly_into_the_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="features of 2 pictures are given for 5 images"):
+        Maps([6], width=3)([torch.randn(2, 6, 4, 4)], 4, 5)
 
 
 def test_the_thesis_unet_has_its_widths_and_a_4_pixel_bottleneck() -> None:

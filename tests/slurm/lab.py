@@ -74,6 +74,11 @@ def begun(pid: int) -> str:
     return ""
 
 
+def first_closed(path: Path) -> Path | None:
+    """The outermost folder around a path that only its owner may enter."""
+    return next((folder for folder in reversed(path.parents) if not folder.stat().st_mode & 0o001), None)
+
+
 def die_with_parent() -> None:
     """Linux's prctl(PR_SET_PDEATHSIG, SIGKILL), in a new process."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
@@ -350,16 +355,21 @@ StorageLoc=slurm
         ready.touch()
 
     def python_for_everybody(self) -> str:
-        """Shell, for a mount namespace of one's own, after which everybody reaches this Python."""
-        python = Path(sys.executable).resolve()
-        closed = next((folder for folder in reversed(python.parents) if not folder.stat().st_mode & 0o001), None)
-        if closed is None:
-            return ""
-        inner, kept = closed / python.relative_to(closed).parts[0], self.folder / "run" / "python"
-        return (
-            f"mkdir -p {kept} && mount --bind {inner} {kept} && mount -t tmpfs -o mode=755 none {closed} && "
-            f"mkdir {inner} && mount --bind {kept} {inner}; "
-        )
+        """Shell, for a mount namespace of one's own, after which everybody reaches this Python and vmsbench.
+
+        A folder that only root may enter, such as root's home, is replaced by one with nothing but them.
+        """
+        needed = {Path(sys.executable).resolve().parents[1], Path(sys.prefix), Path(__file__).parents[2]}
+        closed = {path: first_closed(path) for path in sorted(needed)}
+        steps, kept = [], self.folder / "run" / "kept"
+        for number, (path, shut) in enumerate(closed.items()):
+            if shut is not None:
+                steps.append(f"mkdir -p {kept}{number} && mount --bind {path} {kept}{number}")
+        steps += [f"mount -t tmpfs -o mode=755 none {shut}" for shut in sorted({one for one in closed.values() if one})]
+        for number, (path, shut) in enumerate(closed.items()):
+            if shut is not None:
+                steps.append(f"mkdir -p {path} && mount --bind {kept}{number} {path}")
+        return "".join(f"{step} || exit 1; " for step in steps)
 
     def cut_power(self, number: int) -> None:
         """All of a node's processes are gone at once, without a word to Slurm."""

@@ -19,6 +19,7 @@ import pytest
 HEAD = (
     "# Reliability\n\nMade by `make test-cluster`, `test-kills` and `test-nightly`; nothing here is written by hand.\n"
 )
+TESTS = Path(__file__).parents[1]
 COLUMNS = "| test | result | seconds | date | commit |\n|---|---|---|---|---|"
 NEVER = "not run"
 
@@ -90,12 +91,23 @@ def rows_of(text: str, mark: str) -> dict[str, Row]:
     return {name: Row(result, float(seconds), day, made) for name, result, seconds, day, made in cells}
 
 
+def still_there(name: str) -> bool:
+    """Whether a test of that name is in the files, collected by this run or not."""
+    file, _, function = name.partition("[")[0].partition("::")
+    path = TESTS / file
+    return path.is_file() and f"def {function.rpartition('::')[2]}(" in path.read_text()
+
+
 def renewed(text: str, mark: str, there: list[str], new: dict[str, Row]) -> str:
-    """The report with the rows of this run, the last known ones of the other tests that there are, and no others."""
+    """The report with the rows of this run, and the last known ones of all other tests that there are.
+
+    there   the tests of this marker that the run collected
+    """
     _, *parts = text.split("\n## ")
     kept = {part.partition("\n")[0]: f"## {part.strip()}\n" for part in parts}
     known = rows_of(text, mark) | new
-    kept[mark] = section(mark, {name: known.get(name, Row(NEVER)) for name in there})
+    names = sorted({*there, *(name for name in known if still_there(name))})
+    kept[mark] = section(mark, {name: known.get(name, Row(NEVER)) for name in names})
     return "\n".join([HEAD, *(kept[name] for name in sorted(kept))])
 
 
@@ -110,4 +122,4 @@ def main(mark: str, file: Path, only: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), shlex.split(" ".join(sys.argv[3:]))))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), shlex.split(os.environ.get("ONLY", ""))))

@@ -123,7 +123,7 @@ def test_what_is_at_most_says_that_it_does_not_count_extra_trials(
         (["searcher.repeats=3"], ", 3 seeds each"),
         (["searcher.repeats=3", "searcher.racing=true"], ", up to 3 seeds each while they may win"),
         (["data.folds=5"], ", 5 folds each"),
-        (["data.folds=5", "searcher.repeats=2"], ", 5 folds of 2 seeds each"),
+        (["data.folds=5", "searcher.repeats=2"], ", 2 seeds on each of 5 folds"),
         ([], ""),
     ],
 )

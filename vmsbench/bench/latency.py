@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from vmsbench.bench.journal_replay import fill
-from vmsbench.bench.result import Measurement
+from vmsbench.bench.result import Measurement, interleaved, times_faster
 from vmsbench.config.plugins import conf_folder
 from vmsbench.store.sweep_folder import SweepFolder
 
@@ -34,23 +34,26 @@ def waiting(folder: Path, trials: int = 100) -> list[Measurement]:
     sweep.write_about(sweep.about() | facts)
     report = ("report", "sweep", "--runs", str(folder / "runs"), "--out", str(folder / "report"))
     place = ("--exp", "unet", CHOICES[1], "--runs", str(folder / "runs"))
-    turns = [(seconds("plan", *place, "--no-calibrate"), python("-c", LIBRARIES, str(conf_folder()))) for _ in range(5)]
-    plan = statistics.median(ours for ours, _ in turns)
-    more = statistics.median(ours / libraries for ours, libraries in turns)
+    contestants = {
+        "plan": lambda: run("-m", "vmsbench", "plan", *place, "--no-calibrate"),
+        "libraries": lambda: run("-c", LIBRARIES, str(conf_folder())),
+    }
+    plan, libraries = interleaved(contestants, 5).values()
     return [
         Measurement("vmsbench --help", statistics.median(seconds("--help") for _ in range(5)), "s", most=0.5),
-        Measurement("vmsbench plan --no-calibrate", plan, "s", most=0.5),
-        Measurement("vmsbench plan / Typer and Hydra alone", more, "x", most=1.25),
+        Measurement("vmsbench plan --no-calibrate", statistics.median(plan), "s", most=0.5),
+        Measurement("vmsbench plan / Typer and Hydra alone", times_faster(libraries, plan), "x", most=1.25),
         Measurement(f"vmsbench report, {trials} trials", seconds(*report), "s", most=10),
     ]
 
 
 def seconds(*command: str) -> float:
-    return python("-m", "vmsbench", *command)
-
-
-def python(*command: str) -> float:
-    """Seconds until a fresh Python has done this."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    run("-m", "vmsbench", *command)
     return time.perf_counter() - start
+
+
+def run(*command: str) -> int:
+    """One fresh Python that does this."""
+    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    return 1

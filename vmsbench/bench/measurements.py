@@ -89,7 +89,7 @@ def precision(
 
 
 def faces() -> Iterator[Measurement]:
-    """Seconds for --help, and for a report of 100 trials."""
+    """Seconds for --help, for a plan, and for a report of 100 trials."""
     with temporary() as folder:
         yield from waiting(folder)
 

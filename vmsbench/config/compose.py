@@ -58,9 +58,6 @@ def compose(exp: str, overrides: list[str], *, check_all: bool = True) -> Config
     return with_settings(found, expanded(found, values))
 
 
-# OmegaConf reads as yaml.SafeLoader does; libyaml's loader reads the same in a fifth of the time.
-yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # type: ignore[misc]
-
 Stamp = tuple[str, int, int]
 
 
@@ -76,16 +73,35 @@ def composed(chosen: tuple[str, ...], files: tuple[Stamp, ...]) -> "tuple[DictCo
 
     It takes 0.2 s, and is kept: the same choices of the same files are composed once in a process.
     """
-    from hydra import compose as hydra_compose
     from omegaconf import open_dict
 
     others = ",".join(quoted(str(folder)) for folder in folders()[1:])
     search = f"hydra.searchpath=[{others}]"
-    whole = hydra_compose("config", overrides=[search, *chosen], return_hydra_config=True)
+    whole = by_hydra([search, *chosen])
     choices = dict(whole.hydra.runtime.choices)
     with open_dict(whole):
         del whole["hydra"]
     return whole, choices
+
+
+def by_hydra(overrides: list[str]) -> "DictConfig":
+    """What Hydra composes, with its own settings.
+
+    It reads files by yaml.SafeLoader. libyaml's loader takes a fifth of the time; where that refuses one, Python's has
+    the last word, and the clearer error.
+    """
+    from hydra import compose as hydra_compose
+
+    for loader in (getattr(yaml, "CSafeLoader", yaml.SafeLoader), before := yaml.SafeLoader):
+        try:
+            yaml.SafeLoader = loader  # type: ignore[misc]
+            return hydra_compose("config", overrides=overrides, return_hydra_config=True)
+        except yaml.YAMLError:
+            if loader is before:
+                raise
+        finally:
+            yaml.SafeLoader = before  # type: ignore[misc]
+    raise AssertionError("the last loader returns or raises")
 
 
 def with_overrides(whole: "DictConfig", written: list[str]) -> "DictConfig":

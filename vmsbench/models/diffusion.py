@@ -158,7 +158,7 @@ class Diffusion(Model):
         noise = torch.randn_like(clean)
         if self.p_uncond and self.training:
             forgotten = torch.rand(len(image), 1, 1, 1, device=image.device) < self.p_uncond
-            image, features = torch.where(forgotten, 0.0, image), features.without(forgotten)
+            image, features = torch.where(forgotten, 0.0, image), self.encoded(features).without(forgotten)
         prediction = self.denoise(image, signal * clean + spread * noise, t, features)
         target = self.prediction.target(clean, noise, signal, spread)
         error = (prediction - target).square().mean(dim=(1, 2, 3))

@@ -17,7 +17,7 @@ from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.losses import APART, proper_score
 from vmsbench.models.model import Losses, MakesNetwork
-from vmsbench.models.noisy import Noisy
+from vmsbench.models.noisy import Noisy, check_draws
 from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
 
@@ -46,10 +46,7 @@ class Engression(Noisy):
         super().__init__(channels, size, target, flip_tta, sight)
         if score not in APART:
             raise ConfigurationError(f"model.score={score} is none of {', '.join(APART)}")
-        if draws < 2 or not 0 < fairness <= 1:
-            raise ConfigurationError(
-                f"model.draws={draws}, model.fairness={fairness:g}: at least 2, and above 0 up to 1; 2 and 0.95 work"
-            )
+        check_draws(draws, fairness)
         self.network = self.makes(network, 3, channels)
         self.score, self.draws, self.fairness = score, draws, fairness
 

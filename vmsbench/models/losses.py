@@ -1,4 +1,6 @@
-"""How far a predicted map is from the true one, as terms of a loss; both B x C x S x S, the true one in [-1, 1].
+"""How far predicted maps are from the true one, as terms of a loss: one map, or several draws (`proper_score`).
+
+Both B x C x S x S, the true one in [-1, 1].
 
 L1 learns the pixelwise median, MSE the mean. Scores of saliency look at shape: Pearson's correlation (cc) and the
 Kullback-Leibler divergence of maps that sum to 1 (kld), each map and channel for itself. Both say nothing of how much

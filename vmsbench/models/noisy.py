@@ -10,12 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from vmsbench.data.encoded.features import Features
+from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import MakesNetwork, Model
 from vmsbench.networks.conditions import resized
 
 STYLE = 16  # numbers of noise that scale and shift the channels of layers
 TEXTURES, COARSE = 4, 4  # noise maps at the input, and their side in pixels
 NUMBERS = STYLE + TEXTURES * COARSE**2
+
+
+def check_draws(draws: int, fairness: float) -> None:
+    """Raises ConfigurationError for draws in training of which no score can be made."""
+    if draws < 2 or not 0 < fairness <= 1:
+        raise ConfigurationError(
+            f"model.draws={draws}, model.fairness={fairness:g}: at least 2, and above 0 up to 1; 2 and 0.95 work"
+        )
 
 
 class Noisy(Model):
@@ -48,6 +57,6 @@ class Noisy(Model):
         return self.made(image.repeat_interleave(count, dim=0), numbers, features).unflatten(0, (len(image), count))
 
     def made(self, image: Tensor, numbers: Tensor, features: Features) -> Tensor:
-        """One map for each of B images and rows of standard normal numbers."""
+        """One map for each of B images and rows of standard normal numbers; features of them, or of B / k."""
         style, texture = numbers[:, :STYLE], numbers[:, STYLE:].unflatten(1, (TEXTURES, COARSE, COARSE))
         return self.ask(torch.cat([image, resized(texture, self.side)], dim=1), features, noise=style)

@@ -7,6 +7,7 @@ With noise at the generator's input the L1 term would teach it the median, whate
 draws, L1 less half of their mean distance, is least at the true law.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.losses import absolute, proper_score
 from vmsbench.models.model import Losses, MakesNetwork, Model, through
-from vmsbench.models.noisy import Noisy
+from vmsbench.models.noisy import Noisy, check_draws
 from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
 from vmsbench.networks.encoder_training import SeeingNetwork
@@ -33,7 +34,7 @@ class Adversarial(Model):
     network         the generator
     discriminator   makes the discriminator of the concatenated image and map, such as
                     `partial(PatchDiscriminator, width=64)`
-    lambda_l1       weight of the L1 term in the generator's loss
+    lambda_l1       weight of the distance from the true map in the generator's loss
     init_std        standard deviation of the initial weights: 0.02 in pix2pix
     augmentation    of what the discriminator sees, real and fake alike (DiffAugment, Zhao et al. 2020); an encoder's
                     features stay as they are
@@ -86,22 +87,29 @@ class Adversarial(Model):
         return self._predict(image, features).tanh()[:, None].expand(-1, count, -1, -1, -1)
 
 
-class Pix2Pix(Adversarial):
-    """The thesis's second experiment; lambda_l1 is 100 in the paper."""
+class LeastSquares(Adversarial):
+    """The losses of least squares, of a generator that answers with one map or several."""
+
+    @abstractmethod
+    def fakes(self, image: Tensor, features: Features) -> Tensor:
+        """k maps for each image, one after the other: B k x C x side x side."""
+
+    @abstractmethod
+    def distance(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """How far they are from the B true maps, with its weight."""
 
     def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
-        fake = self.generate(image, features)
+        fake = self.fakes(image, features)
+        images = image.repeat_interleave(len(fake) // len(image), dim=0)
         yield (
             "discriminator",
             {
-                "fake": self.discriminate(image, fake.detach(), features).square().mean() / 2,
+                "fake": self.discriminate(images, fake.detach(), features).square().mean() / 2,
                 "real": (self.discriminate(image, coded, features) - 1).square().mean() / 2,
             },
         )
-        yield (
-            "network",
-            {"adversarial": (self.discriminate(image, fake, features) - 1).square().mean(), "l1": self.l1(fake, coded)},
-        )
+        adversarial = (self.discriminate(images, fake, features) - 1).square().mean()
+        yield "network", {"adversarial": adversarial} | self.distance(fake, coded)
 
     def diagnostics(self, losses: Mapping[str, float]) -> list[str]:
         """A discriminator that always predicts 1/2 has 0.125 in either term; one that is never wrong has 0."""
@@ -110,9 +118,20 @@ class Pix2Pix(Adversarial):
         return []
 
 
-class NoisyPix2Pix(Noisy, Pix2Pix):
+class Pix2Pix(LeastSquares):
+    """The thesis's second experiment; lambda_l1 is 100 in the paper."""
+
+    def fakes(self, image: Tensor, features: Features) -> Tensor:
+        return self.generate(image, features)
+
+    def distance(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        return {"l1": self.l1(fake, real)}
+
+
+class NoisyPix2Pix(Noisy, LeastSquares):
     """pix2pix that samples: noise at the generator's input, and the CRPS of `draws` maps in place of their L1.
 
+    lambda_l1  weight of that CRPS
     draws      of each image in training; the discriminator judges them all
     fairness   weight of the distance between draws, as in `vmsbench.models.engression`
     """
@@ -135,28 +154,18 @@ class NoisyPix2Pix(Noisy, Pix2Pix):
         super().__init__(
             network, discriminator, channels, size, lambda_l1, init_std, augmentation, target, flip_tta, sight
         )
+        check_draws(draws, fairness)
         self.draws, self.fairness = draws, fairness
 
     def made(self, image: Tensor, numbers: Tensor, features: Features) -> Tensor:
         return super().made(image, numbers, features).tanh()
 
-    def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
-        drawn = self.drawn(image, self.draws, features)
-        images, fake = image.repeat_interleave(self.draws, dim=0), drawn.flatten(0, 1)
-        yield (
-            "discriminator",
-            {
-                "fake": self.discriminate(images, fake.detach(), features).square().mean() / 2,
-                "real": (self.discriminate(image, coded, features) - 1).square().mean() / 2,
-            },
-        )
-        yield (
-            "network",
-            {
-                "adversarial": (self.discriminate(images, fake, features) - 1).square().mean(),
-                "crps": self.lambda_l1 * proper_score(drawn, coded, absolute, self.fairness),
-            },
-        )
+    def fakes(self, image: Tensor, features: Features) -> Tensor:
+        return self.drawn(image, self.draws, features).flatten(0, 1)
+
+    def distance(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        drawn = fake.unflatten(0, (len(real), self.draws))
+        return {"crps": self.lambda_l1 * proper_score(drawn, real, absolute, self.fairness)}
 
 
 def newly_initialised(player: nn.Module) -> nn.Module:

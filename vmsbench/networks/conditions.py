@@ -45,6 +45,10 @@ class Maps(nn.Module):
             standard = (map_ - self.get_buffer(f"mean_{stride}")) / self.get_buffer(f"deviation_{stride}")
             shown.append(resized(project(self.dropout(standard)), side))
         seen = torch.cat(shown, dim=1)
+        if count % len(seen):
+            raise ValueError(
+                f"features of {len(seen)} pictures are given for {count} images: not equally many for each"
+            )
         return seen if len(seen) == count else seen.repeat_interleave(count // len(seen), dim=0)
 
     def joined(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:

@@ -25,7 +25,7 @@ def vmsbench(*arguments: str, cwd: Path, **environment: str) -> subprocess.Compl
 
 
 def command(*arguments: str) -> list[str]:
-    program = "import sys; sys.argv[0] = 'vmsbench'; from vmsbench.cli.app import main; main()"
+    program = "import sys; sys.argv[0] = 'vmsbench'; from vmsbench.__main__ import main; main()"
     return [sys.executable, "-c", program, *arguments]
 
 

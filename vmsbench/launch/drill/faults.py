@@ -132,7 +132,14 @@ def kill_here(fault: str, runs: Path) -> None:
     found = drivers if fault == DRIVER else trials
     if not found:
         raise UserError(f"no {fault} of the sweep in {runs} runs on this node")
-    os.kill(found[0], signal.SIGKILL)
+    os.kill(min(found, key=started), signal.SIGKILL)  # the oldest trains by now
+
+
+def started(pid: int) -> int:
+    """When a process started, as Linux counts it; one that has ended is younger than all."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return sys.maxsize
 
 
 def is_driver(words: Sequence[str], runs: Path) -> bool:

@@ -23,6 +23,7 @@ from vmsbench.launch.slurm.continuation import (
     larger_facts,
     without_shown,
 )
+from vmsbench.launch.slurm.flags import seconds_of
 from vmsbench.launch.slurm.node_shares import node_shares
 from vmsbench.launch.slurm.status import details, down
 from vmsbench.processes import await_descendants, end_descendants
@@ -129,13 +130,17 @@ def nodes_here() -> tuple[str, ...]:
 def end_of_job(facts: Mapping[str, str]) -> float | None:
     """When its time is up; where Slurm does not answer, as the environment has it since Slurm 22.05.
 
-    An end that has passed is that of the run before: of a job that is queued again Slurm may still tell that one.
+    An end that has passed is that of the run before: Slurm may still report it when a requeued job starts. Where it has
+    no other, the job's time counts from now on.
     """
     found = []
     with contextlib.suppress(ValueError):
         found.append(time.mktime(time.strptime(facts.get("EndTime", ""), "%Y-%m-%dT%H:%M:%S")))
     with contextlib.suppress(ValueError):
         found.append(float(os.environ.get("SLURM_JOB_END_TIME", "")))
+    if found and max(found) <= time.time():
+        with contextlib.suppress(ValueError):
+            found.append(time.time() + seconds_of(facts.get("TimeLimit", "")))
     return next((end for end in found if end > time.time()), None)
 
 

@@ -155,7 +155,7 @@ def trainings_of_each(found: Plan) -> str:
     if found.racing:
         return f", up to {seeds} while they may win"
     if found.folds:
-        return f", {found.folds} folds" + (f" of {seeds}" if seeds else " each")
+        return f", {found.repeats} seeds on each of {found.folds} folds" if seeds else f", {found.folds} folds each"
     return f", {seeds}" if seeds else ""
 
 
