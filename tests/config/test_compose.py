@@ -365,7 +365,10 @@ def test_what_only_pythons_loader_of_yaml_reads_is_read(tmp_path: Path, monkeypa
     monkeypatch.setenv("VMSBENCH_CONF", str(tmp_path))
     found = compose("unet", ["lr_schedule=cosine", "preset=mine"])["trainer"]
     assert (found["epochs"], found["lr_schedule"]["warmup"]) == (7, 0.25)
-    mine.write_text("trainer: {epochs: [}\n")
-    with pytest.raises(ConfigurationError, match=r"mine\.yaml"):
-        compose("unet", ["preset=mine"])
+    for group in ("preset", "augment"):  # read by vmsbench too, and by Hydra alone
+        (tmp_path / group).mkdir(exist_ok=True)
+        (tmp_path / group / "bad.yaml").write_text("trainer: {epochs: [}\n")
+        with pytest.raises(ConfigurationError, match=r"not YAML: .*line 1, column 20") as refused:
+            compose("unet", [f"{group}=bad"])
+        assert f"{group}/bad.yaml" in str(refused.value)
     assert yaml.SafeLoader is before

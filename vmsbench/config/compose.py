@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
-from vmsbench.config.plugins import check_option, conf_folder, folders, groups, option_files
+from vmsbench.config.plugins import check_option, conf_folder, folders, groups, option_files, said_of, settings_in
 from vmsbench.config.presets import without_misfits
 from vmsbench.config.schema import UNFIT, is_path, is_text, misfit
 from vmsbench.config.settings import Config, checked, hint_at, setting, with_settings
@@ -52,6 +52,8 @@ def compose(exp: str, overrides: list[str], *, check_all: bool = True) -> Config
         settings = resolved(with_overrides(unresolved, written), choices) if values else base
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(one_line(error, overrides)) from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"not YAML: {said_of(error)}") from error
     names = list(settings) if check_all or len(folders()) > 1 else list(values)
     given = {name: checked(setting(settings, name), hint_at(settings, name), name, base) for name in names}
     found = with_settings(settings, given)
@@ -293,7 +295,7 @@ def check_choices(chosen: list[str], exp: str) -> None:
 def check_preset(chosen: list[str], exp: str) -> None:
     """Raises ConfigurationError for a preset of another experiment: one whose file sets `exp`."""
     for preset in (override.removeprefix("preset=") for override in chosen if override.startswith("preset=")):
-        meant = yaml.safe_load(option_files("preset")[preset].read_text()) or {}
+        meant = settings_in(option_files("preset")[preset])
         if meant.get("exp", exp) != exp:
             raise ConfigurationError(f"preset={preset} is for --exp {meant['exp']}, not {exp}")
 
@@ -302,7 +304,7 @@ def choices_made(exp: str) -> list[str]:
     """The groups that an experiment chooses from, as they are written on the command line."""
     made = []
     for file in (conf_folder() / "config.yaml", option_files("exp")[exp]):
-        entries = yaml.safe_load(file.read_text()).get("defaults", [])
+        entries = settings_in(file).get("defaults", [])
         named = (next(iter(entry)) for entry in entries if isinstance(entry, dict))
         made += [name.removeprefix("override ").removeprefix("/") for name in named]
     return made

@@ -44,9 +44,9 @@ def families() -> dict[str, Family]:
 @cache
 def read(file: Path, changed: int) -> Family:
     """The family of an exp file that was last changed at that time."""
-    import yaml
+    from vmsbench.config.plugins import settings_in
 
-    return family(file.stem, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+    return family(file.stem, settings_in(file))
 
 
 def family(exp: str, document: Mapping[str, Any]) -> Family:

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from vmsbench.errors import ConfigurationError, did_you_mean
 
@@ -104,6 +105,24 @@ def options(group: str) -> list[str]:
 def groups() -> list[str]:
     """Every group that has an option."""
     return sorted({file.parent.name for folder in folders() for file in folder.glob("*/*.yaml")})
+
+
+def settings_in(file: Path) -> dict[str, Any]:
+    """The settings in a file of conf/ or one's own. Raises ConfigurationError, which names file and line."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{file} is not YAML: {said_of(error)}") from error
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file} has no settings; a line is a name and a value, such as epochs: 10")
+    return found
+
+
+def said_of(error: Exception) -> str:
+    """What a reader of YAML has to say, in one line."""
+    return " ".join(str(error).replace('"<unicode string>", ', "").split())
 
 
 def check_option(shown: str, group: str, option: str) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vmsbench.config.instantiate import accepted, find
-from vmsbench.config.plugins import option_files
+from vmsbench.config.plugins import option_files, settings_in
 
 GROUPS = ("preset", "preset_exp", "network_exp", "augment_exp")
 """Groups whose files set values of other groups' parts."""
@@ -30,8 +28,7 @@ def without_misfits(settings: dict[str, Any], choices: Mapping[str, str]) -> dic
 
 def set_by(file: Path) -> dict[str, Any]:
     """The settings of a file, which is of the package _global_."""
-    document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    return {name: value for name, value in document.items() if name != "defaults"}
+    return {name: value for name, value in settings_in(file).items() if name != "defaults"}
 
 
 def fitting(part: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
