@@ -94,16 +94,15 @@ def by_hydra(overrides: list[str]) -> "DictConfig":
     """
     from hydra import compose as hydra_compose
 
-    for loader in (getattr(yaml, "CSafeLoader", yaml.SafeLoader), before := yaml.SafeLoader):
-        try:
-            yaml.SafeLoader = loader  # type: ignore[misc]
-            return hydra_compose("config", overrides=overrides, return_hydra_config=True)
-        except yaml.YAMLError:
-            if loader is before:
-                raise
-        finally:
-            yaml.SafeLoader = before  # type: ignore[misc]
-    raise AssertionError("the last loader returns or raises")
+    before = yaml.SafeLoader
+    try:
+        yaml.SafeLoader = getattr(yaml, "CSafeLoader", before)  # type: ignore[misc]
+        return hydra_compose("config", overrides=overrides, return_hydra_config=True)
+    except yaml.YAMLError:
+        pass
+    finally:
+        yaml.SafeLoader = before  # type: ignore[misc]
+    return hydra_compose("config", overrides=overrides, return_hydra_config=True)
 
 
 def with_overrides(whole: "DictConfig", written: list[str]) -> "DictConfig":

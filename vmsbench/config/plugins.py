@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import ConfigurationError, did_you_mean
+from vmsbench.files import read_bytes
 
 VARIABLE = "VMSBENCH_CONF"
 ENTRY_POINTS = "vmsbench.conf"
@@ -107,16 +108,21 @@ def groups() -> list[str]:
     return sorted({file.parent.name for folder in folders() for file in folder.glob("*/*.yaml")})
 
 
-def settings_in(file: Path) -> dict[str, Any]:
-    """The settings in a file of conf/ or one's own. Raises ConfigurationError, which names file and line."""
+def settings_in(file: Path, loader: Any = None, such_as: str = "epochs: 10") -> dict[str, Any]:
+    """The settings in a YAML file.
+
+    loader    of PyYAML (default: its SafeLoader)
+    such_as   a setting, for errors
+    Raises ConfigurationError, which names file and line, where there are none; OSError.
+    """
     import yaml
 
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        found = yaml.load(read_bytes(file).decode(), Loader=loader or yaml.SafeLoader) or {}
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{file} is not YAML: {said_of(error)}") from error
     if not isinstance(found, dict):
-        raise ConfigurationError(f"{file} has no settings; a line is a name and a value, such as epochs: 10")
+        raise ConfigurationError(f"{file} has no settings; a line is a name and a value, such as {such_as}")
     return found
 
 

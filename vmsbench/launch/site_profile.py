@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vmsbench.config.instantiate import find
-from vmsbench.config.plugins import option_files
+from vmsbench.config.plugins import option_files, settings_in
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
-from vmsbench.files import read_bytes
 from vmsbench.launch.launcher import Launcher
 
 PROFILES = "launcher/sites"
@@ -119,16 +118,8 @@ def profile_of(cluster: str | None) -> Profile | None:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """The settings in a file. Raises ConfigurationError where there are none."""
-    import yaml
-
-    try:
-        found = yaml.load(read_bytes(file).decode(), Loader=plain_loader()) or {}
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"{file} has no settings; a line is a name and a value, such as partition: gpu")
-    return found
+    """The settings in a file, whose numbers are decimal alone. Raises ConfigurationError where there are none."""
+    return settings_in(file, plain_loader(), such_as="partition: gpu")
 
 
 def checked(file: Path, settings: Mapping[str, Any], launcher: Mapping[str, Any]) -> dict[str, Any]:
