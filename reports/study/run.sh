@@ -3,7 +3,7 @@
 # seeds or more. Run it from the checkout, with VMSBENCH_DATA set; the same line continues it. One trial at a time, one
 # thread each.
 # Names after it run these sweeps alone, without the report, so that two of it can share the work:
-#   sh reports/study/run.sh wgan-gp unet-none
+#   sh reports/study/run.sh readout-gan unet-none
 #   VMSBENCH=vmsbench  the command     RUNS=runs  the folder of sweeps     OUT=reports/study  scores and report
 # The scores of each finished sweep (no weights, no pictures, no names of them) are kept in $OUT/sweeps; a sweep that is
 # there is not trained again. Remove its folder to train it once more.
@@ -23,7 +23,7 @@ sweep() { # NAME EXP override ...
   if [ ! -d "$OUT/sweeps/$name" ] && asked "$name"; then
     date -u "+%F %T UTC $name begins"
     $VMSBENCH tune --exp "$exp" --name "$name" --runs "$RUNS" --cpus 1 --quiet tracker=none finals.seeds=3 "$@" &&
-      { $VMSBENCH ensemble "$name" --runs "$RUNS"; keep "$name"; } || echo "$name ended with exit code $?"
+      $VMSBENCH ensemble "$name" --runs "$RUNS" && keep "$name" || echo "$name ended with exit code $?"
   fi
   [ ! -d "$OUT/sweeps/$name" ] || names="$names $name"
 }
@@ -64,25 +64,20 @@ sweep readout-l1 unet network=readout
 sweep readout-l1-cc unet network=readout model.loss=l1_cc
 sweep readout-quantile unet network=readout model=quantile
 sweep readout-engression engression network=readout
-sweep readout-diffusion diffusion network=readout
 sweep readout-gan gan network=readout
-sweep readout-gan-noise gan network=readout model=pix2pix_noise
 sweep readout-both unet network=readout encoder=efficientnet_lite02 model.loss=l1_cc finals.seeds=5
+sweep readout-diffusion diffusion network=readout prediction=map
+sweep readout-residual diffusion network=readout model=residual_diffusion prediction=map
+sweep readout-gan-noise gan network=readout model=pix2pix_noise
 report
-# From scratch, with one backbone for every family: an hour or so each.
+# What else the question asks, on the same features: a critic, what DiffAugment does, the sum as target.
+sweep readout-wgan-gp gan network=readout model=wasserstein model.discriminator.norm=instance
+sweep readout-diffaugment gan network=readout model.augmentation.translation=0.9 model.augmentation.cutout=0.9
+sweep readout-sum unet network=readout target=sum
+report
+# From scratch, with one backbone for every family: an hour or two each.
 sweep unet-none unet preset=study
 sweep gan-none gan preset=study
-sweep engression-none engression preset=study
 sweep diffusion-none diffusion preset=study
-report
-# What else the question asks of the families from scratch.
-sweep wgan-gp gan preset=study model=wasserstein model.discriminator.norm=instance
-sweep gan-diffaugment gan preset=study model.augmentation.translation=0.9 model.augmentation.cutout=0.9
-sweep unet-sum unet preset=study target=sum model.sight.resolution=null
-report
-# The same backbone with the features: what is the encoder's part, and what the small readout's?
-sweep unet-efficientnet_lite2 unet preset=study encoder=efficientnet_lite2
-sweep gan-efficientnet_lite2 gan preset=study encoder=efficientnet_lite2
-sweep engression-efficientnet_lite2 engression preset=study encoder=efficientnet_lite2
-sweep diffusion-efficientnet_lite2 diffusion preset=study encoder=efficientnet_lite2
+sweep engression-none engression preset=study
 report

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vmsbench.models.diffusion import Diffusion
+from vmsbench.models.diffusion import Diffusion, ResidualDiffusion
 from vmsbench.models.noise_schedules import (
     BetasSchedule,
     CosineSchedule,
@@ -234,19 +234,23 @@ def test_samplers_draw_from_a_known_law(prediction: Prediction, make: partial[Di
     assert maps.std().item() == pytest.approx(0.2, rel=0.05)
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.5])
 @pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda prediction: prediction.name)
-def test_min_snr_weighs_every_prediction_as_the_same_error_of_the_clean_map(prediction: Prediction) -> None:
-    """A wrong prediction, turned into the clean map that it amounts to: min(SNR, 5) times that map's error."""
+def test_min_snr_weighs_every_prediction_as_the_same_error_of_the_clean_map(
+    prediction: Prediction, scale: float
+) -> None:
+    """A wrong prediction, turned into the clean map that it amounts to: min(SNR, 5) times the standard map's error."""
     torch.manual_seed(0)
-    model = Diffusion(Zero, 2, SIZE, CosineSchedule(), prediction=prediction, min_snr=5.0)
+    model = Diffusion(Zero, 2, SIZE, CosineSchedule(), prediction=prediction, min_snr=5.0, input_scale=scale)
     t = torch.tensor([100, 300, 500, 700, 900])
     signal, spread = model.amounts(t)
-    clean, noise, wrong = torch.randn(3, 5, 2, SIZE, SIZE)
+    standard, noise, wrong = torch.randn(3, 5, 2, SIZE, SIZE)
+    clean = scale * standard
     noisy = signal * clean + spread * noise
     target = prediction.target(clean, noise, signal, spread)
     guess = target + 0.1 * wrong
-    error = (prediction.clean(guess, noisy, signal, spread) - clean).square().mean(dim=(1, 2, 3))
-    snr = (signal / spread).square().flatten()
+    error = (prediction.clean(guess, noisy, signal, spread) / scale - standard).square().mean(dim=(1, 2, 3))
+    snr = (scale * signal / spread).square().flatten()
     weighted = model.weights(t) * (guess - target).square().mean(dim=(1, 2, 3))
     torch.testing.assert_close(weighted, snr.clamp(max=5) * error, rtol=1e-3, atol=1e-6)
 
@@ -262,3 +266,59 @@ def test_logit_normal_times_are_those_of_the_law_and_stay_within_1_and_t() -> No
     assert 1 <= t.min() <= t.max() <= 1000
     quarter = torch.distributions.Normal(0.0, 1.0).cdf(torch.tensor(0.25).logit())
     assert (t <= 250).float().mean() == pytest.approx(float(quarter), abs=0.01)
+
+
+class Halves(nn.Module):
+    """Without a time half the image's green, as a regression may predict; with one always 0. Remembers what it saw."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, timed: bool = False) -> None:
+        super().__init__()
+        self.outputs, self.timed = outputs, timed
+        self.share = nn.Parameter(torch.tensor(0.5))
+        self.inputs = inputs
+        self.asked: list[Tensor] = []
+
+    def forward(self, image: Tensor, time: Tensor | None = None) -> Tensor:
+        assert (time is not None) == self.timed
+        self.asked.append(image)
+        return image[:, -self.outputs :] * self.share * (not self.timed)
+
+
+def residual(**settings: object) -> ResidualDiffusion:
+    model = ResidualDiffusion(Halves, 2, SIZE, CosineSchedule(), MapPrediction(), sampling_steps=4, **settings)  # type: ignore[arg-type]
+    model.mean.fill_(0.1)
+    model.deviation.fill_(0.4)
+    return model
+
+
+def test_without_anything_left_over_the_map_is_what_the_regression_expects() -> None:
+    image = torch.rand(3, 3, SIZE, SIZE) * 2 - 1
+    drawn = residual(input_scale=0.5).eval().sample(image, 2)
+    expected = 0.1 + 0.4 * image[:, None, 1:] / 2 / 0.5  # standard maps are half as large
+    torch.testing.assert_close(drawn, expected.expand(-1, 2, -1, -1, -1).clamp(-1, 1))
+
+
+def test_what_is_left_over_stays_within_the_range_of_maps() -> None:
+    model = residual()
+    with torch.no_grad():
+        model.network.regression.share.fill_(100.0)
+    image = torch.rand(3, 3, SIZE, SIZE) * 2 - 1
+    assert model.eval().sample(image, 2).abs().max() <= 1 + 1e-5
+
+
+def test_the_regression_learns_the_mean_and_the_denoiser_what_it_leaves_over() -> None:
+    """At next to no noise the denoiser is shown what is left over, and its 0 is wrong by that; the regression does not
+    learn from that error."""
+    model = residual()
+    model.gammas.fill_(1 - 1e-8)
+    image, coded = torch.rand(2, 4, 3, SIZE, SIZE) * 2 - 1
+    ((player, terms),) = model.losses(image, coded[:, :2])
+    standard = (coded[:, :2] - 0.1) / 0.4
+    left = standard - image[:, 1:] / 2
+    assert player == "network"
+    torch.testing.assert_close(terms["mean"], left.square().mean())
+    torch.testing.assert_close(terms["map"], left.square().mean())
+    torch.testing.assert_close(model.network.denoiser.asked[0][:, 3:], left, rtol=1e-3, atol=1e-3)
+    terms["map"].backward()
+    assert model.network.regression.share.grad is None
+    assert (model.network.regression.inputs, model.network.denoiser.inputs) == (3, 5)

@@ -93,10 +93,10 @@ def test_workers_leave_without_work_and_come_back_where_trials_wait(
 def test_a_worker_without_a_trial_leaves_before_the_sweep_is_over(
     lab: Lab, user: User, long_reference: dict[str, Any]
 ) -> None:
-    said = user.says(f"vmsbench tune --exp unet {shlex.join([*TINY, *LONG])} {ASKED} launcher.idle=15").stdout
+    said = user.says(f"vmsbench tune --exp unet {shlex.join([*TINY, *LONG])} {ASKED} launcher.idle=5").stdout
     driver = re.findall(r"job (\d+), log ", said)[0]
     user.finishes(driver, 400)
     assert found(user.folder / "runs" / "unet") == long_reference
-    assert "no trial for 15 s: this node leaves" in user.logs()
+    assert "no trial for 5 s: this node leaves" in user.logs()
     user.wait_for(lambda: not user.says("squeue -h").stdout, "the workers to leave", 120)
     nothing_is_left(lab)

@@ -17,7 +17,7 @@ from vmsbench.data.augmentation import DiffAugment
 from vmsbench.data.encoded.features import Features
 from vmsbench.errors import ConfigurationError
 from vmsbench.models.model import Losses, MakesNetwork
-from vmsbench.models.pix2pix import Adversarial
+from vmsbench.models.pix2pix import Adversarial, newly_initialised
 from vmsbench.models.sight import Sight
 from vmsbench.models.target import Label, Target
 
@@ -66,7 +66,7 @@ class Wasserstein(Adversarial):
             raise ConfigurationError(
                 f"model.clip={clip:g} and model.penalty={penalty:g}: one of them above 0; clip=0.01 or penalty=10 works"
             )
-        if penalty and any(isinstance(module, nn.BatchNorm2d) for module in self.discriminator.modules()):
+        if penalty and any(isinstance(module, nn.BatchNorm2d) for module in newly_initialised(self.discriminator).modules()):
             raise ConfigurationError(
                 "model.penalty and batch norm do not go together; model.discriminator.norm=instance works"
             )
@@ -86,7 +86,7 @@ class Wasserstein(Adversarial):
             terms["penalty"] = self.penalty * self.steepness(image, made, coded, features)
         yield "discriminator", terms
         if self.training and self.clip:
-            clamp(self.discriminator, self.clip)
+            clamp(newly_initialised(self.discriminator), self.clip)
         if generates:
             yield (
                 "network",
