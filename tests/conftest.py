@@ -1,4 +1,5 @@
-"""Tests share two cores with whatever else runs: one thread each. The last lines list what was not tested.
+"""Tests share two cores with whatever else runs: one thread each, and processes that they start keep what Python
+compiles for them (.15 s each). The last lines list what was not tested.
 
 With CI=1 a test that would be skipped fails, with the line that installs what it needs. Tests marked `vischema` are not
 collected where VISCHEMA PLUS is not.
@@ -16,6 +17,7 @@ import torch
 from tests.support.data.vischema import data_folder
 
 torch.set_num_threads(1)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 HOW = {
     "apt-get": "`make system-packages`, as root, installs all that tests need",

@@ -21,8 +21,8 @@ from vmsbench.networks.conditions import resized
 class Quantile(Model):
     """Image in, `levels` quantiles of each pixel and channel out, sorted.
 
-    The middle of the levels is the single answer; a sample is drawn by one uniform number for each channel of a map,
-    between the levels linearly.
+    A sample is drawn by one uniform number for each channel of a map, between the levels linearly. The single answer is
+    what any sampler's is, the median or mean of the draws, so that a few draws answer with a level near the middle one.
     """
 
     random = True
