@@ -100,6 +100,33 @@ def test_in_a_gan_each_player_trains_an_encoder_of_its_own_from_the_given_weight
         assert change(first, players["network"]) > 0
 
 
+def test_a_critic_clips_its_own_weights_and_leaves_those_of_the_encoder_it_trains() -> None:
+    config = settings("wgan", lr=1e-12)["model"] | {"clip": 0.01, "penalty": 0.0}
+    learner, train = prepared(build(config, channels=2, size=32))
+    before = encoder_weights(learner.players()["discriminator"])
+    optimizers = dict.fromkeys(learner.players(), partial(torch.optim.SGD, lr=0.0))
+    Training(learner, train, 2, optimizers, Flip(), ConstantLR(), epochs=1, batch_size=4).epoch()
+    critic = learner.players()["discriminator"]
+    assert change(before, critic) < 1e-6
+    assert max(float(weight.detach().abs().max()) for weight in critic.network.parameters()) <= 0.01  # type: ignore[union-attr]
+
+
+def test_a_gradient_penalty_goes_with_an_encoder_whose_batch_norms_keep_their_statistics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They do not tie the images of a batch together, as those of a critic would."""
+
+    def with_norm(self: SeeingNetwork, *given: Any) -> None:
+        made(self, *given)
+        self.encoder.add_module("norm", torch.nn.BatchNorm2d(3))
+
+    made = SeeingNetwork.__init__
+    monkeypatch.setattr(SeeingNetwork, "__init__", with_norm)
+    config = settings("wgan")["model"] | {"clip": 0.0, "penalty": 10.0}
+    config["discriminator"] |= {"norm": "instance"}
+    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in build(config, channels=2, size=32).modules())
+
+
 def test_a_training_is_kept_continued_and_predicts_with_what_the_encoder_became(tmp_path: Path) -> None:
     config = settings(lr=0.01)
     config["trainer"]["epochs"] = 2
