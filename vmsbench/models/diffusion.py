@@ -178,7 +178,7 @@ class Diffusion(Model):
         return (1 + share * self.num_timesteps).long().clamp(max=self.num_timesteps)
 
     def weights(self, t: Tensor) -> Tensor:
-        """Of the squared error at B times: 1, or those by which the clean map's, unscaled by b, weighs min(SNR, limit)."""
+        """Of the squared error at B times: 1, or those by which the clean map's, free of b, weighs min(SNR, limit)."""
         if self.min_snr is None:
             return torch.ones_like(t, dtype=torch.float32)
         gamma, scale = self.gammas[t], self.input_scale**2

@@ -66,7 +66,8 @@ class Wasserstein(Adversarial):
             raise ConfigurationError(
                 f"model.clip={clip:g} and model.penalty={penalty:g}: one of them above 0; clip=0.01 or penalty=10 works"
             )
-        if penalty and any(isinstance(module, nn.BatchNorm2d) for module in newly_initialised(self.discriminator).modules()):
+        critic = newly_initialised(self.discriminator)
+        if penalty and any(isinstance(module, nn.BatchNorm2d) for module in critic.modules()):
             raise ConfigurationError(
                 "model.penalty and batch norm do not go together; model.discriminator.norm=instance works"
             )
