@@ -13,6 +13,7 @@ from vmsbench.config.families import Family, families
 from vmsbench.config.settings import Config
 from vmsbench.errors import UserError
 from vmsbench.files import with_home
+from vmsbench.ray_backend.resources import one_ray
 from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION, Entry, Track, entries
 from vmsbench.report.sections.scores.answers import LAWS, answered
 from vmsbench.report.write import check_out
@@ -50,8 +51,9 @@ def demo(
     check_out(with_home(out))
     runs, one_search = with_home(runs), search or (lambda one: run(one, quiet))
     searches = demo_searches(runs)
-    if not all(one_search(one).finished for one in searches):
-        return None
+    with one_ray():
+        if not all(one_search(one).finished for one in searches):
+            return None
     return report(*(one.exp for one in searches), runs=runs, out=out, formats=())
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -78,6 +79,34 @@ def unlike(slots: Any, given: Allocation, cpus: int | None, gpus: int | None) ->
     return shares if any(share != own for share in shares) else ()
 
 
+class KeptRay(contextlib.ExitStack):
+    """A Ray on this machine that stays for the next sweep, where that asks for as much."""
+
+    share: tuple[int, int, int] | None = None
+
+    def offer(self, share: tuple[int, int, int]) -> None:
+        from vmsbench.ray_backend.session import local_cluster
+
+        if self.share != share:
+            self.close()
+            self.enter_context(local_cluster(*share))
+            self.share = share
+
+
+KEPT: ContextVar[KeptRay | None] = ContextVar("KEPT", default=None)
+
+
+@contextmanager
+def one_ray() -> Iterator[None]:
+    """Within the block the sweeps on this machine share the Ray that the first of them starts."""
+    with KeptRay() as kept:
+        before = KEPT.set(kept)
+        try:
+            yield
+        finally:
+            KEPT.reset(before)
+
+
 @contextmanager
 def ray_for(slots: Any, folder: Path) -> Iterator[None]:
     """Ray on this machine, or over all nodes of the job, for the sweep in `folder`."""
@@ -85,7 +114,12 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
 
     given = allocation()
     if given is None:
-        with local_cluster(slots.cpus, slots.gpus, slots.niceness):
+        share = slots.cpus, slots.gpus, slots.niceness
+        if kept := KEPT.get():
+            kept.offer(share)
+            yield
+            return
+        with local_cluster(*share):
             yield
         return
     from vmsbench.ray_backend.cluster import LOOPBACK, address_towards, head, token_file
