@@ -59,16 +59,16 @@ report() {
   $VMSBENCH report "$@" --runs "$OUT/sweeps" --out "$OUT/report"
 }
 
-# Frozen features, and a readout of them: minutes each.
+# Frozen features, and a readout of them: minutes each. Draws are cheap, so that a search looks at all tuning pairs.
 sweep readout-l1 unet network=readout
 sweep readout-l1-cc unet network=readout model.loss=l1_cc
 sweep readout-quantile unet network=readout model=quantile
-sweep readout-engression engression network=readout
+sweep readout-engression engression network=readout evaluation.images=null
 sweep readout-gan gan network=readout
 sweep readout-both unet network=readout encoder=efficientnet_lite02 model.loss=l1_cc finals.seeds=5
-sweep readout-diffusion diffusion network=readout prediction=map
-sweep readout-residual diffusion network=readout model=residual_diffusion prediction=map
-sweep readout-gan-noise gan network=readout model=pix2pix_noise
+sweep readout-diffusion diffusion network=readout prediction=map evaluation.images=null
+sweep readout-residual diffusion network=readout model=residual_diffusion prediction=map evaluation.images=null
+sweep readout-gan-noise gan network=readout model=pix2pix_noise evaluation.images=null
 report
 # What else the question asks, on the same features: a critic, what DiffAugment does, the sum as target.
 sweep readout-wgan-gp gan network=readout model=wasserstein model.discriminator.norm=instance
