@@ -10,7 +10,7 @@ import pytest
 
 import vmsbench
 from tests.support.command_line import called
-from tests.support.processes.commands import a_command
+from tests.support.processes.commands import a_command, each_job
 from tests.support.sweep_maker import make_sweep
 from vmsbench.api.sweep_results import SweepResult
 from vmsbench.config.compose import compose
@@ -31,7 +31,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("srun", "scancel", "scontrol", "sinfo"):
         a_command(programs, name, "true")
     a_command(programs, "sacct", "exit 1")
-    a_command(programs, "squeue", "echo 'PENDING|Resources|'")
+    a_command(programs, "squeue", each_job("PENDING|Resources|"))
     test_only = f"[[ $* == *--test-only* ]] && {{ echo 'Job 1 to start at noon'; exit; }}; touch {tmp_path}/asked; "
     a_command(programs, "sbatch", f'{test_only} cp "${{@: -1}}" {tmp_path}/submitted.sh; echo 4711')
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -110,7 +110,7 @@ def test_a_job_can_be_looked_at_and_tried_without_being_submitted(cluster: Path)
 
 
 def test_python_trains_on_a_login_node_only_where_it_is_asked_to(cluster: Path) -> None:
-    a_command(cluster / "bin", "sinfo", "echo 'n1 n1'")
+    a_command(cluster / "bin", "sinfo", "echo 'n1|n1'")
     for call in (vmsbench.tune, vmsbench.train):
         with pytest.raises(UserError, match="this is a cluster's login node: launcher=slurm submits the work"):
             call("unet", *SMALL, "data.count=40", "data.size=32", "tracker=none", epochs=1)

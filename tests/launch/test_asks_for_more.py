@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.command_line import called, refused
-from tests.support.processes.commands import a_command
+from tests.support.processes.commands import a_command, each_job
 from tests.support.processes.supervised import SHOWN, STUCK, supervised
 from vmsbench.launch.job_log import asked_more, job_status
 from vmsbench.launch.slurm.allocation import SlurmAllocation
@@ -58,7 +58,7 @@ def ended(cluster: Path, job: str, state: str, more: dict[str, Any] | None = Non
     settings = {"_target_": PUBLIC["Slurm launcher"], **asked}
     note(cluster / "runs" / "unet", "submitted", job=job, launcher=settings, more=more or {})
     a_command(cluster / "bin", "squeue", "exit 1")
-    a_command(cluster / "bin", "sacct", f"echo '{state}|0:125|n1'")
+    a_command(cluster / "bin", "sacct", each_job(f"{state}|0:125|n1"))
 
 
 def test_a_job_that_ran_out_of_memory_is_followed_by_one_with_more(cluster: Path) -> None:
@@ -84,7 +84,7 @@ def test_what_a_sweep_was_found_to_need_is_kept_when_it_needs_more_of_something_
     found = called(*TUNE, *limits)
     assert {"#SBATCH --mem=8192M", "#SBATCH --time=02:00:00"} <= set(found.out.splitlines())
     assert "# asks for memory=8.0, kept from job 8; time=02:00:00, kept from job 9\n" in found.out
-    a_command(cluster / "bin", "squeue", "echo 'PENDING|Resources|'")
+    a_command(cluster / "bin", "squeue", each_job("PENDING|Resources|"))
     note(cluster / "runs" / "unet", "submitted", job="10", more={"memory": 8.0, "time": "04:00:00"})
     words = job_status(cluster / "runs" / "unet", "9").reason
     assert words == "Resources; asks for time=02:00:00, more than the job before, which had too little"
@@ -115,7 +115,7 @@ def test_a_job_that_was_killed_at_its_time_limit_is_followed_by_a_longer_one(clu
 
 def test_the_status_says_that_a_job_asks_for_more(cluster: Path) -> None:
     ended(cluster, "8", "OUT_OF_MEMORY", more={"memory": 8.0})
-    a_command(cluster / "bin", "squeue", "echo 'PENDING|Resources|'")
+    a_command(cluster / "bin", "squeue", each_job("PENDING|Resources|"))
     shown = " ".join(called("status", "unet").out.split())
     assert "job 8 PENDING: Resources; asks for memory=8.0, more than the job before" in shown
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes.commands import a_command
+from tests.support.processes.commands import a_command, each_job
 from tests.support.processes.supervised import SHOWN
 from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, without_shown
 from vmsbench.launch.slurm.status import details
@@ -59,6 +59,14 @@ def test_fields_with_spaces_are_read_whole(slurm: Path) -> None:
         ({"CpusPerTres": "gres:gpu:3", "TresPerJob": "gres:gpu:1"}, ["--cpus-per-gpu=3", "--gpus=1"]),
         ({"MemPerTres": "gres:gpu:300", "MinMemoryCPU": "0"}, ["--mem-per-gpu=300"]),
         ({"TresPerTask": "gres:gpu:1"}, ["--gpus-per-task=1"]),
+        ({"TresPerTask": "cpu=7,gres/gpu=1"}, ["--gpus-per-task=1", "--cpus-per-task=2"]),
+        ({"TresPerTask": "cpu:7,gres/gpu:a100:2,gres/shard:3"}, ["--gpus-per-task=a100:2"]),
+        ({"TresPerJob": "gres:gpu:a100:1,gres:gpu:h100:2"}, ["--gpus=a100:1,h100:2"]),
+        ({"TresPerNode": "cpu=4,mem=2G,gres/gpu:2,license/x:1"}, ["--gres=gpu:2"]),
+        ({"TresPerNode": "gpu:v100:2"}, ["--gres=gpu:v100:2"]),
+        ({"TresPerSocket": "gres/gpu"}, ["--gpus-per-socket=1"]),
+        ({"WCKey": "mine"}, ["--wckey=mine"]),
+        ({"StdErr": "/home/me/e.log"}, ["--error=/home/me/e.log"]),
         ({"Nice": "5"}, ["--nice=5"]),
         ({"MinTmpDiskNode": "5M"}, ["--tmp=5M"]),
         ({"Contiguous": "1"}, ["--contiguous"]),
@@ -78,13 +86,44 @@ def test_what_was_not_asked_for_is_not_asked_for(slurm: Path) -> None:
     asked = {flag.partition("=")[0] for flag in continuation_flags(shown(slurm), "4", [])}
     assert asked == {
         *("--dependency", "--job-name", "--partition", "--nodes", "--ntasks", "--ntasks-per-node", "--cpus-per-task"),
-        *("--mem-per-cpu", "--output", "--chdir"),
+        *("--mem-per-cpu", "--output", "--error", "--chdir"),
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "flag"),
+    [
+        ({"TresPerTask": "cpu=8"}, "--gpus-per-task"),
+        ({"TresPerTask": "cpu:24"}, "--gpus-per-task"),
+        ({"TresPerNode": "cpu:4,mem:2G"}, "--gres"),
+        ({"TresPerJob": "gres/shard:1"}, "--gpus"),
+        ({"WCKey": "*mine"}, "--wckey"),
+        ({"StdErr": "/home/me/l.log"}, "--error"),
+    ],
+    ids=str,
+)
+def test_what_is_no_flag_of_the_job_is_not_given(changes: dict[str, str], flag: str, slurm: Path) -> None:
+    assert flag not in {one.partition("=")[0] for one in continuation_flags(shown(slurm, **changes), "4", [])}
 
 
 def test_flags_that_exclude_each_other_are_not_given_twice() -> None:
     script = "#!/bin/bash\n#SBATCH -N2 --mem=0 --signal=B:USR1@30\n#SBATCH -p low --mail-type=END\n#SBATCH -t 10\nrun\n"
     assert without_shown(script) == "#!/bin/bash\n#SBATCH --signal=B:USR1@30\n#SBATCH --mail-type=END\nrun\n"
+
+
+def test_flags_of_one_submission_are_left_out() -> None:
+    script = "#SBATCH --wait --hold\n#SBATCH -W -b now+1hour --wait-all-nodes=1\n#SBATCH --begin=16:00\nrun --wait\n"
+    assert without_shown(script) == "#SBATCH --wait-all-nodes=1\nrun --wait\n"
+
+
+def test_a_script_may_have_spaces_in_its_path(slurm: Path) -> None:
+    script = slurm / "my own" / "sweep one.sh"
+    script.parent.mkdir()
+    script.touch()
+    command = ["tune", "--exp", "gan", "data.root=/a b"]
+    assert batch_arguments({"Command": f"{script} data.root=/a b"}, command) == ["data.root=/a b"]
+    assert batch_arguments({"Command": str(script)}, command) == []
+    assert batch_arguments({}, command) == []
 
 
 def test_the_scripts_arguments_keep_their_spaces_where_it_passes_them_on(slurm: Path) -> None:
@@ -94,7 +133,7 @@ def test_the_scripts_arguments_keep_their_spaces_where_it_passes_them_on(slurm: 
 
 
 def test_a_task_of_an_array_continues_as_this_task_alone(slurm: Path) -> None:
-    a_command(slurm / "bin", "squeue", "echo 'Please read the news'; echo 'RUNNING|None|n1'")
+    a_command(slurm / "bin", "squeue", f"echo 'Please read the news'; {each_job('RUNNING|None|n1')}")
     shows = f'[ "$1" = show ] && {{ echo Hello; cat {slurm}/shown; }}'
     writes = f'[ "$1" = write ] && {{ echo $3 >> {slurm}/wrote; touch $4; }}; true'
     a_command(slurm / "bin", "scontrol", f"{shows}; {writes}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes.commands import a_command
+from tests.support.processes.commands import a_command, each_job
 from vmsbench.launch.elastic.demand import Demand, demand_of
 from vmsbench.launch.environment import Workers
 from vmsbench.launch.job_log import job_status, workers_of
@@ -39,7 +39,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_worker_is_submitted_where_fewer_are_there_than_the_sweep_may_have(
     worker: str, most: int, submitted: bool, sweep: Path
 ) -> None:
-    a_command(sweep.parent / "bin", "squeue", f"echo '{worker}||n1'")
+    a_command(sweep.parent / "bin", "squeue", each_job(f"{worker}||n1"))
     Demand("4", sweep, Workers(most, cpus=4, gpus=1)).submit(0)
     script = sweep.parent / "submitted.sh"
     assert script.exists() == submitted
@@ -63,7 +63,7 @@ def waits(demand: Demand, ended: int) -> None:
 
 def test_one_worker_at_most_is_asked_for_while_no_trial_ends(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vmsbench.launch.elastic.demand.PAUSE", 0.0)
-    a_command(sweep.parent / "bin", "squeue", "echo 'RUNNING||n1'")
+    a_command(sweep.parent / "bin", "squeue", each_job("RUNNING||n1"))
     demand = Demand("4", sweep, Workers(9, cpus=4, gpus=1))
     for ended, wanted in ((0, 1), (0, 1), (0, 1), (1, 2), (1, 2), (2, 3)):
         waits(demand, ended)
@@ -75,7 +75,7 @@ def test_where_no_worker_is_left_one_comes_whatever_came_before(sweep: Path, mon
     monkeypatch.setattr("vmsbench.launch.elastic.demand.PAUSE", 0.0)
     demand = Demand("4", sweep, Workers(1, cpus=4, gpus=1))
     for state, wanted in (("RUNNING", 0), ("COMPLETED", 1), ("RUNNING", 1), ("COMPLETED", 2)):
-        a_command(sweep.parent / "bin", "squeue", f"echo '{state}||n1'")
+        a_command(sweep.parent / "bin", "squeue", each_job(f"{state}||n1"))
         waits(demand, 0)
         assert submissions(sweep) == wanted
 
@@ -84,7 +84,7 @@ def test_no_other_worker_is_asked_for_before_the_cluster_has_answered(
     sweep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vmsbench.launch.elastic.demand.PAUSE", 0.0)
-    a_command(sweep.parent / "bin", "squeue", "echo 'COMPLETED||n1'")
+    a_command(sweep.parent / "bin", "squeue", each_job("COMPLETED||n1"))
     answer = sweep.parent / "answer"
     os.mkfifo(answer)
     a_command(sweep.parent / "bin", "sbatch", f"echo asked >> {sweep.parent}/asked; cat {answer}")
@@ -116,10 +116,10 @@ def test_a_driver_that_continues_another_job_has_its_workers_and_gets_new_ones(
     monkeypatch.setenv("SLURM_JOB_ID", "55")
     demand = demand_of(sweep)
     assert demand
-    a_command(sweep.parent / "bin", "squeue", "echo 'RUNNING||n1'")
+    a_command(sweep.parent / "bin", "squeue", each_job("RUNNING||n1"))
     demand.submit(0)
     assert submissions(sweep) == 0, "the worker of the job before is there"
-    a_command(sweep.parent / "bin", "squeue", "echo 'COMPLETED||n1'")
+    a_command(sweep.parent / "bin", "squeue", each_job("COMPLETED||n1"))
     demand.submit(0)
     assert "#SBATCH --partition=gpu\n" in (sweep.parent / "submitted.sh").read_text()
     assert workers_of(sweep, "55") == ["5", "6"]
@@ -140,13 +140,13 @@ def work(sweep: Path, states: str) -> str:
 def test_a_worker_stays_while_a_job_that_continues_its_driver_is_there(sweep: Path) -> None:
     continued(sweep)
     asked = sweep.parent / "asked"
-    later = f"echo >> {asked}; [ $(wc -l < {asked}) -lt 2 ] && echo 'PENDING||' || echo 'COMPLETED||n1';;"
-    assert "the driver's job is over" in work(sweep, f"*55*) {later} *) echo 'COMPLETED||n1';;")
+    later = f"echo >> {asked}; [ $(wc -l < {asked}) -lt 2 ] && echo '55|PENDING||' || echo '55|COMPLETED||n1';;"
+    assert "the driver's job is over" in work(sweep, f"*55*) {later} *) {each_job('COMPLETED||n1')};;")
     assert asked.read_text().count("\n") == 2
 
 
 def test_without_accounting_a_worker_that_left_is_not_taken_for_one_that_runs(sweep: Path) -> None:
-    work(sweep, "*4*) echo 'COMPLETED||n1';; *) exit 1;;")
+    work(sweep, "*4*) echo '4|COMPLETED||n1';; *) exit 1;;")
     (sweep / "lock").touch()
     a_command(sweep.parent / "bin", "squeue", "exit 1")
     assert job_status(sweep, "4").phase == "running", "the driver, by its lock"

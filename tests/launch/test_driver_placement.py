@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes.commands import a_command
-
 ROOT = Path(__file__).parents[2]
 STEP = {"SLURM_JOB_ID": "12", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURMD_NODENAME": "n1"}
 SALLOC = {"SLURM_JOB_ID": "12", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_CPUS_PER_NODE": "4(x2)"}
 
 
-def vmsbench(folder: Path, *words: str, nodes: str = "n1\nn2", **environment: str) -> tuple[int, str]:
+def vmsbench(folder: Path, *words: str, **environment: str) -> tuple[int, str]:
     """The exit code and the words of a command in a job."""
-    a_command(folder / "bin", "scontrol", f'[ "$2" = hostnames ] && printf "{nodes}\\n"')
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
     path = {"PATH": f"{folder / 'bin'}:{clean['PATH']}", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "vmsbench", *words]
@@ -49,7 +46,7 @@ def test_the_shell_of_salloc_on_the_login_node_starts_nothing(words: list[str], 
     [
         STEP | {"SLURM_PROCID": "0"},
         SALLOC | {"SLURMD_NODENAME": "n1", "SLURM_PROCID": "0"},
-        SALLOC | {"nodes": socket.gethostname()},
+        SALLOC | {"SLURM_JOB_NODELIST": f"{socket.gethostname()},n[1-2]"},
         {},
     ],
     ids=["first task", "batch script", "salloc on a node", "no job"],
@@ -59,3 +56,11 @@ def test_others_are_asked_nothing(environment: dict[str, str], tmp_path: Path) -
     assert "srun" not in said, said
     assert "No such command" in said
     assert code == 2
+
+
+@pytest.mark.parametrize("words", [["job", "tune", "--exp", "unet"], ["tune", "--exp", "unet"]], ids=" ".join)
+def test_a_heterogeneous_job_starts_nothing_and_says_what_works(words: list[str], tmp_path: Path) -> None:
+    code, said = vmsbench(tmp_path, *words, SLURM_JOB_ID="12", SLURM_HET_SIZE="2", SLURMD_NODENAME="n1")
+    assert code == 2, said
+    assert "heterogeneous job (`sbatch A : B`), and a sweep has one kind of node: submit A alone" in said
+    assert not (tmp_path / "runs" / "unet").exists()

@@ -45,13 +45,16 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def a_site(folder: Path, cluster: str = "here", rule: str = "true", accounts: str = "", sinfo: str = SINFO) -> None:
+def a_site(
+    folder: Path, cluster: str = "here", rule: str = "true", accounts: tuple[str, ...] = (), sinfo: str = SINFO
+) -> None:
     (folder / "config.txt").write_text(CONFIG.format(cluster=cluster))
     (folder / "shown.txt").write_text(SHOWN)
     show = f"case $2 in config) cat {folder}/config.txt;; partition) cat {folder}/shown.txt;; *) exit 1;; esac"
     a_command(folder / "bin", "scontrol", f"echo 'Maintenance on Tuesday'; {show}")
     a_command(folder / "bin", "sinfo", f"cat <<'END'\n{sinfo}END")
-    a_command(folder / "bin", "sacctmgr", f"printf '{accounts}'" if accounts else "exit 1")
+    lines = "\n".join(f"{user_name()}|{one}" for one in accounts)
+    a_command(folder / "bin", "sacctmgr", f"echo LAB; echo '{lines}'" if accounts else "exit 1")
     a_command(folder / "bin", "srun", "true")
     says = f'no() {{ echo "sbatch: error: $*" >&2; exit 1; }}; script="${{@: -1}}"; {rule}'
     a_command(folder / "bin", "sbatch", f"{says}; echo 'sbatch: Job 12 to start at noon' >&2")
@@ -67,7 +70,7 @@ def test_what_is_accepted_is_written_and_what_is_refused_is_left_out_and_said(si
     asks += f'grep -q -e "--account=" $script || no "{NO_ACCOUNT}"; '
     asks += 'grep -q gpus-per-node $script && no "Invalid generic resource (gres) specification"; '
     asks += 'grep -q -e "--mem=" $script && no "Memory specification can not be satisfied"; true'
-    a_site(site, rule=asks, accounts="old\\nnew\\n")
+    a_site(site, rule=asks, accounts=("old", "new"))
     done = called("site", "init")
     assert done.code == 0, done
     assert written(site) == {
@@ -132,6 +135,14 @@ def test_a_given_setting_is_tried_as_it_is_and_refused_where_it_fails(
 def test_gpus_are_not_asked_for_where_slurm_knows_of_none(site: Path) -> None:
     a_site(site, sinfo="nodes|134|2|(null)\ntest|134|2|(null)\n")
     refused(called("site", "init", "launcher.gpus=2"), "launcher.gpus=2: Slurm knows of no GPU in nodes, test")
+
+
+def test_a_slurm_that_is_slow_has_a_limit_for_each_question(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmsbench.launch.slurm.site.inventory.PATIENCE", 1.0)
+    for name in ("scontrol", "sinfo"):
+        program = site / "bin" / name
+        program.write_text(program.read_text().replace("#!/bin/bash\n", "#!/bin/bash\nsleep 0.5\n"))
+    assert called("site", "init").code == 0
 
 
 def test_print_writes_nothing_and_an_existing_file_is_replaced_by_force_alone(site: Path) -> None:

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes.commands import a_command
+from tests.support.processes.commands import a_command, each_job
 from vmsbench.config.compose import compose
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.allocation import Allocation
 from vmsbench.launch.job_log import cancel, job_status, job_statuses, note_submitted
 from vmsbench.launch.launcher import JobPhase, Launcher, NoAnswer, answers_within
+from vmsbench.launch.slurm.allocation import on_login_node, own_steps
+from vmsbench.launch.slurm.health import health
+from vmsbench.launch.slurm.node_shares import node_names
+from vmsbench.launch.slurm.status import down
 from vmsbench.launch.submit import RunOptions, job_command, launcher_of, refuse_second
 from vmsbench.store.job_events import note
 
@@ -103,12 +107,93 @@ def a_cluster(folder: Path, monkeypatch: pytest.MonkeyPatch, squeue: str, others
 def test_a_second_submission_of_a_sweep_is_refused_naming_its_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a_cluster(tmp_path, monkeypatch, "echo 'PENDING|Resources|'")
+    a_cluster(tmp_path, monkeypatch, each_job("PENDING|Resources|"))
     note(tmp_path / "unet", "submitted", job="7", launcher=SLURM)
     with pytest.raises(
         UserError, match=r"job 7 PENDING: Resources.*`vmsbench cancel unet --runs .*` ends that, --name"
     ):
         refuse_second(tmp_path / "unet")
+
+
+def test_a_second_submission_is_refused_where_the_cluster_does_not_say_whether_the_first_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(tmp_path, monkeypatch, AWAY, AWAY)
+    note(tmp_path / "unet", "submitted", job="7", launcher=SLURM)
+    with pytest.raises(UserError, match="as job 7, and the cluster does not say whether that is over: give the same"):
+        refuse_second(tmp_path / "unet")
+    a_cluster(tmp_path, monkeypatch, "echo 'Welcome|to|the|LAB'")
+    refuse_second(tmp_path / "unet")  # it has no record of that any more
+
+
+def test_one_question_is_asked_about_all_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = f"echo >> {tmp_path}/asked; {each_job('RUNNING|None|n1')}"
+    a_cluster(tmp_path, monkeypatch, asked, f'echo "$@" >> {tmp_path}/done')
+    for job in ("7", "8_3", "9"):
+        note(tmp_path, "submitted", job=job, launcher=SLURM)
+    assert [status.job for status in job_statuses(tmp_path)] == ["7", "8_3", "9"]
+    assert cancel(tmp_path) == ["7", "8_3", "9"]
+    assert (tmp_path / "asked").read_text() == "\n\n"
+    assert (tmp_path / "done").read_text() == "7 8_3 9\n"
+
+
+def test_jobs_are_cancelled_where_the_questions_took_all_their_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmsbench.launch.job_log.ASKING", 0.3)
+    a_cluster(tmp_path, monkeypatch, "sleep 5", f'echo "$@" >> {tmp_path}/done')
+    for job in ("7", "8"):
+        note(tmp_path, "submitted", job=job, launcher=SLURM)
+    assert cancel(tmp_path) == ["7", "8"]
+    assert (tmp_path / "done").read_text() == "7 8\n"
+
+
+STATES = (
+    *("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD", "RUNNING"),
+    *("RESIZING", "SUSPENDED", "STOPPED", "SIGNALING", "COMPLETING", "STAGE_OUT"),
+)
+ENDS = (
+    *("COMPLETED", "BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
+    "TIMEOUT",
+)
+
+
+def test_only_the_ends_that_slurm_has_are_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    note(tmp_path, "submitted", job="7", launcher=SLURM)
+    for state in (*STATES, *ENDS, "REVOKED", "OF_A_LATER_VERSION"):
+        a_cluster(tmp_path, monkeypatch, each_job(f"{state}|None|n1"))
+        status = job_status(tmp_path, "7")
+        assert (status.live, status.over) == (state in STATES, state in ENDS), state
+        assert status.state == state
+
+
+def test_what_a_site_prints_around_an_answer_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    banner = "printf 'WARNING|a|b|c\\nWelcome to LAB\\n22.05\\n'"
+    a_cluster(tmp_path, monkeypatch, f"{banner}; {each_job('RUNNING|None|n1')}")
+    note(tmp_path, "submitted", job="7", launcher=SLURM)
+    assert job_status(tmp_path, "7").state == "RUNNING"
+    a_command(tmp_path / "bin", "squeue", f"{banner}; printf '7.0\\n7.batch\\n17.1\\n 7.12 \\n'")
+    assert own_steps("7") == ["7.0", "7.12"]
+    a_command(tmp_path / "bin", "sinfo", f"{banner}; echo 'n1|down*'; echo 'n2|idle'")
+    assert down(["n1", "n2"]) == ["n1"]
+    monkeypatch.setattr("socket.gethostname", lambda: "LAB")
+    assert on_login_node()
+    health_said = f"{banner}; echo 'gpu up 3 nodes'"
+    a_command(tmp_path / "bin", "sinfo", health_said)
+    assert health(None).said.endswith("partitions: gpu up 3 nodes")
+
+
+@pytest.mark.parametrize(
+    ("listed", "names"),
+    [
+        ("n1", ["n1"]),
+        ("n[08-10,12],login1", ["n08", "n09", "n10", "n12", "login1"]),
+        ("r[1-2]n[3,5]-ib", ["r1n3-ib", "r1n5-ib", "r2n3-ib", "r2n5-ib"]),
+        ("", []),
+    ],
+)
+def test_lists_of_nodes_are_read_as_slurm_reads_them(listed: str, names: list[str]) -> None:
+    assert node_names(listed) == names
 
 
 @pytest.mark.parametrize(("code", "phase"), [(0, JobPhase.COMPLETED), (1, JobPhase.FAILED)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes.commands import a_command
+from tests.support.processes.commands import a_command, each_job
 from tests.support.processes.supervised import ROOT, Node, leaves_unfinished
 from vmsbench.store.lock import alive
 
@@ -129,7 +129,7 @@ def test_a_cluster_that_does_not_answer_has_not_forgotten_the_job(node: Node) ->
     away = node.folder / "away"
     away.touch()
     silent = f'[ -e {away} ] && {{ echo "{AWAY}" >&2; exit 1; }}'
-    a_command(node.programs, "squeue", f"{silent}; echo 'RUNNING|None|n1'")
+    a_command(node.programs, "squeue", f"{silent}; {each_job('RUNNING|None|n1')}")
     a_command(node.programs, "scontrol", f'{silent}; [ "$1" = show ] || echo "$@" >> {node.folder}/asked')
     node.vmsbench(leaves_unfinished(node.folder))
     job = node.begin()

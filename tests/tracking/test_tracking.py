@@ -17,7 +17,7 @@ import pytest
 
 import vmsbench
 from tests.support.nightly import few_by_day
-from tests.support.processes.commands import a_command
+from tests.support.processes.commands import a_command, each_job
 from tests.support.processes.running import command, surroundings
 from tests.support.sweeps.tracked import (
     START,
@@ -168,7 +168,7 @@ def test_the_runs_of_a_job_that_was_killed_are_closed_at_the_next_look(
     said: str, sweep_is: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock that the job leaves on a node of its own is still fresh: its cluster says that it is over."""
-    for name, script in {"sacct": f"echo '{said}'", "squeue": "exit 1", "scontrol": "exit 1"}.items():
+    for name, script in {"sacct": each_job(said), "squeue": "exit 1", "scontrol": "exit 1"}.items():
         a_command(tmp_path / "bin", name, script)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     sweep = half_a_sweep(tmp_path)

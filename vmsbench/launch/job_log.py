@@ -4,18 +4,19 @@ A line with `launcher` holds the settings of the job's launcher.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from vmsbench.config.instantiate import build
-from vmsbench.launch.launcher import Job, JobPhase, JobStatus, Launcher, unknown
+from vmsbench.launch.launcher import PROMPT, Job, JobPhase, JobStatus, Launcher, answers_within, unknown
 from vmsbench.store.job_events import JOBS, note, notes
 from vmsbench.store.lock import SILENCE
 
 FAILURES = 2  # of a node, after which it is left out
+ASKING = 4.0  # seconds in which a cluster says which jobs are over before some are cancelled
 
 
 def note_submitted(folder: Path, job: Job, launcher: Launcher, **facts: Any) -> None:
@@ -82,7 +83,30 @@ def archive_of(folder: Path, job: str) -> str | None:
 def job_status(folder: Path, job: str) -> JobStatus:
     """The status of a job of the sweep: from its launcher, else from its own last line, else from the sweep's lock."""
     launcher = launcher_of_job(folder, job)
-    status = launcher.status(job) if launcher else unknown(job)
+    return as_known(folder, launcher.status(job) if launcher else unknown(job))
+
+
+def statuses_of(folder: Path, jobs: Sequence[str]) -> list[JobStatus]:
+    """The status of each of the sweep's jobs, by as few questions to its cluster as possible."""
+    found = {job: unknown(job) for job in jobs}
+    for launcher, together in by_launcher(folder, jobs):
+        found |= {one.job: one for one in launcher.statuses(*together)}
+    return [as_known(folder, found[job]) for job in jobs]
+
+
+def by_launcher(folder: Path, jobs: Sequence[str]) -> Iterator[tuple[Launcher, list[str]]]:
+    """The jobs of each launcher that answers for some; those that none answers for are left out."""
+    groups: dict[tuple[Any, ...], tuple[Launcher, list[str]]] = {}
+    for job in jobs:
+        if (launcher := launcher_of_job(folder, job)) is not None:
+            key = tuple(launcher.settings.get(name) for name in ("_target_", "cluster", "folder"))
+            groups.setdefault(key, (launcher, []))[1].append(job)
+    yield from groups.values()
+
+
+def as_known(folder: Path, status: JobStatus) -> JobStatus:
+    """The cluster's status of a job, with what the sweep's folder knows of it."""
+    job = status.job
     if status.phase == JobPhase.UNKNOWN:
         status = by_end(folder, job) or by_heartbeat(folder, job) or status
     more = next((line["more"] for line in notes(folder) if str(line.get("job")) == job and line.get("more")), None)
@@ -139,15 +163,21 @@ def by_heartbeat(folder: Path, job: str) -> JobStatus | None:
     return None
 
 
-def live_jobs(folder: Path) -> list[str]:
-    """The sweep's jobs that are not over, or may not be: the cluster is not asked about those that said so."""
-    return [job for job in jobs_of(folder) if not by_end(folder, job) and not job_status(folder, job).over]
+def going_jobs(folder: Path) -> list[JobStatus]:
+    """The status of the sweep's jobs that are not over, or may not be: the cluster is not asked about those that said
+    so."""
+    return [status for status in statuses_of(folder, unended_jobs(folder)) if not status.over]
+
+
+def unended_jobs(folder: Path) -> list[str]:
+    """The sweep's jobs that have not said that they ended for good."""
+    ended = {str(line["job"]) for line in notes(folder) if line["event"] == "ended" and line["final"]}
+    return [job for job in jobs_of(folder) if job not in ended]
 
 
 def job_statuses(folder: Path) -> list[JobStatus]:
     """The status of a sweep's current jobs: those that are not over, else the last one."""
-    ended = {str(line["job"]) for line in notes(folder) if line["event"] == "ended" and line["final"]}
-    asked = {job: job_status(folder, job) for job in jobs_of(folder) if job not in ended}
+    asked = {status.job: status for status in statuses_of(folder, unended_jobs(folder))}
     going = [one for one in asked.values() if not one.over]
     return going or [asked.get(job) or job_status(folder, job) for job in leading_jobs(folder)[-1:]]
 
@@ -155,12 +185,15 @@ def job_statuses(folder: Path) -> list[JobStatus]:
 def cancel(folder: Path, jobs: Sequence[str] | None = None) -> list[str]:
     """Cancel jobs of a sweep (default: all that are not over); returns their numbers. They save before they end.
 
-    Raises Refused with the cluster's message.
+    What is not known is cancelled too. The cluster has ASKING seconds to say which are over, and further PROMPT seconds
+    to cancel. Raises Refused with the cluster's message.
     """
-    live = list(jobs) if jobs is not None else live_jobs(folder)
-    for job in live:
-        if launcher := launcher_of_job(folder, job):
-            launcher.cancel(job)
-    if live:
-        note(folder, "cancelled", jobs=live)
-    return live
+    if jobs is None:
+        with answers_within(ASKING):
+            jobs = [status.job for status in going_jobs(folder)]
+    with answers_within(PROMPT):
+        for launcher, together in by_launcher(folder, jobs):
+            launcher.cancel(*together)
+    if jobs:
+        note(folder, "cancelled", jobs=list(jobs))
+    return list(jobs)

@@ -82,6 +82,7 @@ class JobStatus:
     reason  why it waits or how it ended, to be shown
     nodes   where it is, or was
     source  where this comes from: the command that was asked
+    silent  whether nothing is known because the cluster gave no answer; else it has no record of the job
     """
 
     job: str
@@ -90,6 +91,7 @@ class JobStatus:
     reason: str = ""
     nodes: str = ""
     source: str = "nobody"
+    silent: bool = False
 
     @property
     def live(self) -> bool:
@@ -148,8 +150,9 @@ class Survey:
     refused: tuple[str, ...] = ()
 
 
-def unknown(job: str) -> JobStatus:
-    return JobStatus(job, JobPhase.UNKNOWN, "UNKNOWN", "the cluster does not answer, or no longer has a record of it")
+def unknown(job: str, silent: bool = False) -> JobStatus:
+    reason = "the cluster does not answer" if silent else "the cluster does not answer, or no longer has a record of it"
+    return JobStatus(job, JobPhase.UNKNOWN, "UNKNOWN", reason, silent=silent)
 
 
 @dataclass(frozen=True)
@@ -269,6 +272,10 @@ class Launcher(ABC):
     @abstractmethod
     def status(self, job: str) -> JobStatus:
         """The status of a job; its phase is UNKNOWN where it cannot be found out. Raises nothing."""
+
+    def statuses(self, *jobs: str) -> list[JobStatus]:
+        """The status of each job, by as few questions to the cluster as it allows. Raises nothing."""
+        return [self.status(job) for job in jobs]
 
     @abstractmethod
     def cancel(self, *jobs: str) -> None:

@@ -21,8 +21,8 @@ from vmsbench.launch.job_log import (
     asked_more,
     cancel,
     failing_nodes,
+    going_jobs,
     job_status,
-    live_jobs,
     more_than_last,
     note_submitted,
 )
@@ -226,13 +226,18 @@ def asking_for_more(launcher: Launcher, folder: Path) -> tuple[Launcher, dict[st
 
 
 def refuse_second(folder: Path) -> None:
-    """Raises UserError where a job of the sweep waits or runs: a second one would only find it in use."""
+    """Raises UserError where a job of the sweep waits or runs, or may: a second one would only find it in use."""
     with answers_within():
-        live = [job for job in live_jobs(folder) if job_status(folder, job).live]
-    if live:
+        going = going_jobs(folder)
+    another = "--name gives this one another name"
+    if live := next((status for status in going if status.live), None):
         raise UserError(
-            f"{folder.name} has been submitted: {job_status(folder, live[0])}; "
-            f"`{command_on('cancel', folder)}` ends that, --name gives this one another name"
+            f"{folder.name} has been submitted: {live}; `{command_on('cancel', folder)}` ends that, {another}"
+        )
+    if silent := next((status for status in going if status.silent), None):
+        raise UserError(
+            f"{folder.name} has been submitted as job {silent.job}, and the cluster does not say whether that is over: "
+            f"give the same command again when it answers, or {another}"
         )
 
 

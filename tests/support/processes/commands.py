@@ -10,3 +10,9 @@ def a_command(folder: Path, name: str, script: str) -> None:
     path = folder / name
     path.write_text(f"#!/bin/bash\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def each_job(said: str) -> str:
+    """The script of a command that says `JOB|...` of each job in its --jobs=, as squeue and sacct do."""
+    lines = f'for job in ${{word:7}}; do echo "$job|{said}"; done'
+    return f"IFS=,; for word; do [[ $word == --jobs=* ]] && {lines}; done; true"

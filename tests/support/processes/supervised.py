@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.support.processes.commands import a_command
+from tests.support.processes.commands import a_command, each_job
 
 ROOT = Path(__file__).parents[3]
 
@@ -19,7 +19,7 @@ class Node:
         a_command(self.programs, "scontrol", f'[ "$1" = show ] || echo "$@" >> {folder}/asked')
 
     def state(self, state: str) -> None:
-        a_command(self.programs, "squeue", f"echo '{state}|None|n1'")
+        a_command(self.programs, "squeue", each_job(f"{state}|None|n1"))
 
     def vmsbench(self, script: str) -> None:
         a_command(self.programs, "child", script)
@@ -72,7 +72,7 @@ def supervised(folder: Path, child: str, most: dict[str, str]) -> tuple[str, str
     """What a supervised job of ten minutes says, and what it asks of Slurm."""
     shown = SHOWN.replace("EndTime=", "TimeLimit=00:10:00 EndTime=").replace("Requeue=0", "Requeue=1")
     (folder / "shown").write_text(shown)
-    a_command(folder / "bin", "squeue", "echo 'RUNNING|None|n1'")
+    a_command(folder / "bin", "squeue", each_job("RUNNING|None|n1"))
     show = f'[ "$1" = show ] && {{ cat {folder}/shown; exit; }}'
     a_command(folder / "bin", "scontrol", f'{show}; echo "$@" >> {folder}/asked; [ "$1" = write ] && touch $4; true')
     a_command(folder / "bin", "sbatch", f'echo sbatch "$@" >> {folder}/asked; echo 55')

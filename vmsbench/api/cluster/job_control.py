@@ -16,7 +16,7 @@ from vmsbench.launch.drill.faults import FaultTarget, JobTarget, ProcessTarget
 from vmsbench.launch.follow import follow as follow_log
 from vmsbench.launch.job_log import cancel as cancel_jobs
 from vmsbench.launch.job_log import job_statuses, launcher_of_job, leading_jobs
-from vmsbench.launch.launcher import POLL, answers_within
+from vmsbench.launch.launcher import POLL
 from vmsbench.launch.site_profile import of_launcher
 from vmsbench.launch.submit import RunOptions, launcher_of
 from vmsbench.store.job_events import notes, submitted
@@ -58,8 +58,7 @@ def cancel(name: str, *, runs: Path | str = "runs") -> list[str]:
     Raises UserError where no such sweep was submitted, or the cluster does not cancel a job.
     """
     folder = submitted(name, with_home(runs))
-    with answers_within():
-        return cancel_jobs(folder)
+    return cancel_jobs(folder)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vmsbench.errors import UNFINISHED, UserError
 from vmsbench.launch.allocation import python
-from vmsbench.launch.job_log import cancel, job_status, jobs_of, note_submitted
+from vmsbench.launch.job_log import cancel, job_status, jobs_of, note_submitted, statuses_of
 from vmsbench.launch.launcher import Launcher, Refused, Unsupported
 from vmsbench.launch.supervisor import finish
 from vmsbench.processes import descendants, end, living
@@ -118,7 +118,7 @@ class JobTarget(FaultTarget):
         return job_status(self.folder, self.job).over
 
     def remains(self) -> list[str]:
-        return [f"job {job}" for job in jobs_of(self.folder) if not job_status(self.folder, job).over]
+        return [f"job {one.job}" for one in statuses_of(self.folder, jobs_of(self.folder)) if not one.over]
 
     def stop(self) -> None:
         with contextlib.suppress(Refused):

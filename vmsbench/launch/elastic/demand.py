@@ -10,7 +10,7 @@ from pathlib import Path
 from vmsbench.errors import UserError
 from vmsbench.launch.allocation import allocation
 from vmsbench.launch.environment import CONTAINER, ELASTIC, UNTIL, Workers, idle, workers
-from vmsbench.launch.job_log import job_status, launcher_of_job, note_submitted, with_continued, workers_of
+from vmsbench.launch.job_log import launcher_of_job, note_submitted, statuses_of, with_continued, workers_of
 from vmsbench.launch.launcher import JobRequest
 from vmsbench.launch.supervisor import say
 from vmsbench.launch.worker import work as lend_node
@@ -48,7 +48,7 @@ class Demand:
     def submit(self, ended: int) -> None:
         """Submit a worker like the sweep's last one, unless as many are there as the sweep may have."""
         lent = workers_of(self.folder, self.driver)
-        there = [job for job in lent if not job_status(self.folder, job).over]
+        there = [status for status in statuses_of(self.folder, lent) if not status.over]
         launcher = launcher_of_job(self.folder, lent[-1]) if lent else None
         if launcher is None or len(there) >= self.workers.count or (there and ended == self.submitted_at):
             return

@@ -24,7 +24,7 @@ from vmsbench.launch.slurm.continuation import (
     without_shown,
 )
 from vmsbench.launch.slurm.flags import seconds_of
-from vmsbench.launch.slurm.node_shares import node_shares
+from vmsbench.launch.slurm.node_shares import node_names, node_shares
 from vmsbench.launch.slurm.status import details, down
 from vmsbench.processes import await_descendants, end_descendants
 
@@ -121,8 +121,7 @@ def job_here() -> str:
 def nodes_here() -> tuple[str, ...]:
     """The nodes of the job by their names, this one first."""
     listed = os.environ.get("SLURM_JOB_NODELIST", "")
-    answer = ask("scontrol", "show", "hostnames", listed) if listed else None
-    nodes = answer.split() if answer else [os.environ.get("SLURMD_NODENAME") or socket.gethostname()]
+    nodes = node_names(listed) or [os.environ.get("SLURMD_NODENAME") or socket.gethostname()]
     here = os.environ.get("SLURMD_NODENAME", nodes[0])
     return (here, *(node for node in nodes if node != here))
 
@@ -176,13 +175,17 @@ def step(node: str, job: str | None = None) -> list[str]:
 def own_steps(job: str) -> list[str]:
     """The numbered steps of a job that still run: JOB.STEP."""
     answer = ask("squeue", "--steps", "--noheader", f"--jobs={job}", "--format=%i") or ""
-    return [one for one in answer.split() if one.partition(".")[2].isdigit()]
+    own = {re.escape(one) for one in (job, os.environ.get("SLURM_JOB_ID")) if one}
+    return [line.strip() for line in answer.splitlines() if re.fullmatch(rf"({'|'.join(own)})\.\d+", line.strip())]
 
 
 def on_login_node() -> bool:
     """Whether this is a machine from which jobs are submitted, and none of the cluster's own nodes."""
     if "SLURM_JOB_ID" in os.environ or shutil.which("sbatch") is None:
         return False
-    answer = ask("sinfo", "--noheader", "--Node", "--format=%n %N", patience=5)
-    nodes = {name.split(".")[0] for name in (answer or "").split()}
+    answer = ask("sinfo", "--noheader", "--Node", "--format=%n|%N", patience=5) or ""
+    lines = (line.strip() for line in answer.splitlines())
+    nodes = {
+        name.split(".")[0] for line in lines if re.fullmatch(r"[^\s|]+\|[^\s|]+", line) for name in line.split("|")
+    }
     return bool(nodes) and socket.gethostname().split(".")[0] not in nodes

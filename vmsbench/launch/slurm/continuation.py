@@ -9,6 +9,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from vmsbench.launch.slurm.flags import seconds_of, time_text
@@ -31,11 +32,11 @@ PLAIN = {
     "licenses": "Licenses",
     "network": "Network",
     "comment": "Comment",
-    "wckey": "WCKey",
     "nodelist": "ReqNodeList",
     "mem": "MinMemoryNode",
     "mem-per-cpu": "MinMemoryCPU",
     "output": "StdOut",
+    "error": "StdErr",
     "chdir": "WorkDir",
 }
 """Flags that Slurm shows as they were given; of these zero is a value."""
@@ -51,15 +52,19 @@ PER_GPU = {
 SHARING = {"NO": "exclusive", "USER": "exclusive=user", "MCS": "exclusive=mcs", "YES": "oversubscribe"}
 OTHERS = (
     *("array", "contiguous", "cpus-per-task", "dependency", "exclude", "exclusive", "gres", "gpus-per-node", "mincpus"),
-    *("ntasks-per-node", "oversubscribe", "requeue", "no-requeue", "error"),
+    *("ntasks-per-node", "oversubscribe", "requeue", "no-requeue", "tres-per-task", "wckey"),
 )
+OF_SUBMISSION = ("begin", "hold", "wait")
+"""Flags of one submission, which a continuation is without: `wait` holds sbatch's answer back until the job is over."""
 SHORT = {
     **{"a": "array", "A": "account", "c": "cpus-per-task", "C": "constraint", "d": "dependency", "D": "chdir"},
     **{"e": "error", "G": "gpus", "J": "job-name", "L": "licenses", "n": "ntasks", "N": "nodes", "o": "output"},
     **{"p": "partition", "q": "qos", "s": "oversubscribe", "S": "core-spec", "t": "time", "w": "nodelist"},
-    "x": "exclude",
+    **{"x": "exclude", "b": "begin", "H": "hold", "W": "wait"},
 }
-SHOWN = frozenset({*PLAIN, *COUNTS, *PER_GPU, *OTHERS})
+LEFT_OUT = frozenset({*PLAIN, *COUNTS, *PER_GPU, *OTHERS, *OF_SUBMISSION})
+OTHER_TRES = re.compile(r"(cpu|mem|node|billing|energy|vmem|pages|(bb|fs|ic|license)/.*)([:=]|$)")
+"""Parts of a TRES list that are no GRES; versions before 20.11 write a GRES without `gres`."""
 
 
 def continuation_flags(facts: Facts, job: str, exclude: Sequence[str]) -> list[str]:
@@ -71,10 +76,12 @@ def continuation_flags(facts: Facts, job: str, exclude: Sequence[str]) -> list[s
     flags: dict[str, str | None] = {"dependency": f"afterany:{job}"}
     flags |= {flag: facts.get(name) for flag, name in PLAIN.items()}
     flags |= {flag: nonzero(facts.get(name)) for flag, name in COUNTS.items()}
-    flags |= {flag: gres(facts.get(name)).removeprefix("gpu:") for flag, name in PER_GPU.items()}
+    flags |= {flag: of_gpus(facts.get(name)) for flag, name in PER_GPU.items()}
     flags["gres"] = gres(facts.get("TresPerNode"))
     flags["cpus-per-task"] = None if flags["cpus-per-gpu"] else facts.get("CPUs/Task")
     flags["ntasks-per-node"] = nonzero(facts.get("NtasksPerN:B:S:C", "").partition(":")[0])
+    flags["wckey"] = None if facts.get("WCKey", "").startswith("*") else facts.get("WCKey")  # *: the user's default
+    flags["error"] = None if facts.get("StdErr") == facts.get("StdOut") else facts.get("StdErr")
     flags["exclude"] = ",".join(excluded(facts, exclude))
     flags["array"] = job.partition("_")[2]
     if flags["mem-per-gpu"]:
@@ -89,7 +96,7 @@ def asked_for(facts: Facts) -> dict[str, Any]:
     in no known form: a job of --mem=0 has all of its node."""
     limit = facts.get("TimeLimit", "")
     name, count = memory_form(facts)
-    each = gigabytes(gres(facts.get(name)).removeprefix("gpu:"))
+    each = gigabytes(of_gpus(facts.get(name)) if name == "MemPerTres" else facts.get(name))
     return {
         "time": limit if re.fullmatch(r"[\d:-]+", limit) else None,
         "memory": each * count if each and count else None,
@@ -109,7 +116,7 @@ def memory_form(facts: Facts) -> tuple[str, int]:
 def gpus_of_node(facts: Facts) -> int:
     """The GPUs that a job asked for on each node; 0 where it asked in another form."""
     shown = facts.get("TresPerNode") or (facts.get("TresPerJob") if facts.get("NumNodes") == "1" else "")
-    return sum(int(count) for count in re.findall(r"\bgpu:(?:[^:,]+:)?(\d+)\b", gres(shown)))
+    return sum(int(part.rpartition(":")[2]) for part in of_gpus(shown).split(",") if part)
 
 
 def gigabytes(shown: str | None) -> float | None:
@@ -163,8 +170,16 @@ def excluded(facts: Facts, more: Sequence[str]) -> list[str]:
 
 
 def gres(shown: str | None) -> str:
-    """`gres:gpu:a100:2`, or `gres/gpu:a100=2` as later versions write it, as a flag takes it: `gpu:a100:2`."""
-    return re.sub(r"gres[:/]", "", shown).replace("=", ":") if shown is not None and given(shown) else ""
+    """The GRES of `cpu=8,gres:gpu:a100:2`, or of `cpu:8,gres/gpu:a100=2` as later versions write it, as a flag takes
+    them: `gpu:a100:2`."""
+    parts = shown.split(",") if shown is not None and given(shown) else []
+    return ",".join(re.sub(r"^gres[:/]", "", part).replace("=", ":") for part in parts if not OTHER_TRES.match(part))
+
+
+def of_gpus(shown: str | None) -> str:
+    """The part of the GPUs, as a flag for GPUs takes it: `a100:2`, or `1` where Slurm shows no number."""
+    names = [part.partition(":") for part in gres(shown).split(",")]
+    return ",".join(rest or "1" for name, _, rest in names if name == "gpu")
 
 
 def without_shown(script: str) -> str:
@@ -173,10 +188,10 @@ def without_shown(script: str) -> str:
 
 
 def kept_line(line: str) -> str | None:
-    """A line of a batch script with the flags that Slurm does not show; None where nothing is left of it."""
+    """A line of a batch script without the flags that are LEFT_OUT; None where nothing is left of it."""
     if not line.startswith("#SBATCH"):
         return line
-    words = [shlex.join(flag) for flag in flags_of(line) if name_of(flag[0]) not in SHOWN]
+    words = [shlex.join(flag) for flag in flags_of(line) if name_of(flag[0]) not in LEFT_OUT]
     return f"#SBATCH {' '.join(words)}" if words else None
 
 
@@ -200,7 +215,13 @@ def name_of(word: str) -> str:
 def batch_arguments(facts: Facts, command: Sequence[str]) -> list[str]:
     """The arguments that the batch script was given, which Slurm shows without their quotes: they are the last words of
     vmsbench's command where the script passes them on."""
-    words = facts.get("Command", "").split(" ", 1)[1:]
-    rest = words[0] if words else ""
+    rest = after_script(facts.get("Command", ""))
     ends = (list(command[at:]) for at in range(len(command)))
     return next((end for end in ends if " ".join(end) == rest), rest.split())
+
+
+def after_script(shown: str) -> str:
+    """What follows the script's path, which may have spaces: of the beginnings, the shortest that is a file."""
+    ends = [found.start() for found in re.finditer(" |$", shown)]
+    end = next((end for end in ends if Path(shown[:end]).is_file()), ends[0])
+    return shown[end + 1 :]

@@ -6,12 +6,22 @@ import shlex
 import socket
 import sys
 
-from vmsbench.launch.slurm.commands import ask
+from vmsbench.launch.slurm.node_shares import node_names
 
 
 def misplaced() -> str | None:
     """The reason in one line; None where this process may drive a sweep."""
-    return further_task() or outside_of_its_nodes()
+    return part_of_several() or further_task() or outside_of_its_nodes()
+
+
+def part_of_several() -> str | None:
+    """Of a heterogeneous job the nodes, the requeue and the continuation are of one component each."""
+    if not os.environ.get("SLURM_HET_SIZE"):
+        return None
+    return (
+        "this is a heterogeneous job (`sbatch A : B`), and a sweep has one kind of node: submit A alone, or on several "
+        "kinds of nodes an elastic sweep (launcher.shape=elastic), whose workers `sbatch slurm/worker.sh` adds"
+    )
 
 
 def further_task() -> str | None:
@@ -36,7 +46,7 @@ def outside_of_its_nodes() -> str | None:
     listed, job = os.environ.get("SLURM_JOB_NODELIST"), os.environ.get("SLURM_JOB_ID")
     if not job or not listed or "SLURMD_NODENAME" in os.environ or "SLURM_STEP_ID" in os.environ:
         return None
-    nodes = (ask("scontrol", "show", "hostnames", listed) or "").split()
+    nodes = node_names(listed)
     here = socket.gethostname()
     if here in nodes or here.split(".")[0] in [node.split(".")[0] for node in nodes]:
         return None

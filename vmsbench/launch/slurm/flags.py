@@ -34,6 +34,10 @@ def check(settings: Mapping[str, Any]) -> None:
     for name, value in (settings["extra"] or {}).items():
         if not isinstance(value, str | int | float | None):
             raise ConfigurationError(f"launcher.extra.{name} is {value}; it must be a text or a number")
+    if "wait" in (settings["extra"] or {}):
+        raise ConfigurationError(
+            "launcher.extra.wait: sbatch would name no job before that is over; leave it out, --wait does the same"
+        )
     for name, valid in CHOICES.items():
         if settings[name] not in valid:
             raise ConfigurationError(f"launcher.{name} is {settings[name]}; it must be one of {', '.join(valid)}")

@@ -1,5 +1,6 @@
 """What `vmsbench doctor` says of Slurm."""
 
+import re
 import shutil
 
 from vmsbench.launch.allocation import Allocation
@@ -22,4 +23,5 @@ def health(job: Allocation | None) -> ClusterHealth:
         fix = "systemctl status munge slurmctld, or ask the site's help desk"
         return ClusterHealth(SLURM, False, "sbatch is here, but sinfo does not answer", fix)
     where = f"in job {job.job}" if job else "a login node" if on_login_node() else "a node of it"
-    return ClusterHealth(SLURM, True, f"{where}; partitions: {'; '.join(partitions.split(chr(10))[:6])}")
+    lines = [line for line in partitions.splitlines() if re.fullmatch(r"\S+ \S+ \d+ nodes", line.strip())]
+    return ClusterHealth(SLURM, True, f"{where}; partitions: {'; '.join(lines[:6])}")

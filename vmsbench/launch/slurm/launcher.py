@@ -49,7 +49,7 @@ from vmsbench.launch.slurm.local_process import cancel_process, process_status
 from vmsbench.launch.slurm.refusals import refusal
 from vmsbench.launch.slurm.site.inventory import cluster_name
 from vmsbench.launch.slurm.site.survey import survey
-from vmsbench.launch.slurm.status import details, job_status
+from vmsbench.launch.slurm.status import details, job_status, job_statuses
 from vmsbench.launch.slurm.submitted import Resumable, SubmittedJob
 from vmsbench.versions import PUBLIC
 
@@ -178,6 +178,9 @@ class SlurmLauncher(Launcher):
 
     def status(self, job: str) -> JobStatus:
         return process_status(self._folder, job) if self._local else job_status(job)
+
+    def statuses(self, *jobs: str) -> list[JobStatus]:
+        return [process_status(self._folder, job) for job in jobs] if self._local else job_statuses(jobs)
 
     def more(self, ended: JobStatus, asked: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
         wanted = {**kept, **grown(SHORT_OF.get(ended.state, ""), asked, self._most_time, self._most_memory)}

@@ -3,14 +3,24 @@
 import re
 from collections.abc import Sequence
 
-from vmsbench.launch.launcher import JobPhase, JobStatus, unknown
-from vmsbench.launch.slurm.commands import ask
+from vmsbench.launch.launcher import JobPhase, JobStatus, NoAnswer, Refused, unknown
+from vmsbench.launch.slurm.commands import ask, call
 
-LIVE = {
-    **dict.fromkeys(("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD"), JobPhase.WAITING),
-    **dict.fromkeys(("RUNNING", "RESIZING", "SUSPENDED", "STOPPED"), JobPhase.RUNNING),
-    "COMPLETING": JobPhase.ENDING,
+WAITING = (
+    *("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"),
+    *("POWER_UP_NODE", "EXPEDITING"),
+)
+PHASES = {
+    **dict.fromkeys(WAITING, JobPhase.WAITING),
+    **dict.fromkeys(("RUNNING", "RESIZING", "SUSPENDED", "STOPPED", "SIGNALING"), JobPhase.RUNNING),
+    **dict.fromkeys(("COMPLETING", "STAGE_OUT"), JobPhase.ENDING),
+    "COMPLETED": JobPhase.COMPLETED,
+    **dict.fromkeys(("BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL"), JobPhase.FAILED),
+    **dict.fromkeys(("OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT"), JobPhase.FAILED),
 }
+"""Slurm's states. One that is not here is unknown, as LAUNCH_FAILED, REVOKED (another cluster of a federation has the
+job), and those of later versions."""
+OVER = (JobPhase.COMPLETED, JobPhase.FAILED)
 CAUSES = {
     "TIMEOUT": "its time was up",
     "PREEMPTED": "a job of higher priority took its nodes",
@@ -25,54 +35,56 @@ CAUSES = {
 
 def job_status(job: str) -> JobStatus:
     """The status of a job, from the first of Slurm's commands that has it."""
-    seen = by_squeue(job)
-    if seen is not None and seen.live:
-        return seen
-    return by_scontrol(job) or by_sacct(job) or seen or unknown(job)
+    (seen,) = job_statuses([job])
+    return seen if seen.live else by_scontrol(job) or seen
 
 
-def by_squeue(job: str) -> JobStatus | None:
-    """The status by squeue, which knows no exit code."""
-    line = answer(ask("squeue", "--noheader", f"--jobs={job}", "--states=all", "--format=%T|%r|%N"), 2)
-    state, _, rest = line.partition("|")
-    reason, _, nodes = rest.partition("|")
-    if state in LIVE:
-        return live_status(job, state, reason, nodes, "squeue")
-    return ended_status(job, state, "", nodes, "squeue") if state else None
+def job_statuses(jobs: Sequence[str]) -> list[JobStatus]:
+    """The status of each job, by one question to squeue, and one to sacct for those that squeue no longer has.
+
+    `silent` where neither has the job because one of them gave no answer.
+    """
+    asked = ",".join(jobs)
+    form = "--format=%i|%T|%r|%N"
+    seen, silent = lines_of(jobs, 3, "squeue", "--noheader", "--array", f"--jobs={asked}", "--states=all", form)
+    found = {job: status_of(job, state, "", reason, nodes, "squeue") for job, (state, reason, nodes) in seen.items()}
+    left = [job for job in jobs if job not in found]
+    if left:
+        fields = "--format=JobID,State,ExitCode,NodeList"
+        kept, _ = lines_of(
+            left, 3, "sacct", "--allocations", "--noheader", "--parsable2", f"--jobs={','.join(left)}", fields
+        )
+        for job, (state, code, nodes) in kept.items():
+            found[job] = status_of(job, state.split()[0], code, "", nodes, "sacct")
+    return [found.get(job) or unknown(job, silent=silent) for job in jobs]
+
+
+def lines_of(jobs: Sequence[str], fields: int, *command: str) -> tuple[dict[str, list[str]], bool]:
+    """The fields of each job that a command shows as `JOB|STATE|...`, and whether it gave no answer at all. A site's
+    own command may print more around the lines."""
+    try:
+        said, silent = call(*command, pauses=()), False
+    except Refused as error:
+        said, silent = "", isinstance(error, NoAnswer)
+    lines = (line.strip().split("|") for line in said.splitlines())
+    right = (line for line in lines if len(line) == fields + 1 and re.fullmatch(r"[A-Z_]+( by \d+)?", line[1]))
+    return {job: rest for job, *rest in right if job in jobs}, silent
 
 
 def by_scontrol(job: str) -> JobStatus | None:
+    """The status by scontrol, which knows a job's exit code."""
     facts = details(job)
     if "JobState" not in facts:
         return None
-    state, code = facts["JobState"], facts.get("ExitCode", "")
-    reason = facts.get("Reason", "")
-    if state in LIVE:
-        return live_status(job, state, reason, facts.get("NodeList", ""), "scontrol")
-    return ended_status(job, state, code, facts.get("NodeList", "").replace("(null)", ""), "scontrol")
+    nodes = facts.get("NodeList", "").replace("(null)", "")
+    return status_of(job, facts["JobState"], facts.get("ExitCode", ""), facts.get("Reason", ""), nodes, "scontrol")
 
 
-def by_sacct(job: str) -> JobStatus | None:
-    said = ask(
-        "sacct", "--allocations", "--noheader", "--parsable2", f"--jobs={job}", "--format=State,ExitCode,NodeList"
-    )
-    line = answer(said, 2)
-    if not line:
-        return None
-    state, code, nodes = line.split("|")
-    state = state.split()[0]
-    if state in LIVE:
-        return live_status(job, state, "", nodes, "sacct")
-    return ended_status(job, state, code, nodes, "sacct")
-
-
-def live_status(job: str, state: str, reason: str, nodes: str, source: str) -> JobStatus:
-    return JobStatus(job, LIVE[state], state, reason if reason != "None" else "", nodes, source)
-
-
-def ended_status(job: str, state: str, code: str, nodes: str, source: str) -> JobStatus:
-    phase = JobPhase.COMPLETED if state == "COMPLETED" else JobPhase.FAILED
-    return JobStatus(job, phase, *ending(state, code), nodes, source)
+def status_of(job: str, state: str, code: str, reason: str, nodes: str, source: str) -> JobStatus:
+    phase = PHASES.get(state, JobPhase.UNKNOWN)
+    if phase in OVER:
+        return JobStatus(job, phase, *ending(state, code), nodes, source)
+    return JobStatus(job, phase, state, reason if reason != "None" else "", nodes, source)
 
 
 def ending(state: str, code: str) -> tuple[str, str]:
@@ -90,16 +102,10 @@ def details(job: str) -> dict[str, str]:
     return dict(re.findall(r"([A-Z][\w/:]*)=(.*?)(?= +[A-Z][\w/:]*=| *$)", line))
 
 
-def answer(said: str | None, bars: int) -> str:
-    """The first line that is a state and so many further fields: a site's own command may print more around it."""
-    lines = (line.strip() for line in (said or "").splitlines())
-    return next((line for line in lines if re.match(r"[A-Z_]+( by \d+)?\|", line) and line.count("|") >= bars), "")
-
-
 def down(nodes: Sequence[str]) -> list[str]:
     """Those of the nodes that Slurm has marked as failed, by their own names."""
     if not nodes:
         return []
     said = ask("sinfo", "--noheader", "--Node", f"--nodes={','.join(nodes)}", "--format=%N|%T") or ""
-    states = dict(line.split("|") for line in said.split() if "|" in line)
+    states = dict(re.findall(r"^([^\s|]+)\|([^\s|]+)$", said, re.MULTILINE))
     return [node for node in nodes if re.match(r"down|fail|drain|unk|not_resp|.*\*$", states.get(node, ""))]

@@ -12,6 +12,8 @@ from vmsbench.processes import user_name
 NAME = re.compile(r"^ClusterName\s*=\s*(\S+)", re.MULTILINE)
 GPUS = re.compile(r"\bgpu:(?:([^:,()|]+):)?(\d+)")
 FIELD = re.compile(r"(\w+)=(\S*)")
+PATIENCE = 10.0
+"""Seconds that Slurm has for each question: one that is slow answers them all, one that is away is asked once."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ def cluster_name() -> str | None:
 
 def read() -> Inventory:
     """Ask Slurm. Raises Refused where its commands are not here, NoAnswer where it does not answer."""
-    found = NAME.search(call("scontrol", "show", "config"))
-    nodes = node_groups(call("sinfo", "--noheader", "--format=%R|%D|%c|%G"))
-    shown = call("scontrol", "show", "partition", "--oneliner")
+    found = NAME.search(call("scontrol", "show", "config", patience=PATIENCE, pauses=()))
+    nodes = node_groups(call("sinfo", "--noheader", "--format=%R|%D|%c|%G", patience=PATIENCE, pauses=()))
+    shown = call("scontrol", "show", "partition", "--oneliner", patience=PATIENCE, pauses=())
     return Inventory(found[1] if found else "unknown", partitions(shown, nodes), accounts())
 
 
@@ -114,12 +116,14 @@ def accounts() -> tuple[str, ...]:
     """The user's accounts, the default one first; empty where there is no accounting."""
     user = user_name()
     form = ("--noheader", "--parsable2", "show")
-    usual = answers(ask("sacctmgr", *form, "user", user, "format=DefaultAccount"))
-    every = answers(ask("sacctmgr", *form, "associations", f"user={user}", "format=Account"))
+    usual = of_user(user, ask("sacctmgr", *form, "user", user, "format=User,DefaultAccount", patience=PATIENCE))
+    every = of_user(
+        user, ask("sacctmgr", *form, "associations", f"user={user}", "format=User,Account", patience=PATIENCE)
+    )
     return tuple(dict.fromkeys([*(one for one in usual if one in every), *every]))
 
 
-def answers(said: str | None) -> list[str]:
-    """The lines that are one name: a site's own command may print more around them."""
-    lines = (line.strip() for line in (said or "").splitlines())
-    return [line for line in lines if re.fullmatch(r"[\w.@-]+", line)]
+def of_user(user: str, said: str | None) -> list[str]:
+    """What follows in the lines `user|...`: a site's own command may print more around them."""
+    lines = (line.strip().partition("|") for line in (said or "").splitlines())
+    return [rest for name, _, rest in lines if name == user and re.fullmatch(r"[\w.@-]+", rest)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from vmsbench.errors import ConfigurationError, UserError
-from vmsbench.launch.launcher import Launcher, NoAnswer, Refused, Survey, SurveyLine, answers_within
+from vmsbench.launch.launcher import Launcher, NoAnswer, Refused, Survey, SurveyLine
 from vmsbench.launch.slurm.flags import seconds_of, time_text
 from vmsbench.launch.slurm.site.inventory import Inventory, Partition, read
 
@@ -35,8 +35,7 @@ def survey(make: Callable[..., Launcher], known: Settings, profile: Settings) ->
     """
     if shutil.which("sbatch") is None:
         raise Refused("no cluster here (sbatch not found): run this on a cluster's login node")
-    with answers_within():
-        found = read()
+    found = read()
     with tempfile.TemporaryDirectory() as folder:
         found = replace(found, partitions=in_order(found, known.get("partition"), profile.get("partition")))
         return Attempts(make, {**profile, **known, "memory": None, "folder": folder}, found, known).survey()
