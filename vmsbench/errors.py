@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Iterable
 
-FAILED, WRONG, UNFINISHED, INTERRUPTED = 1, 2, 75, 130
-"""Exit codes: not done; an error that the user can fix; stopped before the end (the same command continues); Ctrl-C."""
+FAILED, WRONG, UNFINISHED, TAKEN_OVER, INTERRUPTED = 1, 2, 75, 76, 130
+"""Exit codes: not done; an error that the user can fix; stopped before the end (the same command continues); the same
+where another process continues, for the supervisor; Ctrl-C."""
 
 PASSWORD = re.compile(r"://([^/@:\s]*):[^/\s]+@")
 """USER:PASSWORD of an address; a password may have an @ in it."""

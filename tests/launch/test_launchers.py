@@ -174,8 +174,16 @@ def test_what_a_site_forbids_is_left_out(cluster: Path, tmp_path: Path) -> None:
 def test_an_error_that_passes_is_waited_for(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vmsbench.launch.slurm.commands.time.sleep", lambda seconds: None)
     once = f"[ -e {tmp_path}/tried ] && {{ echo 12; exit; }}; touch {tmp_path}/tried"
-    a_command(cluster, "sbatch", f"{once}; echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1")
+    a_command(cluster, "sbatch", f"{once}; echo 'sbatch: error: Unable to contact slurm controller' >&2; exit 1")
     assert "job 12" in SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc").description
+
+
+@pytest.mark.parametrize("said", ["Socket timed out on send/recv operation", "Zero Bytes were transmitted or received"])
+def test_a_job_that_slurm_may_have_taken_is_not_submitted_again(said: str, cluster: Path, tmp_path: Path) -> None:
+    a_command(cluster, "sbatch", f"echo >> {tmp_path}/asked; echo 'sbatch: error: {said}' >&2; exit 1")
+    with pytest.raises(UserError, match=f"{said}.*`squeue --me` shows whether it was submitted"):
+        SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+    assert (tmp_path / "asked").read_text() == "\n"
 
 
 def test_a_hanging_sbatch_is_given_up_and_leaves_nothing(

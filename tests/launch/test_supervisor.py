@@ -90,12 +90,12 @@ def test_outside_of_slurm_nothing_is_queued(node: Node) -> None:
     assert not node.requeued()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM], ids=["USR1", "USR2", "TERM"])
-def test_a_signal_is_passed_on_and_the_job_is_queued_again(sent: signal.Signals, node: Node) -> None:
+@pytest.mark.parametrize("sent", ["USR1", "USR2", "TERM", "HUP", "INT"])
+def test_a_signal_is_passed_on_and_the_job_is_queued_again(sent: str, node: Node) -> None:
     node.vmsbench(leaves_unfinished(node.folder))
     job = node.begin()
     node.ready()
-    job.send_signal(sent)
+    job.send_signal(signal.Signals[f"SIG{sent}"])
     job.communicate()
     assert (node.folder / "said").read_text() == "saving\n"
     assert node.requeued()
@@ -108,6 +108,13 @@ def test_a_task_of_an_array_is_queued_again_alone(node: Node) -> None:
     said, _ = job.communicate()
     assert "job 12_3  restarts 0" in said
     assert (node.folder / "asked").read_text() == "requeue 12_3\n"
+
+
+def test_a_job_that_is_being_signalled_is_not_cancelled(node: Node) -> None:
+    node.vmsbench("exit 75")
+    node.state("SIGNALING")
+    node.begin().communicate()
+    assert node.requeued()
 
 
 @pytest.mark.parametrize("state", ["COMPLETING", "CANCELLED"])

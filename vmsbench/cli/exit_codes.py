@@ -2,6 +2,7 @@
 
     0    done                                  1    not done, or a fault of vmsbench: the line names the traceback's log
     2    what the user can fix, in one line   75   stopped before the end; the same command continues
+    76   instead of 75 under `vmsbench job`, where another process has taken over the sweep
     130  interrupted
 
 The logs are vmsbench-error-PID.log in the folder of temporary files ($TMPDIR, else /tmp); the last LOGS of a user are
@@ -23,7 +24,8 @@ from typing import Any
 import typer
 
 from vmsbench.cli.surroundings import prepare
-from vmsbench.errors import FAILED, INTERRUPTED, WRONG, UserError, masked
+from vmsbench.errors import FAILED, INTERRUPTED, TAKEN_OVER, WRONG, OwnershipLost, UserError, masked
+from vmsbench.launch.environment import SUPERVISED
 
 LOGS = 10
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -42,7 +44,8 @@ def run(app: Callable[..., Any]) -> int:
         sys.stdout.flush()  # a reader who has gone is noticed here
     except UserError as error:
         keep_traceback()
-        return print_error(str(error), error.exit_code)
+        lost = isinstance(error, OwnershipLost) and SUPERVISED in os.environ
+        return print_error(str(error), TAKEN_OVER if lost else error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; the same command continues", file=sys.stderr)
         return INTERRUPTED

@@ -73,6 +73,13 @@ class Allocation:
         """Those of the nodes that the cluster has marked as failed."""
         return []
 
+    def informed(self) -> "Allocation":
+        """The same, with what the cluster did not say as the job began, where it says it now."""
+        return self
+
+    def check_limits(self) -> None:
+        """Raises UserError where what a continuation may ask for cannot be read."""
+
     def larger(self, cause: str) -> Mapping[str, Any]:
         """What a continuation asks for where this job had too little, as settings of its launcher; empty where it may
         ask for no more.

@@ -5,6 +5,7 @@ Your own batch script may export them; docs/how-to/slurm.md explains each.
 
 import math
 import os
+import re
 from dataclasses import dataclass
 
 from vmsbench.errors import UserError
@@ -28,7 +29,7 @@ MAX_RESTARTS = "VMSBENCH_MAX_RESTARTS"
 """How often an unfinished sweep is requeued."""
 
 MOST_TIME, MOST_MEMORY = "VMSBENCH_MOST_TIME", "VMSBENCH_MOST_MEMORY"
-"""Time, as the cluster writes it, and GB of each node, that a continuation may ask for."""
+"""Time, as the cluster writes it, and memory of each node, that a continuation may ask for: 64 or 64G."""
 
 LAUNCHER = "VMSBENCH_LAUNCHER"
 """The full path of the launcher's class; without it every launcher in conf/ is asked whose job this is."""
@@ -94,6 +95,15 @@ def max_restarts() -> int:
     return int(number(MAX_RESTARTS, DEFAULT_MAX_RESTARTS))
 
 
+def most_memory() -> float | None:
+    """GB of each node that a continuation may ask for; None where it may not ask for more. Raises UserError."""
+    given = os.environ.get(MOST_MEMORY, "").strip()
+    found = re.fullmatch(r"(\d+\.?\d*)([MGT]?)B?", given, re.IGNORECASE)
+    if given and not (found and float(found[1])):
+        raise UserError(f"{MOST_MEMORY}={given} is not a memory: unset it, or give GB of each node such as 64, or 64G")
+    return float(found[1]) * {"M": 1 / 1024, "T": 1024.0}.get(found[2].upper(), 1.0) if found else None
+
+
 def number(name: str, default: float) -> float:
     """What a variable says; `default` where it is unset or empty. Raises UserError for what is no number."""
     given = os.environ.get(name, "").strip()
@@ -101,7 +111,7 @@ def number(name: str, default: float) -> float:
         found = float(given) if given else default
     except ValueError:
         found = math.nan
-    if math.isnan(found) or found < 0:
+    if (given and not math.isfinite(found)) or found < 0:
         raise UserError(f"{name}={given} is not a number of at least 0: unset it, or give one such as {default:g}")
     return found
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from vmsbench.config.commands import default_runs
 from vmsbench.config.instantiate import build
-from vmsbench.errors import UNFINISHED, WRONG, UserError
+from vmsbench.errors import TAKEN_OVER, UNFINISHED, WRONG, UserError
 from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
 from vmsbench.launch.code.archive import archived, remove_unpacked, running, unpacked
 from vmsbench.launch.container.runtime import container_here, inside, refuse_unfit
@@ -47,9 +47,14 @@ SIGNALS: Mapping[int, str] = {
     signal.SIGUSR1: TIME_UP,
     signal.SIGUSR2: TIME_UP,
     signal.SIGALRM: TIME_UP,
+    signal.SIGHUP: TIME_UP,
+    signal.SIGINT: TIME_UP,
     signal.SIGTERM: "asked to stop",
 }
 """The signals by which a cluster ends a job, and our own alarm where it sends none, and their meaning."""
+
+OF_TERMINALS = (signal.SIGINT, signal.SIGHUP)
+"""Those that end this process outside of a job."""
 
 
 def supervise(
@@ -74,6 +79,9 @@ class Supervisor:
         self.child: subprocess.Popen[bytes] | None = None
         self.signalled: str | None = None
         self.notice = notice() + (given.early if given else 0.0)
+        self.most_restarts = max_restarts()
+        if given:
+            given.check_limits()
         self.over_since, self.waited = 0.0, False
         self.before, self.kills = 0, 0
         self.short_of: str | None = None
@@ -82,7 +90,8 @@ class Supervisor:
     def run(self) -> int:
         adopt()
         for number in SIGNALS:
-            signal.signal(number, self.pass_on)
+            if self.given or number not in OF_TERMINALS:
+                signal.signal(number, self.pass_on)
         if self.deadline is not None:
             signal.alarm(max(1, int(self.deadline - notice() - time.time())))
         print("\n".join(self.first_lines()), flush=True)
@@ -130,6 +139,10 @@ class Supervisor:
                 if code == 0 and self.command[0] in SWEEPS:
                     self.report()
                 return self.end(code, "")
+            if code == TAKEN_OVER:
+                say("another process continues this sweep; this job ends")
+                return UNFINISHED
+            self.given = self.given.informed() if self.given else None
             if code == UNFINISHED or self.signalled is not None:
                 return self.continued()
             if self.given and kills_for_memory() > self.kills and self.given.larger("memory"):
@@ -146,6 +159,7 @@ class Supervisor:
     def once(self) -> int:
         """Run the command until it and all that it started have ended."""
         os.environ |= {"PYTHONUNBUFFERED": "1", SUPERVISED: "1"}
+        os.environ.pop(UNTIL, None)  # that of a job before
         if self.deadline is not None:
             os.environ[UNTIL] = f"{self.deadline - self.notice:.0f}"
         if self.given and ELASTIC in os.environ and container_here():
@@ -199,11 +213,11 @@ class Supervisor:
         if status.phase not in (JobPhase.RUNNING, JobPhase.UNKNOWN):
             words = f"the job is {status.state}: cancelled (to continue, submit it again), or requeued by the cluster"
             return self.end(UNFINISHED, f"not finished; {words}", final=False)
-        most = max_restarts()
-        if chained(self.folder) + self.given.restarts >= most:
-            return self.end(UNFINISHED, f"not finished after {most} restarts; to continue, submit it again")
+        if chained(self.folder) + self.given.restarts >= self.most_restarts:
+            words = f"not finished after {self.most_restarts} restarts; to continue, submit it again"
+            return self.end(UNFINISHED, words)
         try:
-            words = self.queue_again(launcher, self.given)
+            words = self.queue_again(launcher)
         except UserError as error:
             return self.end(UNFINISHED, f"not finished, and the cluster does not requeue it ({error}); submit it again")
         say(f"not finished; {words}")
@@ -232,23 +246,31 @@ class Supervisor:
         limit = self.deadline if self.deadline is not None else math.inf
         return min(limit - LAST, self.over_since + (self.notice if self.signalled == TIME_UP else LONGEST_WAIT))
 
-    def queue_again(self, launcher: Launcher, given: Allocation) -> str:
+    def queue_again(self, launcher: Launcher) -> str:
         """Requeue the job, or submit its continuation; returns which, as text. A cluster that does not answer is asked
         again. Raises UserError."""
         while True:
+            assert self.given
             try:
-                return self.queue_once(launcher, given)
+                return self.queue_once(launcher, self.given)
             except NoAnswer:
                 if not self.may_wait():
                     raise
+                self.given = self.given.informed()
 
     def queue_once(self, launcher: Launcher, given: Allocation) -> str:
         """A job that had too little time or memory is continued by one that asks for more, where it may."""
         more = given.larger(self.too_little or "")
         if given.requeues and not more:
             self.note("ended", code=UNFINISHED, final=False, why=self.signalled)
-            launcher.requeue(given.job)
-            return "requeued"
+            try:
+                launcher.requeue(given.job)
+                return "requeued"
+            except NoAnswer:
+                raise
+            except Refused:
+                if launcher.status(given.job).phase != JobPhase.RUNNING:  # that of a cancelled job is refused too
+                    raise
         asks = (self.command, self.folder, failing_nodes(self.folder))
         job = given.submit_again(*asks, more=more) if more else given.submit_again(*asks)
         self.note("ended", code=UNFINISHED, final=True, why=self.signalled, continued_by=job)

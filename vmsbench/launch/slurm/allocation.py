@@ -8,12 +8,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
 from vmsbench.launch.allocation import Allocation, bound_cpus, visible_gpus
-from vmsbench.launch.environment import MOST_MEMORY, MOST_TIME, number
+from vmsbench.launch.environment import ADDRESS, MOST_TIME, SUPERVISED, UNTIL, most_memory
+from vmsbench.launch.launcher import NoAnswer, Refused
 from vmsbench.launch.slurm.commands import EARLY, ask, call, submitted_number
 from vmsbench.launch.slurm.continuation import (
     asked_for,
@@ -23,16 +24,19 @@ from vmsbench.launch.slurm.continuation import (
     larger_facts,
     without_shown,
 )
-from vmsbench.launch.slurm.flags import seconds_of
+from vmsbench.launch.slurm.flags import checked_time, seconds_of
 from vmsbench.launch.slurm.node_shares import node_names, node_shares
 from vmsbench.launch.slurm.status import details, down
-from vmsbench.processes import await_descendants, end_descendants
+from vmsbench.processes import await_descendants, end_descendants, user_name
 
 SCRUBBED = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "PMI", "SALLOC_")
 KEPT = (
     *("SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID", "SLURM_RESTART_COUNT"),
     *("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
 )
+
+OF_ONE_JOB = (UNTIL, ADDRESS, SUPERVISED)
+"""What the supervisor has set for its own job's command, and a continuation must not inherit."""
 
 
 @final
@@ -72,22 +76,62 @@ class SlurmAllocation(Allocation):
     def lost(self, nodes: Sequence[str]) -> list[str]:
         return down(nodes)
 
+    def informed(self) -> "SlurmAllocation":
+        return self if self.facts else with_facts(self, details(self.job))
+
+    def check_limits(self) -> None:
+        most_memory(), most_time()
+
     def larger(self, cause: str) -> Mapping[str, Any]:
-        most = number(MOST_MEMORY, 0.0) or None
         asked = asked_for(self.facts)
-        return {} if asked.get(cause) is None else grown(cause, asked, os.environ.get(MOST_TIME) or None, most)
+        return {} if asked.get(cause) is None else grown(cause, asked, most_time(), most_memory())
 
     def submit_again(
         self, command: Sequence[str], folder: Path, exclude: Sequence[str], more: Mapping[str, Any] | None = None
     ) -> str:
         """A task of an array continues as an array of this task alone, whose script reads its number."""
+        if not self.facts:
+            raise NoAnswer(f"Slurm does not say what job {self.job} asked for")
+        if waiting := self.continuation():
+            return waiting
         script = folder / "slurm-script.sh"
         call("scontrol", "write", "batch_script", self.job, str(script))
         script.write_text(without_shown(script.read_text()))
         flags = continuation_flags(larger_facts(self.facts, more or {}), self.job, exclude)
         words = [str(script), *batch_arguments(self.facts, command)]
-        answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=scrubbed())
-        return submitted_number(answer) + self.job[len(self.job.partition("_")[0]) :]
+        environment = {name: value for name, value in scrubbed().items() if name not in OF_ONE_JOB}
+        answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=environment)
+        return submitted_number(answer) + self.job.removeprefix(self.job.partition("_")[0])
+
+    def continuation(self) -> str | None:
+        """The job that waits for this one to end, where an sbatch that got no answer was heard all the same. Raises
+        NoAnswer where Slurm does not say."""
+        try:
+            said = call("squeue", "--noheader", "--array", f"--user={user_name()}", "--format=%i|%E|%j", pauses=())
+        except NoAnswer:
+            raise
+        except Refused:
+            return None
+        after = rf"^([\d_]+)\|[^|]*afterany:{self.job}\b[^|]*\|{re.escape(self.facts.get('JobName', ''))}$"
+        found = re.search(after, said, re.MULTILINE)
+        return found[1] if found else None
+
+
+def with_facts(given: SlurmAllocation, facts: Mapping[str, str]) -> SlurmAllocation:
+    """The allocation, with what `scontrol show job` says of it."""
+    return replace(
+        given,
+        deadline=end_of_job(facts),
+        requeues=facts.get("Requeue") != "0",
+        log=facts.get("StdOut"),
+        facts=facts,
+    )
+
+
+def most_time() -> str | None:
+    """What a continuation may ask for; None where it may not ask for more. Raises ConfigurationError."""
+    given = os.environ.get(MOST_TIME, "").strip()
+    return checked_time(MOST_TIME, given) if given else None
 
 
 def allocation(launcher: str) -> SlurmAllocation | None:
@@ -95,21 +139,17 @@ def allocation(launcher: str) -> SlurmAllocation | None:
     if not os.environ.get("SLURM_JOB_ID", "").isdigit():
         return None
     job, nodes = job_here(), nodes_here()
-    facts = details(job)
-    return SlurmAllocation(
+    given = SlurmAllocation(
         job,
         restarts=int(os.environ.get("SLURM_RESTART_COUNT") or 0),
         nodes=nodes,
         cpus=cpus_here(),
         gpus=gpus_here(),
         settings={"_target_": launcher},
-        deadline=end_of_job(facts),
         early=EARLY,
-        requeues=facts.get("Requeue") != "0",
-        log=facts.get("StdOut"),
-        facts=facts,
         shares=node_shares(job) if len(nodes) > 1 else {},
     )
+    return with_facts(given, details(job))
 
 
 def job_here() -> str:

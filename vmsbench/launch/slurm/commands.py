@@ -24,6 +24,11 @@ PASSING = (
     "slurm_persist_conn_open",
     "munge",
 )
+UNSURE = (
+    *("socket timed out", "connection timed out", "zero bytes were transmitted", "unexpected message received"),
+    "slurm_persist_conn_open",
+)
+"""Of these the errors after which Slurm may have heard the request all the same: a job is not submitted again."""
 UNCONFIGURED = ("establish a configuration source", "unable to process configuration file")
 ELSEWHERE = "run this on a cluster's login node, or leave out launcher=slurm"
 
@@ -43,7 +48,8 @@ def call(
     environment: Mapping[str, str] | None = None,
     loud: bool = False,
 ) -> str:
-    """A command's output; temporary errors are retried. `loud`: with standard error.
+    """A command's output; temporary errors are retried, but for a submission that Slurm may have heard. `loud`: with
+    standard error.
 
     Raises Refused with Slurm's message in one line; NoAnswer where it may answer later.
     """
@@ -73,7 +79,8 @@ def call(
         passing = any(sign in words.lower() for sign in PASSING)
         if any(sign in words.lower() for sign in UNCONFIGURED):
             raise NotHere(f"Slurm is not set up on this machine ({words}): {ELSEWHERE}")
-        if passing and pause is None:
+        heard = command[0] == "sbatch" and any(sign in words.lower() for sign in UNSURE)
+        if passing and (pause is None or heard):
             raise NoAnswer(words)
         if not passing:
             break

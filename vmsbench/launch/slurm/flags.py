@@ -59,8 +59,8 @@ def check(settings: Mapping[str, Any]) -> None:
         )
     time, notice = str(settings["time"]), settings["notice"]
     for name in ("time", "most_time"):
-        if settings[name] is not None and not re.fullmatch(TIME, str(settings[name])):
-            raise ConfigurationError(f"launcher.{name} is {settings[name]}; write it as 90 (minutes), 8:00:00 or 1-12")
+        if settings[name] is not None:
+            checked_time(f"launcher.{name}", str(settings[name]))
     for name, unit in {"memory": "GB of each node", "most_memory": "GB of each node", "idle": "seconds"}.items():
         if settings[name] is not None and settings[name] <= 0:
             raise ConfigurationError(f"launcher.{name} is {settings[name]}; it must be above 0, in {unit}")
@@ -69,6 +69,13 @@ def check(settings: Mapping[str, Any]) -> None:
             f"launcher.time {time} leaves no time to train: a job saves {notice} s before its end, and Slurm may "
             f"signal {EARLY:.0f} s too early; ask for more by --time, or for less notice (launcher.notice)"
         )
+
+
+def checked_time(name: str, value: str) -> str:
+    """Raises ConfigurationError for a time that no Slurm accepts; `name` is where it is from."""
+    if not re.fullmatch(TIME, value):
+        raise ConfigurationError(f"{name} is {value}; write it as 90 (minutes), 8:00:00 or 1-12")
+    return value
 
 
 def size_flags(size: JobResources, gpu_form: str, gpu_type: str | None) -> dict[str, Any]:
