@@ -145,6 +145,35 @@ def test_a_worker_stays_while_a_job_that_continues_its_driver_is_there(sweep: Pa
     assert asked.read_text().count("\n") == 2
 
 
+def worker_of(driver: str, folder: Path, **environment: str) -> tuple[int, str]:
+    """The exit code and the words of a worker, job 5."""
+    words = [sys.executable, "-m", "vmsbench", "work", driver, str(folder)]
+    env = os.environ | {"SLURM_JOB_ID": "5"} | environment
+    done = subprocess.run(words, env=env, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("squeue", ["exit 1", each_job("COMPLETED||n1")])
+def test_a_worker_of_a_driver_that_the_sweep_does_not_have_is_refused(squeue: str, sweep: Path) -> None:
+    a_command(sweep.parent / "bin", "squeue", squeue)
+    code, said = worker_of("44", sweep)
+    assert code == 2, said
+    assert f"no job 44 drives a sweep in {sweep}; did you mean 4?  (there are: 4): give the number of the job" in said
+    code, said = worker_of("5", sweep)
+    assert code == 2, "a worker drives nothing"
+    code, said = worker_of("4", sweep.parent / "gan")
+    assert code == 2
+    assert "no job 4 drives a sweep in" in said
+    assert not (sweep.parent / "gan").exists()
+
+
+def test_a_worker_leaves_where_no_driver_comes_for_long_enough(sweep: Path) -> None:
+    a_command(sweep.parent / "bin", "squeue", each_job("PENDING||"))
+    code, said = worker_of("4", sweep, VMSBENCH_IDLE="0.1")
+    assert code == 0, said
+    assert "no trial for 0.1 s: this node leaves" in said
+
+
 def test_without_accounting_a_worker_that_left_is_not_taken_for_one_that_runs(sweep: Path) -> None:
     work(sweep, "*4*) echo '4|COMPLETED||n1';; *) exit 1;;")
     (sweep / "lock").touch()

@@ -1,11 +1,15 @@
 """GPUs as a job's environment names them: NVIDIA's, slices of them (MIG), AMD's."""
 
 import os
+import socket
+from pathlib import Path
 
 import pytest
 
-from vmsbench.launch.allocation import GPU_NAMES, name_amd_gpus, usable_gpus, visible_gpus
-from vmsbench.ray_backend.resources import gpus_of_torch
+from tests.support.processes.commands import a_command
+from vmsbench.launch.allocation import GPU_NAMES, gpus_of_torch, name_amd_gpus, usable_gpus, visible_gpus
+from vmsbench.launch.slurm.allocation import allocation
+from vmsbench.ray_backend.resources import own_address
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +74,63 @@ def test_torch_is_asked_wherever_there_is_a_driver(driver: str, seen: int, monke
     monkeypatch.setattr("os.path.exists", lambda path: path == driver)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     assert gpus_of_torch() == seen
+
+
+def a_job(folder: Path, gres: str, monkeypatch: pytest.MonkeyPatch, *, driver: bool = True) -> None:
+    """A job on two nodes of a Slurm that shows this of their GRES, of which torch sees two GPUs."""
+    nodes = f"[[ $* == *'show node'* ]] && {{ echo 'NodeName=n1 Gres={gres} NodeAddr=127.0.0.1'; exit; }}"
+    shares = "JobId=7 Nodes=n1 CPU_IDs=0-3 Mem=0 GRES= Nodes=n2 CPU_IDs=0-1 Mem=0 GRES="
+    a_command(folder / "bin", "scontrol", f"{nodes}; echo '{shares}'")
+    a_command(folder / "bin", "srun", f'echo "$@" > {folder}/step')
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    for name in GPU_NAMES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"ID": "7", "NODELIST": "n[1-2]"}.items():
+        monkeypatch.setenv(f"SLURM_JOB_{name}", value)
+    monkeypatch.setenv("SLURMD_NODENAME", "n1")
+    monkeypatch.setattr("vmsbench.launch.allocation.GPU_DRIVERS", ("/dev/null",) if driver else ())
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+
+
+@pytest.mark.parametrize(
+    ("gres", "driver", "gpus"),
+    [("(null)", True, ("0", "1")), ("nvme:1", True, ("0", "1")), ("gpu:a100:4", True, ()), ("(null)", False, ())],
+)
+def test_gpus_that_are_no_gres_are_all_the_jobs_and_no_step_asks_for_them(
+    gres: str, driver: bool, gpus: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_job(tmp_path, gres, monkeypatch, driver=driver)
+    given = allocation("vmsbench.launch.slurm.launcher.SlurmLauncher")
+    assert given
+    assert given.gpus == gpus
+    assert given.shares == {"n1": (4, len(gpus)), "n2": (2, len(gpus))}
+    given.start_step("n2", ["true"], cpus=2, gpus=len(gpus), log=tmp_path / "log").wait()
+    assert "--gres" not in (tmp_path / "step").read_text()
+
+
+def test_gpus_that_slurm_allocates_are_counted_by_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_job(tmp_path, "gpu:4", monkeypatch)
+    monkeypatch.setenv("SLURM_GPUS_ON_NODE", "1")
+    given = allocation("vmsbench.launch.slurm.launcher.SlurmLauncher")
+    assert given
+    assert given.gpus == ("0",)
+    given.start_step("n2", ["true"], cpus=2, gpus=1, log=tmp_path / "log").wait()
+    assert "--gres=gpu:1" in (tmp_path / "step").read_text()
+
+
+def test_nodes_whose_names_do_not_resolve_are_reached_by_their_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_job(tmp_path, "gpu:4", monkeypatch)
+    given = allocation("vmsbench.launch.slurm.launcher.SlurmLauncher")
+    assert given
+    assert own_address(given) == "127.0.0.1"
+
+    def resolved(name: str) -> str:
+        if not name[0].isdigit():
+            raise socket.gaierror
+        return name
+
+    monkeypatch.setattr("socket.gethostbyname", resolved)
+    a_command(tmp_path / "bin", "scontrol", "[ $3 = n1 ] && echo NodeAddr=127.0.0.7 || exit 1")
+    assert own_address(given) == "127.0.0.7"

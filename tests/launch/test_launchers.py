@@ -258,7 +258,17 @@ def test_functions_that_a_job_could_not_import_are_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"nodes": 0}, {"gpus": -1}, {"cpus": 0}, {"time": "soon"}, {"time": "3"}, {"cluster": "pbs"}], ids=str
+    "wrong",
+    [
+        {"nodes": 0},
+        {"gpus": -1},
+        {"cpus": 0},
+        {"time": "soon"},
+        {"time": "3"},
+        {"cluster": "pbs"},
+        {"extra": {"wait": 1}},
+    ],
+    ids=str,
 )
 def test_settings_that_no_cluster_takes_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):

@@ -58,6 +58,10 @@ class Allocation:
         """This node's address for the cluster's other nodes."""
         return socket.gethostbyname(socket.gethostname())
 
+    def address_of(self, node: str) -> str:
+        """Under which this node reaches another one: an address or a name."""
+        return node
+
     def start_step(
         self, node: str, command: Sequence[str], *, cpus: int, gpus: int, log: Path
     ) -> "subprocess.Popen[bytes]":
@@ -142,6 +146,24 @@ def refuse_login_node(allowed: bool) -> None:
 def bound_cpus() -> int:
     """The CPUs that this process is bound to."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/nvhost-gpu", "/dev/nvgpu", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA's driver, that of its Jetson, AMD's, and Windows' for its Linux: without one of these there is no GPU for
+torch."""
+
+
+def gpu_driver() -> bool:
+    return any(map(os.path.exists, GPU_DRIVERS))
+
+
+def gpus_of_torch() -> int:
+    """How many GPUs torch sees; it is imported only where a driver is loaded."""
+    if not gpu_driver():
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 GPU_NAMES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")

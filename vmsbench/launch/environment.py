@@ -20,7 +20,7 @@ ELASTIC = "VMSBENCH_ELASTIC"
 """WORKERS,CPUS,GPUS: this job only drives; so many other jobs lend so many CPUs and GPUs each."""
 
 IDLE = "VMSBENCH_IDLE"
-"""Seconds without a trial after which a worker of an elastic sweep leaves; it stays where this is unset."""
+"""Seconds without a trial or a driver after which a worker of an elastic sweep leaves; it stays where this is unset."""
 
 SUPERVISED = "VMSBENCH_SUPERVISED"
 """Set by `vmsbench job` for its command: signals, restarts and requeues are looked after."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from vmsbench.launch.job_log import job_status
+from vmsbench.launch.job_log import continued_as, job_status, log_of
 from vmsbench.launch.launcher import JobStatus
 
 TAIL = 2.0  # seconds between two reads of a job's log
@@ -29,17 +29,22 @@ def follow(
         if time.monotonic() - asked > poll:
             asked, status = time.monotonic(), job_status(folder, job)
             if status.over:
-                show_more(log, shown, show)
+                shown = show_more(log, shown, show)
                 show(f"{status}\n")
-                return status
+                if (following := continued_as(folder, job)) == job:
+                    return status
+                job = following
+            if (latest := log_of(folder, job) or log) != log:
+                log, shown = latest, 0
         time.sleep(TAIL)
 
 
 def show_more(log: Path, shown: int, show: Callable[[str], None]) -> int:
+    """Show what a file has after its first `shown` bytes, or all of it where it has been written again; its size."""
     if not log.exists():
         return shown
     with log.open("rb") as file:
-        file.seek(shown)
+        file.seek(shown if log.stat().st_size >= shown else 0)
         if text := file.read().decode(errors="replace"):
             show(text)
         return file.tell()

@@ -42,6 +42,19 @@ def continued_as(folder: Path, driver: str) -> str:
     return driver
 
 
+def log_of(folder: Path, job: str) -> Path | None:
+    """The file that a job writes to, as its submission or its start noted it."""
+    named = [line["log"] for line in notes(folder) if str(line.get("job")) == job and line.get("log")]
+    return Path(named[-1]) if named else None
+
+
+def of_driver(folder: Path, driver: str) -> list[str]:
+    """A driver's job, those that continue it, and the workers of all of these, without those that have ended."""
+    last = continued_as(folder, driver)
+    jobs = {*with_continued(folder, last), *workers_of(folder, last)}
+    return [job for job in unended_jobs(folder) if job in jobs]
+
+
 def with_continued(folder: Path, driver: str) -> list[str]:
     """A driver's job, the one that it continues, the one that this continues, and so on."""
     before = {str(line["job"]): str(line["after"]) for line in notes(folder) if line.get("after")}

@@ -20,11 +20,13 @@ from vmsbench.launch.follow import follow, print_text
 from vmsbench.launch.job_log import (
     asked_more,
     cancel,
+    continued_as,
     failing_nodes,
     going_jobs,
     job_status,
     more_than_last,
     note_submitted,
+    of_driver,
 )
 from vmsbench.launch.launcher import Job, JobRequest, JobStatus, Launcher, answers_within
 from vmsbench.launch.site_profile import of_launcher, with_profile
@@ -94,9 +96,9 @@ class SweepJob:
 
     @property
     def status(self) -> JobStatus | None:
-        """What the cluster says of it now; None where it was not submitted."""
+        """What the cluster says now of it, or of the job that continues it; None where it was not submitted."""
         with answers_within():
-            return job_status(self.folder, self.job.number) if self.job else None
+            return job_status(self.folder, continued_as(self.folder, self.job.number)) if self.job else None
 
     @property
     def script(self) -> str:
@@ -120,9 +122,10 @@ class SweepJob:
         return follow(self.job.number, self.job.log, self.folder, self.launcher.poll, show=show) if self.job else None
 
     def cancel(self) -> None:
-        """End it: the trials save, and the same sweep can be continued. Raises UserError where the cluster refuses."""
+        """End it, what continues it and its workers: the trials save, and the same sweep can be continued. Raises
+        UserError where the cluster refuses."""
         if self.job:
-            cancel(self.folder, jobs=[self.job.number])
+            cancel(self.folder, jobs=of_driver(self.folder, self.job.number))
 
 
 def dispatch(

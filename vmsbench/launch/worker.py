@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vmsbench.errors import UserError
+from vmsbench.errors import UserError, did_you_mean
 from vmsbench.launch.allocation import Allocation, allocation, python
 from vmsbench.launch.code.archive import running, unpacked
 from vmsbench.launch.container.runtime import inside
 from vmsbench.launch.environment import idle, notice
-from vmsbench.launch.job_log import archive_of, continued_as, launcher_of_job
-from vmsbench.launch.launcher import JobError, JobPhase, NoAnswer, Refused
+from vmsbench.launch.job_log import archive_of, continued_as, launcher_of_job, leading_jobs
+from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, NoAnswer, Refused
 from vmsbench.launch.supervisor import SIGNALS, launcher_for, say
 from vmsbench.processes import adopt, end_descendants
 from vmsbench.store.job_events import note_by_worker
@@ -57,13 +57,15 @@ class Worker:
         self.given, self.driver, self.folder = given, driver, folder
         self.child: subprocess.Popen[bytes] | None = None
         self.leaving, self.unused = False, False
-        self.asked = time.monotonic()
+        self.asked = self.without_work = time.monotonic()
         self.launcher = launcher_for(given)
 
     def run(self) -> None:
         adopt()
         for number in SIGNALS:
             signal.signal(number, self.leave)
+        if self.driver not in leading_jobs(self.folder):
+            self.refuse_stranger(self.launcher.status(self.driver), running=False)
         say(f"worker on {self.given.nodes[0]}, job {self.given.job}, GPUs {','.join(self.given.gpus) or 'none'}")
         try:
             self.until_over()
@@ -81,6 +83,9 @@ class Worker:
             if address is not None:
                 say(f"joining {address}")
                 self.lend(address)
+                self.without_work = time.monotonic()
+            elif (limit := idle()) is not None and time.monotonic() - self.without_work > limit:
+                self.unused = True
             elif not self.leaving:
                 time.sleep(PAUSE)
         if self.leaving:
@@ -93,7 +98,8 @@ class Worker:
     def note_end(self, code: int) -> None:
         """Without accounting the cluster soon forgets how this job ended."""
         with contextlib.suppress(OSError):
-            note_by_worker(self.folder, self.given.job, "ended", driver=self.driver, code=code, final=True)
+            if self.folder.is_dir():
+                note_by_worker(self.folder, self.given.job, "ended", driver=self.driver, code=code, final=True)
 
     def address(self) -> str | None:
         with contextlib.suppress(OSError):
@@ -136,7 +142,23 @@ class Worker:
         if time.monotonic() - self.asked < launcher.poll:
             return False
         self.asked = time.monotonic()
-        return launcher.status(continued_as(self.folder, self.driver)).over
+        status = launcher.status(continued_as(self.folder, self.driver))
+        self.refuse_stranger(status, running=True)
+        return status.over
+
+    def refuse_stranger(self, status: JobStatus, running: bool) -> None:
+        """Raises UserError where the driver is no job of the sweep, and none that has yet to start it: it would be
+        waited for without end.
+
+        running  whether a driver that runs has had the time to note that in the sweep's folder
+        """
+        jobs = leading_jobs(self.folder)
+        waits = status.phase == JobPhase.WAITING or (status.live and not running)
+        if self.driver not in jobs and not waits and not status.silent:
+            raise UserError(
+                f"no job {self.driver} drives a sweep in {self.folder}{did_you_mean(self.driver, jobs)}  (there are: "
+                f"{', '.join(jobs) or 'none'}): give the number of the job that drives it, and its folder runs/NAME"
+            )
 
     def come_back(self) -> bool:
         """Requeue this job, unless it was cancelled or the cluster does not requeue; ask again where it does not

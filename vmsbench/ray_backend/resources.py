@@ -14,15 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, python, usable_gpus
+from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, gpus_of_torch, python, usable_gpus
 from vmsbench.launch.environment import ADDRESS, workers
 from vmsbench.launch.worker import announced
 from vmsbench.ray_backend.node_step import NodeStep
 from vmsbench.versions import PUBLIC
-
-GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/nvhost-gpu", "/dev/nvgpu", "/dev/kfd", "/dev/dxg")
-"""Of NVIDIA's driver, that of its Jetson, AMD's, and Windows' for its Linux: without one of these there is no GPU for
-torch."""
 
 JOINING = 90.0  # seconds that the driver waits for the other nodes before it starts with those it has
 
@@ -60,15 +56,6 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     nodes = len(given.nodes) if given else 1
     slots = Slots(cpus or available, used, share["cpus"], share["gpus"] if on_gpu else 0, nodes, niceness)
     return dataclasses.replace(slots, others=unlike(slots, given, cpus, gpus)) if given else slots
-
-
-def gpus_of_torch() -> int:
-    """How many GPUs torch sees; it is imported only where a driver is loaded."""
-    if not any(map(os.path.exists, GPU_DRIVERS)):
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
 
 
 def unlike(slots: Any, given: Allocation, cpus: int | None, gpus: int | None) -> tuple[tuple[int, int], ...]:
@@ -122,10 +109,10 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
         with local_cluster(*share):
             yield
         return
-    from vmsbench.ray_backend.cluster import LOOPBACK, address_towards, head, token_file
+    from vmsbench.ray_backend.cluster import head, token_file
 
     token = token_file(folder)
-    ip = address_towards(given.other_nodes[0]) if given.other_nodes else LOOPBACK
+    ip = own_address(given)
     with contextlib.ExitStack() as stack:
         if workers():
             address = stack.enter_context(
@@ -140,6 +127,18 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
         stack.enter_context(joined(address, token))
         await_nodes(len(given.nodes), folder)
         yield
+
+
+def own_address(given: Allocation) -> str:
+    """The address of this node for the job's other nodes: as seen from one of them, else the cluster's own. Names of
+    nodes need not resolve."""
+    from vmsbench.ray_backend.cluster import LOOPBACK, address_towards
+
+    if not given.other_nodes:
+        return LOOPBACK
+    with contextlib.suppress(OSError):
+        return address_towards(given.address_of(given.other_nodes[0]))
+    return given.address
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
-from vmsbench.launch.allocation import Allocation, bound_cpus, visible_gpus
+from vmsbench.launch.allocation import Allocation, bound_cpus, gpu_driver, gpus_of_torch, visible_gpus
 from vmsbench.launch.environment import ADDRESS, MOST_TIME, SUPERVISED, UNTIL, most_memory
 from vmsbench.launch.launcher import NoAnswer, Refused
 from vmsbench.launch.slurm.commands import EARLY, ask, call, submitted_number
@@ -42,20 +42,27 @@ OF_ONE_JOB = (UNTIL, ADDRESS, SUPERVISED)
 @final
 @dataclass(frozen=True)
 class SlurmAllocation(Allocation):
-    """`facts`: the fields of `scontrol show job`."""
+    """One job of Slurm.
+
+    facts  the fields of `scontrol show job`
+    gres   whether Slurm knows of the GPUs, so that a step asks for them
+    """
 
     facts: Mapping[str, str] = field(default_factory=dict)
+    gres: bool = True
 
     @property
     def address(self) -> str:
-        found = re.search(r"NodeAddr=(\S+)", ask("scontrol", "show", "node", self.nodes[0], "--oneliner") or "")
-        return socket.gethostbyname(found[1] if found else socket.gethostname())
+        return socket.gethostbyname(of_node(self.nodes[0], "NodeAddr") or socket.gethostname())
+
+    def address_of(self, node: str) -> str:
+        return of_node(node, "NodeAddr") or node
 
     def start_step(
         self, node: str, command: Sequence[str], *, cpus: int, gpus: int, log: Path
     ) -> "subprocess.Popen[bytes]":
         srun = [*step(node), f"--cpus-per-task={cpus}", "--unbuffered", "--kill-on-bad-exit=0", "--export=ALL"]
-        if gpus:
+        if gpus and self.gres:
             srun += [f"--gres=gpu:{gpus}"]
         with log.open("a") as output:
             return subprocess.Popen(
@@ -139,15 +146,19 @@ def allocation(launcher: str) -> SlurmAllocation | None:
     if not os.environ.get("SLURM_JOB_ID", "").isdigit():
         return None
     job, nodes = job_here(), nodes_here()
+    gpus = gpus_here()
+    loose = loose_gpus(nodes[0]) if gpus is None else ()
+    shares = node_shares(job) if len(nodes) > 1 else {}
     given = SlurmAllocation(
         job,
         restarts=int(os.environ.get("SLURM_RESTART_COUNT") or 0),
         nodes=nodes,
         cpus=cpus_here(),
-        gpus=gpus_here(),
+        gpus=loose if gpus is None else gpus,
         settings={"_target_": launcher},
         early=EARLY,
-        shares=node_shares(job) if len(nodes) > 1 else {},
+        shares={node: (cpus, len(loose)) for node, (cpus, _) in shares.items()} if loose else shares,
+        gres=not loose,
     )
     return with_facts(given, details(job))
 
@@ -192,13 +203,28 @@ def cpus_here() -> int:
     return int(granted) if bound == os.cpu_count() else min(int(granted), bound)
 
 
-def gpus_here() -> tuple[str, ...]:
-    """The GPUs that the job may use, by their names for CUDA; without names, as many as Slurm allocated."""
+def gpus_here() -> tuple[str, ...] | None:
+    """The GPUs that the job may use, by their names for CUDA; without names, as many as Slurm allocated; None where it
+    says nothing of GPUs."""
     named = visible_gpus()
     if named is not None:
         return named
     count = os.environ.get("SLURM_GPUS_ON_NODE", "")
-    return tuple(map(str, range(int(count)))) if count.isdigit() else ()
+    return tuple(map(str, range(int(count)))) if count.isdigit() else None
+
+
+def loose_gpus(node: str) -> tuple[str, ...]:
+    """The GPUs of a node that are no GRES (launcher.gpu_form=none): a job has all of them."""
+    if not gpu_driver():
+        return ()
+    gres = of_node(node, "Gres")
+    return () if gres is None or "gpu" in gres else tuple(map(str, range(gpus_of_torch())))
+
+
+def of_node(node: str, name: str) -> str | None:
+    """A field of `scontrol show node`; None where Slurm does not say."""
+    found = re.search(rf"\b{name}=(\S+)", ask("scontrol", "show", "node", node, "--oneliner") or "")
+    return found[1] if found else None
 
 
 def scrubbed() -> dict[str, str]:
