@@ -69,8 +69,8 @@ class SlurmLauncher(Launcher):
     gpu_form    how the site asks for GPUs: gpus-per-node, gres, gpus, or none where a node comes with all it has
     gpu_type    such as a100, where the site wants one named
     memory_form mem, mem-per-cpu, or none where memory is not asked for
-    idle        seconds without a trial after which a worker of an elastic sweep leaves, to be submitted again where
-                trials wait; None: workers stay until the sweep is over
+    idle        seconds without a trial or a driver after which a worker of an elastic sweep leaves, to be submitted
+                again where trials wait; None: workers stay until the sweep is over
     notice      seconds before the end of its time at which Slurm signals the job
     requeue     whether Slurm may requeue the job; where not, it submits its own continuation
     setup       lines of shell before the function: "module load cuda"; the job ends where one fails

@@ -13,7 +13,7 @@ from tests.support.processes.supervised import SHOWN
 from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, without_shown
 from vmsbench.launch.slurm.status import details
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
