@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes.commands import a_command, each_job
+from vmsbench.launch.allocation import Allocation
 from vmsbench.launch.elastic.demand import Demand, demand_of
 from vmsbench.launch.environment import Workers
 from vmsbench.launch.job_log import job_status, workers_of
 from vmsbench.launch.sweep_progress import fruitless
+from vmsbench.launch.worker import Worker
 from vmsbench.processes import descendants
 from vmsbench.ray_backend.cluster import without_work
 from vmsbench.store.job_events import note, note_by_worker, notes
@@ -167,11 +169,23 @@ def test_a_worker_of_a_driver_that_the_sweep_does_not_have_is_refused(squeue: st
     assert not (sweep.parent / "gan").exists()
 
 
-def test_a_worker_leaves_where_no_driver_comes_for_long_enough(sweep: Path) -> None:
-    a_command(sweep.parent / "bin", "squeue", each_job("PENDING||"))
-    code, said = worker_of("4", sweep, VMSBENCH_IDLE="0.1")
-    assert code == 0, said
-    assert "no trial for 0.1 s: this node leaves" in said
+@pytest.mark.parametrize(
+    ("joined", "starting", "leaves"), [(False, 0.0, True), (False, 99.0, False), (True, 99.0, True)]
+)
+def test_a_worker_leaves_where_no_driver_is_there_for_long_enough(
+    joined: bool, starting: float, leaves: bool, sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that has just started has more time."""
+    a_command(sweep.parent / "bin", "squeue", each_job("COMPLETED||n1"))
+    monkeypatch.setenv("VMSBENCH_IDLE", "0.01")
+    monkeypatch.setattr("vmsbench.launch.worker.STARTING", starting)
+    monkeypatch.setattr("vmsbench.launch.worker.PAUSE", 0.02)
+    settings = {"_target_": PUBLIC["Slurm launcher"], "poll": 0.2}
+    note(sweep, "submitted", job="4", launcher=settings)
+    worker = Worker(Allocation("5", 0, ("n1",), 4, (), settings), "4", sweep)
+    worker.joined = joined
+    worker.until_over()
+    assert worker.unused == leaves
 
 
 def test_without_accounting_a_worker_that_left_is_not_taken_for_one_that_runs(sweep: Path) -> None:

@@ -85,6 +85,8 @@ def test_a_job_that_nobody_knows_runs_while_its_sweep_is_touched(tmp_path: Path)
     (tmp_path / "lock").touch()
     assert job_status(tmp_path, "7").phase == JobPhase.RUNNING
     assert job_status(tmp_path, "7").source == "heartbeat"
+    (tmp_path / "lock").write_text('{"host": "n1", "pid": 1, "job": "8", "restarts": 0}')
+    assert job_status(tmp_path, "7").phase == JobPhase.UNKNOWN, "another job has taken the sweep over"
 
 
 def test_an_allocation_of_one_node_needs_to_say_nothing_else() -> None:

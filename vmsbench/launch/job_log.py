@@ -13,7 +13,7 @@ from typing import Any
 from vmsbench.config.instantiate import build
 from vmsbench.launch.launcher import PROMPT, Job, JobPhase, JobStatus, Launcher, answers_within, unknown
 from vmsbench.store.job_events import JOBS, note, notes
-from vmsbench.store.lock import SILENCE
+from vmsbench.store.lock import SILENCE, owner_of
 
 FAILURES = 2  # of a node, after which it is left out
 ASKING = 4.0  # seconds in which a cluster says which jobs are over before some are cancelled
@@ -165,10 +165,10 @@ def by_end(folder: Path, job: str) -> JobStatus | None:
 
 
 def by_heartbeat(folder: Path, job: str) -> JobStatus | None:
-    """That of a job which may hold the sweep's lock, by its age; a worker never holds it."""
-    if job not in leading_jobs(folder):
-        return None
+    """That of a job which may hold the sweep's lock, by its age; a worker never holds it, nor one that lost it."""
     lock = folder / "lock"
+    if job not in leading_jobs(folder) or owner_of(lock)["job"] not in (None, job):
+        return None
     if lock.exists() and (silent := time.time() - lock.stat().st_mtime) < SILENCE:
         return JobStatus(
             job, JobPhase.RUNNING, "RUNNING", f"its sweep was touched {silent:.0f} s ago", source="heartbeat"

@@ -6,6 +6,7 @@ once and is requeued; its trials continue from their last epoch elsewhere.
 """
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -31,6 +32,7 @@ WITHOUT_WORK = 3
 """The exit code of a Ray node that had no trial for long enough to leave."""
 TOKEN = ".ray-token"  # in the folder of the sweep
 PAUSE = 2.0  # seconds between two checks for a head
+STARTING = 120.0  # seconds that a driver, whose job starts before its workers', has to announce its Ray
 
 
 @contextlib.contextmanager
@@ -58,6 +60,7 @@ class Worker:
         self.child: subprocess.Popen[bytes] | None = None
         self.leaving, self.unused = False, False
         self.asked = self.without_work = time.monotonic()
+        self.idle, self.joined = idle(), False
         self.launcher = launcher_for(given)
 
     def run(self) -> None:
@@ -83,17 +86,22 @@ class Worker:
             if address is not None:
                 say(f"joining {address}")
                 self.lend(address)
-                self.without_work = time.monotonic()
-            elif (limit := idle()) is not None and time.monotonic() - self.without_work > limit:
+                self.without_work, self.joined = time.monotonic(), True
+            elif time.monotonic() - self.without_work > self.most_idle:
                 self.unused = True
             elif not self.leaving:
                 time.sleep(PAUSE)
         if self.leaving:
             return
         if self.unused:
-            say(f"no trial for {idle():g} s: this node leaves; where trials wait again, the driver submits another job")
+            say(f"no trial for {self.most_idle:g} s: this node leaves; where trials wait, the driver submits another")
         else:
             say("the driver's job is over")
+
+    @property
+    def most_idle(self) -> float:
+        """Seconds without a driver after which this node leaves."""
+        return math.inf if self.idle is None else self.idle if self.joined else max(self.idle, STARTING)
 
     def note_end(self, code: int) -> None:
         """Without accounting the cluster soon forgets how this job ended."""
@@ -111,7 +119,7 @@ class Worker:
         """Join that Ray, and stay until it ends."""
         given, token = self.given, self.folder / TOKEN
         options = [f"--token={token}", f"--job={given.job}", f"--cpus={given.cpus}", f"--gpus={len(given.gpus)}"]
-        options += [f"--idle={idle():g}"] if idle() else []
+        options += [f"--idle={self.idle:g}"] if self.idle else []
         begin = python(PUBLIC["Ray node"], "join", address, *options)
         os.environ |= running(self.code())
         self.child = subprocess.Popen(inside(begin, self.folder))

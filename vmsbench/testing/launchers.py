@@ -49,6 +49,8 @@ def answers_for(launcher: Launcher, number: str) -> None:
     launcher.cancel(number)
     assert launcher.status(number).phase == JobPhase.COMPLETED, "cancelling a finished job changes nothing"
     assert launcher.status(NO_JOB).phase == JobPhase.UNKNOWN, "a job that does not exist is unknown, not over"
+    together = [one.phase for one in launcher.statuses(number, NO_JOB)]
+    assert together == [JobPhase.COMPLETED, JobPhase.UNKNOWN], "several jobs have the statuses of each, in their order"
     assert "\n" not in refusal_to_requeue(launcher, NO_JOB), "a refusal is one line"
 
 

@@ -68,7 +68,10 @@ def lines_of(jobs: Sequence[str], fields: int, *command: str) -> tuple[dict[str,
         said, silent = "", isinstance(error, NoAnswer)
     lines = (line.strip().split("|") for line in said.splitlines())
     right = (line for line in lines if len(line) == fields + 1 and re.fullmatch(r"[A-Z_]+( by \d+)?", line[1]))
-    return {job: rest for job, *rest in right if job in jobs}, silent
+    found: dict[str, list[str]] = {}
+    for one, *rest in right:
+        found.setdefault(one if one in jobs else re.split(r"[_+]", one)[0], rest)  # a whole array by its first task
+    return found, silent
 
 
 def by_scontrol(job: str) -> JobStatus | None:
