@@ -29,7 +29,7 @@ from vmsbench.launch.code.archive import archived, remove_unpacked, running, unp
 from vmsbench.launch.container.runtime import container_here, inside, refuse_unfit
 from vmsbench.launch.environment import ADDRESS, ELASTIC, SUPERVISED, UNTIL, max_restarts, notice
 from vmsbench.launch.job_log import archive_of, asked_more, failing_nodes, workers_of
-from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused
+from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused, answers_within
 from vmsbench.launch.sweep_progress import TIME_UP, chained, fruitless, progress
 from vmsbench.processes import adopt, die_with_parent, end_descendants, kills_for_memory
 from vmsbench.store.job_events import note, notes
@@ -38,6 +38,8 @@ from vmsbench.versions import commit
 SWEEPS = ("tune", "resume", "final", "ablate")
 STEPS_END = 10.0
 """Seconds in which the steps on other nodes end by themselves, once the command that started them has ended."""
+ANSWER = 10.0
+"""Seconds that a cluster has to say how the job stands, each time."""
 ASK_AGAIN, LAST, LONGEST_WAIT = 3.0, 5.0, 300.0
 """Seconds between two questions to a cluster that does not answer, before the job's end, and at most, where a
 preemption may kill the job at any time."""
@@ -142,7 +144,7 @@ class Supervisor:
             if code == TAKEN_OVER:
                 say("another process continues this sweep; this job ends")
                 return UNFINISHED
-            self.given = self.given.informed() if self.given else None
+            self.ask_what_was_missed()
             if code == UNFINISHED or self.signalled is not None:
                 return self.continued()
             if self.given and kills_for_memory() > self.kills and self.given.larger("memory"):
@@ -226,9 +228,17 @@ class Supervisor:
     def own_status(self, launcher: Launcher, job: str) -> JobStatus:
         """The status of this job. A cluster that does not answer is asked until the job's time is up: it knows nothing
         of a cancelled job's end either, and a requeue of that one is refused."""
-        while (status := launcher.status(job)).phase == JobPhase.UNKNOWN and self.may_wait():
-            pass
-        return status
+        while True:
+            with answers_within(ANSWER):
+                status = launcher.status(job)
+            if status.phase != JobPhase.UNKNOWN or not self.may_wait():
+                return status
+
+    def ask_what_was_missed(self) -> None:
+        """A cluster that was away as the job began may say now what the job is like."""
+        if self.given:
+            with answers_within(ANSWER):
+                self.given = self.given.informed()
 
     def may_wait(self) -> bool:
         """Wait a moment for a cluster that does not answer, once said; False where the job is about to be killed."""
@@ -256,7 +266,7 @@ class Supervisor:
             except NoAnswer:
                 if not self.may_wait():
                     raise
-                self.given = self.given.informed()
+                self.ask_what_was_missed()
 
     def queue_once(self, launcher: Launcher, given: Allocation) -> str:
         """A job that had too little time or memory is continued by one that asks for more, where it may."""
