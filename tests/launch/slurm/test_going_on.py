@@ -63,9 +63,11 @@ def test_what_slurm_did_not_say_as_the_job_began_is_asked_again(node: Node) -> N
 
 
 def test_a_continuation_that_slurm_took_without_an_answer_is_not_submitted_twice(node: Node) -> None:
-    waits = "echo '56|afterany:12(unfulfilled)|a b' >> {0}/queue; echo 'sbatch: error: Socket timed out' >&2; exit 1"
-    slurm(node, sbatch=waits.format(node.folder))
-    (node.folder / "queue").write_text("54|afterany:1(unfulfilled)|a b\n55|afterany:12(unfulfilled)|another\n")
+    script = f"{node.folder}/runs/gan/slurm-script.sh"
+    heard = f"echo '56|afterany:12(unfulfilled)|{script} a b' >> {node.folder}/queue"
+    slurm(node, sbatch=f"{heard}; echo 'sbatch: error: Socket timed out' >&2; exit 1")
+    others = f"54|afterany:1(unfulfilled)|{script}\n55|afterany:12(unfulfilled)|/own.sh\n"
+    (node.folder / "queue").write_text(others)
     listed = f'[[ "$*" == *--user=* ]] && {{ cat {node.folder}/queue; exit; }}'
     a_command(node.programs, "squeue", f"{listed}; {each_job('RUNNING|None|n1')}")
     node.vmsbench("exit 75")

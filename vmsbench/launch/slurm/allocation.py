@@ -99,9 +99,9 @@ class SlurmAllocation(Allocation):
         """A task of an array continues as an array of this task alone, whose script reads its number."""
         if not self.facts:
             raise NoAnswer(f"Slurm does not say what job {self.job} asked for")
-        if waiting := self.continuation():
+        script = folder.resolve() / "slurm-script.sh"
+        if waiting := self.continuation(script):
             return waiting
-        script = folder / "slurm-script.sh"
         call("scontrol", "write", "batch_script", self.job, str(script))
         script.write_text(without_shown(script.read_text()))
         flags = continuation_flags(larger_facts(self.facts, more or {}), self.job, exclude)
@@ -110,16 +110,16 @@ class SlurmAllocation(Allocation):
         answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=environment)
         return submitted_number(answer) + self.job.removeprefix(self.job.partition("_")[0])
 
-    def continuation(self) -> str | None:
-        """The job that waits for this one to end, where an sbatch that got no answer was heard all the same. Raises
-        NoAnswer where Slurm does not say."""
+    def continuation(self, script: Path) -> str | None:
+        """The job of this script that waits for this job to end, where an sbatch that got no answer was heard all the
+        same. Raises NoAnswer where Slurm does not say."""
         try:
-            said = call("squeue", "--noheader", "--array", f"--user={user_name()}", "--format=%i|%E|%j", pauses=())
+            said = call("squeue", "--noheader", "--array", f"--user={user_name()}", "--format=%i|%E|%o", pauses=())
         except NoAnswer:
             raise
         except Refused:
             return None
-        after = rf"^([\d_]+)\|[^|]*afterany:{self.job}\b[^|]*\|{re.escape(self.facts.get('JobName', ''))}$"
+        after = rf"^([\d_]+)\|[^|]*afterany:{self.job}\b[^|]*\|{re.escape(str(script))}(?: .*)?$"
         found = re.search(after, said, re.MULTILINE)
         return found[1] if found else None
 
