@@ -30,6 +30,7 @@ ROOM_OF = {
     "matplotlib": "report",
     "pytorch_fid": "metrics",
     "onnxruntime": "inference",
+    "timm": "networks",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 OF_A_TEST = re.compile(r"tests\.(\w+\.)*test_")

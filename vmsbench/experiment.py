@@ -25,6 +25,7 @@ import torch
 
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
+from vmsbench.config.weight_files import by_content, check_same_files, pinned
 from vmsbench.data.cache import expand
 from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, signed
@@ -64,9 +65,9 @@ def config_hash(config: Config) -> str:
     """Twelve hexadecimal digits of what changes the result: equal hashes are the same experiment.
 
     Where it runs (the device, in micro-batches or not) and where things lie on this machine are left out; the data's
-    digest stands for the data.
+    digest stands for the data, and what a file of an encoder's weights holds for the file.
     """
-    kept = plain(config)
+    kept = by_content(plain(config))
     for path in WITHOUT_EFFECT:
         *above, last = path.split(".")
         place = kept
@@ -89,14 +90,18 @@ def run(config: Config, folder: Path | str, report: Report = ignore, should_stop
     folder.mkdir(parents=True, exist_ok=True)
     config = plain(config)
     there = ExperimentFolder(folder)
-    if there.begun and config_hash(there.config()) != config_hash(config):
-        raise ConfigurationError(f"{folder} holds another experiment; choose another folder")
+    if there.begun:
+        before = there.config()
+        if config_hash(before) != config_hash(config):
+            check_same_files(before, config)
+            raise ConfigurationError(f"{folder} holds another experiment; choose another folder")
     if there.finished:
         results = there.results()
         for record in there.history():
             report(record)
         return results
     check_fid(config)
+    config = pinned(config)
     remove_unfinished(folder)
     there.write_config(config)
     try:

@@ -4,6 +4,7 @@ Errors of a network disk that pass are retried; a full disk is named, and nothin
 """
 
 import errno
+import hashlib
 import io
 import json
 import math
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -67,6 +69,17 @@ def read_from(path: Path, read: Callable[[io.BufferedReader], Result]) -> Result
 def read_bytes(path: Path) -> bytes:
     """All of a file. Raises OSError as `read_from`."""
     return read_from(path, lambda file: file.read())
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file; one that has not changed since it was last asked for is not read again. Raises OSError."""
+    status = path.stat()
+    return hashed(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@cache
+def hashed(path: Path, size: int, changed: int, inode: int) -> str:
+    return read_from(path, lambda file: hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def with_home(path: Path | str) -> Path:

@@ -32,6 +32,9 @@ def one_of_each(cases: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(found := list(pairs))[turn % len(found)] for turn, (_, pairs) in enumerate(by_choice)]
 
 
+FROM_FILE = ("encoder=torchvision", "encoder=timm")
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of some weights."""
@@ -42,7 +45,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("exp", "choice"), few_by_day(sorted(set(CHOICES)), *one_of_each(CHOICES)))
 def test_every_choice_composes_and_builds_in_every_experiment(exp: str, choice: str, weights: Path) -> None:
-    needed = [f"model.sight.encoder.weights={weights}"] if choice == "encoder=torchvision" else []
+    needed = [f"model.sight.encoder.weights={weights}"] if choice in FROM_FILE else []
     settings = compose(exp, [choice, *needed])
     check(experiment_part(settings), channels=CHANNELS["rg"], size=64, train=100)
     assert settings["exp"] == exp
@@ -207,6 +210,7 @@ def test_too_little_noise_at_the_end_is_warned_of_before_training() -> None:
         ("unet", ["device=gpu"], "device=gpu is none of auto, cpu"),
         ("unet", ["lr_schedule=linear", "trainer.lr_schedule.start=1"], "^trainer.lr_schedule.start=1.* is a share"),
         ("unet", ["encoder=torchvision"], "model.sight.encoder.weights=FILE"),
+        ("unet", ["encoder=timm"], "model.sight.encoder.weights=FILE"),
         ("unet", ["encoder=efficientnet_lite2", "model.sight.encoder.size=250"], "a multiple of 32 .*256 works"),
         ("unet", ["encoder=efficientnet_lite2", "model.sight.encoder.version=1"], "there are weights of 0, 2"),
         ("gan", ["network=readout", "augment=shift"], "Translate shows pictures as the encoder never saw them"),

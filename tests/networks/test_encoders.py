@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional
 from torchvision.models import resnet18
 
@@ -13,7 +15,12 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.networks.efficientnet import PACKAGES, EfficientNetLite, Package, lite, pooled_features, same
 from vmsbench.networks.encoder import Encoder, NoEncoder, weights
 from vmsbench.networks.encoder_set import EncoderSet
-from vmsbench.networks.torchvision_encoder import Torchvision
+from vmsbench.networks.from_file import timm_encoder
+from vmsbench.networks.from_file.classifier import channels_of, loaded
+from vmsbench.networks.from_file.timm_encoder import Timm
+from vmsbench.networks.from_file.torchvision_encoder import Torchvision
+
+SMALL = "mobilenetv3_small_050"
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +30,17 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("weights") / "resnet18.pt"
     torch.save(resnet18(weights=None).state_dict(), file)
     return file
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Files of an untaught small timm network's weights, one that torch wrote and one that safetensors wrote."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    state = timm.create_model(SMALL, pretrained=False).state_dict()
+    torch.save(state, folder / "small.pth")
+    save_file(state, folder / "small.safetensors")
+    return folder / "small.pth", folder / "small.safetensors"
 
 
 @pytest.mark.parametrize("version", PACKAGES)
@@ -99,6 +117,46 @@ def test_any_classifier_of_torchvision_is_an_encoder(resnet: Path) -> None:
     torch.testing.assert_close(maps[1], x)
 
 
+def test_any_architecture_of_timm_that_has_such_maps_is_an_encoder(small: tuple[Path, Path]) -> None:
+    """Its maps are those of timm's own features_only, of pictures as its configuration has them."""
+    encoder = Timm(SMALL, str(small[0]), size=64)
+    assert encoder.sides == (4, 4, 2)
+    network = timm.create_model(SMALL, pretrained=False, features_only=True, out_indices=(2, 3, 4)).eval()
+    state = torch.load(small[0], weights_only=True)
+    network.load_state_dict({name: value for name, value in state.items() if name in network.state_dict()})
+    mean, deviation = (torch.tensor(network.pretrained_cfg[name])[:, None, None] for name in ("mean", "std"))
+    pictures = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = network((pictures - mean) / deviation)
+    found = encoder.maps(pictures)
+    assert encoder.channels == tuple(map_.shape[1] for map_ in found)
+    for own, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(own, other)
+    assert "timm's mobilenetv3_small_050 at 64 px, frozen" in encoder.info()["encoder"]
+    for one, other in zip(encoder(pictures), Timm(SMALL, str(small[1]), size=64)(pictures), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_timm_encoder_can_be_trained_and_its_batch_norms_keep_their_statistics(small: tuple[Path, Path]) -> None:
+    encoder = Timm(SMALL, str(small[0]), size=64, train=True)
+    learner = encoder.trainable().train()
+    pictures = torch.rand(2, 3, 64, 64)
+    before = {name: value.clone() for name, value in learner.named_buffers()}
+    maps = learner(pictures)
+    for own, frozen in zip(maps, encoder.maps(pictures), strict=True):
+        torch.testing.assert_close(own, frozen)
+    sum(map_.square().mean() for map_ in maps).backward()  # type: ignore[union-attr]
+    assert any(weight.grad is not None and weight.grad.any() for weight in learner.parameters())
+    assert all(torch.equal(before[name], value) for name, value in learner.named_buffers())
+
+
+def test_without_timm_one_line_names_what_brings_it(monkeypatch: pytest.MonkeyPatch, small: tuple[Path, Path]) -> None:
+    monkeypatch.setattr(timm_encoder, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'vmsbench\[timm\]'$") as caught:
+        Timm(SMALL, str(small[0]))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_set_of_encoders_sees_what_each_of_them_sees(resnet: Path) -> None:
     """Of different channels, in their order; its fingerprint and facts name all of them."""
     makes = [partial(EfficientNetLite, version=0), partial(Torchvision, "resnet18", str(resnet))]
@@ -137,6 +195,8 @@ def test_a_set_of_encoders_has_the_facts_that_only_some_of_them_have() -> None:
 def test_loading_an_encoder_draws_no_random_number(resnet: Path) -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
+    loaded.cache_clear()
+    channels_of.cache_clear()
     for encoder in (Torchvision("resnet18", str(resnet), size=64), EfficientNetLite(0, size=64)):
         encoder(torch.zeros(1, 3, 64, 64))
     assert torch.equal(before, torch.get_rng_state())
@@ -155,6 +215,12 @@ def test_what_results_say_of_an_encoder_names_weights_licence_and_hash(encoder: 
     ("make", "said"),
     [
         (lambda file: Torchvision("resnet18", None), "model.sight.encoder.weights=FILE"),
+        (lambda file: Timm("resnet18", None), "encoder=timm needs a file: model.sight.encoder.weights=FILE"),
+        (lambda file: Timm("resnet81", str(file)), "timm has no resnet81; did you mean resnet18"),
+        (lambda file: Timm("hf-hub:timm/resnet18", str(file)), "timm has no hf-hub"),
+        (lambda file: Timm("vit_tiny_patch16_224", str(file), size=224), "vit_tiny_patch16_224 has no maps at strides"),
+        (lambda file: Timm(SMALL, str(file), size=64)(torch.zeros(1, 3, 64, 64)), "not hold the weights of timm's"),
+        (lambda file: Torchvision("resnet18", str(file), "0" * 64), "weights=FILE names those that were trained with"),
         (lambda file: Torchvision("resnet18", str(file / "no.pt")), "cannot be read .No such file"),
         (lambda file: Torchvision("resnet81", str(file)), "torchvision has no resnet81; did you mean resnet18"),
         (lambda file: Torchvision("vit_b_16", str(file), size=224), "vit_b_16 has no maps at strides"),

@@ -46,6 +46,7 @@ def ensemble(
     *,
     runs: Path | str = "runs",
     device: str = "auto",
+    encoder_weights: Path | str | None = None,
     on_start: Callable[[Sequence[str]], None] = lambda members: None,
 ) -> EnsembleResult:
     """Score the finals of a sweep together, as one predictor, on the test pairs; nothing is trained.
@@ -54,7 +55,8 @@ def ensemble(
     contribute as many draws each (`vmsbench.inference.ensemble.Ensemble`). Its answer is dressed with its own errors on
     the tuning validation pairs.
 
-    on_start  called with the members' names before they predict
+    encoder_weights  as `vmsbench.load` takes it
+    on_start         called with the members' names before they predict
 
     Raises UserError where there are fewer than two finals with weights, or the data have changed.
     """
@@ -63,7 +65,8 @@ def ensemble(
     config = ExperimentFolder(members[0].folder).config()
     dataset = data_of(name, config)
     on_start([member.id for member in members])
-    model = Ensemble([load(member.folder, device) for member in members])
+    moved = None if encoder_weights is None else with_home(encoder_weights)
+    model = Ensemble([load(member.folder, device, moved) for member in members])
     judged, tuned = (answers(model, dataset, config["data"]["cache"], split) for split in ("test", "validation"))
     maps = floats(judged)
     tracks = in_both(maps, judged.pairs, tuned, "")
@@ -95,8 +98,7 @@ def members_of(folder: Path) -> list[FinalRecord]:
 def answers(model: Ensemble, dataset: Dataset, cache: str | None, split: Any) -> Answered:
     encoder = model.members[0].model.sight.encoder.kept
     seen = dataset.seen(encoder, cache, model.device, unwatched, split)
-    features = seen.features(torch.arange(len(seen), device=seen.images.device))
-    return Answered(getattr(dataset, split), model(seen.images, model.samples, features))
+    return Answered(getattr(dataset, split), model(seen.images, model.samples, seen.features))
 
 
 def floats(answered: Answered) -> torch.Tensor:

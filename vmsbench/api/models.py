@@ -18,15 +18,23 @@ from vmsbench.store.runs_folder import sweep_named
 from vmsbench.store.sweep_folder import SweepFolder
 
 
-def load(model: Path | str, *, device: str = "auto", runs: Path | str = "runs") -> MapPredictor:
+def load(
+    model: Path | str,
+    *,
+    device: str = "auto",
+    runs: Path | str = "runs",
+    encoder_weights: Path | str | None = None,
+) -> MapPredictor:
     """A trained model, ready to predict.
 
-    model   a sweep's name (its best final is taken), NAME/ensemble (see `vmsbench.ensemble`), the folder of a trial, a
-            final or a training, or an MLflow run's id
+    model            a sweep's name (its best final is taken), NAME/ensemble (see `vmsbench.ensemble`), the folder of a
+                     trial, a final or a training, or an MLflow run's id
+    encoder_weights  where the file is now that `encoder.weights` named in training, where it was moved
 
-    Raises UserError where that is not a finished training.
+    Raises UserError where that is not a finished training, or the file holds other weights.
     """
-    return load_folder(model_folder(str(model), with_home(runs)), device)
+    moved = None if encoder_weights is None else with_home(encoder_weights)
+    return load_folder(model_folder(str(model), with_home(runs)), device, moved)
 
 
 def model_folder(named: str, runs: Path) -> Path:

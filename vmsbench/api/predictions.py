@@ -78,16 +78,17 @@ def predict(
     device: str = "auto",
     npz: bool = False,
     runs: Path | str = "runs",
+    encoder_weights: Path | str | None = None,
     on_start: Callable[[PredictionRun], None] = lambda run: None,
     on_file: Callable[[Path], None] = lambda file: None,
 ) -> PredictionResult:
     """Write the maps of a picture file, or of a folder of them; `vmsbench.load(model).predict` returns them instead.
 
-    model     as `vmsbench.load` takes it
-    samples   maps drawn of each picture (default: as in the model's results)
-    npz       write predictions.npz too
-    on_start  called before the first picture
-    on_file   called after each picture
+    model            as `vmsbench.load` takes it, and `encoder_weights` too
+    samples          maps drawn of each picture (default: as in the model's results)
+    npz              write predictions.npz too
+    on_start         called before the first picture
+    on_file          called after each picture
 
     Raises UserError where there are no pictures or none gets a map, `model` is not a finished training, or `out`
     cannot be written.
@@ -98,7 +99,7 @@ def predict(
     found = find(with_home(pictures), out)
     writer = Writer(out, npz)
     folder = model_folder(str(model), with_home(runs))
-    predictor = load_model(folder, device)
+    predictor = load_model(folder, device, None if encoder_weights is None else with_home(encoder_weights))
     count = (samples or predictor.samples) if predictor.random else 1
     facts = (len(found.files), count, predictor.size, str(predictor.device))
     run = PredictionRun(folder, found.account, found.warnings, *facts)
@@ -176,6 +177,7 @@ def tradeoff(
     samples: Sequence[int] = (1, 4, 16),
     images: int = 64,
     runs: Path | str = "runs",
+    encoder_weights: Path | str | None = None,
     on_start: Callable[[Path, int], None] = lambda model, pairs: None,
     on_row: Callable[[Row], None] = lambda row: None,
 ) -> TradeoffResult:
@@ -183,9 +185,10 @@ def tradeoff(
 
     The report plots it. No test pair is read.
 
-    images    tuning validation pairs, at most
-    on_start  called with the model's folder and the number of pairs
-    on_row    called with each row once it is measured
+    images           tuning validation pairs, at most
+    encoder_weights  as `vmsbench.load` takes it
+    on_start         called with the model's folder and the number of pairs
+    on_row           called with each row once it is measured
 
     Raises UserError where the data have changed, ConfigurationError for a model that does not sample in steps.
     """
@@ -195,7 +198,7 @@ def tradeoff(
     chosen = model_folder(name, with_home(runs))
     config = ExperimentFolder(chosen).config()
     dataset = data_of(name, config)
-    predictor = load(chosen, config["device"])
+    predictor = load(chosen, config["device"], None if encoder_weights is None else with_home(encoder_weights))
     pairs = spread_evenly(dataset, predictor, config["data"]["cache"], images)
     on_start(chosen, len(pairs))
     rows: list[Row] = []

@@ -77,6 +77,10 @@ OnLogin = Annotated[bool, typer.Option("--allow-login-node", help="Train on this
 AcceptCode = Annotated[
     bool, typer.Option("--accept-code", help="Continue a sweep that was started with other numeric code.")
 ]
+EncoderWeights = Annotated[
+    Path | None,
+    typer.Option(help="Where the file of the encoder's weights is now, if it was moved.", callback=expanded),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Epochs of each training; the same as trainer.epochs=N.")]

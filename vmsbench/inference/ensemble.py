@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vmsbench.data.encoded.features import Features
 from vmsbench.inference.maps import Sizes
-from vmsbench.inference.predictor import MEMBERS, MapPredictor, TrainedModel, document
+from vmsbench.inference.predictor import MEMBERS, FeaturesAt, MapPredictor, TrainedModel, document
 from vmsbench.inference.predictor import load as load_one
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.store.sweep_folder import SweepFolder
@@ -40,8 +40,8 @@ class Ensemble(MapPredictor):
         return self.members[0].features_of(pictures)
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, samples: int = 1, features: Features | None = None) -> Tensor:
-        seen = self.features_of(images) if features is None else features
+    def __call__(self, images: Tensor, samples: int = 1, features: FeaturesAt | None = None) -> Tensor:
+        seen = self.features_of(images).at if features is None else features
         if not self.random:
             maps = torch.stack([member(images, samples, seen) for member in self.members])
             return maps.float().mean(dim=0).round().byte()
@@ -54,13 +54,13 @@ class Ensemble(MapPredictor):
         return torch.cat(drawn, dim=1)
 
 
-def load(folder: Path, device: str = "auto") -> MapPredictor:
-    """The predictor in the folder of an experiment, or of a sweep's ensemble.
+def load(folder: Path, device: str = "auto", encoder_weights: Path | None = None) -> MapPredictor:
+    """The predictor in the folder of an experiment, or of a sweep's ensemble; `encoder_weights` as one model takes it.
 
     Raises UserError where that holds no finished training.
     """
     config = document(ExperimentFolder(folder).config_file, "it is not a trial, a final or a training")
     if MEMBERS not in config:
-        return load_one(folder, device)
+        return load_one(folder, device, encoder_weights)
     sweep = SweepFolder(folder.parent)
-    return Ensemble([load_one(sweep.final(member).path, device) for member in config[MEMBERS]])
+    return Ensemble([load_one(sweep.final(member).path, device, encoder_weights) for member in config[MEMBERS]])

@@ -74,7 +74,7 @@ def find(path: Path, out: Path) -> Found:
 def map_of(predictor: MapPredictor, image: np.ndarray[Any, Any], samples: int = 1) -> np.ndarray[Any, Any]:
     """The map of an image, both uint8, H x W x 3: in the dataset's colours, the median where there are more samples."""
     small, large = (shrunk(Image.fromarray(image), size or predictor.size)[None] for size in predictor.sizes)
-    map_ = coloured(predictor(small, samples, predictor.features_of(large))[0], image.shape[1], image.shape[0])
+    map_ = coloured(predictor(small, samples, predictor.features_of(large).at)[0], image.shape[1], image.shape[0])
     return np.ascontiguousarray(map_.permute(1, 2, 0).numpy())
 
 
@@ -165,7 +165,7 @@ def predict(
         if not readable:
             continue
         pixels, large = together([picture for _, _, picture in readable])
-        maps = predictor(pixels, samples, predictor.features_of(large))
+        maps = predictor(pixels, samples, predictor.features_of(large).at)
         for (file, name, picture), drawn in zip(readable, maps, strict=True):
             try:
                 writer.write(file, name, picture, drawn)

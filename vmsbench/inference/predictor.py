@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vmsbench.config.instantiate import build
+from vmsbench.config.weight_files import located
 from vmsbench.data.encoded.features import Features, seen_now
 from vmsbench.data.pairs import signed
 from vmsbench.errors import UserError
@@ -22,6 +23,9 @@ from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.training.checks import chosen_device
 from vmsbench.training.validation import FIXED_SEED, fixed_rng
 from vmsbench.versions import read_checked
+
+FeaturesAt = Callable[[Tensor], Features]
+"""What an encoder sees in those of some images that are chosen by their places."""
 
 MEMBERS = "members"  # in an ensemble's config.json: the finals that belong to it, in place of settings
 
@@ -52,10 +56,11 @@ class MapPredictor(ABC):
         """px at which pictures are to be read: for the model, and for its encoder."""
 
     @abstractmethod
-    def __call__(self, images: Tensor, samples: int = 1, features: Features | None = None) -> Tensor:
+    def __call__(self, images: Tensor, samples: int = 1, features: FeaturesAt | None = None) -> Tensor:
         """Maps for uint8 images, N x 3 x S x S: uint8, N x `samples` x C x S x S.
 
-        features   what the model's encoder saw in them, where it has one; None: it looks at the images, enlarged
+        features   what the model's encoder sees in them, where it has one, asked for batch by batch; None: it looks at
+                   the images, enlarged
         The random draws of an image depend on its place in `images`, and are the same every time.
         """
 
@@ -79,7 +84,7 @@ class MapPredictor(ABC):
         for start in range(0, len(read), at_once):
             part = read[start : start + at_once]
             pixels, large = together([picture for _, picture in part])
-            drawn = self(pixels, draws, self.features_of(large))
+            drawn = self(pixels, draws, self.features_of(large).at)
             maps += [PredictedMap(name, m, r.width, r.height) for (name, r), m in zip(part, drawn, strict=True)]
         return maps[0] if single else maps
 
@@ -108,28 +113,35 @@ class TrainedModel(MapPredictor):
         return self.size, self.model.sight.encoder.size
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, samples: int = 1, features: Features | None = None) -> Tensor:
+    def __call__(self, images: Tensor, samples: int = 1, features: FeaturesAt | None = None) -> Tensor:
         drawn, at_once = [], max(1, self.batch_size // samples)
-        seen = self.features_of(images) if features is None else features
         with fixed_rng(self.seed, self.device):
-            for batch, of_batch in zip(images.split(at_once), seen.split(at_once, len(images)), strict=True):
-                maps = self.model.sample(signed(batch.to(self.device)), samples, features=of_batch)
+            for chosen in torch.arange(len(images), device=images.device).split(at_once):
+                batch = images[chosen]
+                seen = self.features_of(batch) if features is None else features(chosen)
+                maps = self.model.sample(signed(batch.to(self.device)), samples, features=seen)
                 drawn.append(((maps + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8).cpu())
         return torch.cat(drawn) if drawn else torch.empty(0, samples, self.channels, self.size, self.size).byte()
 
     @torch.inference_mode()
     def features_of(self, pictures: Tensor) -> Features:
-        return seen_now(self.model.sight.encoder.kept, pictures.to(self.device))
+        return seen_now(self.model.sight.encoder.kept, pictures.to(self.device), mirrored=self.model.flip_tta)
 
 
-def load(folder: Path, device: str = "auto") -> TrainedModel:
-    """The predictor in an experiment's folder. Raises UserError where that holds no finished training."""
+def load(folder: Path, device: str = "auto", encoder_weights: Path | None = None) -> TrainedModel:
+    """The predictor in an experiment's folder.
+
+    encoder_weights  where the file is now of whose weights its encoder was made
+
+    Raises UserError where there is no finished training, or that file holds something else.
+    """
     there = ExperimentFolder(folder)
     config = document(there.config_file, "it is not a trial, a final or a training")
     if MEMBERS in config:
         raise UserError(f"{folder} is an ensemble, which is not one model; name one of the finals next to it")
     results = document(there.results_file, "its training is not finished")
     where = chosen_device(device)
+    config = located(config, encoder_weights)
     model: Model = build(config["model"], "model", channels=results["channels"], size=results["size"])
     model.load_state_dict(weights(there.checkpoint))
     samples = results["samples"] if model.random else 1

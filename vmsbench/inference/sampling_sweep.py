@@ -37,14 +37,13 @@ def tradeoff(
         )
     before, truth = model.sampling_steps, unit(pairs.maps).cpu()
     predictor = replace(predictor, batch_size=max(predictor.batch_size, max(samples)))
-    features = pairs.features(torch.arange(len(pairs), device=pairs.images.device))
     try:
         model.sampling_steps = 1
-        predictor(pairs.images, max(samples), features)  # the first call is not timed
+        predictor(pairs.images, max(samples), pairs.features)  # the first call is not timed
         for number in steps:
             model.sampling_steps = number
             start = perf_counter()
-            maps = predictor(pairs.images, max(samples), features)
+            maps = predictor(pairs.images, max(samples), pairs.features)
             if predictor.device.type == "cuda":
                 torch.cuda.synchronize(predictor.device)
             seconds = (perf_counter() - start) / (len(pairs) * max(samples))

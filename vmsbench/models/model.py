@@ -98,9 +98,11 @@ class Model(nn.Module, ABC):
         return self.target.label(images, resized(coded.flatten(0, 1), self.size)).unflatten(0, (-1, count))
 
     def encoded(self, features: Features) -> Features:
-        """The encoder's maps, where it is trained and pictures are kept in their place."""
-        network = self.network
-        return features.through(network.encoded) if isinstance(network, SeeingNetwork) else features
+        """The encoder's maps, where it is trained and pictures are kept in their place; of mirror images where the
+        prediction is of both."""
+        if not isinstance(self.network, SeeingNetwork):
+            return features
+        return (features if self.flip_tta else Features(features.maps)).through(self.network.encoded)
 
     def check(self, features: Features) -> None:
         if len(features.maps) != len(self.sight.encoder.kept.channels):

@@ -4,7 +4,6 @@ A frozen one is used as it is: what it sees is computed once and kept. One that 
 the network, and what is kept are the pictures.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache, partial
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.files import read_from
+from vmsbench.files import read_bytes, read_from, sha256_of
 
 STRIDES = (8, 16, 32)
 LARGEST, MOST_WARPS = 1024, 64  # px, and pairs of warps
@@ -134,31 +133,47 @@ class Pictures(Encoder):
         return (pictures,)
 
 
-@cache
 def digest(file: Path) -> str:
     """The SHA-256 of a file of weights. Raises ConfigurationError where it cannot be read."""
     try:
-        return read_from(file, lambda opened: hashlib.file_digest(opened, "sha256").hexdigest())
+        return sha256_of(file)
     except OSError as error:
         raise ConfigurationError(f"the encoder's weights {file} cannot be read ({error.strerror or error})") from error
 
 
-@cache
+def expected(file: Path, sha256: str | None, fix: str = "install their package again") -> str:
+    """The SHA-256 of a file of weights. Raises ConfigurationError where it cannot be read, or is not the given one.
+
+    fix   what helps then
+    """
+    found = digest(file)
+    if sha256 not in (None, found):
+        raise ConfigurationError(
+            f"the encoder's weights {file} are not the expected file "
+            f"(sha256 {found[:8]}..., not {str(sha256)[:8]}...): {fix}"
+        )
+    return found
+
+
 def weights(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """The tensors of a file of weights, on the CPU; nothing in it is run.
 
     Raises ConfigurationError where the file is not the expected one, or holds something else.
     """
-    found = digest(file)
-    if sha256 is not None and found != sha256:
-        raise ConfigurationError(
-            f"the encoder's weights {file} are not the expected file (sha256 {found[:8]}..., not {sha256[:8]}...): "
-            "install their package again"
-        )
+    return tensors(file, expected(file, sha256))
+
+
+@cache
+def tensors(file: Path, sha256: str) -> dict[str, Tensor]:
+    """What a file of that SHA-256 holds: a state dict that torch.save or safetensors wrote."""
     try:
+        if file.suffix == ".safetensors":
+            return safe_tensors(file)
         state = read_from(file, partial(torch.load, map_location="cpu", weights_only=True))
     except OSError as error:
         raise ConfigurationError(f"the encoder's weights {file} cannot be read ({error.strerror or error})") from error
+    except ConfigurationError:
+        raise
     except Exception as error:  # a file of something else makes torch raise whatever it stumbles over
         raise ConfigurationError(
             f"{file} holds no weights ({type(error).__name__}); torch.save(state_dict) makes them"
@@ -167,3 +182,11 @@ def weights(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise ConfigurationError(f"{file} holds no state dict of tensors")
     return state
+
+
+def safe_tensors(file: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors.torch import load
+    except ImportError as error:
+        raise ConfigurationError(f"{file}: pip install 'vmsbench[timm]' brings what reads .safetensors") from error
+    return dict(load(read_bytes(file)))

@@ -190,6 +190,9 @@ class Space:
             if parameter.param in params:
                 for path, value in parameter.settings(params[parameter.param]).items():
                     config = put(config, path, value)
+                    known = path.removesuffix("weights") + "sha256"
+                    if path.endswith(".weights") and at(config, known) is not MISSING:  # it is another file's
+                        config = put(config, known, None)
         for name in params.keys() - self.above.keys():
             config = put(config, name, params[name])
         return config

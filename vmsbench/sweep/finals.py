@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from vmsbench.config.settings import Config, with_settings
+from vmsbench.config.weight_files import moved_files
 from vmsbench.data.cache import expand
 from vmsbench.data.pairs import Dataset
 from vmsbench.experiment import config_hash, rescore
@@ -111,7 +112,7 @@ def rescore_finals(folder: Path, config: Config) -> Iterator[Path]:
     here |= {"fid": config["fid"], "device": config["device"]}
     for final in SweepFolder(folder).finished_finals():
         yield final.path
-        rescore(final.path, here)
+        rescore(final.path, here | moved_files(final.config(), config))
 
 
 class Finals(TrialSource):

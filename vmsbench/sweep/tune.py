@@ -14,6 +14,7 @@ from vmsbench.config.commands import command_on
 from vmsbench.config.format import assignments, describe
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
+from vmsbench.config.weight_files import check_same_files, pinned
 from vmsbench.data.pairs import Dataset
 from vmsbench.data.splits import fold_of, splits
 from vmsbench.errors import ConfigurationError, StorageError, UserError
@@ -49,10 +50,12 @@ ONE_SLOT = {"slots": 1, "cpus": 1.0, "gpus": 0.0}
 
 
 def prepared(config: Config, runs: Path) -> tuple[Config, Dataset]:
-    """Read the data (into the cache of `runs`, if no other is set), and write their digest into the configuration.
+    """Read the data (into the cache of `runs`, if no other is set), and write their digest into the configuration, and
+    the SHA-256 of files of an encoder's weights.
 
-    Raises DataError where they are missing or unusable.
+    Raises DataError where the data are missing or unusable, ConfigurationError for a file that is another one now.
     """
+    config = pinned(config)
     if config["data"].get("cache") is None:
         config = with_settings(config, {"data.cache": str(runs.resolve() / "cache")})
     if config["data"]["root"] is not None:
@@ -347,6 +350,7 @@ def refuse_other(before: dict[str, Any], now: dict[str, Any], folder: Path) -> N
     """Raises ConfigurationError that names the settings in which a sweep differs from the one in its folder."""
     old, new = (dict(leaves(plain(one))) for one in (before, now))
     same_config = config_hash(before["config"]) == config_hash(plain(now["config"]))
+    check_same_files(before["config"], now["config"])
     differing = [
         f"{path} was {describe(old.get(path))}, is {describe(new.get(path))}"
         for path in sorted(set(old) | set(new))

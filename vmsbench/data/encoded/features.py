@@ -96,6 +96,10 @@ class Features:
         """Nothing seen (zeros) in the images chosen by B x 1 x 1 x 1 booleans."""
         return self.each(lambda map_: map_.masked_fill(which, 0.0))
 
+    def at(self, chosen: Tensor) -> "Features":
+        """Those of some of the images, chosen by their places."""
+        return self.each(lambda map_: map_[chosen.to(map_.device)])
+
     def split(self, size: int, count: int) -> "list[Features]":
         """Those of B = `count` images in parts of `size`."""
         starts = range(0, count, size)
@@ -238,15 +242,15 @@ def enlarged(images: Tensor, size: int) -> Tensor:
     return resized.round().clamp(0, 255).byte()
 
 
-def seen_now(encoder: Encodes, pictures: Tensor) -> Features:
-    """What an encoder sees in uint8 pictures, N x 3 x S x S, and in their mirror images; nothing kept.
+def seen_now(encoder: Encodes, pictures: Tensor, mirrored: bool = True) -> Features:
+    """What an encoder sees in uint8 pictures, N x 3 x S x S, and where asked for in their mirror images; nothing kept.
 
     Pictures of another size than it looks at are resized, so give it large ones.
     """
     if not encoder.channels:
         return Features()
     shown = enlarged(pictures, encoder.size).float().div_(255)
-    return Features(encoder(shown), encoder(shown.flip(-1))).each(lambda map_: halved(map_).float())
+    return Features(encoder(shown), encoder(shown.flip(-1)) if mirrored else ()).each(lambda map_: halved(map_).float())
 
 
 def rows_for(name: str, view: int) -> Tensor:

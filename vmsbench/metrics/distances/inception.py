@@ -4,7 +4,6 @@ The only file that knows pytorch_fid. FID is FID with one set of weights alone, 
 weights can be used, and then the distance is called "Frechet (weights abc123)", never FID.
 """
 
-import hashlib
 import os
 import threading
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from torch.nn import functional
 
 from vmsbench.data.pairs import unit
 from vmsbench.errors import UserError
-from vmsbench.files import read_from
+from vmsbench.files import read_from, sha256_of
 from vmsbench.metrics.distances.feature_cache import as_bytes, as_rgb, cached
 
 OFFICIAL_FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -79,7 +78,7 @@ def find_weights(path: str | Path | None = None) -> Weights | NoWeights:
             missing=True,
         )
     try:
-        weights = Weights(file.resolve(), _sha256(file))
+        weights = Weights(file.resolve(), sha256_of(file))
         if not weights.official:
             _network(weights, (2048,))
     except OSError as error:
@@ -129,10 +128,6 @@ def places(path: str | Path | None = None) -> list[Path]:
         return [Path(path).expanduser()]
     homes = [Path(home).expanduser()] if (home := os.environ.get("TORCH_HOME")) else []
     return [home / "hub" / "checkpoints" / OFFICIAL_FILE for home in (*homes, Path.home() / ".cache" / "torch")]
-
-
-def _sha256(file: Path) -> str:
-    return read_from(file, lambda opened: hashlib.file_digest(opened, "sha256").hexdigest())
 
 
 def _network(weights: Weights, dimensions: Sequence[int]) -> torch.nn.Module:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vmsbench.cli.options import (
+    EncoderWeights,
     Quiet,
     Runs,
     expanded,
@@ -32,6 +33,7 @@ def predict(
     samples: Annotated[int | None, typer.Option(help="Samples per picture (default: as in its finals).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     npz: Annotated[bool, typer.Option("--npz", help="Write predictions.npz too.")] = False,
+    encoder_weights: EncoderWeights = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
@@ -41,13 +43,12 @@ def predict(
 
     A sweep's name means its best final: of the configuration that stands for it, the seed with the best tuning score.
     """
-    if not write_maps(pictures, model, out, samples, device, npz, runs, quiet):
+    settings = {"samples": samples, "device": device, "npz": npz, "encoder_weights": encoder_weights, "runs": runs}
+    if not write_maps(pictures, model, out, settings, quiet):
         raise typer.Exit(1)
 
 
-def write_maps(
-    pictures: Path, model: str, out: Path, samples: int | None, device: str, keep: bool, runs: Path, quiet: bool
-) -> bool:
+def write_maps(pictures: Path, model: str, out: Path, settings: dict[str, Any], quiet: bool) -> bool:
     """Write the maps of a picture, or of a folder of them, with progress; True where every file could be read."""
     from vmsbench.api.predictions import predict as write
 
@@ -55,16 +56,15 @@ def write_maps(
 
         def begin(run: PredictionRun) -> None:
             if not quiet:
-                print("\n".join(head(pictures, run, samples)), flush=True)
+                print("\n".join(head(pictures, run, settings["samples"])), flush=True)
             for warning in run.warnings:
                 print(f"warning: {warning}", file=sys.stderr)
             bar.start(run.files)
 
-        where: dict[str, Any] = {"device": device, "runs": runs, "on_start": begin, "on_file": bar.advance}
-        result = write(pictures, model=model, out=out, samples=samples, npz=keep, **where)
+        result = write(pictures, model=model, out=out, on_start=begin, on_file=bar.advance, **settings)
     report(result)
     if result.written:
-        print("\n".join(places(result, keep)))
+        print("\n".join(places(result, settings["npz"])))
     return not result.failed and not result.unread
 
 

@@ -1,0 +1,1 @@
+"""Encoders of libraries of architectures, with weights from a file of the user's own."""
