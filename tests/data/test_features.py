@@ -11,11 +11,23 @@ from PIL import Image
 from torch import Tensor
 
 from tests.support.tiny import dataset
-from vmsbench.data.augmentation import Colour, Compose, Flip, NoAugmentation, Translate, Warp
+from vmsbench.config.compose import compose
+from vmsbench.config.instantiate import build
+from vmsbench.data.augmentation import (
+    Augmentation,
+    Colour,
+    Compose,
+    Cutout,
+    Flip,
+    NoAugmentation,
+    Translate,
+    Warp,
+)
 from vmsbench.data.encoded.features import Features, logged, unwatched
-from vmsbench.data.encoded.viewing import Viewing
+from vmsbench.data.encoded.viewing import Viewing, check_views
 from vmsbench.data.pairs import Pairs, signed
 from vmsbench.errors import ConfigurationError
+from vmsbench.networks.encoder import NoEncoder
 
 CPU = torch.device("cpu")
 
@@ -87,9 +99,36 @@ def test_changes_of_colour_leave_the_features_alone() -> None:
     assert Viewing.of(NoAugmentation()).mirrored == 0
 
 
-def test_what_the_encoder_never_saw_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="Translate shows pictures as the encoder never saw them"):
-        Viewing.of(Compose([Flip(), Translate()]))
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([Flip(), Translate()], "Translate shows pictures as the encoder never saw them"),
+        ([Flip(), Cutout()], "Cutout shows pictures as the encoder never saw them"),
+        ([Warp(45, 2.0, 0.5)], "degrees=10, scale=1.2, shift=0.1 alone, not of degrees=45, scale=2, shift=0.5"),
+        ([Flip(), Compose([Flip()])], "more than one Flip"),
+        ([Warp(), Warp()], "more than one Warp"),
+    ],
+)
+def test_what_the_encoder_never_saw_is_refused_with_what_works(steps: list[Augmentation], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        Viewing.of(Compose(steps))
+    assert str(caught.value).endswith("augment=views, flip, strong or none works with an encoder")
+    assert "\n" not in str(caught.value)
+
+
+def test_warps_of_which_the_encoder_saw_none_are_refused() -> None:
+    eye = Eye()
+    check_views(Warp(), eye)
+    eye.warps = 0
+    with pytest.raises(ConfigurationError, match=r"model\.sight\.encoder\.warps=1 or augment=flip works"):
+        check_views(Warp(), eye)
+    check_views(Flip(), eye)
+    check_views(Compose([Translate()]), NoEncoder())
+
+
+@pytest.mark.parametrize("name", ["views", "flip", "strong", "none"])
+def test_the_augmentations_that_are_named_in_a_refusal_work(name: str) -> None:
+    check_views(build(compose("unet", ["network=readout", f"augment={name}"])["augment"]), Eye())
 
 
 def test_an_encoder_looks_at_the_files_at_its_own_size(tmp_path: Path) -> None:

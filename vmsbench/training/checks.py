@@ -32,7 +32,7 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
     with named("trainer.lr_schedule"):
         build(trainer.pop("lr_schedule"), "trainer.lr_schedule")
     with named("augment"):
-        check_views(build(config["augment"], "augment"), model.sight.encoder.channels)
+        check_views(build(config["augment"], "augment"), model.sight.encoder)
     unknown = set(config["optimizers"]) ^ set(model.players())
     if unknown:
         raise ConfigurationError(
