@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -206,6 +207,40 @@ def test_where_the_disk_knows_no_locks_the_data_are_read_all_the_same(
 
     monkeypatch.setattr(caching.fcntl, "flock", refused)
     assert same(folder(root, size=16, cache=root / "cache"), folder(root, size=16))
+
+
+def made(cache: Cache, key: str) -> np.ndarray:
+    return cache.mapped(key, (2, 3), lambda: iter([np.ones((2, 3), dtype=np.float16)]))
+
+
+def test_who_makes_other_data_is_not_waited_for(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with cache.in_turn(tmp_path / "features-one.npy"):
+        other = threading.Thread(target=made, args=(cache, "other"), daemon=True)
+        other.start()
+        other.join(timeout=60)
+        assert (tmp_path / "features-other.npy").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_who_makes_the_same_data_is_waited_for_with_a_line_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(caching, "QUIET", 0)
+    cache = Cache(tmp_path)
+    with cache.in_turn(tmp_path / "features-one.npy"):
+        waiting = threading.Thread(target=made, args=(cache, "one"), daemon=True)
+        waiting.start()
+        until = time.monotonic() + 60
+        while not caplog.messages and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not (tmp_path / "features-one.npy").exists()
+    waiting.join(timeout=60)
+    assert made(cache, "one").sum() == 6
+    (line,) = caplog.messages
+    assert f"waiting for process {os.getpid()}, which computes the same features" in line
+    assert "features-one.npy" in line
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_folder_named_by_variables_is_the_machines_own(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

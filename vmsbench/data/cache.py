@@ -7,8 +7,8 @@
                              root's path
 
 Every file is written under a temporary name, synced and renamed, so readers see a whole file or none. Of several
-processes that start at once on one machine the first decodes, and the others wait for it; where the disk has no locks,
-each may write the same bytes. A damaged file (zip's checksums tell) is decoded again.
+processes of one machine that need the same file at once the first makes it, and the others wait for it and say so;
+where the disk has no locks, each may write the same bytes. A damaged file (zip's checksums tell) is decoded again.
 
 A folder may be named by variables of the environment, which every node reads as its own: data.cache='$TMPDIR/vms'
 stages decoded pairs on the disk of each node that a sweep runs on.
@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
@@ -39,6 +40,7 @@ from vmsbench.files import read_bytes, read_from
 
 SETTLED = 2_000_000_000  # ns; a file changed within this time may change again without a new mtime
 SHA256 = re.compile(r"[0-9a-f]{64}")
+QUIET = 3.0  # s for which another process is waited for without a word
 ABANDONED = 3600  # s; unfinished files older than this were left by a killed process
 
 
@@ -87,7 +89,7 @@ class Cache:
         path = self.folder / f"pairs-{key}.npz"
         if (kept := kept_in(path)) is not None and valid(kept):
             return kept
-        with self.in_turn():
+        with self.in_turn(path):
             if (kept := kept_in(path)) is not None and valid(kept):
                 return kept
             arrays = make()
@@ -101,7 +103,7 @@ class Cache:
         path = self.folder / f"features-{key}.npy"
         if (kept := mapped_in(path, shape)) is not None:
             return kept
-        with self.in_turn():
+        with self.in_turn(path):
             if mapped_in(path, shape) is None:
                 with self.writing(path) as file:
                     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
@@ -116,14 +118,14 @@ class Cache:
         return kept
 
     @contextlib.contextmanager
-    def in_turn(self) -> Iterator[None]:
-        """One process of this machine at a time; all at once where the folder cannot be locked."""
+    def in_turn(self, path: Path) -> Iterator[None]:
+        """For each file one process of this machine at a time; all at once where the folder has no locks."""
+        lock = path.with_name(f".{path.name}.lock")
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                folder = os.open(self.folder, os.O_RDONLY)
-                held.callback(os.close, folder)
-                fcntl.flock(folder, fcntl.LOCK_EX)
+                held.callback(os.close, locked(lock))
+                held.callback(removed, lock)
             yield
 
     @contextlib.contextmanager
@@ -153,6 +155,51 @@ class Cache:
             with contextlib.suppress(OSError):
                 if time.time() - part.stat().st_mtime > ABANDONED:
                     part.unlink()
+
+
+def locked(lock: Path) -> int:
+    """A lock's file, opened, of which this process is the owner now; an owner removes it before it closes it.
+
+    Who waits longer than QUIET says for what. Raises OSError where the disk has no locks.
+    """
+    while True:
+        file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            wait_for(file, lock)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file), lock.stat()):
+                    os.truncate(file, 0)
+                    os.pwrite(file, str(os.getpid()).encode(), 0)
+                    return file
+        except BaseException as error:
+            os.close(file)
+            if isinstance(error, OSError):
+                removed(lock)
+            raise
+        os.close(file)  # it was removed while this process waited for it
+
+
+def removed(lock: Path) -> None:
+    with contextlib.suppress(OSError):
+        lock.unlink()
+
+
+def wait_for(file: int, lock: Path) -> None:
+    """Own the lock of an open file."""
+    until = time.monotonic() + QUIET
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                break
+            time.sleep(0.05)
+    owner, made = os.pread(file, 32, 0).decode(errors="replace"), lock.name.removeprefix(".").removesuffix(".lock")
+    does = "computes the same features" if made.startswith("features-") else "decodes the same pictures"
+    logging.getLogger("vmsbench").warning(
+        "waiting for process %s, which %s (%s)", owner or "?", does, lock.with_name(made)
+    )
+    fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def expand(folder: str | Path) -> Path:
