@@ -5,6 +5,8 @@ Both B x C x S x S, the true one in [-1, 1].
 L1 learns the pixelwise median, MSE the mean. Scores of saliency look at shape: Pearson's correlation (cc) and the
 Kullback-Leibler divergence of maps that sum to 1 (kld), each map and channel for itself. Both say nothing of how much
 is remembered, so L1 stands next to them.
+
+Every term is a mean over the maps of a batch, so that of a batch is the mean of its parts', weighted by their sizes.
 """
 
 from collections.abc import Callable
@@ -30,7 +32,7 @@ def mse(predicted: Tensor, true: Tensor, weight: float = 0.0) -> Terms:
 
 def l1_cc(predicted: Tensor, true: Tensor, weight: float) -> Terms:
     """L1 + weight (1 - CC)."""
-    return l1(predicted, true) | {"cc": weight * (1 - mean_where(shaped(true), correlation(predicted, true)))}
+    return l1(predicted, true) | {"cc": weight * mean_where(shaped(true), 1 - correlation(predicted, true))}
 
 
 def l1_kld(predicted: Tensor, true: Tensor, weight: float) -> Terms:
@@ -52,8 +54,8 @@ def shaped(true: Tensor) -> Tensor:
 
 
 def mean_where(which: Tensor, values: Tensor) -> Tensor:
-    """The mean of the values at `which`; 0 where there are none."""
-    return (values * which).sum() / which.sum().clamp(min=1)
+    """The mean over maps of the mean of each one's values at `which`, both B x C; 0 for a map that has none."""
+    return ((values * which).sum(dim=1) / which.sum(dim=1).clamp(min=1)).mean()
 
 
 def correlation(predicted: Tensor, true: Tensor) -> Tensor:
