@@ -6,17 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from tests.support.processes.running import vmsbench
 from tests.support.sweeps.in_process import study
 from tests.support.tiny import MODELS, configuration, dataset
-from vmsbench.api.ensembles import ensemble
+from vmsbench.api.ensembles import answers, ensemble
 from vmsbench.api.models import load, model_folder
+from vmsbench.config.instantiate import build
 from vmsbench.config.settings import with_settings
-from vmsbench.data.pairs import unit
+from vmsbench.data.encoded.features import Features, seen_now
+from vmsbench.data.pairs import Pairs, signed, unit
 from vmsbench.errors import UserError
 from vmsbench.files import read_json
 from vmsbench.inference.ensemble import Ensemble
+from vmsbench.inference.predictor import TrainedModel
 from vmsbench.inference.predictor import load as load_one
 from vmsbench.metrics.scores import measure
 from vmsbench.report.analysis.ranking import rank
@@ -76,6 +80,41 @@ def test_samplers_contribute_equally_many_draws_which_differ(diffusion: Path) ->
     kept = read_json(result.folder / "results.json")
     assert kept["samples"] == models[0].samples > 1
     assert set(kept["calibration"]) == {"samples", "dressed"}
+
+
+def through_an_encoder(batch_size: int) -> TrainedModel:
+    torch.manual_seed(0)
+    spec = MODELS["readout"]["model"] | {"flip_tta": False}
+    model = build(spec, channels=2, size=32).eval()
+    return TrainedModel(model, 2, 32, 1, batch_size, torch.device("cpu"))
+
+
+def test_the_features_of_a_split_are_read_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, features = [], Pairs.features
+
+    def counted(pairs: Pairs, chosen: Tensor) -> Features:
+        asked.append(len(chosen))
+        return features(pairs, chosen)
+
+    monkeypatch.setattr(Pairs, "features", counted)
+    found = [answers(Ensemble([through_an_encoder(size)]), dataset(), None, "test").samples for size in (3, 8)]
+    assert asked == [3, 3, 2, 8]
+    torch.testing.assert_close(found[0].int(), found[1].int(), atol=1, rtol=0)
+
+
+@pytest.mark.parametrize("flip_tta", [False, True])
+def test_an_encoder_looks_at_mirror_images_where_the_prediction_is_of_both(flip_tta: bool) -> None:
+    """A frozen one, and one that is trained, whose pictures are kept."""
+    predictor, images = through_an_encoder(8), dataset().test.images[:2]
+    predictor.model.flip_tta = flip_tta
+    assert bool(predictor.features_of(images).mirrored) == flip_tta
+    spec = with_settings(MODELS["readout"]["model"], {"sight.encoder.train": True, "flip_tta": flip_tta})
+    trained = build(spec, channels=2, size=32).eval()
+    kept = seen_now(trained.sight.encoder.kept, images)
+    passes = []
+    trained.network.encoder.register_forward_hook(lambda *_: passes.append(1))
+    trained.sample(signed(images), features=kept)
+    assert len(passes) == 1 + flip_tta
 
 
 def test_it_is_a_model_of_its_own_in_the_report_and_for_predict(unet: Path, tmp_path: Path) -> None:
