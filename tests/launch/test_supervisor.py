@@ -25,7 +25,7 @@ def flags(script: Path) -> dict[str, str]:
 
 
 def test_there_is_a_script_for_each_family() -> None:
-    assert [script.stem for script in SCRIPTS] == ["sweep_diffusion", "sweep_gan", "sweep_unet"]
+    assert [script.stem for script in SCRIPTS] == ["sweep_diffusion", "sweep_engression", "sweep_gan", "sweep_unet"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
