@@ -10,15 +10,18 @@ import torch
 from omegaconf import OmegaConf
 
 from tests.support.data.data_folders import write_pairs, write_vischema
-from vmsbench.config.instantiate import build, find
+from vmsbench.config.instantiate import accepted, build, find
 from vmsbench.config.plugins import option_files, options
 from vmsbench.config.settings import Config
 from vmsbench.metrics.catalog import METRICS
 from vmsbench.metrics.scores import score
 from vmsbench.models.model import Model
+from vmsbench.networks.encoder import STRIDES, Encoder
+from vmsbench.networks.unet import UNet
 from vmsbench.search.configured import AROUND, label_of
 from vmsbench.testing import (
     dataset_contract,
+    encoder_contract,
     launcher_contract,
     metric_contract,
     model_contract,
@@ -28,7 +31,6 @@ from vmsbench.testing import (
     tracker_contract,
 )
 from vmsbench.testing.metrics import drawn, maps
-from vmsbench.testing.networks import with_random_weights
 
 SMALL = {"width": 8}
 GIVEN = ("network", "channels", "size")
@@ -55,28 +57,17 @@ def test_networks_that_have_a_norm_work_with_each(name: str, norm: str) -> None:
 
 
 @pytest.mark.parametrize("name", options("network"))
-@pytest.mark.parametrize("timed", [False, True])
-def test_networks_heed_what_an_encoder_saw_and_noise(name: str, timed: bool) -> None:
-    network = build(option("network", name, width=16))(5, 2, 32, timed=timed, features=(6, 4), noise=3)
-    network = with_random_weights(network).eval()
-    image, time = torch.randn(1, 5, 32, 32), torch.rand(1) if timed else None
-    fine, coarse, noise = torch.randn(1, 6, 16, 16), torch.randn(1, 4, 8, 8), torch.randn(1, 3)
-    first = network(image, time, (fine, coarse), noise)
-    assert first.shape == (1, 2, 32, 32)
-    for changed in ((-fine, coarse, noise), (fine, -coarse, noise), (fine, coarse, -noise)):
-        other = network(image, time, changed[:2], changed[2])
-        assert not torch.equal(first, other)
+def test_every_network_takes_an_encoders_maps_and_noise(name: str) -> None:
+    assert {"features", "noise"} <= set(accepted(find(option("network", name)["_target_"])))
 
 
-@pytest.mark.parametrize("name", options("network"))
-def test_networks_take_an_encoders_maps_once_for_several_draws_of_an_image(name: str) -> None:
-    """Maps of 2 pictures, asked about 3 times each, are as good as three copies of each."""
-    network = build(option("network", name, width=16))(5, 2, 32, features=(6, 4), noise=3)
-    network = with_random_weights(network).eval()
-    image, noise = torch.randn(6, 5, 32, 32), torch.randn(6, 3)
-    maps = (torch.randn(2, 6, 16, 16), torch.randn(2, 4, 8, 8))
-    copies = [map_.repeat_interleave(3, dim=0) for map_ in maps]
-    torch.testing.assert_close(network(image, None, maps, noise), network(image, None, copies, noise))
+@pytest.mark.parametrize("name", [name for name in options("encoder") if name != "none"])
+def test_encoders(name: str, tmp_path: Path) -> None:
+    spec = option("encoder", name, _partial_=True)
+    if "weights" in spec:
+        torch.save(find(spec["_target_"]).untaught("resnet18").state_dict(), tmp_path / "resnet18.pth")
+        spec |= {"architecture": "resnet18", "weights": str(tmp_path / "resnet18.pth")}
+    encoder_contract(build(spec))
 
 
 @pytest.mark.parametrize("network", options("network"))
@@ -161,3 +152,28 @@ def test_what_breaks_a_promise_is_named() -> None:
 
     with pytest.raises(AssertionError, match="gives the same at every time"):
         network_contract(partial(Blind))
+
+    class Deaf(UNet):
+        def forward(self, image: Any, time: Any = None, features: Any = (), noise: Any = None) -> Any:
+            return super().forward(image, time, features, 0 * noise if noise is not None else None)
+
+    with pytest.raises(AssertionError, match="gives the same for other noise"):
+        network_contract(partial(Deaf, width=8))
+
+
+class Relative(Encoder):
+    """Sees a picture in comparison with the others of its batch."""
+
+    channels, fingerprint = (3, 3, 3), "relative"
+
+    def info(self) -> dict[str, str]:
+        return {"encoder": "relative"}
+
+    def maps(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found = pictures - pictures.mean(dim=0)
+        return tuple(torch.nn.functional.avg_pool2d(found, stride) for stride in STRIDES)
+
+
+def test_an_encoder_that_mixes_pictures_breaks_its_promise() -> None:
+    with pytest.raises(AssertionError, match="other maps in a batch than alone"):
+        encoder_contract(Relative)
