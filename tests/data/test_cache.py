@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -238,7 +239,7 @@ def test_who_makes_the_same_data_is_waited_for_with_a_line_that_says_so(
     waiting.join(timeout=60)
     assert made(cache, "one").sum() == 6
     (line,) = caplog.messages
-    assert f"waiting for process {os.getpid()}, which computes the same features" in line
+    assert f"waiting for process {os.getpid()} on {socket.gethostname()}, which computes the same features" in line
     assert "features-one.npy" in line
     assert not list(tmp_path.glob(".*"))
 

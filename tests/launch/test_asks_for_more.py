@@ -149,6 +149,7 @@ def test_a_continuation_asks_for_more_in_the_form_of_the_first_job() -> None:
         ({"MinMemoryNode": "4G", "MinMemoryCPU": "(null)"}, 4.0, "--mem=8192M"),
         ({"MinMemoryCPU": "2G"}, 4.0, "--mem-per-cpu=4096M"),
         ({"MemPerTres": "gres:gpu:2048", "TresPerNode": "gres:gpu:2"}, 4.0, "--mem-per-gpu=4096M"),
+        ({"MemPerTres": "gres:gpu:4096", "TresPerNode": "gres/gpu:a100"}, 4.0, "--mem-per-gpu=8192M"),
         ({"MemPerTres": "gres/gpu:2048", "TresPerJob": "gres/gpu:a100=2"}, 4.0, "--mem-per-gpu=4096M"),
         ({"MemPerTres": "gres:gpu:2048", "TresPerTask": "gres:gpu:2"}, None, ""),
         ({"MinMemoryNode": "0", "MinMemoryCPU": "(null)"}, None, ""),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes.commands import a_command, each_job
+from vmsbench.errors import UserError
 from vmsbench.launch.allocation import Allocation
 from vmsbench.launch.elastic.demand import Demand, demand_of
 from vmsbench.launch.environment import Workers
@@ -180,12 +181,30 @@ def test_a_worker_leaves_where_no_driver_is_there_for_long_enough(
     monkeypatch.setenv("VMSBENCH_IDLE", "0.01")
     monkeypatch.setattr("vmsbench.launch.worker.STARTING", starting)
     monkeypatch.setattr("vmsbench.launch.worker.PAUSE", 0.02)
-    settings = {"_target_": PUBLIC["Slurm launcher"], "poll": 0.2}
+    settings = {"_target_": PUBLIC["Slurm launcher"], "poll": 30.0 if leaves else 0.2}
     note(sweep, "submitted", job="4", launcher=settings)
     worker = Worker(Allocation("5", 0, ("n1",), 4, (), settings), "4", sweep)
     worker.joined = joined
     worker.until_over()
     assert worker.unused == leaves
+
+
+def test_a_worker_waits_for_a_driver_that_runs_and_has_noted_nothing_yet(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it leave for want of trials, while a driver prepares; one that never notes anything is refused."""
+    asked = sweep.parent / "asked"
+    a_command(sweep.parent / "bin", "squeue", f"echo >> {asked}; {each_job('RUNNING||n1')}")
+    monkeypatch.setenv("VMSBENCH_IDLE", "0.01")
+    monkeypatch.setattr("vmsbench.launch.worker.STARTING", 0.5)
+    monkeypatch.setattr("vmsbench.launch.worker.PAUSE", 0.02)
+    worker = Worker(
+        Allocation("5", 0, ("n1",), 4, (), {"_target_": PUBLIC["Slurm launcher"], "poll": 0.0}), "44", sweep
+    )
+    with pytest.raises(UserError, match="no job 44 drives a sweep in"):
+        worker.until_over()
+    assert asked.read_text().count("\n") > 1
+    assert not worker.unused
 
 
 def test_without_accounting_a_worker_that_left_is_not_taken_for_one_that_runs(sweep: Path) -> None:
@@ -241,6 +260,9 @@ def begun(node: "subprocess.Popen[bytes]") -> bool:
     return any(b"ray" in one and not one.startswith(b"bash") for one in commands)
 
 
+READS = "import sys; sys.stdin.read()"
+
+
 @pytest.mark.parametrize(
     ("child", "idle"),
     [
@@ -248,7 +270,8 @@ def begun(node: "subprocess.Popen[bytes]") -> bool:
         ("exec -a ray::ImplicitFunc cat", True),
         ("exec -a ray::ImplicitFunc.train cat", False),
         ("exec -a ray::ImplicitFunc.__init__ cat", False),
-        (f"exec {sys.executable} -c 'import sys; sys.stdin.read()' /ray/default_worker.py --node-ip", False),
+        (f"exec {sys.executable} -c '{READS}' /ray/default_worker.py --node-ip", False),
+        (f"exec {sys.executable} -c '{READS}' '--python_worker_command=python /ray/default_worker.py'", True),
     ],
 )
 def test_a_node_is_idle_while_none_of_its_processes_runs_a_trial(

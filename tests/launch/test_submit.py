@@ -117,6 +117,17 @@ def test_a_second_submission_of_a_sweep_is_refused_naming_its_job(
         refuse_second(tmp_path / "unet")
 
 
+def test_a_job_that_ended_and_began_again_is_going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster may requeue a job that has said that it ended for good."""
+    a_cluster(tmp_path, monkeypatch, each_job("RUNNING|None|n1"))
+    note(tmp_path / "unet", "submitted", job="7", launcher=SLURM)
+    note(tmp_path / "unet", "ended", job="7", code=1, final=True)
+    refuse_second(tmp_path / "unet")
+    note(tmp_path / "unet", "began", job="7", launcher=SLURM)
+    with pytest.raises(UserError, match="job 7 RUNNING"):
+        refuse_second(tmp_path / "unet")
+
+
 def test_a_second_submission_is_refused_where_the_cluster_does_not_say_whether_the_first_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

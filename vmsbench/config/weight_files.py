@@ -16,7 +16,7 @@ from vmsbench.files import sha256_of
 Change = Callable[[Config, str], Config]
 """Called with the settings of an object that has a file, and their dotted path."""
 
-AT_PREDICTION = "--encoder-weights FILE names those (in Python encoder_weights=FILE)"
+AT_PREDICTION = "put those there, or name them: --encoder-weights FILE, vmsbench.load(..., encoder_weights=FILE)"
 
 
 def pinned(config: Config) -> Config:

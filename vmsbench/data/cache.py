@@ -21,6 +21,7 @@ import json
 import logging
 import os
 import re
+import socket
 import tempfile
 import time
 import uuid
@@ -169,12 +170,10 @@ def locked(lock: Path) -> int:
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file), lock.stat()):
                     os.truncate(file, 0)
-                    os.pwrite(file, str(os.getpid()).encode(), 0)
+                    os.pwrite(file, f"{os.getpid()} on {socket.gethostname()}".encode(), 0)
                     return file
-        except BaseException as error:
+        except BaseException:
             os.close(file)
-            if isinstance(error, OSError):
-                removed(lock)
             raise
         os.close(file)  # it was removed while this process waited for it
 
@@ -194,7 +193,7 @@ def wait_for(file: int, lock: Path) -> None:
             if time.monotonic() >= until:
                 break
             time.sleep(0.05)
-    owner, made = os.pread(file, 32, 0).decode(errors="replace"), lock.name.removeprefix(".").removesuffix(".lock")
+    owner, made = os.pread(file, 300, 0).decode(errors="replace"), lock.name.removeprefix(".").removesuffix(".lock")
     does = "computes the same features" if made.startswith("features-") else "decodes the same pictures"
     logging.getLogger("vmsbench").warning(
         "waiting for process %s, which %s (%s)", owner or "?", does, lock.with_name(made)

@@ -156,8 +156,8 @@ def more_than_last(folder: Path, launcher: Launcher) -> dict[str, Any]:
 
 def by_end(folder: Path, job: str) -> JobStatus | None:
     """How a job ended, by its own words: where there is no accounting a cluster soon forgets it."""
-    last: dict[str, Any] = next((one for one in reversed(notes(folder)) if str(one.get("job")) == job), {})
-    if last.get("event") != "ended" or not last["final"]:
+    last = last_lines(folder).get(job, {})
+    if not said_end(last):
         return None
     done = last["code"] == 0
     phase, reason = (JobPhase.COMPLETED, "") if done else (JobPhase.FAILED, f"it ended with exit code {last['code']}")
@@ -183,16 +183,26 @@ def going_jobs(folder: Path) -> list[JobStatus]:
 
 
 def unended_jobs(folder: Path) -> list[str]:
-    """The sweep's jobs that have not said that they ended for good."""
-    ended = {str(line["job"]) for line in notes(folder) if line["event"] == "ended" and line["final"]}
-    return [job for job in jobs_of(folder) if job not in ended]
+    """The sweep's jobs that have not said that they ended for good, or have begun again since."""
+    last = last_lines(folder)
+    return [job for job in jobs_of(folder) if not said_end(last[job])]
+
+
+def last_lines(folder: Path) -> dict[str, dict[str, Any]]:
+    """The last line of each of the sweep's jobs."""
+    return {str(line["job"]): line for line in notes(folder) if "job" in line}
+
+
+def said_end(line: Mapping[str, Any]) -> bool:
+    """Whether a job's line says that it ended for good."""
+    return line.get("event") == "ended" and bool(line["final"])
 
 
 def job_statuses(folder: Path) -> list[JobStatus]:
     """The status of a sweep's current jobs: those that are not over, else the last one."""
     asked = {status.job: status for status in statuses_of(folder, unended_jobs(folder))}
     going = [one for one in asked.values() if not one.over]
-    return going or [asked.get(job) or job_status(folder, job) for job in leading_jobs(folder)[-1:]]
+    return going or [job_status(folder, job) for job in leading_jobs(folder)[-1:]]  # which says why it ended
 
 
 def cancel(folder: Path, jobs: Sequence[str] | None = None) -> list[str]:

@@ -56,7 +56,7 @@ SIGNALS: Mapping[int, str] = {
 """The signals by which a cluster ends a job, and our own alarm where it sends none, and their meaning."""
 
 OF_TERMINALS = (signal.SIGINT, signal.SIGHUP)
-"""Those that end this process outside of a job."""
+"""Those that end this process outside of a job, and in one at a terminal."""
 
 
 def supervise(
@@ -92,10 +92,8 @@ class Supervisor:
     def run(self) -> int:
         adopt()
         for number in SIGNALS:
-            if self.given or number not in OF_TERMINALS:
+            if number not in OF_TERMINALS or (self.given and not of_a_terminal(number)):
                 signal.signal(number, self.pass_on)
-        if self.deadline is not None:
-            signal.alarm(max(1, int(self.deadline - notice() - time.time())))
         print("\n".join(self.first_lines()), flush=True)
         self.remember_lost_nodes()
         self.before = progress(self.folder)
@@ -164,6 +162,7 @@ class Supervisor:
         os.environ.pop(UNTIL, None)  # that of a job before
         if self.deadline is not None:
             os.environ[UNTIL] = f"{self.deadline - self.notice:.0f}"
+            signal.alarm(max(1, int(self.deadline - notice() - time.time())))
         if self.given and ELASTIC in os.environ and container_here():
             with contextlib.suppress(OSError):
                 os.environ[ADDRESS] = self.given.address
@@ -279,7 +278,8 @@ class Supervisor:
             except NoAnswer:
                 raise
             except Refused:
-                if launcher.status(given.job).phase != JobPhase.RUNNING:  # that of a cancelled job is refused too
+                status = self.own_status(launcher, given.job)  # a cancelled job's requeue is refused too
+                if status.phase not in (JobPhase.RUNNING, JobPhase.UNKNOWN):
                     raise
         asks = (self.command, self.folder, failing_nodes(self.folder))
         job = given.submit_again(*asks, more=more) if more else given.submit_again(*asks)
@@ -349,6 +349,12 @@ class Supervisor:
             remove_unpacked(self.folder)
         self.note("ended", code=code, final=final)
         return code
+
+
+def of_a_terminal(number: int) -> bool:
+    """Whether a signal means what it means to whoever typed the command: it reaches the command itself too, or, under
+    nohup, nobody."""
+    return sys.stdin.isatty() or signal.getsignal(number) == signal.SIG_IGN
 
 
 def launcher_for(given: Allocation) -> Launcher:

@@ -60,6 +60,7 @@ class Worker:
         self.child: subprocess.Popen[bytes] | None = None
         self.leaving, self.unused = False, False
         self.asked = self.without_work = time.monotonic()
+        self.runs_since: float | None = None  # the driver's job, as far as was seen
         self.idle, self.joined = idle(), False
         self.launcher = launcher_for(given)
 
@@ -87,6 +88,9 @@ class Worker:
                 say(f"joining {address}")
                 self.lend(address)
                 self.without_work, self.joined = time.monotonic(), True
+            elif self.runs_since is not None:  # it prepares what it will announce
+                self.without_work = time.monotonic()
+                time.sleep(PAUSE)
             elif time.monotonic() - self.without_work > self.most_idle:
                 self.unused = True
             elif not self.leaving:
@@ -151,7 +155,9 @@ class Worker:
             return False
         self.asked = time.monotonic()
         status = launcher.status(continued_as(self.folder, self.driver))
-        self.refuse_stranger(status, running=True)
+        self.runs_since = (self.runs_since or time.monotonic()) if status.phase == JobPhase.RUNNING else None
+        started = self.runs_since is not None and time.monotonic() - self.runs_since > STARTING
+        self.refuse_stranger(status, running=started)
         return status.over
 
     def refuse_stranger(self, status: JobStatus, running: bool) -> None:

@@ -239,9 +239,9 @@ def without_work(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
     return False
 
 
-WORKING = re.compile(rb"ray::\w+\.(train|__init__)|.*\0[^\0]*default_worker\.py", re.DOTALL)
+WORKING = re.compile(rb"ray::\w+\.(train|__init__)|.*\0[^\0 =]*default_worker\.py", re.DOTALL)
 """The names of Ray's processes that run a trial, or are about to: `ray::ImplicitFunc.train`, a Python that is still
-importing; the others are `ray::IDLE`, or an actor between two trials."""
+importing; the others are `ray::IDLE`, an actor between two trials, or the raylet, which knows how to start one."""
 
 
 def trains(pid: int) -> bool:

@@ -130,14 +130,16 @@ def ray_for(slots: Any, folder: Path) -> Iterator[None]:
 
 
 def own_address(given: Allocation) -> str:
-    """The address of this node for the job's other nodes: as seen from one of them, else the cluster's own. Names of
-    nodes need not resolve."""
+    """The address of this node for the job's other nodes: as seen from one of them by its name, else by what the
+    cluster calls its address; names of nodes need not resolve."""
     from vmsbench.ray_backend.cluster import LOOPBACK, address_towards
 
     if not given.other_nodes:
         return LOOPBACK
-    with contextlib.suppress(OSError):
-        return address_towards(given.address_of(given.other_nodes[0]))
+    other = given.other_nodes[0]
+    for reached in (lambda: other, lambda: given.address_of(other)):
+        with contextlib.suppress(OSError):
+            return address_towards(reached())
     return given.address
 
 

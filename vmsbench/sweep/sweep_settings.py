@@ -79,7 +79,9 @@ def weights_in(overrides: list[str], settings: Config, name: str) -> Config:
 
     Raises ConfigurationError where a sweep's encoder has none.
     """
-    given = [override.partition("=")[2] for override in overrides if override.partition("=")[0] == FILES[1]]
+    given = [
+        override.partition("=")[2].strip("'\"") for override in overrides if override.partition("=")[0] == FILES[1]
+    ]
     if given and not isinstance(near(settings, FILES[1]), str):
         raise ConfigurationError(f"{FILES[1]}: the encoder of {name} has no weights from a file; leave it out")
     return {FILES[1]: given[-1]} if given else {}

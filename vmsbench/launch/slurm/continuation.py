@@ -116,7 +116,8 @@ def memory_form(facts: Facts) -> tuple[str, int]:
 def gpus_of_node(facts: Facts) -> int:
     """The GPUs that a job asked for on each node; 0 where it asked in another form."""
     shown = facts.get("TresPerNode") or (facts.get("TresPerJob") if facts.get("NumNodes") == "1" else "")
-    return sum(int(part.rpartition(":")[2]) for part in of_gpus(shown).split(",") if part)
+    counts = (part.rpartition(":")[2] for part in of_gpus(shown).split(",") if part)
+    return sum(int(count) if count.isdecimal() else 1 for count in counts)  # a type alone is one of it
 
 
 def gigabytes(shown: str | None) -> float | None:

@@ -16,7 +16,7 @@ def misplaced() -> str | None:
 
 def part_of_several() -> str | None:
     """Of a heterogeneous job the nodes, the requeue and the continuation are of one component each."""
-    if not os.environ.get("SLURM_HET_SIZE"):
+    if not os.environ.get("SLURM_HET_SIZE") or sys.argv[1:2] == ["train"]:
         return None
     return (
         "this is a heterogeneous job (`sbatch A : B`), and a sweep has one kind of node: submit A alone, or on several "

@@ -42,7 +42,7 @@ def job_status(job: str) -> JobStatus:
 def job_statuses(jobs: Sequence[str]) -> list[JobStatus]:
     """The status of each job, by one question to squeue, and one to sacct for those that squeue no longer has.
 
-    `silent` where neither has the job because one of them gave no answer.
+    `silent` where neither has the job and squeue gave no answer: without accounting sacct never does.
     """
     asked = ",".join(jobs)
     form = "--format=%i|%T|%r|%N"

@@ -110,9 +110,10 @@ def standard(pictures: Tensor, mean: Sequence[float], deviation: Sequence[float]
 @torch.no_grad()
 def channels_of(kind: Kind, architecture: str, size: int) -> tuple[int, ...]:
     """Raises ConfigurationError for an architecture without such maps, such as a vision transformer."""
+    classifier = made(kind, architecture)
     try:
         with torch.device("cpu"):
-            maps = kind.maps_within(made(kind, architecture), torch.zeros(1, 3, size, size))
+            maps = kind.maps_within(classifier, torch.zeros(1, 3, size, size))
     except NO_MAPS as error:
         raise ConfigurationError(
             f"{kind.library}'s {architecture} has no maps at strides {STRIDES} of {size} px pictures; resnet50 has"
@@ -131,6 +132,11 @@ def loaded(kind: Kind, architecture: str, file: Path, sha256: str, device: torch
 
 
 def made(kind: Kind, architecture: str) -> nn.Module:
-    """In evaluation mode, on the CPU; nothing is drawn from torch's generator."""
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        return kind.untaught(architecture).eval()
+    """In evaluation mode, on the CPU; nothing is drawn from torch's generator. Raises ConfigurationError with the
+    library's reason where it does not make one."""
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            return kind.untaught(architecture).eval()
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{kind.library} does not make {architecture} ({reason}); resnet50 works") from error
