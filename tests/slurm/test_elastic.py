@@ -97,6 +97,10 @@ def test_a_worker_without_a_trial_leaves_before_the_sweep_is_over(
     driver = re.findall(r"job (\d+), log ", said)[0]
     user.finishes(driver, 400)
     assert found(user.folder / "runs" / "unet") == long_reference
-    assert "no trial for 5 s: this node leaves" in user.logs()
     user.wait_for(lambda: not user.says("squeue -h").stdout, "the workers to leave", 120)
+    assert "no trial for 5 s: this node leaves" in user.logs()
+    ended = {
+        str(line["job"]): line["time"] for line in notes(user.folder / "runs" / "unet") if line["event"] == "ended"
+    }
+    assert min(ended.values()) < ended[driver]
     nothing_is_left(lab)

@@ -354,7 +354,7 @@ class Supervisor:
 def of_a_terminal(number: int) -> bool:
     """Whether a signal means what it means to whoever typed the command: it reaches the command itself too, or, under
     nohup, nobody."""
-    return sys.stdin.isatty() or signal.getsignal(number) == signal.SIG_IGN
+    return sys.stdin.isatty() or (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)
 
 
 def launcher_for(given: Allocation) -> Launcher:

@@ -26,7 +26,8 @@ class Node:
 
     def begin(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         program = (
-            "import sys; from vmsbench.launch.supervisor import supervise; "
+            "import signal, sys; from vmsbench.launch.supervisor import supervise; "
+            "signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # these tests may run under nohup, no job does
             "sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
         )
         env = {"SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
@@ -34,6 +35,7 @@ class Node:
             [sys.executable, "-u", "-c", program, str(self.programs / "child"), "tune", "--exp", "gan", *arguments],
             env=env | environment,
             cwd=self.folder,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
