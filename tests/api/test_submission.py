@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vmsbench
-from tests.support.command_line import called
+from tests.support.command_line import called, refused
 from tests.support.processes.commands import a_command, each_job
 from tests.support.sweep_maker import make_sweep
 from vmsbench.api.sweep_results import SweepResult
@@ -103,10 +103,19 @@ def test_a_job_can_be_looked_at_and_tried_without_being_submitted(cluster: Path)
     assert (found.job.number, found.job.status, found.job.wait()) == (None, None, None)
     assert "#SBATCH --gpus-per-node=1\n" in found.job.script
     assert f"# which is: vmsbench job tune --exp unet {' '.join(SMALL)}" in found.job.script
+    assert "elastic" not in found.job.script
+    several = vmsbench.tune("unet", *SMALL, *SLURM, "launcher.shape=elastic", gpus=1, nodes=3, submit=False)
+    assert several.job is not None
+    assert "# elastic: the job that drives it has 1 node, 2 cores and no GPU; workers: 3, each" in several.job.script
     assert found.job.check() == "Job 1 to start at noon"
     assert not (cluster / "asked").exists()
     assert not notes(Path("runs/unet"))
     assert called("tune", "--exp", "unet", *SMALL, *SLURM, "--gpus", "1", "--check").out == f"{found.job.check()}\n"
+
+
+def test_what_a_job_would_run_is_asked_without_it() -> None:
+    refused(called("job", "tune", "--exp", "gan", "--help"), "`vmsbench tune --help` shows its options")
+    assert not Path("runs/gan").exists()
 
 
 def test_python_trains_on_a_login_node_only_where_it_is_asked_to(cluster: Path) -> None:

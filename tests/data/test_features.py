@@ -226,3 +226,13 @@ def test_the_time_that_an_encoder_takes_is_said_once_it_is_known(
     for text in ("features of 40 train pictures, once", "s more", "features of 40 train pictures: "):
         assert sum(text in line for line in lines) == 1
         assert sum(text in line for line in caplog.messages) == 1
+
+
+class Squinting(Eye):
+    channels = (3, 4)
+
+
+def test_an_encoder_whose_maps_are_not_as_it_says_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"Squinting says that its maps are .*\(4, 16, 16\).* and makes"):
+        dataset().seen(Squinting(), str(tmp_path), CPU, unwatched, "train")
+    assert not list(tmp_path.glob("features-*"))

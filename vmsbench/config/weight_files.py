@@ -16,7 +16,9 @@ from vmsbench.files import sha256_of
 Change = Callable[[Config, str], Config]
 """Called with the settings of an object that has a file, and their dotted path."""
 
-AT_PREDICTION = "put those there, or name them: --encoder-weights FILE, vmsbench.load(..., encoder_weights=FILE)"
+AT_PREDICTION = (
+    "--encoder-weights FILE names those (Python: vmsbench.load(NAME, encoder_weights=FILE)); or put them there"
+)
 
 
 def pinned(config: Config) -> Config:

@@ -104,7 +104,19 @@ class SweepJob:
     def script(self) -> str:
         """The batch script, with the command that it runs; inside a container, with how that is started."""
         container = shown(self.launcher.settings, self.command, self.folder)
-        return f"{self.launcher.script()}# which is: vmsbench job {shlex.join(self.command)}\n{container}"
+        which = f"# which is: vmsbench job {shlex.join(self.command)}\n"
+        return f"{self.launcher.script()}{which}{self.shares}{container}"
+
+    @property
+    def shares(self) -> str:
+        """How an elastic sweep's jobs differ from the script; empty for a sweep in one job."""
+        size = self.launcher.resources if self.launcher.elastic else None
+        if size is None:
+            return ""
+        return (
+            f"# elastic: the job that drives it has 1 node, {DRIVER_CPUS} cores and no GPU; "
+            f"workers: {size.nodes}, each a job with 1 node, which lends its GPUs\n"
+        )
 
     def check(self) -> str:
         """The cluster's answer to such a job, without submitting it. Raises UserError where it refuses."""

@@ -158,7 +158,7 @@ class Model(nn.Module, ABC):
         if lacking := [name for name in given if not {name, "**"} & set(takes)]:
             known_as = getattr(made_by, "__name__", "the network")
             raise ConfigurationError(
-                f"model.network: {known_as} takes no {' and no '.join(lacking)}, needed here; network=unet does"
+                f"model.network: {known_as} takes no {' and no '.join(lacking)}, needed here; the unet and residual do"
             )
         return self.sees(self.built(network, inputs + self.known.shape[1], outputs, **given))
 

@@ -24,6 +24,7 @@ from torch.nn import functional
 from vmsbench.data.augmentation import resampled, rows_of
 from vmsbench.data.cache import Cache, digest_of
 from vmsbench.data.decoding import VERSION, read
+from vmsbench.errors import ConfigurationError
 from vmsbench.files import log
 
 AT_ONCE = 16  # pictures; more are no faster on a CPU
@@ -215,8 +216,21 @@ def seen(at: Look, chosen: Sequence[int], warps: Tensor, encoder: Encodes, devic
     views = []
     for view in range(warps.shape[1]):
         moved = pictures if view == 0 else pictures.flip(-1) if view == 1 else resampled(pictures, warps[chosen, view])
-        views.append(torch.cat([map_.flatten(1) for map_ in encoder(moved)], dim=1))
+        maps = encoder(moved)
+        check_shapes(encoder, maps)
+        views.append(torch.cat([map_.flatten(1) for map_ in maps], dim=1))
     return halved(torch.stack(views, dim=1)).cpu().numpy()
+
+
+def check_shapes(encoder: Encodes, maps: Sequence[Tensor]) -> None:
+    """Raises ConfigurationError where an encoder's maps are not as it says."""
+    said = [(channels, side, side) for channels, side in zip(encoder.channels, encoder.sides, strict=True)]
+    made = [tuple(map_.shape[1:]) for map_ in maps]
+    if made != said:
+        raise ConfigurationError(
+            f"{type(encoder).__name__} says that its maps are {said} (channels, height, width) and makes {made}: its "
+            "`channels` are to be theirs"
+        )
 
 
 def halved(values: Tensor) -> Tensor:

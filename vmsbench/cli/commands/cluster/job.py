@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vmsbench.errors import UserError
+
 
 def job(command: Annotated[list[str], typer.Argument()]) -> None:
     """Run a vmsbench command inside a batch job.
@@ -15,6 +17,8 @@ def job(command: Annotated[list[str], typer.Argument()]) -> None:
     """
     from vmsbench.launch.supervisor import supervise
 
+    if "--help" in command:
+        raise UserError(f"`vmsbench {command[0]} --help` shows its options; vmsbench job runs it, in a batch job")
     raise typer.Exit(supervise(command))
 
 
