@@ -65,10 +65,13 @@ def named(test: str) -> str:
 
 
 def commit() -> str:
-    """The commit of this checkout, and whether files differ from it."""
+    """The commit of this checkout, and whether files other than reports differ from it."""
     said = [
         subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
-        for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        for words in (
+            ("rev-parse", "--short", "HEAD"),
+            ("status", "--porcelain", "--untracked-files=no", "--", ":!reports"),
+        )
     ]
     return f"{said[0]} with changes" if said[1] else said[0]
 
