@@ -79,7 +79,7 @@ class Cache:
             if 0 < states[path][1] < settled and states[path][2] < settled
         }
         if any(known.get(path) != entry for path, entry in learned.items()):
-            with self.writing(memory) as file:
+            with contextlib.suppress(DataError), self.writing(memory) as file:  # what is not kept is read again
                 file.write(json.dumps(known | learned).encode())
         return [fresh.get(str(path)) or known[str(path)][-1] for path in paths]
 
