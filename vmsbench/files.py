@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from vmsbench.errors import StorageError, UserError
+from vmsbench.errors import ConfigurationError, StorageError, UserError
 
 LOG_BYTES = 256_000
 PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
@@ -80,6 +80,24 @@ def sha256_of(path: Path) -> str:
 @cache
 def hashed(path: Path, size: int, changed: int, inode: int) -> str:
     return read_from(path, lambda file: hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def checked_sha256(file: Path, expected: str | None, fix: str) -> str:
+    """The SHA-256 of a file of weights; `fix` is what helps where it is not that.
+
+    Raises ConfigurationError where it cannot be read, or is not the expected one.
+    """
+    try:
+        found = sha256_of(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the encoder's weights {file} cannot be read ({error.strerror or error}): {fix}"
+        ) from error
+    if expected not in (None, found):
+        raise ConfigurationError(
+            f"{file} does not hold the expected weights (sha256 {found[:8]}..., not {str(expected)[:8]}...): {fix}"
+        )
+    return found
 
 
 def with_home(path: Path | str) -> Path:

@@ -225,7 +225,7 @@ def test_what_results_say_of_an_encoder_names_weights_licence_and_hash(encoder: 
         (lambda file: Torchvision("resnet81", str(file)), "torchvision has no resnet81; did you mean resnet18"),
         (lambda file: Torchvision("vit_b_16", str(file), size=224), "vit_b_16 has no maps at strides"),
         (lambda file: Torchvision("resnet34", str(file), size=64)(torch.zeros(1, 3, 64, 64)), "not hold the weights"),
-        (lambda file: weights(file, "0" * 64), "are not the expected file"),
+        (lambda file: weights(file, "0" * 64), "does not hold the expected weights"),
         (lambda file: weights(Path(__file__)), "holds no weights"),
         (lambda file: EfficientNetLite(2, warps=-1), "warps=-1: 0 to 64"),
         (lambda file: EncoderSet([]), "at least one; encoder=none works without any"),

@@ -33,8 +33,7 @@ def load(
 
     Raises UserError where that is not a finished training, or the file holds other weights.
     """
-    moved = None if encoder_weights is None else with_home(encoder_weights)
-    return load_folder(model_folder(str(model), with_home(runs)), device, moved)
+    return load_folder(model_folder(str(model), with_home(runs)), device, encoder_weights)
 
 
 def model_folder(named: str, runs: Path) -> Path:

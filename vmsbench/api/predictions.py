@@ -99,7 +99,7 @@ def predict(
     found = find(with_home(pictures), out)
     writer = Writer(out, npz)
     folder = model_folder(str(model), with_home(runs))
-    predictor = load_model(folder, device, None if encoder_weights is None else with_home(encoder_weights))
+    predictor = load_model(folder, device, encoder_weights)
     count = (samples or predictor.samples) if predictor.random else 1
     facts = (len(found.files), count, predictor.size, str(predictor.device))
     run = PredictionRun(folder, found.account, found.warnings, *facts)
@@ -198,7 +198,7 @@ def tradeoff(
     chosen = model_folder(name, with_home(runs))
     config = ExperimentFolder(chosen).config()
     dataset = data_of(name, config)
-    predictor = load(chosen, config["device"], None if encoder_weights is None else with_home(encoder_weights))
+    predictor = load(chosen, config["device"], encoder_weights)
     pairs = spread_evenly(dataset, predictor, config["data"]["cache"], images)
     on_start(chosen, len(pairs))
     rows: list[Row] = []

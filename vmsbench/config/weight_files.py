@@ -11,7 +11,7 @@ from typing import Any
 from vmsbench.config.instantiate import accepted, find
 from vmsbench.config.settings import Config
 from vmsbench.errors import ConfigurationError
-from vmsbench.files import sha256_of
+from vmsbench.files import checked_sha256, with_home
 
 Change = Callable[[Config, str], Config]
 """Called with the settings of an object that has a file, and their dotted path."""
@@ -29,8 +29,7 @@ def pinned(config: Config) -> Config:
 
     def pin(spec: Config, path: str) -> Config:
         file = Path(spec["weights"]).expanduser().resolve()
-        checked(file, spec.get("sha256"), names(path))
-        return spec | {"weights": str(file), "sha256": contents(file, names(path))}
+        return spec | {"weights": str(file), "sha256": checked_sha256(file, spec.get("sha256"), names(path))}
 
     return changed(config, pin)
 
@@ -41,12 +40,14 @@ def by_content(config: Config) -> Config:
 
     def identify(spec: Config, path: str) -> Config:
         own = {name: value for name, value in spec.items() if name != "weights"}
-        return own | {"sha256": spec.get("sha256") or contents(Path(spec["weights"]).expanduser(), names(path))}
+        return own | {
+            "sha256": spec.get("sha256") or checked_sha256(Path(spec["weights"]).expanduser(), None, names(path))
+        }
 
     return changed(config, identify)
 
 
-def located(config: Config, moved: Path | None = None) -> Config:
+def located(config: Config, moved: Path | str | None = None) -> Config:
     """The configuration of a trained model with each file where it is now.
 
     moved   where the file of the same contents is
@@ -56,17 +57,17 @@ def located(config: Config, moved: Path | None = None) -> Config:
     trained = [str(spec["sha256"]) for _, spec in specs(config) if spec.get("sha256")]
     found = None
     if moved is not None:
-        moved = moved.expanduser().resolve()
-        found = contents(moved, AT_PREDICTION)
+        moved = with_home(moved).resolve()
+        found = checked_sha256(moved, None, AT_PREDICTION)
         if not trained:
             raise ConfigurationError(f"--encoder-weights {moved}: this model has no weights from a file; leave it out")
         if found not in trained:
-            checked(moved, trained[0], AT_PREDICTION)
+            checked_sha256(moved, trained[0], AT_PREDICTION)
 
     def locate(spec: Config, path: str) -> Config:
         if moved is not None and spec.get("sha256") == found:
             return spec | {"weights": str(moved)}
-        checked(Path(spec["weights"]), spec.get("sha256"), AT_PREDICTION)
+        checked_sha256(Path(spec["weights"]), spec.get("sha256"), AT_PREDICTION)
         return spec
 
     return changed(config, locate)
@@ -83,25 +84,7 @@ def check_same_files(before: Config, now: Config) -> None:
     """Raises ConfigurationError where a file holds something else than the one in its place that was trained with."""
     trained = {path: spec.get("sha256") for path, spec in specs(before)}
     for path, spec in specs(now):
-        checked(Path(spec["weights"]).expanduser(), trained.get(path), names(path))
-
-
-def checked(file: Path, expected: str | None, fix: str) -> None:
-    found = contents(file, fix)
-    if expected not in (None, found):
-        raise ConfigurationError(
-            f"{file} does not hold the weights that were trained with "
-            f"(sha256 {found[:8]}..., not {str(expected)[:8]}...): {fix}"
-        )
-
-
-def contents(file: Path, fix: str) -> str:
-    try:
-        return sha256_of(file)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the encoder's weights {file} cannot be read ({error.strerror or error}): {fix}"
-        ) from error
+        checked_sha256(Path(spec["weights"]).expanduser(), trained.get(path), names(path))
 
 
 def names(path: str) -> str:

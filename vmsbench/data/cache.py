@@ -172,7 +172,7 @@ def locked(lock: Path) -> int:
                     os.truncate(file, 0)
                     os.pwrite(file, f"{os.getpid()} on {socket.gethostname()}".encode(), 0)
                     return file
-        except BaseException:
+        except BaseException:  # an interrupt too leaves no file open
             os.close(file)
             raise
         os.close(file)  # it was removed while this process waited for it

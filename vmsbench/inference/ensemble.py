@@ -54,7 +54,7 @@ class Ensemble(MapPredictor):
         return torch.cat(drawn, dim=1)
 
 
-def load(folder: Path, device: str = "auto", encoder_weights: Path | None = None) -> MapPredictor:
+def load(folder: Path, device: str = "auto", encoder_weights: Path | str | None = None) -> MapPredictor:
     """The predictor in the folder of an experiment, or of a sweep's ensemble; `encoder_weights` as one model takes it.
 
     Raises UserError where that holds no finished training.

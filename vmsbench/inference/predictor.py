@@ -128,7 +128,7 @@ class TrainedModel(MapPredictor):
         return seen_now(self.model.sight.encoder.kept, pictures.to(self.device), mirrored=self.model.flip_tta)
 
 
-def load(folder: Path, device: str = "auto", encoder_weights: Path | None = None) -> TrainedModel:
+def load(folder: Path, device: str = "auto", encoder_weights: Path | str | None = None) -> TrainedModel:
     """The predictor in an experiment's folder.
 
     encoder_weights  where the file is now of whose weights its encoder was made

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.files import read_bytes, read_from, sha256_of
+from vmsbench.files import checked_sha256, read_bytes, read_from
 
 STRIDES = (8, 16, 32)
 LARGEST, MOST_WARPS = 1024, 64  # px, and pairs of warps
@@ -133,34 +133,12 @@ class Pictures(Encoder):
         return (pictures,)
 
 
-def digest(file: Path) -> str:
-    """The SHA-256 of a file of weights. Raises ConfigurationError where it cannot be read."""
-    try:
-        return sha256_of(file)
-    except OSError as error:
-        raise ConfigurationError(f"the encoder's weights {file} cannot be read ({error.strerror or error})") from error
-
-
-def expected(file: Path, sha256: str | None, fix: str = "install their package again") -> str:
-    """The SHA-256 of a file of weights. Raises ConfigurationError where it cannot be read, or is not the given one.
-
-    fix   what helps then
-    """
-    found = digest(file)
-    if sha256 not in (None, found):
-        raise ConfigurationError(
-            f"the encoder's weights {file} are not the expected file "
-            f"(sha256 {found[:8]}..., not {str(sha256)[:8]}...): {fix}"
-        )
-    return found
-
-
 def weights(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """The tensors of a file of weights, on the CPU; nothing in it is run.
 
     Raises ConfigurationError where the file is not the expected one, or holds something else.
     """
-    return tensors(file, expected(file, sha256))
+    return tensors(file, checked_sha256(file, sha256, "install their package again"))
 
 
 @cache

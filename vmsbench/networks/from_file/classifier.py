@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from vmsbench.errors import ConfigurationError
-from vmsbench.networks.encoder import STRIDES, Encoder, expected
+from vmsbench.files import checked_sha256
+from vmsbench.networks.encoder import STRIDES, Encoder
 from vmsbench.networks.encoder import weights as weights_in
 
 
@@ -43,7 +44,7 @@ class ClassifierEncoder(Encoder):
                 f"{self.library}'s {architecture}"
             )
         self.architecture, self.file = architecture, Path(weights).expanduser()
-        self.sha256 = expected(self.file, sha256, "weights=FILE names those that were trained with")
+        self.sha256 = checked_sha256(self.file, sha256, "weights=FILE names those that were trained with")
         self.channels = channels_of(type(self), architecture, size)
 
     @classmethod
