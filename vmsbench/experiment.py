@@ -39,6 +39,7 @@ from vmsbench.metrics.predictors import SAMPLES
 from vmsbench.metrics.references import value as score_of
 from vmsbench.metrics.tracks.dressed import crosswise, one_answer
 from vmsbench.models.model import Model
+from vmsbench.processes import keep_freed_memory
 from vmsbench.store.experiment_folder import PICTURE, ExperimentFolder
 from vmsbench.training.checks import check, check_fid, chosen_device
 from vmsbench.training.final_scores import Answered, both_tracks, save_predictions
@@ -143,6 +144,8 @@ class Experiment:
         self.there = ExperimentFolder(folder)
         self.spent = 0.0  # seconds spent on an interrupted epoch
         self.device = chosen_device(config["device"])
+        if self.device.type == "cpu":
+            keep_freed_memory()
         torch.manual_seed(config["seed"])
         self.dataset: Dataset = build(config["data"], "data")
         channels = self.dataset.channels

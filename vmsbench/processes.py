@@ -1,4 +1,4 @@
-"""Child processes: ended by their numbers, with all descendants; and whose this process is."""
+"""Processes: children ended by their numbers, with all descendants; whose this one is, and how it keeps memory."""
 
 import contextlib
 import ctypes
@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+LARGEST = 2**30  # bytes
 
 
 def control(option: int, value: int) -> None:
@@ -131,6 +133,21 @@ def kills(group: Path) -> int:
             counts = dict(line.split() for line in (group / name).read_text().splitlines())
             return int(counts.get("oom_kill", 0))
     return 0
+
+
+def keep_freed_memory() -> bool:
+    """Let malloc keep what is freed for the next allocation, where it is glibc's; whether it now does.
+
+    By itself it gives each large tensor back to the kernel and takes it anew, page by page, each filled with zeros: a
+    sixth of the time of a training on a CPU, a third of an encoder's. What the environment sets (GLIBC_TUNABLES,
+    MALLOC_TRIM_THRESHOLD_ and its kind) is left as it is.
+    """
+    if any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_") for name in os.environ):
+        return False
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        return bool(mallopt(MMAP_THRESHOLD, LARGEST) and mallopt(TRIM_THRESHOLD, LARGEST))
+    return False
 
 
 def user_name() -> str:

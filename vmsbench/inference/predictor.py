@@ -19,6 +19,7 @@ from vmsbench.errors import UserError
 from vmsbench.files import read_from
 from vmsbench.inference.maps import Picture, PredictedMap, Sizes, opened, together
 from vmsbench.models.model import Model
+from vmsbench.processes import keep_freed_memory
 from vmsbench.store.experiment_folder import ExperimentFolder
 from vmsbench.training.checks import chosen_device
 from vmsbench.training.validation import FIXED_SEED, fixed_rng
@@ -141,6 +142,8 @@ def load(folder: Path, device: str = "auto", encoder_weights: Path | str | None 
         raise UserError(f"{folder} is an ensemble, which is not one model; name one of the finals next to it")
     results = document(there.results_file, "its training is not finished")
     where = chosen_device(device)
+    if where.type == "cpu":
+        keep_freed_memory()
     config = located(config, encoder_weights)
     model: Model = build(config["model"], "model", channels=results["channels"], size=results["size"])
     model.load_state_dict(weights(there.checkpoint))

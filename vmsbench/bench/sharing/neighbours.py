@@ -23,7 +23,8 @@ from vmsbench.config.settings import Config
 
 TURN = 2.0  # seconds of each turn: many of the scheduler's time slices
 SPINNING = {"GOMP_SPINCOUNT": "300000"}  # libgomp's own choice where nothing is set
-THREADS, SPUN, TRIAL = "all cores", "all cores, spinning", "one thread"
+GLIBC = {"GLIBC_TUNABLES": "glibc.malloc.check=0"}  # changes nothing but that freed memory is given back
+THREADS, SPUN, TRIAL, GIVEN_BACK = "all cores", "all cores, spinning", "one thread", "one thread, memory given back"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Turn:
 
 
 def neighbours(config: Config, folder: Path, rounds: int) -> list[Measurement]:
-    """Training next to a busy process per core, and what threads that sleep cost a training that is alone."""
+    """Training next to a busy process per core; alone, what threads that sleep cost, and memory that is kept gives."""
     cores = len(os.sched_getaffinity(0))
     quiet, busy = take_turns(config, folder, rounds, cores)
 
@@ -49,6 +50,7 @@ def neighbours(config: Config, folder: Path, rounds: int) -> list[Measurement]:
         Measurement("  a trial of one thread, next to / quiet", ratio(busy[TRIAL], quiet[TRIAL]), "x", 0.4),
         Measurement("  with threads that spin, next to / quiet", ratio(busy[SPUN], quiet[SPUN]), "x"),
         Measurement("alone: threads that sleep / that spin", ratio(quiet[THREADS], quiet[SPUN]), "x", 0.97),
+        Measurement("alone: freed memory kept / given back", ratio(quiet[TRIAL], quiet[GIVEN_BACK]), "x", 0.97),
     ]
 
 
@@ -56,7 +58,12 @@ def take_turns(
     config: Config, folder: Path, rounds: int, cores: int
 ) -> tuple[dict[str, list[Turn]], dict[str, list[Turn]]]:
     """The turns of each contestant, without and with busy processes; one round before is not counted."""
-    makes: dict[str, tuple[int, Mapping[str, str]]] = {THREADS: (cores, {}), SPUN: (cores, SPINNING), TRIAL: (1, {})}
+    makes: dict[str, tuple[int, Mapping[str, str]]] = {
+        THREADS: (cores, {}),
+        SPUN: (cores, SPINNING),
+        TRIAL: (1, {}),
+        GIVEN_BACK: (1, GLIBC),
+    }
     quiet: dict[str, list[Turn]] = {name: [] for name in makes}
     shared: dict[str, list[Turn]] = {name: [] for name in makes}
     with contextlib.ExitStack() as stack:
