@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from hydra.utils import instantiate as hydra_instantiate
 
+from vmsbench.config.compose import compose
 from vmsbench.config.format import describe, duration
 from vmsbench.config.instantiate import build
 from vmsbench.errors import ConfigurationError
@@ -48,6 +49,33 @@ def test_agrees_with_hydra_on_its_own_format() -> None:
 def test_what_cannot_be_built_is_named_with_what_is_near(config: dict, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         build(config)
+
+
+@pytest.mark.parametrize(
+    ("exp", "model", "said"),
+    [
+        (
+            "unet",
+            "residual_diffusion",
+            "model: .*ResidualDiffusion needs noise_schedule, which --exp diffusion brings$",
+        ),
+        ("engression", "diffusion", "model: .*Diffusion needs noise_schedule, which --exp diffusion brings$"),
+        ("unet", "wasserstein", "model: .*Wasserstein needs discriminator, which --exp gan brings$"),
+        ("gan", "regression", "model.discriminator is not a setting of .*; --exp gan brings it: choose another"),
+        ("diffusion", "engression", "model.noise_schedule is not a setting of .*; --exp diffusion brings it"),
+    ],
+)
+def test_a_model_of_another_experiment_is_refused_with_the_experiment_that_has_its_parts(
+    exp: str, model: str, said: str
+) -> None:
+    config = compose(exp, ["data=standin", f"model={model}"])
+    with pytest.raises(ConfigurationError, match=said):
+        build(config["model"], "model", channels=2, size=64)
+
+
+def test_what_lacks_a_value_is_told_which() -> None:
+    with pytest.raises(ConfigurationError, match="Linear needs in_features and out_features"):
+        build({"_target_": "torch.nn.Linear", "bias": False}, "model.network")
 
 
 def test_settings_are_described_as_people_write_them() -> None:

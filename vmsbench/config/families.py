@@ -60,6 +60,14 @@ def family(exp: str, document: Mapping[str, Any]) -> Family:
         raise ConfigurationError(f"conf/exp/{exp}.yaml: family has {', '.join(about)}; it may have: {has}") from error
 
 
+def experiments_that_choose(group: str) -> list[str]:
+    """The experiments whose own file chooses an option of a group, which others do without: discriminator."""
+    from vmsbench.config.plugins import option_files, settings_in
+
+    own = {exp: settings_in(file).get("defaults", []) for exp, file in option_files("exp").items()}
+    return [exp for exp, entries in own.items() if any(group in entry or f"/{group}" in entry for entry in entries)]
+
+
 def family_of(exp: str) -> Family:
     """The family of an experiment, also where its conf file no longer exists."""
     return families().get(exp, Family(exp, exp))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any, get_type_hints
 
+from vmsbench.config.families import experiments_that_choose
 from vmsbench.config.plugins import importable
 from vmsbench.config.schema import UNFIT, fitted, limited, misfit
 from vmsbench.errors import ConfigurationError, DataError, did_you_mean
@@ -56,6 +57,7 @@ def build(config: Any, path: str = "", /, **arguments: Any) -> Any:
     check_settings(config["_target_"], target, given, path)
     if config.get("_partial_", False):
         return partial(target, **given)
+    check_complete(config["_target_"], target, given, path)
     try:
         return target(**given)
     except (ConfigurationError, DataError) as error:
@@ -94,11 +96,35 @@ def check_settings(name_of_target: str, target: Any, given: dict[str, Any], path
     for name, value in given.items():
         if hints and name not in hints and "**" not in hints:
             raise ConfigurationError(
-                f"{within(path, name)} is not a setting of {name_of_target}{did_you_mean(name, hints)}  "
-                f"(it has: {', '.join(hints)})"
+                f"{within(path, name)} is not a setting of {name_of_target}{did_you_mean(name, hints)}"
+                f"{brought_by(name, '; {} brings it: choose another for this one')}  (it has: {', '.join(hints)})"
             )
         if fitted(value, hints.get(name, Any)) is UNFIT:
             raise misfit(within(path, name), value, hints.get(name, float), default_of(target, name))
+
+
+def check_complete(name_of_target: str, target: Any, given: dict[str, Any], path: str) -> None:
+    """Raises ConfigurationError where a parameter without a default is not given, naming the experiment that has it."""
+    lacking = [name for name in required(target) if name not in given]
+    if lacking:
+        brought = brought_by(lacking[0], ", which {} brings")
+        raise ConfigurationError(f"{path or 'this'}: {name_of_target} needs {' and '.join(lacking)}{brought}")
+
+
+def brought_by(part: str, text: str) -> str:
+    """`text` with the experiments in it that choose such a part of a model; empty where it is no part to choose."""
+    found = " or ".join(f"--exp {exp}" for exp in experiments_that_choose(part))
+    return text.format(found) if found else ""
+
+
+def required(target: Any) -> list[str]:
+    """The parameters without a default; none where the signature is unknown."""
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    named = (one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY))
+    return [one.name for one in named if one.default is one.empty]
 
 
 def default_of(target: Any, name: str) -> Any:
