@@ -22,6 +22,7 @@ from vmsbench.launch.slurm.continuation import (
     continuation_flags,
     grown,
     larger_facts,
+    with_partitions,
     without_shown,
 )
 from vmsbench.launch.slurm.flags import checked_time, seconds_of
@@ -103,8 +104,10 @@ class SlurmAllocation(Allocation):
         if waiting := self.continuation(script):
             return waiting
         call("scontrol", "write", "batch_script", self.job, str(script))
-        script.write_text(without_shown(script.read_text()))
-        flags = continuation_flags(larger_facts(self.facts, more or {}), self.job, exclude)
+        written = script.read_text()
+        script.write_text(without_shown(written))
+        facts = with_partitions(larger_facts(self.facts, more or {}), written)
+        flags = continuation_flags(facts, self.job, exclude)
         words = [str(script), *batch_arguments(self.facts, command)]
         environment = {name: value for name, value in scrubbed().items() if name not in OF_ONE_JOB}
         answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=environment)

@@ -183,6 +183,20 @@ def of_gpus(shown: str | None) -> str:
     return ",".join(rest or "1" for name, _, rest in names if name == "gpu")
 
 
+def with_partitions(facts: Facts, script: str) -> Facts:
+    """The facts with all partitions that the job may run in: of a list, Slurm shows the one in which it runs."""
+    lines = (line for line in script.splitlines() if line.startswith("#SBATCH"))
+    flags = (flag for line in lines for flag in flags_of(line) if name_of(flag[0]) == "partition")
+    lists = [value_of(flag) for flag in flags]
+    return {**facts, "Partition": lists[-1]} if lists and facts.get("Partition") in lists[-1].split(",") else facts
+
+
+def value_of(flag: list[str]) -> str:
+    """The value of a flag: `-p a`, `-pa`, `--partition=a`, `--partition a`."""
+    word = flag[0]
+    return flag[1] if len(flag) > 1 else word.partition("=")[2] if word.startswith("--") else word[2:]
+
+
 def without_shown(script: str) -> str:
     """A batch script without the flags that `continuation_flags` gives: some exclude each other."""
     return "".join(f"{line}\n" for line in map(kept_line, script.splitlines()) if line is not None)
