@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vmsbench.accelerators import backend_of
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, with_settings
 from vmsbench.config.weight_files import by_content, check_same_files, pinned
@@ -185,7 +186,7 @@ class Experiment:
             log(self.folder, f"caution: {caution}")
         for fact, value in self.model.info().items():
             log(self.folder, f"{fact}: {value}")
-        if self.device.type == "cuda":
+        if backend_of(self.device):
             preflight(self.model, self.validation, self.config["evaluation"]["batch_size"])
         while not self.trained(history):
             record = self.one_epoch(len(history) + 1, history[-1]["seconds"] if history else 0.0)

@@ -103,10 +103,11 @@ def test_the_whole_command(runtime: str, bare: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("runtime", container.RUNTIMES)
-@pytest.mark.parametrize("device", ["/dev/nvidiactl", "/dev/kfd"])
+@pytest.mark.parametrize("device", ["/dev/nvidiactl", "/dev/kfd", "/dev/dri"])
 def test_each_runtime_gets_the_gpus(runtime: str, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flags = container.GPUS[runtime][device]
     monkeypatch.setitem(container.GPUS, runtime, {str(tmp_path): flags})  # type: ignore[index]
+    monkeypatch.setattr("vmsbench.accelerators.DRIVERS", (str(tmp_path),))
     words = Container("image", runtime).command(["python3", "tune"], tmp_path / "runs" / "unet")
     assert " ".join(flags) in " ".join(words[: words.index("image")])
 

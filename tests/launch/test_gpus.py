@@ -1,20 +1,24 @@
-"""GPUs as a job's environment names them: NVIDIA's, slices of them (MIG), AMD's."""
+"""GPUs as a job's environment names them: NVIDIA's, slices of them (MIG), AMD's, Intel's."""
 
 import os
 import socket
 from pathlib import Path
 
 import pytest
+from ray._private.accelerators import NvidiaGPUAcceleratorManager
 
 from tests.support.processes.commands import a_command
-from vmsbench.launch.allocation import GPU_NAMES, gpus_of_torch, name_amd_gpus, usable_gpus, visible_gpus
+from vmsbench import accelerators
+from vmsbench.config.compose import compose
+from vmsbench.errors import ConfigurationError
 from vmsbench.launch.slurm.allocation import allocation
-from vmsbench.ray_backend.resources import own_address
+from vmsbench.ray_backend.resources import own_address, slots_for
+from vmsbench.training.checks import chosen_device
 
 
 @pytest.fixture(autouse=True)
 def nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in GPU_NAMES:
+    for name in accelerators.NAMES:
         monkeypatch.setenv(name, "")  # so that what the test sets is removed
         monkeypatch.delenv(name)
 
@@ -28,6 +32,7 @@ def nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}, ()),
         ({"ROCR_VISIBLE_DEVICES": "2,3"}, ("2", "3")),
         ({"ROCR_VISIBLE_DEVICES": "2,3", "HIP_VISIBLE_DEVICES": "1"}, ("1",)),
+        ({"ZE_AFFINITY_MASK": "0.0,1"}, ("0.0", "1")),
     ],
 )
 def test_gpus_are_read_from_the_environment(
@@ -35,7 +40,7 @@ def test_gpus_are_read_from_the_environment(
 ) -> None:
     for name, value in named.items():
         monkeypatch.setenv(name, value)
-    assert visible_gpus() == gpus
+    assert accelerators.visible() == gpus
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_ray_gets_amds_gpus_by_the_numbers_that_hip_takes(
     for name, value in (("ROCR_VISIBLE_DEVICES", rocr), ("HIP_VISIBLE_DEVICES", hip)):
         if value is not None:
             monkeypatch.setenv(name, value)
-    name_amd_gpus()
+    accelerators.name_for_ray()
     assert os.environ.get("HIP_VISIBLE_DEVICES") == named
     seen = AMDGPUAcceleratorManager.get_current_process_visible_accelerator_ids()
     assert seen == (None if named is None else [one for one in named.split(",") if one])
@@ -62,7 +67,7 @@ def test_ray_gets_amds_gpus_by_the_numbers_that_hip_takes(
 )
 def test_each_slice_of_a_gpu_is_one(named: str, counted: int, usable: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    assert usable_gpus(counted) == usable
+    assert accelerators.usable(counted) == usable
 
 
 @pytest.mark.parametrize(
@@ -72,8 +77,81 @@ def test_each_slice_of_a_gpu_is_one(named: str, counted: int, usable: int, monke
 def test_torch_is_asked_wherever_there_is_a_driver(driver: str, seen: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Jetson has nvmap, and no nvidiactl."""
     monkeypatch.setattr("os.path.exists", lambda path: path == driver)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    assert gpus_of_torch() == seen
+    assert accelerators.counted() == seen
+
+
+@pytest.fixture
+def intel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with three of Intel's GPUs and no other, as Linux and a torch built for them show it."""
+    for number in range(3):
+        card = tmp_path / "drm" / f"renderD{128 + number}" / "device"
+        card.mkdir(parents=True)
+        (card / "vendor").write_text("0x8086\n")
+    monkeypatch.setattr("vmsbench.accelerators.CARDS", tmp_path / "drm")
+    monkeypatch.setattr("vmsbench.accelerators.DRIVERS", ())
+    monkeypatch.setattr("torch.xpu.is_available", lambda: True)
+    monkeypatch.setattr("torch.xpu.device_count", lambda: 3)
+    monkeypatch.setenv("ONEAPI_DEVICE_SELECTOR", "")
+    monkeypatch.delenv("ONEAPI_DEVICE_SELECTOR")
+
+
+@pytest.mark.usefixtures("intel")
+def test_intels_gpus_are_counted_chosen_and_named_in_errors() -> None:
+    assert accelerators.counted() == 3
+    assert slots_for(compose("unet", ["device=auto"]), 1, None).gpus == 3
+    assert str(chosen_device("auto")) == "xpu"
+    assert str(chosen_device("xpu:2")) == "xpu:2"
+    with pytest.raises(ConfigurationError, match="device=xpu:3: torch sees 3 such GPUs here"):
+        chosen_device("xpu:3")
+    with pytest.raises(ConfigurationError, match="device=cuda: torch sees no such GPUs here; cpu and auto work"):
+        chosen_device("cuda")
+
+
+def test_without_a_gpu_the_cpu_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in accelerators.KINDS:
+        monkeypatch.setattr(f"torch.{kind}.is_available", lambda: False)
+    assert str(chosen_device("auto")) == "cpu"
+    with pytest.raises(ConfigurationError, match="device=xpu: torch sees no such GPUs here"):
+        chosen_device("xpu")
+
+
+def lent_by_ray(index: int) -> list[str]:
+    """The names that Ray, which knows no Intel, lends a trial: of what is named, or numbers."""
+    named = NvidiaGPUAcceleratorManager.get_current_process_visible_accelerator_ids()
+    return [str(index) if named is None else named[index]]
+
+
+@pytest.mark.usefixtures("intel")
+@pytest.mark.parametrize(
+    ("given", "first", "second"),
+    [
+        ({}, "0", "1"),
+        ({"ZE_AFFINITY_MASK": "1,2"}, "1", "2"),
+        ({"ZE_AFFINITY_MASK": "0.0,0.1"}, "0.0", "0.1"),
+        ({"ZE_AFFINITY_MASK": "1,2", "CUDA_VISIBLE_DEVICES": "1,2"}, "1", "2"),
+        ({"ONEAPI_DEVICE_SELECTOR": "level_zero:2,0"}, "2", "0"),
+    ],
+)
+def test_each_trial_sees_those_of_intels_gpus_alone_that_it_is_lent(
+    given: dict[str, str], first: str, second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    accelerators.name_for_ray()
+    lent = [lent_by_ray(index) for index in (0, 1)]
+    for names, mask in zip(lent, (first, second), strict=True):
+        accelerators.keep_to(names)
+        assert os.environ["ZE_AFFINITY_MASK"] == mask
+    assert os.environ.get("ONEAPI_DEVICE_SELECTOR", "level_zero:gpu") == "level_zero:gpu"
+
+
+@pytest.mark.usefixtures("intel")
+def test_a_trial_next_to_nvidias_gpus_leaves_intels_graphics_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmsbench.accelerators.DRIVERS", ("/dev/null",))
+    accelerators.keep_to(["0"])
+    assert "ZE_AFFINITY_MASK" not in os.environ
 
 
 def a_job(folder: Path, gres: str, monkeypatch: pytest.MonkeyPatch, *, driver: bool = True) -> None:
@@ -83,12 +161,13 @@ def a_job(folder: Path, gres: str, monkeypatch: pytest.MonkeyPatch, *, driver: b
     a_command(folder / "bin", "scontrol", f"{nodes}; echo '{shares}'")
     a_command(folder / "bin", "srun", f'echo "$@" > {folder}/step')
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
-    for name in GPU_NAMES:
+    for name in accelerators.NAMES:
         monkeypatch.delenv(name, raising=False)
     for name, value in {"ID": "7", "NODELIST": "n[1-2]"}.items():
         monkeypatch.setenv(f"SLURM_JOB_{name}", value)
     monkeypatch.setenv("SLURMD_NODENAME", "n1")
-    monkeypatch.setattr("vmsbench.launch.allocation.GPU_DRIVERS", ("/dev/null",) if driver else ())
+    monkeypatch.setattr("vmsbench.accelerators.DRIVERS", ("/dev/null",) if driver else ())
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
 
 

@@ -1,7 +1,7 @@
 """The floors of the house: each imports from those below it."""
 
 FLOORS = [
-    {"errors", "files", "processes", "signals", "versions"},
+    {"accelerators", "errors", "files", "processes", "signals", "versions"},
     {"config", "data", "networks"},
     {"models"},
     {"metrics"},

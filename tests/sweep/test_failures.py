@@ -35,8 +35,10 @@ from vmsbench.versions import code_version
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (RuntimeError("CUDA out of memory. OptionResult to allocate 2 GiB"), failures.CUDA_MEMORY),
-        (torch.cuda.OutOfMemoryError("no"), failures.CUDA_MEMORY),
+        (RuntimeError("CUDA out of memory. OptionResult to allocate 2 GiB"), failures.GPU_MEMORY),
+        (RuntimeError("XPU out of memory. Tried to allocate 2.00 GiB"), failures.GPU_MEMORY),
+        (RuntimeError("HIP out of memory. Tried to allocate 2.00 GiB"), failures.GPU_MEMORY),
+        (torch.cuda.OutOfMemoryError("no"), failures.GPU_MEMORY),
         (MemoryError(), failures.HOST_MEMORY),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), failures.HOST_MEMORY),
         (Diverged("diverged: the training loss is nan"), failures.NAN),
@@ -103,7 +105,7 @@ def test_a_trial_out_of_memory_is_tried_once_more_with_half_the_micro_batch(tmp_
     assert after_a_kill.config["trainer"]["micro_batch"] == 3
     one.tell(again, None, OUT_OF_MEMORY)
     (ended,) = told(tmp_path, "finished")
-    assert (ended["state"], ended["kind"], ended["score"]) == ("failed", failures.CUDA_MEMORY, None)
+    assert (ended["state"], ended["kind"], ended["score"]) == ("failed", failures.GPU_MEMORY, None)
 
 
 def test_a_trial_in_micro_batches_is_trained_to_its_end(tmp_path: Path) -> None:

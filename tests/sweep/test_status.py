@@ -94,7 +94,7 @@ def test_failures_are_counted_by_their_names_and_why_tells_the_cause(
     second.folder.mkdir(parents=True)
     (second.folder / "log.txt").write_text("".join(f"line {n}\n" for n in range(100)))
     seen = status(folder)
-    assert seen.failures == {"out of memory (CUDA)": 1, "code error": 1}
+    assert seen.failures == {"out of memory (GPU)": 1, "code error": 1}
     show_why(tmp_path, second.id[:6])
     said = capsys.readouterr().out
     assert f"{second.id}: failed (code error) after epoch 0" in said

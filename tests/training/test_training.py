@@ -111,7 +111,7 @@ def test_a_step_of_the_loop_is_the_algorithm_written_by_hand(make: Any, by_hand:
 @pytest.mark.parametrize(
     ("error", "where"),
     [
-        (torch.cuda.OutOfMemoryError("CUDA out of memory. OptionResult to allocate 2 GiB"), "CUDA"),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. OptionResult to allocate 2 GiB"), "GPU"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "host"),
         (MemoryError(), "host"),
     ],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+from vmsbench.accelerators import backends
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def interleaved(contestants: Mapping[str, Callable[[], int]], rounds: int) -> di
 
 def settle() -> None:
     """Wait until the device has finished."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    for backend in backends():
+        backend.synchronize()
 
 
 def times_faster(one: Sequence[float], other: Sequence[float]) -> float:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-import torch
-
+from vmsbench.accelerators import synchronize
 from vmsbench.data.pairs import Pairs, unit
 from vmsbench.errors import ConfigurationError
 from vmsbench.inference.predictor import TrainedModel
@@ -44,8 +43,7 @@ def tradeoff(
             model.sampling_steps = number
             start = perf_counter()
             maps = predictor(pairs.images, max(samples), pairs.features)
-            if predictor.device.type == "cuda":
-                torch.cuda.synchronize(predictor.device)
+            synchronize(predictor.device)
             seconds = (perf_counter() - start) / (len(pairs) * max(samples))
             for count in samples:
                 found = score(maps[:, :count].float() / 255, truth)

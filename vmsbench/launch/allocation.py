@@ -28,7 +28,7 @@ class Allocation:
     restarts  how often it was restarted
     nodes     their names, this one first
     cpus      of this node that the job may use
-    gpus      of this node, by the names that CUDA takes: numbers, GPU-... or MIG-...
+    gpus      of this node, by the names that its maker takes: numbers, GPU-... or MIG-...
     settings  of the launcher that answers for the job: {"_target_": ...}
     deadline  when its time is up, in seconds since 1970; None where unknown
     early     seconds by which the cluster may signal the end of the time too early
@@ -146,52 +146,6 @@ def refuse_login_node(allowed: bool) -> None:
 def bound_cpus() -> int:
     """The CPUs that this process is bound to."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/nvhost-gpu", "/dev/nvgpu", "/dev/kfd", "/dev/dxg")
-"""Of NVIDIA's driver, that of its Jetson, AMD's, and Windows' for its Linux: without one of these there is no GPU for
-torch."""
-
-
-def gpu_driver() -> bool:
-    return any(map(os.path.exists, GPU_DRIVERS))
-
-
-def gpus_of_torch() -> int:
-    """How many GPUs torch sees; it is imported only where a driver is loaded."""
-    if not gpu_driver():
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
-
-
-GPU_NAMES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-
-
-def visible_gpus() -> tuple[str, ...] | None:
-    """The GPUs that the environment names, by their names for CUDA or HIP; None where it names none."""
-    name = next((name for name in GPU_NAMES if name in os.environ), None)
-    return listed_gpus(name) if name else None
-
-
-def listed_gpus(name: str) -> tuple[str, ...]:
-    words = [word.strip() for word in os.environ[name].split(",")]
-    return tuple(word for word in words if word not in ("", "-1", "NoDevFiles"))
-
-
-def name_amd_gpus() -> None:
-    """Set HIP_VISIBLE_DEVICES where a cluster sets ROCR_VISIBLE_DEVICES alone, which Ray refuses. HIP counts the
-    GPUs that ROCR leaves, from 0."""
-    if "ROCR_VISIBLE_DEVICES" in os.environ and "HIP_VISIBLE_DEVICES" not in os.environ:
-        os.environ["HIP_VISIBLE_DEVICES"] = ",".join(map(str, range(len(listed_gpus("ROCR_VISIBLE_DEVICES")))))
-
-
-def usable_gpus(counted: int) -> int:
-    """How many GPUs trials can have, where this process counts so many: CUDA shows a process one MIG slice alone, and
-    each trial gets another."""
-    slices = [name for name in visible_gpus() or () if name.startswith("MIG-")]
-    return max(counted, len(slices)) if counted else 0
 
 
 def python(module: str, *arguments: str) -> list[str]:

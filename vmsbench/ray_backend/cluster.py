@@ -27,8 +27,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from vmsbench import accelerators
 from vmsbench.errors import UserError
-from vmsbench.launch.allocation import name_amd_gpus
 from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.launch.worker import PAUSE, TOKEN, WITHOUT_WORK
 from vmsbench.processes import adopt, descendants, die_with_parent, end_descendants, kill
@@ -183,7 +183,7 @@ def head(ip: str, token: Path, job: str, cpus: int, gpus: int, niceness: int = 0
     will join."""
     adopt()
     drop_unusable_threads()
-    name_amd_gpus()
+    accelerators.name_for_ray()
     with private_directory() as private:
         process, address = begin(private, ip, None, token, job, cpus, gpus, niceness)
         try:
@@ -209,7 +209,7 @@ def join(
     """
     adopt()
     drop_unusable_threads()
-    name_amd_gpus()
+    accelerators.name_for_ray()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN if patient else leave)
     with private_directory() as private:

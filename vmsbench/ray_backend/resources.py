@@ -13,8 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from vmsbench import accelerators
 from vmsbench.errors import ConfigurationError
-from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, gpus_of_torch, python, usable_gpus
+from vmsbench.launch.allocation import Allocation, allocation, bound_cpus, python
 from vmsbench.launch.environment import ADDRESS, workers
 from vmsbench.launch.worker import announced
 from vmsbench.ray_backend.node_step import NodeStep
@@ -39,7 +40,7 @@ def slots_for(settings: dict[str, Any], cpus: int | None, gpus: int | None) -> A
     niceness = share.get("niceness", 0)  # a sweep of an earlier version has none
     if given and (lent := workers()):
         return Slots(lent.cpus, lent.gpus, share["cpus"], share["gpus"] * bool(lent.gpus), lent.count, niceness)
-    seen = usable_gpus(gpus_of_torch())
+    seen = accelerators.usable(accelerators.counted())
     there = len(given.gpus) if given else seen
     if gpus is not None and gpus > there:
         who = "the job has" if given else "torch sees"

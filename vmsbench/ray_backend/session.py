@@ -24,7 +24,7 @@ from ray._private import ray_constants
 from ray._private import worker as ray_worker
 from ray._private.node import Node
 
-from vmsbench.launch.allocation import name_amd_gpus
+from vmsbench import accelerators
 from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.processes import descendants, kill
 from vmsbench.ray_backend.cluster import ALONE, LOOPBACK, PRIVATE, system_config
@@ -64,7 +64,7 @@ def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     expect_no_other_node()
-    name_amd_gpus()
+    accelerators.name_for_ray()
     with deferred(SIGNALS):
         ray.init(
             address="local",
@@ -114,7 +114,7 @@ def expect_no_other_node() -> None:
 def joined(address: str, token: Path) -> Iterator[None]:
     """The Ray at `address`, which another process stops."""
     os.environ |= PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)}
-    name_amd_gpus()
+    accelerators.name_for_ray()
     if address.startswith(f"{LOOPBACK}:"):
         expect_no_other_node()
     for name in ("ray", "ray.tune"):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ray import tune
+from ray import get_runtime_context, tune
 from ray.experimental.internal_kv import _internal_kv_exists
 
-from vmsbench import experiment
+from vmsbench import accelerators, experiment
 from vmsbench.errors import OwnershipLost
 from vmsbench.launch.environment import threads
 from vmsbench.store.experiment_folder import ExperimentFolder
@@ -39,8 +39,9 @@ def run_trial(config: dict[str, Any]) -> None:
 def attempt(config: dict[str, Any], folder: Path) -> None:
     """Raises what the experiment raises; TrainingInterrupted where the driver wants the trial to leave."""
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    accelerators.keep_to(get_runtime_context().get_accelerator_ids().get("GPU", ()))
+    for backend in accelerators.backends():
+        backend.empty_cache()
     torch.set_num_threads(threads() or 1)
     should_stop = StopFlag(folder.parent.parent, config["owner"])
     if should_stop():

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from vmsbench.errors import NO_ROOM, ConfigurationError, DataError, StorageError
 from vmsbench.files import PASSING
-from vmsbench.training.out_of_memory import CUDA, HOST, lacking
+from vmsbench.training.out_of_memory import GPU, HOST, lacking
 from vmsbench.training.trainer import Diverged
 
-HOST_MEMORY, CUDA_MEMORY = f"out of memory ({HOST})", f"out of memory ({CUDA})"
+HOST_MEMORY, GPU_MEMORY = f"out of memory ({HOST})", f"out of memory ({GPU})"
 NAN, CONFIGURATION, DATA, CODE = "not a number", "bad configuration", "data error", "code error"
 LOST, TIMED_OUT, STORAGE = "lost node or process", "timed out", "disk error"
-MEMORY, SAME_FOR_ALL = (HOST_MEMORY, CUDA_MEMORY), (CODE, DATA)
+MEMORY, SAME_FOR_ALL = (HOST_MEMORY, GPU_MEMORY), (CODE, DATA)
 
 
 @dataclass(frozen=True)

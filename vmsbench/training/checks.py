@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
+from vmsbench.accelerators import backend_of, backends, best_device
 from vmsbench.config.instantiate import build
 from vmsbench.config.settings import Config, typed
 from vmsbench.data.encoded.viewing import check_views
@@ -45,7 +46,8 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
         )
     check_among("metric", config["metric"], tunable(grey=channels == 1))
     device = chosen_device(config["device"])
-    if trainer["precision"] == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+    backend = backend_of(device)
+    if trainer["precision"] == "bf16" and backend and not backend.is_bf16_supported():
         raise ConfigurationError("trainer.precision=bf16: this GPU has no bfloat16; trainer.precision=float32 works")
     return [*model.config_warnings(), *of_few_samples(config["metric"], config["evaluation"])]
 
@@ -53,8 +55,7 @@ def check(config: Config, channels: int, size: int, train: int) -> list[str]:
 def check_memory(weights: int) -> None:
     """Raises ConfigurationError where so many weights, with gradients and Adam's moments, exceed all memory here."""
     here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if torch.cuda.is_available():
-        here = max(here, torch.cuda.get_device_properties(0).total_memory)
+    here = max([here, *(backend.get_device_properties(0).total_memory for backend in backends())])
     needed = 4 * 4 * weights
     if needed > here:
         raise ConfigurationError(
@@ -109,11 +110,11 @@ def check_fid(config: Config) -> None:
 
 def chosen_device(name: str) -> torch.device:
     """`auto` is the first GPU where there is one, else the CPU. Raises ConfigurationError for one that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigurationError(f"device={name}: torch sees no GPU here; cpu and auto work")
     try:
-        return torch.device(name)
+        device = torch.device(best_device() if name == "auto" else name)
     except RuntimeError as error:
-        raise ConfigurationError(f"device={name} is none of auto, cpu, cuda, cuda:1, ...") from error
+        raise ConfigurationError(f"device={name} is none of auto, cpu, cuda, cuda:1, xpu, ...") from error
+    count = backend.device_count() if (backend := backend_of(device)) and backend.is_available() else 0
+    if backend and (device.index or 0) >= count:
+        raise ConfigurationError(f"device={name}: torch sees {count or 'no'} such GPUs here; cpu and auto work")
+    return device

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 
 import torch
 
+from vmsbench.accelerators import KINDS
 from vmsbench.errors import UserError
 
-HOST, CUDA = "host", "CUDA"
+HOST, GPU = "host", "GPU"
 
 
 class OutOfMemory(UserError, MemoryError):
-    """Something does not fit into memory. `where`: HOST or CUDA."""
+    """Something does not fit into memory. `where`: HOST or GPU."""
 
     def __init__(self, text: str, where: str) -> None:
         super().__init__(text)
@@ -26,8 +27,9 @@ def lacking(error: BaseException) -> str | None:
     if isinstance(error, OutOfMemory):
         return error.where
     text = str(error).lower()
-    if isinstance(error, torch.cuda.OutOfMemoryError) or "cuda out of memory" in text:
-        return CUDA
+    said = any(f"{kind} out of memory" in text for kind in (*KINDS, "hip"))
+    if said or isinstance(error, torch.cuda.OutOfMemoryError):
+        return GPU
     if isinstance(error, MemoryError) or "can't allocate memory" in text or "not enough memory" in text:
         return HOST
     return None

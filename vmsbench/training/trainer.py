@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vmsbench.accelerators import backends, kind_of
 from vmsbench.data.augmentation import Augmentation
 from vmsbench.data.encoded.features import Features
 from vmsbench.data.encoded.viewing import Viewing
@@ -233,7 +234,7 @@ def random_state() -> dict[str, Any]:
     inner = {name: value.tolist() if name == "key" else value for name, value in numpy_state["state"].items()}
     return {
         "random": torch.get_rng_state(),
-        **{f"random_{kind.__name__.rpartition('.')[2]}": kind.get_rng_state_all() for kind in accelerators()},
+        **{f"random_{kind_of(backend)}": backend.get_rng_state_all() for backend in backends()},
         "random_numpy": {**numpy_state, "state": inner},
         "random_python": random.getstate(),
     }
@@ -242,18 +243,13 @@ def random_state() -> dict[str, Any]:
 def set_random_state(state: Mapping[str, Any]) -> None:
     """Continue from `random_state`; a generator of a kind of GPU that was not there continues as it is."""
     torch.set_rng_state(state["random"].cpu())
-    for kind in accelerators():
-        if streams := state.get(f"random_{kind.__name__.rpartition('.')[2]}"):
-            kind.set_rng_state_all([stream.cpu() for stream in streams])
+    for backend in backends():
+        if streams := state.get(f"random_{kind_of(backend)}"):
+            backend.set_rng_state_all([stream.cpu() for stream in streams])
     if "random_numpy" in state:
         inner = state["random_numpy"]["state"]
         np.random.set_state({**state["random_numpy"], "state": {**inner, "key": np.array(inner["key"], np.uint32)}})
         random.setstate(state["random_python"])
-
-
-def accelerators() -> list[Any]:
-    """torch's modules of the kinds of GPUs that are here: torch.cuda, which AMD's are too, and torch.xpu, Intel's."""
-    return [kind for kind in (torch.cuda, getattr(torch, "xpu", None)) if kind is not None and kind.is_available()]
 
 
 def snapshot(model: Model) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from vmsbench.accelerators import KINDS, synchronize
 from vmsbench.data.pairs import Pairs, signed, unit
 from vmsbench.metrics.scores import Scores
 from vmsbench.models.model import Model
@@ -20,7 +21,8 @@ FIXED_SEED = 20_201
 @contextmanager
 def fixed_rng(seed: int, device: torch.device) -> Iterator[None]:
     """Within the block random draws come from `seed`; after it the generators continue as if nothing had been drawn."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    kind = device.type if device.type in KINDS else None
+    with torch.random.fork_rng([device] if kind else [], device_type=kind or "cuda"):
         torch.manual_seed(seed)
         yield
 
@@ -73,8 +75,7 @@ def evaluate(model: Model, pairs: Pairs, samples: int, batch_size: int, quick: b
             image, features = signed(pairs.images[chosen]), pairs.features(chosen)
             start = perf_counter()
             maps = model.sample(image, samples, quick, features)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            synchronize(device)
             seconds += perf_counter() - start
             if not maps.isfinite().all():
                 raise Diverged("diverged: the predicted maps contain NaN or infinity; a lower lr may help")

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vmsbench.launch.allocation import Allocation, bound_cpus, visible_gpus
+from vmsbench.accelerators import visible
+from vmsbench.launch.allocation import Allocation, bound_cpus
 from vmsbench.launch.environment import LAUNCHER, NOTICE
 from vmsbench.launch.launcher import (
     AS_SET,
@@ -123,7 +124,7 @@ class PbsLauncher(Launcher):
             restarts=int(env.get("PBS_RESTARTS", "0")),
             nodes=nodes or (os.uname().nodename,),
             cpus=int(env.get("NCPUS") or bound_cpus()),
-            gpus=visible_gpus() or (),
+            gpus=visible() or (),
             settings={"_target_": NAME, "folder": env.get("PBS_CALLS", "runs/pbs")},
             deadline=float(env["PBS_DEADLINE"]) if "PBS_DEADLINE" in env else None,
             log=env.get("PBS_LOG"),

@@ -4,7 +4,7 @@ from vmsbench.sweep import failures
 from vmsbench.sweep.failures import Failure
 from vmsbench.sweep.trial import Trial
 
-OUT_OF_MEMORY = Failure(failures.CUDA_MEMORY, "OutOfMemoryError: CUDA out of memory")
+OUT_OF_MEMORY = Failure(failures.GPU_MEMORY, "OutOfMemoryError: CUDA out of memory")
 
 
 def broken(trial: Trial) -> Failure:

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from vmsbench.accelerators import backends, kind_of
 from vmsbench.errors import UserError
 from vmsbench.files import with_home
 
@@ -22,6 +23,12 @@ LEAST_DISK, GOOD_DISK = 1.0, 10.0  # GB; a sweep's checkpoints take a few
 LEAST_FILES = 4096  # open files; Ray's processes have many
 LEAST_PROCESSES = 1024
 LEAST_SHARED = 0.25  # GB of /dev/shm for Ray's object store
+MASKS = {
+    "cuda": ("nvidia-smi", "CUDA_VISIBLE_DEVICES"),
+    "hip": ("rocm-smi", "HIP_VISIBLE_DEVICES"),
+    "xpu": ("xpu-smi", "ZE_AFFINITY_MASK"),
+}
+"""The tool that shows who uses a GPU, and the variable that can exclude it, by make: AMD's `cuda` is HIP."""
 
 
 @dataclass(frozen=True)
@@ -91,21 +98,24 @@ def torch_works() -> Iterator[Finding]:
 def gpus() -> Iterator[Finding]:
     import torch
 
-    if not torch.cuda.is_available():
+    here = backends()
+    if not here:
         there = shutil.which("nvidia-smi") is not None
         said = "nvidia-smi is here, but torch sees no GPU" if there else "none: trainings run on the CPU"
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
         fix = "unset CUDA_VISIBLE_DEVICES" if hidden else f"a torch built for this driver (this is {torch.__version__})"
         yield Finding("GPUs", "bad" if there else "note", said, fix if there else "")
-    for number in range(torch.cuda.device_count()):
-        device = torch.device("cuda", number)
-        with torch.cuda.device(device):
+    for backend, number in [(one, number) for one in here for number in range(one.device_count())]:
+        kind = kind_of(backend)
+        device = torch.device(kind, number)
+        with backend.device(device):
             torch.nn.Conv2d(3, 4, 3, device=device)(torch.zeros(1, 3, 8, 8, device=device)).sum().item()
-            free, total = torch.cuda.mem_get_info()
+            free, total = backend.mem_get_info()
         used = 1 - free / total > 0.5
-        precision = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
-        said = f"{number}: {torch.cuda.get_device_name(device)}, {free / GIGA:.0f} of {total / GIGA:.0f} GB free"
-        fix = f"in use by another process: `nvidia-smi` shows it; CUDA_VISIBLE_DEVICES can exclude {number}"
+        precision = "bf16" if backend.is_bf16_supported() else "no bf16"
+        said = f"{number}: {backend.get_device_name(device)}, {free / GIGA:.0f} of {total / GIGA:.0f} GB free"
+        tool, variable = MASKS["hip" if kind == "cuda" and torch.version.hip else kind]
+        fix = f"in use by another process: `{tool}` shows it; {variable} can exclude {number}"
         yield Finding("GPUs", "note" if used else "ok", f"{said}, {precision}", fix if used else "")
 
 

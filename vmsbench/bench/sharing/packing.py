@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
+from vmsbench.accelerators import backends
 from vmsbench.bench.result import Measurement, settle
 from vmsbench.bench.throughput import measured
 from vmsbench.config.settings import Config
@@ -18,7 +19,7 @@ EPOCHS = 5
 def packing(config: Config, folder: Path, trials: int) -> list[Measurement]:
     """A trial alone, then `trials` at once, each in its own process with one thread."""
     alone, together = (trained(config, folder / str(count), count) for count in (1, trials))
-    gpu = torch.cuda.is_available()
+    gpu = bool(backends())
     name = f"{trials} trials at once / one after another"
     how = "vmsbench bench packing --trials 8 device=cuda"
     measured_here = Measurement(name, trials * alone / together, "x", least=4 if gpu and trials == 8 else None)

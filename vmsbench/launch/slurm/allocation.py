@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
-from vmsbench.launch.allocation import Allocation, bound_cpus, gpu_driver, gpus_of_torch, visible_gpus
+from vmsbench import accelerators
+from vmsbench.launch.allocation import Allocation, bound_cpus
 from vmsbench.launch.environment import ADDRESS, MOST_TIME, SUPERVISED, UNTIL, most_memory
 from vmsbench.launch.launcher import NoAnswer, Refused
 from vmsbench.launch.slurm.commands import EARLY, ask, call, submitted_number
@@ -207,9 +208,9 @@ def cpus_here() -> int:
 
 
 def gpus_here() -> tuple[str, ...] | None:
-    """The GPUs that the job may use, by their names for CUDA; without names, as many as Slurm allocated; None where it
-    says nothing of GPUs."""
-    named = visible_gpus()
+    """The GPUs that the job may use, by the names that their maker takes; without names, as many as Slurm allocated;
+    None where it says nothing of GPUs."""
+    named = accelerators.visible()
     if named is not None:
         return named
     count = os.environ.get("SLURM_GPUS_ON_NODE", "")
@@ -218,10 +219,10 @@ def gpus_here() -> tuple[str, ...] | None:
 
 def loose_gpus(node: str) -> tuple[str, ...]:
     """The GPUs of a node that are no GRES (launcher.gpu_form=none): a job has all of them."""
-    if not gpu_driver():
+    if not accelerators.driver_loaded():
         return ()
     gres = of_node(node, "Gres")
-    return () if gres is None or "gpu" in gres else tuple(map(str, range(gpus_of_torch())))
+    return () if gres is None or "gpu" in gres else tuple(map(str, range(accelerators.counted())))
 
 
 def of_node(node: str, name: str) -> str | None:

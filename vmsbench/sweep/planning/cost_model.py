@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from vmsbench.accelerators import synchronize
 from vmsbench.config.settings import Config
 from vmsbench.experiment import SLIDES, Experiment
 from vmsbench.search.searcher import key
@@ -112,8 +113,7 @@ def timed(experiment: Experiment, work: Any) -> float:
     """Seconds until the device has finished."""
     begun = time.perf_counter()
     work()
-    if experiment.device.type == "cuda":
-        torch.cuda.synchronize(experiment.device)
+    synchronize(experiment.device)
     return time.perf_counter() - begun
 
 
