@@ -291,7 +291,10 @@ def test_the_command_for_bare_machines_says_one_line_where_it_cannot_work(tmp_pa
     if torch.cuda.is_available():
         assert done.returncode == 0
     else:
-        assert (done.returncode, done.stderr) == (2, "error: device=cuda: torch sees no GPU here; cpu and auto work\n")
+        assert (done.returncode, done.stderr) == (
+            2,
+            "error: device=cuda: torch sees no such GPU here; cpu and auto work\n",
+        )
         assert "Traceback" in (tmp_path / "out" / "log.txt").read_text()
 
 

@@ -116,5 +116,6 @@ def chosen_device(name: str) -> torch.device:
         raise ConfigurationError(f"device={name} is none of auto, cpu, cuda, cuda:1, xpu, ...") from error
     count = backend.device_count() if (backend := backend_of(device)) and backend.is_available() else 0
     if backend and (device.index or 0) >= count:
-        raise ConfigurationError(f"device={name}: torch sees {count or 'no'} such GPUs here; cpu and auto work")
+        seen = f"{count} such GPU{'s' * (count > 1)}, from 0," if count else "no such GPU"
+        raise ConfigurationError(f"device={name}: torch sees {seen} here; cpu and auto work")
     return device
