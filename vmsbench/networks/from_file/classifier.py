@@ -127,8 +127,11 @@ def loaded(kind: Kind, architecture: str, file: Path, sha256: str, device: torch
     classifier = made(kind, architecture)
     try:
         classifier.load_state_dict(weights_in(file, sha256), assign=True)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"model.sight.encoder.weights={file}: {error}") from error
     except RuntimeError as error:
-        raise ConfigurationError(f"{file} does not hold the weights of {kind.library}'s {architecture}") from error
+        said = f"does not hold the weights of {kind.library}'s {architecture}"
+        raise ConfigurationError(f"model.sight.encoder.weights={file} {said}") from error
     return classifier.to(device)
 
 

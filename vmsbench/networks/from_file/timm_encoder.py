@@ -25,7 +25,8 @@ class Timm(ClassifierEncoder):
         import timm
 
         if not timm.is_model(architecture):
-            raise ConfigurationError(f"timm has no {architecture}{did_you_mean(architecture, timm.list_models())}")
+            meant = did_you_mean(architecture, timm.list_models())
+            raise ConfigurationError(f"architecture={architecture}: timm has none of this name{meant}")
 
     @classmethod
     def untaught(cls, architecture: str) -> nn.Module:

@@ -23,7 +23,8 @@ class Torchvision(ClassifierEncoder):
 
         valid = models.list_models(module=models)
         if architecture not in valid:
-            raise ConfigurationError(f"torchvision has no {architecture}{did_you_mean(architecture, valid)}")
+            meant = did_you_mean(architecture, valid)
+            raise ConfigurationError(f"architecture={architecture}: torchvision has none of this name{meant}")
 
     @classmethod
     def untaught(cls, architecture: str) -> nn.Module:
