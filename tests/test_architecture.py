@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,9 +87,9 @@ def test_every_file_opens_by_saying_what_it_is_and_holds_one_idea(file: Path) ->
     assert file.stem not in ("utils", "common", "helpers", "misc")
 
 
-def test_the_core_runs_where_only_torch_is_installed(tmp_path: Path) -> None:
-    """The other libraries are blocked in a process of its own, as on a bare GPU machine."""
-    save_json(tmp_path / "config.json", configuration(test=True))
+def bare(config: dict[str, Any], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """An experiment in a process of its own where the other libraries are blocked, as on a bare GPU machine."""
+    save_json(folder / "config.json", config)
     blocked = sorted({*ROOM_OF, "scipy", "yaml"})
     program = f"""
 import sys
@@ -97,13 +98,25 @@ there = PathFinder.find_spec
 PathFinder.find_spec = staticmethod(
     lambda name, path=None, target=None: None if name.partition(".")[0] in {blocked!r} else there(name, path, target)
 )
-sys.argv = ["experiment", {str(tmp_path / "config.json")!r}, {str(tmp_path / "out")!r}]
+sys.argv = ["experiment", {str(folder / "config.json")!r}, {str(folder / "out")!r}]
 import runpy
 runpy.run_module("vmsbench.experiment", run_name="__main__")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+
+
+def test_the_core_runs_where_only_torch_is_installed(tmp_path: Path) -> None:
+    done = bare(configuration(test=True), tmp_path)
     assert done.returncode == 0, done.stderr
     assert read_json(tmp_path / "out" / "results.json")["test_scores"]["n"] == 8
+
+
+def test_a_wrong_setting_is_one_line_where_only_torch_is_installed(tmp_path: Path) -> None:
+    wrong = configuration()
+    wrong["model"]["discriminator"] = 1
+    done = bare(wrong, tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch("error: model.discriminator is not a setting of .*\n", done.stderr)
 
 
 def test_help_loads_nothing_heavy() -> None:

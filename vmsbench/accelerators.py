@@ -22,21 +22,37 @@ DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/nvhost-gpu", "/dev/nvgpu", "/de
 CARDS, INTEL = Path("/sys/class/drm"), "0x8086"
 """Where Linux lists what draws and computes, and Intel as the vendor of one."""
 
-NAMES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
-"""The variables by which clusters name a job's GPUs: NVIDIA's, AMD's twice, Intel's."""
+NAMES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+"""The variables by which clusters name a job's GPUs: NVIDIA's, and AMD's twice."""
+
+MASK, SELECTOR = "ZE_AFFINITY_MASK", "ONEAPI_DEVICE_SELECTOR"
+"""Those for Intel's: which there are, and which of these."""
+
+NAMED = "VMSBENCH_NAMED"
+"""The variable that `name_for_ray` has set, which another node must not take for its own."""
 
 
 def driver_loaded() -> bool:
     """Whether there can be a GPU for torch."""
-    return any(map(os.path.exists, DRIVERS)) or driver_of_intel()
+    return any(map(os.path.exists, DRIVERS)) or intel_there()
 
 
-def driver_of_intel() -> bool:
+def intel_there() -> bool:
+    """Whether there is a card of Intel's; many processors have one."""
     for vendor in CARDS.glob("renderD*/device/vendor"):
         with contextlib.suppress(OSError):
             if vendor.read_text().strip() == INTEL:
                 return True
     return False
+
+
+def of_intel() -> bool:
+    """Whether torch's GPUs are Intel's: one is there, and torch is built for neither CUDA nor ROCm."""
+    if not intel_there():
+        return False
+    import torch
+
+    return not torch.backends.cuda.is_built()  # type: ignore[no-untyped-call]
 
 
 def backends() -> list[Any]:
@@ -78,7 +94,7 @@ def synchronize(device: "torch.device") -> None:
 
 def visible() -> tuple[str, ...] | None:
     """The GPUs that the environment names, by the names that their maker's variable takes; None where it names none."""
-    name = next((name for name in NAMES if name in os.environ), None)
+    name = next((name for name in ((MASK,) if of_intel() else NAMES) if name in os.environ), None)
     return listed(name) if name else None
 
 
@@ -88,9 +104,9 @@ def listed(name: str) -> tuple[str, ...]:
 
 
 def usable(count: int) -> int:
-    """How many GPUs trials can have, where this process counts so many: CUDA shows a process one MIG slice alone, and
-    each trial gets another."""
-    slices = [name for name in visible() or () if name.startswith("MIG-")]
+    """How many GPUs trials can have, where this process counts so many: torch sees one slice of NVIDIA's (MIG-...)
+    alone, and Intel's tiles (0.1) as one; each trial gets another."""
+    slices = [name for name in visible() or () if re.match(r"MIG-|\d+\.\d", name)]
     return max(count, len(slices)) if count else 0
 
 
@@ -98,20 +114,30 @@ def name_for_ray() -> None:
     """Name the job's GPUs as Ray, which starts next, takes them.
 
     AMD's: it refuses ROCR_VISIBLE_DEVICES alone; HIP counts the GPUs that ROCR leaves, from 0. Intel's: without dpctl
-    Ray does not know them, and lends what CUDA_VISIBLE_DEVICES names; of the two variables by which they are chosen,
-    the lower one alone is kept, of which each trial gets its part.
+    Ray does not know them, and lends what CUDA_VISIBLE_DEVICES names.
     """
+    os.environ.pop(os.environ.pop(NAMED, ""), None)
     if "ROCR_VISIBLE_DEVICES" in os.environ and "HIP_VISIBLE_DEVICES" not in os.environ:
         os.environ["HIP_VISIBLE_DEVICES"] = ",".join(map(str, range(len(listed("ROCR_VISIBLE_DEVICES")))))
-    if chosen := re.fullmatch(r"level_zero:([\d.,]+)", os.environ.get("ONEAPI_DEVICE_SELECTOR", "")):
-        os.environ["ONEAPI_DEVICE_SELECTOR"] = "level_zero:gpu"
-        os.environ.setdefault("ZE_AFFINITY_MASK", chosen[1])
-    if "ZE_AFFINITY_MASK" in os.environ:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", os.environ["ZE_AFFINITY_MASK"])
+        os.environ[NAMED] = "HIP_VISIBLE_DEVICES"
+    if of_intel() and (names := chosen_of_intel()) is not None:
+        os.environ |= {MASK: ",".join(names), "CUDA_VISIBLE_DEVICES": ",".join(names), NAMED: "CUDA_VISIBLE_DEVICES"}
+        os.environ.pop(SELECTOR, None)
+
+
+def chosen_of_intel() -> list[str] | None:
+    """The names of Intel's GPUs that the environment chooses: the selector counts within the mask."""
+    mask = listed(MASK) if MASK in os.environ else None
+    selector = re.fullmatch(r"level_zero:(\d+(?:,\d+)*)", os.environ.get(SELECTOR, ""))
+    if not selector:
+        return None if mask is None else list(mask)
+    chosen = selector[1].split(",")
+    return chosen if mask is None else [mask[int(one)] for one in chosen if int(one) < len(mask)]
 
 
 def keep_to(lent: Sequence[int | str]) -> None:
     """Let this process, a trial's, see those of Intel's GPUs alone that Ray has lent it, by their names; Ray does the
     same for the other makers'. Before torch is asked for them."""
-    if lent and driver_of_intel() and not any(map(os.path.exists, DRIVERS)):
-        os.environ["ZE_AFFINITY_MASK"] = ",".join(map(str, lent))
+    if lent and of_intel():
+        os.environ[MASK] = ",".join(map(str, lent))
+        os.environ.pop(SELECTOR, None)

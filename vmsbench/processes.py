@@ -11,7 +11,13 @@ from pathlib import Path
 
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-LARGEST = 2**30  # bytes
+KEPT = 2**30  # bytes that malloc keeps at most
+SIZES = (
+    2**30,
+    2**25,
+)  # bytes of the largest block that it keeps; glibc before 2.35 or so takes no more than the second
+SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TOP_PAD_")
+"""The variables by which a user says how much malloc keeps."""
 
 
 def control(option: int, value: int) -> None:
@@ -135,19 +141,18 @@ def kills(group: Path) -> int:
     return 0
 
 
-def keep_freed_memory() -> bool:
-    """Let malloc keep what is freed for the next allocation, where it is glibc's; whether it now does.
+def keep_freed_memory() -> None:
+    """Let malloc keep what is freed for the next allocation, in all of this process, where it is glibc's.
 
     By itself it gives each large tensor back to the kernel and takes it anew, page by page, each filled with zeros: a
-    sixth of the time of a training on a CPU, a third of an encoder's. What the environment sets (GLIBC_TUNABLES,
-    MALLOC_TRIM_THRESHOLD_ and its kind) is left as it is.
+    sixth of the time of a training on a CPU, a third of an encoder's. What the environment sets of it is left as it is.
     """
-    if any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_") for name in os.environ):
-        return False
+    if "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "") or any(name in os.environ for name in SETTINGS):
+        return
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        return bool(mallopt(MMAP_THRESHOLD, LARGEST) and mallopt(TRIM_THRESHOLD, LARGEST))
-    return False
+        mallopt(TRIM_THRESHOLD, KEPT)
+        any(mallopt(MMAP_THRESHOLD, size) for size in SIZES)
 
 
 def user_name() -> str:

@@ -106,10 +106,21 @@ def test_the_whole_command(runtime: str, bare: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("device", ["/dev/nvidiactl", "/dev/kfd", "/dev/dri"])
 def test_each_runtime_gets_the_gpus(runtime: str, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flags = container.GPUS[runtime][device]
-    monkeypatch.setitem(container.GPUS, runtime, {str(tmp_path): flags})  # type: ignore[index]
-    monkeypatch.setattr("vmsbench.accelerators.DRIVERS", (str(tmp_path),))
+    there = {str(tmp_path) if one == device else "/nowhere": words for one, words in container.GPUS[runtime].items()}
+    monkeypatch.setitem(container.GPUS, runtime, there)  # type: ignore[index]
+    monkeypatch.setattr(container, "RENDER", str(tmp_path) if device == container.RENDER else "")
+    monkeypatch.setattr(container, "intel_there", lambda: True)
     words = Container("image", runtime).command(["python3", "tune"], tmp_path / "runs" / "unet")
     assert " ".join(flags) in " ".join(words[: words.index("image")])
+
+
+@pytest.mark.parametrize("runtime", container.RUNTIMES)
+def test_what_only_draws_is_no_gpu(runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server's /dev/dri, of the card that its console is on."""
+    monkeypatch.setattr(container, "RENDER", str(tmp_path))
+    monkeypatch.setitem(container.GPUS, runtime, {str(tmp_path): ("--gpu",)})  # type: ignore[index]
+    monkeypatch.setattr(container, "intel_there", lambda: False)
+    assert "--gpu" not in Container("image", runtime).command(["python3", "tune"], tmp_path / "runs" / "unet")
 
 
 def test_enroot_starts_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,11 @@
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from ray._private.accelerators import NvidiaGPUAcceleratorManager
+from ray._private.accelerators import IntelGPUAcceleratorManager, NvidiaGPUAcceleratorManager
 
 from tests.support.processes.commands import a_command
 from vmsbench import accelerators
@@ -13,12 +15,17 @@ from vmsbench.config.compose import compose
 from vmsbench.errors import ConfigurationError
 from vmsbench.launch.slurm.allocation import allocation
 from vmsbench.ray_backend.resources import own_address, slots_for
+from vmsbench.ray_backend.trainable import attempt
 from vmsbench.training.checks import chosen_device
+
+ALL_NAMES = (*accelerators.NAMES, accelerators.MASK, accelerators.SELECTOR, accelerators.NAMED)
 
 
 @pytest.fixture(autouse=True)
-def nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in accelerators.NAMES:
+def nothing_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable names a GPU, and there is no card of Intel's."""
+    monkeypatch.setattr("vmsbench.accelerators.CARDS", tmp_path / "drm")
+    for name in ALL_NAMES:
         monkeypatch.setenv(name, "")  # so that what the test sets is removed
         monkeypatch.delenv(name)
 
@@ -32,7 +39,7 @@ def nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}, ()),
         ({"ROCR_VISIBLE_DEVICES": "2,3"}, ("2", "3")),
         ({"ROCR_VISIBLE_DEVICES": "2,3", "HIP_VISIBLE_DEVICES": "1"}, ("1",)),
-        ({"ZE_AFFINITY_MASK": "0.0,1"}, ("0.0", "1")),
+        ({"ZE_AFFINITY_MASK": "0"}, None),
     ],
 )
 def test_gpus_are_read_from_the_environment(
@@ -89,12 +96,10 @@ def intel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         card = tmp_path / "drm" / f"renderD{128 + number}" / "device"
         card.mkdir(parents=True)
         (card / "vendor").write_text("0x8086\n")
-    monkeypatch.setattr("vmsbench.accelerators.CARDS", tmp_path / "drm")
-    monkeypatch.setattr("vmsbench.accelerators.DRIVERS", ())
+    monkeypatch.setattr("torch.backends.cuda.is_built", lambda: False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.xpu.is_available", lambda: True)
     monkeypatch.setattr("torch.xpu.device_count", lambda: 3)
-    monkeypatch.setenv("ONEAPI_DEVICE_SELECTOR", "")
-    monkeypatch.delenv("ONEAPI_DEVICE_SELECTOR")
 
 
 @pytest.mark.usefixtures("intel")
@@ -103,7 +108,7 @@ def test_intels_gpus_are_counted_chosen_and_named_in_errors() -> None:
     assert slots_for(compose("unet", ["device=auto"]), 1, None).gpus == 3
     assert str(chosen_device("auto")) == "xpu"
     assert str(chosen_device("xpu:2")) == "xpu:2"
-    with pytest.raises(ConfigurationError, match="device=xpu:3: torch sees 3 such GPUs, from 0, here"):
+    with pytest.raises(ConfigurationError, match="device=xpu:3: torch sees xpu:0 to xpu:2 alone here"):
         chosen_device("xpu:3")
     with pytest.raises(ConfigurationError, match="device=cuda: torch sees no such GPU here; cpu and auto work"):
         chosen_device("cuda")
@@ -117,41 +122,70 @@ def test_without_a_gpu_the_cpu_is_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
         chosen_device("xpu")
 
 
-def lent_by_ray(index: int) -> list[str]:
-    """The names that Ray, which knows no Intel, lends a trial: of what is named, or numbers."""
-    named = NvidiaGPUAcceleratorManager.get_current_process_visible_accelerator_ids()
-    return [str(index) if named is None else named[index]]
-
-
 @pytest.mark.usefixtures("intel")
+@pytest.mark.parametrize("manager", [NvidiaGPUAcceleratorManager, IntelGPUAcceleratorManager])
 @pytest.mark.parametrize(
-    ("given", "first", "second"),
+    ("given", "named", "seen"),
     [
-        ({}, "0", "1"),
-        ({"ZE_AFFINITY_MASK": "1,2"}, "1", "2"),
-        ({"ZE_AFFINITY_MASK": "0.0,0.1"}, "0.0", "0.1"),
-        ({"ZE_AFFINITY_MASK": "1,2", "CUDA_VISIBLE_DEVICES": "1,2"}, "1", "2"),
-        ({"ONEAPI_DEVICE_SELECTOR": "level_zero:2,0"}, "2", "0"),
+        ({}, None, 3),
+        ({"ZE_AFFINITY_MASK": "1,2"}, ["1", "2"], 3),
+        ({"ZE_AFFINITY_MASK": "1,2", "CUDA_VISIBLE_DEVICES": "1,2"}, ["1", "2"], 3),
+        ({"ONEAPI_DEVICE_SELECTOR": "level_zero:2,0"}, ["2", "0"], 3),
+        ({"ONEAPI_DEVICE_SELECTOR": "level_zero:1", "ZE_AFFINITY_MASK": "2,3"}, ["3"], 3),
+        ({"ZE_AFFINITY_MASK": ",".join(f"0.{tile}" for tile in range(4))}, [f"0.{tile}" for tile in range(4)], 4),
     ],
 )
 def test_each_trial_sees_those_of_intels_gpus_alone_that_it_is_lent(
-    given: dict[str, str], first: str, second: str, monkeypatch: pytest.MonkeyPatch
+    manager: Any, given: dict[str, str], named: list[str] | None, seen: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Ray lends the names that it reads; it knows Intel's GPUs where dpctl is installed."""
     for name, value in given.items():
         monkeypatch.setenv(name, value)
+    for _ in range(2):  # the driver starts Ray, then joins it
+        accelerators.name_for_ray()
+    assert manager.get_current_process_visible_accelerator_ids() == named
+    assert accelerators.usable(accelerators.counted()) == seen
+    for one in named or ["0", "1"]:
+        accelerators.keep_to([one])
+        assert os.environ["ZE_AFFINITY_MASK"] == one
+        assert "ONEAPI_DEVICE_SELECTOR" not in os.environ
+
+
+@pytest.mark.parametrize(("built", "card"), [(True, "0x8086"), (False, "0x10de")])
+def test_a_mask_for_intels_graphics_is_nothing_to_the_gpus_of_others(
+    built: bool, card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor with Intel's graphics next to NVIDIA's GPUs."""
+    vendor = tmp_path / "drm" / "renderD128" / "device" / "vendor"
+    vendor.parent.mkdir(parents=True)
+    vendor.write_text(f"{card}\n")
+    monkeypatch.setattr("torch.backends.cuda.is_built", lambda: built)
+    monkeypatch.setenv("ZE_AFFINITY_MASK", "0")
     accelerators.name_for_ray()
-    lent = [lent_by_ray(index) for index in (0, 1)]
-    for names, mask in zip(lent, (first, second), strict=True):
-        accelerators.keep_to(names)
-        assert os.environ["ZE_AFFINITY_MASK"] == mask
-    assert os.environ.get("ONEAPI_DEVICE_SELECTOR", "level_zero:gpu") == "level_zero:gpu"
+    accelerators.keep_to(["3"])
+    assert (os.environ["ZE_AFFINITY_MASK"], os.environ.get("CUDA_VISIBLE_DEVICES")) == ("0", None)
+
+
+def test_another_node_does_not_take_the_names_of_this_one_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step inherits the driver's variables; its node may have more of AMD's GPUs, or fewer."""
+    monkeypatch.setenv("ROCR_VISIBLE_DEVICES", "4,6")
+    accelerators.name_for_ray()
+    monkeypatch.setenv("ROCR_VISIBLE_DEVICES", "1,2,3")
+    accelerators.name_for_ray()
+    assert os.environ["HIP_VISIBLE_DEVICES"] == "0,1,2"
 
 
 @pytest.mark.usefixtures("intel")
-def test_a_trial_next_to_nvidias_gpus_leaves_intels_graphics_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vmsbench.accelerators.DRIVERS", ("/dev/null",))
-    accelerators.keep_to(["0"])
-    assert "ZE_AFFINITY_MASK" not in os.environ
+def test_a_trial_keeps_to_its_gpus_before_torch_is_asked_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = SimpleNamespace(get_accelerator_ids=lambda: {"GPU": ["2"]})
+    monkeypatch.setattr("vmsbench.ray_backend.trainable.get_runtime_context", lambda: context)
+    asked = []
+    monkeypatch.setattr("torch.xpu.is_available", lambda: asked.append(os.environ.get("ZE_AFFINITY_MASK")))
+    monkeypatch.setattr("vmsbench.ray_backend.trainable.StopFlag", lambda *_: lambda: True)
+    attempt({"owner": None}, tmp_path / "runs" / "unet" / "trials" / "1")
+    assert asked == ["2"]
 
 
 def a_job(folder: Path, gres: str, monkeypatch: pytest.MonkeyPatch, *, driver: bool = True) -> None:
@@ -161,7 +195,7 @@ def a_job(folder: Path, gres: str, monkeypatch: pytest.MonkeyPatch, *, driver: b
     a_command(folder / "bin", "scontrol", f"{nodes}; echo '{shares}'")
     a_command(folder / "bin", "srun", f'echo "$@" > {folder}/step')
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
-    for name in accelerators.NAMES:
+    for name in ALL_NAMES:
         monkeypatch.delenv(name, raising=False)
     for name, value in {"ID": "7", "NODELIST": "n[1-2]"}.items():
         monkeypatch.setenv(f"SLURM_JOB_{name}", value)

@@ -221,19 +221,28 @@ def test_what_results_say_of_an_encoder_names_weights_licence_and_hash(encoder: 
             "architecture=resnet81: timm .*; did you mean resnet18",
         ),
         (lambda file: Timm("hf-hub:timm/resnet18", str(file)), "architecture=hf-hub"),
-        (lambda file: Timm("vit_tiny_patch16_224", str(file), size=224), "vit_tiny_patch16_224 has no maps at strides"),
-        (lambda file: Timm(SMALL, str(file), size=64)(torch.zeros(1, 3, 64, 64)), "not hold the weights of timm's"),
+        (
+            lambda file: Timm("vit_tiny_patch16_224", str(file), size=224),
+            "architecture=vit_tiny_patch16_224: timm's has no maps",
+        ),
+        (
+            lambda file: Timm(SMALL, str(file), size=64)(torch.zeros(1, 3, 64, 64)),
+            "weights=.* not hold the weights of timm's",
+        ),
         (lambda file: Torchvision("resnet18", str(file), "0" * 64), "weights=FILE names those that were trained with"),
         (lambda file: Torchvision("resnet18", str(file / "no.pt")), "cannot be read .No such file"),
         (
             lambda file: Torchvision("resnet81", str(file)),
             "architecture=resnet81: .*; did you mean resnet18",
         ),
-        (lambda file: Torchvision("vit_b_16", str(file), size=224), "vit_b_16 has no maps at strides"),
-        (lambda file: Torchvision("resnet34", str(file), size=64)(torch.zeros(1, 3, 64, 64)), "not hold the weights"),
+        (lambda file: Torchvision("vit_b_16", str(file), size=224), "architecture=vit_b_16: torchvision's has no maps"),
+        (
+            lambda file: Torchvision("resnet34", str(file), size=64)(torch.zeros(1, 3, 64, 64)),
+            "weights=.* not hold the weights",
+        ),
         (
             lambda file: Torchvision("resnet18", __file__, size=64)(torch.zeros(1, 3, 64, 64)),
-            "weights=.*no weights",
+            "weights: .*no weights",
         ),
         (lambda file: weights(file, "0" * 64), "does not hold the expected weights"),
         (lambda file: weights(Path(__file__)), "holds no weights"),

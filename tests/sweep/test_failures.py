@@ -37,6 +37,11 @@ from vmsbench.versions import code_version
     [
         (RuntimeError("CUDA out of memory. OptionResult to allocate 2 GiB"), failures.GPU_MEMORY),
         (RuntimeError("XPU out of memory. Tried to allocate 2.00 GiB"), failures.GPU_MEMORY),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), failures.GPU_MEMORY),
+        (
+            RuntimeError("level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"),
+            failures.GPU_MEMORY,
+        ),
         (RuntimeError("HIP out of memory. Tried to allocate 2.00 GiB"), failures.GPU_MEMORY),
         (torch.cuda.OutOfMemoryError("no"), failures.GPU_MEMORY),
         (MemoryError(), failures.HOST_MEMORY),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from vmsbench.accelerators import backend_of
 from vmsbench.bench.result import Measurement, interleaved, milliseconds, times_faster
 from vmsbench.bench.throughput import measured
 from vmsbench.config.settings import Config
@@ -29,7 +30,7 @@ def sampling(config: Config, folder: Path, batch: int, rounds: int) -> list[Meas
         return batch
 
     seconds = interleaved({"sample": sample, "forward": forward}, rounds)
-    most = 10.0 if device.type == "cuda" else None
+    most = 10.0 if backend_of(device) else None
     how = "" if most else "vmsbench bench sample --batch 320 device=cuda"
     rows = [
         Measurement(

@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Files
 
+from vmsbench.accelerators import backend_of
 from vmsbench.bench.result import Measurement, interleaved, milliseconds, times_faster
 from vmsbench.bench.synthetic_data import photographs
 from vmsbench.config.settings import Config, with_settings
@@ -75,7 +76,7 @@ def against_the_limit(config: Config, folder: Path, rounds: int) -> list[Measure
 
 def on_a_gpu(name: str, least: float, exp: str, measured_here: Experiment) -> list[Measurement]:
     """The row that needs a GPU; none where it was measured on one."""
-    if measured_here.device.type == "cuda":
+    if backend_of(measured_here.device):
         return []
     return [Measurement(f"{name}, GPU", None, "x", least=least, how=f"vmsbench bench train --exp {exp} device=cuda")]
 
@@ -122,7 +123,7 @@ def against_a_loader(config: Config, folder: Path, rounds: int) -> list[Measurem
         return BATCHES * batch
 
     seconds = interleaved({"loop": loop(ours), "loader": epoch}, rounds)
-    least = LEAST_ON_GPU if device.type == "cuda" else 2
+    least = LEAST_ON_GPU if backend_of(device) else 2
     name = "unet: training / DataLoader of JPEG"
     faster = times_faster(seconds["loop"], seconds["loader"])
     return [

@@ -64,8 +64,11 @@ def experiments_that_choose(group: str) -> list[str]:
     """The experiments whose own file chooses an option of a group, which others do without: discriminator."""
     from vmsbench.config.plugins import option_files, settings_in
 
-    own = {exp: settings_in(file).get("defaults", []) for exp, file in option_files("exp").items()}
-    return [exp for exp, entries in own.items() if any(group in entry or f"/{group}" in entry for entry in entries)]
+    own = {exp: settings_in(file).get("defaults") or [] for exp, file in option_files("exp").items()}
+    chosen = {
+        exp: {name for entry in entries if isinstance(entry, dict) for name in entry} for exp, entries in own.items()
+    }
+    return [exp for exp, names in chosen.items() if names & {group, f"/{group}"}]
 
 
 def family_of(exp: str) -> Family:

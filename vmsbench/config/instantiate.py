@@ -9,6 +9,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any, get_type_hints
 
@@ -95,9 +96,10 @@ def check_settings(name_of_target: str, target: Any, given: dict[str, Any], path
     hints = accepted(target)
     for name, value in given.items():
         if hints and name not in hints and "**" not in hints:
+            brought = brought_by(name, "; {} brings it: choose another experiment for this model")
             raise ConfigurationError(
-                f"{within(path, name)} is not a setting of {name_of_target}{did_you_mean(name, hints)}"
-                f"{brought_by(name, '; {} brings it: choose another for this one')}  (it has: {', '.join(hints)})"
+                f"{within(path, name)} is not a setting of {name_of_target}{did_you_mean(name, hints)}{brought}  "
+                f"(it has: {', '.join(hints)})"
             )
         if fitted(value, hints.get(name, Any)) is UNFIT:
             raise misfit(within(path, name), value, hints.get(name, float), default_of(target, name))
@@ -108,13 +110,17 @@ def check_complete(name_of_target: str, target: Any, given: dict[str, Any], path
     lacking = [name for name in required(target) if name not in given]
     if lacking:
         brought = brought_by(lacking[0], ", which {} brings")
-        raise ConfigurationError(f"{path or 'this'}: {name_of_target} needs {' and '.join(lacking)}{brought}")
+        where = f"{path}: " if path else ""
+        raise ConfigurationError(f"{where}{name_of_target} needs {' and '.join(lacking)}{brought}")
 
 
 def brought_by(part: str, text: str) -> str:
-    """`text` with the experiments in it that choose such a part of a model; empty where it is no part to choose."""
-    found = " or ".join(f"--exp {exp}" for exp in experiments_that_choose(part))
-    return text.format(found) if found else ""
+    """`text` with the experiments in it that choose such a part of a model; empty where it is no part to choose, and
+    where the files that say so cannot be read."""
+    with suppress(ImportError, OSError, ConfigurationError):
+        if found := " or ".join(f"--exp {exp}" for exp in experiments_that_choose(part)):
+            return text.format(found)
+    return ""
 
 
 def required(target: Any) -> list[str]:

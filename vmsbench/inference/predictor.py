@@ -130,7 +130,7 @@ class TrainedModel(MapPredictor):
 
 
 def load(folder: Path, device: str = "auto", encoder_weights: Path | str | None = None) -> TrainedModel:
-    """The predictor in an experiment's folder.
+    """The predictor in an experiment's folder. On a CPU this process keeps its freed memory from then on.
 
     encoder_weights  where the file is now of whose weights its encoder was made
 

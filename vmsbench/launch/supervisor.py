@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vmsbench import accelerators
 from vmsbench.config.commands import default_runs
 from vmsbench.config.instantiate import build
 from vmsbench.errors import TAKEN_OVER, UNFINISHED, WRONG, UserError
@@ -300,12 +301,13 @@ class Supervisor:
     def first_lines(self) -> list[str]:
         """The environment: host, job, restarts, GPUs, commit; then the command."""
         given = self.given
+        gpus = given.gpus if given else accelerators.visible()
         facts = {
             "host": socket.gethostname(),
             "job": given.job if given else "none",
             "restarts": given.restarts if given else 0,
             "nodes": ",".join(given.nodes) if given else "this one",
-            "GPUs": ",".join(given.gpus) or "none" if given else os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
+            "GPUs": "all" if gpus is None else ",".join(gpus) or "none",
             "commit": commit() or "unknown",
         }
         words = "  ".join(f"{name} {value}" for name, value in facts.items())

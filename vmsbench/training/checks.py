@@ -116,6 +116,6 @@ def chosen_device(name: str) -> torch.device:
         raise ConfigurationError(f"device={name} is none of auto, cpu, cuda, cuda:1, xpu, ...") from error
     count = backend.device_count() if (backend := backend_of(device)) and backend.is_available() else 0
     if backend and (device.index or 0) >= count:
-        seen = f"{count} such GPU{'s' * (count > 1)}, from 0," if count else "no such GPU"
+        seen = f"{device.type}:0 to {device.type}:{count - 1} alone" if count else "no such GPU"
         raise ConfigurationError(f"device={name}: torch sees {seen} here; cpu and auto work")
     return device

@@ -9,6 +9,7 @@ from vmsbench.accelerators import KINDS
 from vmsbench.errors import UserError
 
 HOST, GPU = "host", "GPU"
+SAID = (*KINDS, "hip", "mps backend")
 
 
 class OutOfMemory(UserError, MemoryError):
@@ -27,7 +28,7 @@ def lacking(error: BaseException) -> str | None:
     if isinstance(error, OutOfMemory):
         return error.where
     text = str(error).lower()
-    said = any(f"{kind} out of memory" in text for kind in (*KINDS, "hip"))
+    said = "out_of_device_memory" in text or any(f"{kind} out of memory" in text for kind in SAID)
     if said or isinstance(error, torch.cuda.OutOfMemoryError):
         return GPU
     if isinstance(error, MemoryError) or "can't allocate memory" in text or "not enough memory" in text:

@@ -8,7 +8,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from vmsbench.accelerators import KINDS, synchronize
+from vmsbench.accelerators import backend_of, synchronize
 from vmsbench.data.pairs import Pairs, signed, unit
 from vmsbench.metrics.scores import Scores
 from vmsbench.models.model import Model
@@ -21,8 +21,7 @@ FIXED_SEED = 20_201
 @contextmanager
 def fixed_rng(seed: int, device: torch.device) -> Iterator[None]:
     """Within the block random draws come from `seed`; after it the generators continue as if nothing had been drawn."""
-    kind = device.type if device.type in KINDS else None
-    with torch.random.fork_rng([device] if kind else [], device_type=kind or "cuda"):
+    with torch.random.fork_rng([device] if backend_of(device) else [], device_type=device.type):
         torch.manual_seed(seed)
         yield
 

@@ -108,13 +108,15 @@ def test_what_is_no_flag_of_the_job_is_not_given(changes: dict[str, str], flag: 
 
 def test_flags_that_exclude_each_other_are_not_given_twice() -> None:
     script = "#!/bin/bash\n#SBATCH -N2 --mem=0 --signal=B:USR1@30\n#SBATCH -p low --mail-type=END\n#SBATCH -t 10\nrun\n"
-    assert without_shown(script) == "#!/bin/bash\n#SBATCH --signal=B:USR1@30\n#SBATCH --mail-type=END\nrun\n"
+    assert without_shown(script) == "#!/bin/bash\n#SBATCH --signal=B:USR1@30\n#SBATCH -p low --mail-type=END\nrun\n"
 
 
 @pytest.mark.parametrize("given", ["--partition=low,gpu", "--partition low,gpu", "-p low,gpu", "-plow,gpu"])
 def test_of_a_list_of_partitions_a_continuation_asks_for_all_not_for_the_one_it_ran_in(given: str, slurm: Path) -> None:
-    script = f"#!/bin/bash\n#SBATCH -t 10 {given} --mem=0\nrun -p nothing\n"
-    assert "--partition=low,gpu" in continuation_flags(with_partitions(shown(slurm, Partition="gpu"), script), "4", [])
+    script = f"#!/bin/bash\n\n#SBATCH -t 10 {given} --mem=0\nrun -p nothing\n#SBATCH -p debug,gpu\n"
+    for ran_in, written in (("gpu", script), ("low", without_shown(script))):  # the second is its continuation's script
+        facts = with_partitions(shown(slurm, Partition=ran_in), written)
+        assert "--partition=low,gpu" in continuation_flags(facts, "4", [])
     elsewhere = with_partitions(shown(slurm, Partition="debug"), script)  # sbatch's own line was given another
     assert "--partition=debug" in continuation_flags(elsewhere, "4", [])
     assert with_partitions(elsewhere, "#SBATCH -t 10\nrun\n") == elsewhere

@@ -8,9 +8,10 @@ import resource
 import sys
 from pathlib import Path
 
-from vmsbench.processes import keep_freed_memory
+from vmsbench.processes import control, keep_freed_memory
 
 BLOCK, BLOCKS, TURNS = 8 << 20, 6, 10
+SET_THP_DISABLE = 41  # of prctl: with huge pages, one fault covers 512 pages
 
 
 def allocate() -> None:
@@ -28,6 +29,7 @@ def faults() -> int:
 
 
 if __name__ == "__main__":
+    control(SET_THP_DISABLE, 1)
     match sys.argv[1:]:
         case [config, folder]:
             from vmsbench.experiment import run

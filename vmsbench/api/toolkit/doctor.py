@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vmsbench.accelerators import backends, kind_of
 from vmsbench.errors import UserError
@@ -100,23 +100,33 @@ def gpus() -> Iterator[Finding]:
 
     here = backends()
     if not here:
-        there = shutil.which("nvidia-smi") is not None
-        said = "nvidia-smi is here, but torch sees no GPU" if there else "none: trainings run on the CPU"
-        hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
-        fix = "unset CUDA_VISIBLE_DEVICES" if hidden else f"a torch built for this driver (this is {torch.__version__})"
-        yield Finding("GPUs", "bad" if there else "note", said, fix if there else "")
+        tool, variable = next((mask for mask in MASKS.values() if shutil.which(mask[0])), ("", ""))
+        said = f"{tool} is here, but torch sees no GPU" if tool else "none: trainings run on the CPU"
+        hidden = os.environ.get(variable) == ""
+        fix = f"unset {variable}" if hidden else f"a torch built for this driver (this is {torch.__version__})"
+        yield Finding("GPUs", "bad" if tool else "note", said, fix if tool else "")
     for backend, number in [(one, number) for one in here for number in range(one.device_count())]:
-        kind = kind_of(backend)
-        device = torch.device(kind, number)
-        with backend.device(device):
-            torch.nn.Conv2d(3, 4, 3, device=device)(torch.zeros(1, 3, 8, 8, device=device)).sum().item()
+        yield gpu(backend, number)
+
+
+def gpu(backend: Any, number: int) -> Finding:
+    """What one of torch's GPUs is, and whether another process has most of its memory."""
+    import torch
+
+    kind = kind_of(backend)
+    device = torch.device(kind, number)
+    with backend.device(device):
+        torch.nn.Conv2d(3, 4, 3, device=device)(torch.zeros(1, 3, 8, 8, device=device)).sum().item()
+        try:
             free, total = backend.mem_get_info()
-        used = 1 - free / total > 0.5
-        precision = "bf16" if backend.is_bf16_supported() else "no bf16"
-        said = f"{number}: {backend.get_device_name(device)}, {free / GIGA:.0f} of {total / GIGA:.0f} GB free"
-        tool, variable = MASKS["hip" if kind == "cuda" and torch.version.hip else kind]
-        fix = f"in use by another process: `{tool}` shows it; {variable} can exclude {number}"
-        yield Finding("GPUs", "note" if used else "ok", f"{said}, {precision}", fix if used else "")
+        except (AttributeError, RuntimeError):  # Intel's in torch before 2.6, or within a processor
+            free = total = backend.get_device_properties(device).total_memory
+    used = 1 - free / total > 0.5
+    precision = "bf16" if backend.is_bf16_supported() else "no bf16"
+    said = f"{number}: {backend.get_device_name(device)}, {free / GIGA:.0f} of {total / GIGA:.0f} GB free, {precision}"
+    tool, variable = MASKS["hip" if kind == "cuda" and torch.version.hip else kind]
+    fix = f"in use by another process: `{tool}` shows it; {variable} can exclude {number}"
+    return Finding("GPUs", "note" if used else "ok", said, fix if used else "")
 
 
 def ray_starts() -> Iterator[Finding]:

@@ -20,10 +20,11 @@ from typing import Any
 
 from vmsbench.bench.result import Measurement
 from vmsbench.config.settings import Config
+from vmsbench.processes import SETTINGS
 
 TURN = 2.0  # seconds of each turn: many of the scheduler's time slices
 SPINNING = {"GOMP_SPINCOUNT": "300000"}  # libgomp's own choice where nothing is set
-GLIBC = {"GLIBC_TUNABLES": "glibc.malloc.check=0"}  # changes nothing but that freed memory is given back
+GIVING_BACK = {"GLIBC_TUNABLES": "glibc.malloc.check=0"}  # changes nothing but that freed memory is given back
 THREADS, SPUN, TRIAL, GIVEN_BACK = "all cores", "all cores, spinning", "one thread", "one thread, memory given back"
 
 
@@ -62,7 +63,7 @@ def take_turns(
         THREADS: (cores, {}),
         SPUN: (cores, SPINNING),
         TRIAL: (1, {}),
-        GIVEN_BACK: (1, GLIBC),
+        GIVEN_BACK: (1, GIVING_BACK),
     }
     quiet: dict[str, list[Turn]] = {name: [] for name in makes}
     shared: dict[str, list[Turn]] = {name: [] for name in makes}
@@ -102,7 +103,9 @@ def busy_processes(count: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
 def contestant(config: Config, folder: Path, threads: int, environment: Mapping[str, str]) -> Iterator[Connection]:
     """A process with its own environment that trains for as many seconds as it is sent."""
     here, there = get_context("spawn").Pipe()
-    kept = {name: os.environ.pop(name, None) for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    kept = {
+        name: os.environ.pop(name, None) for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "GLIBC_TUNABLES", *SETTINGS)
+    }
     os.environ.update(environment)
     try:
         process = get_context("spawn").Process(target=train, args=(config, folder, threads, there), daemon=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsbench.accelerators import driver_loaded
+from vmsbench.accelerators import intel_there
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.launch.container.binds import binds
 from vmsbench.launch.environment import CONTAINER, RUNTIME
@@ -23,18 +23,18 @@ FILES = (".sif", ".sqsh")
 """The endings of images that are files."""
 OWN = ("PATH", "PWD", "OLDPWD", "SHELL", "SHLVL", "_", "LD_", "BASH_", "XDG_RUNTIME_DIR")
 """How the variables begin that the container has of its own; a runtime passes on all others."""
-CARDS = "/dev/dri"
+RENDER = "/dev/dri"
 GPUS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "apptainer": {"/dev/nvidiactl": ("--nv",), "/dev/kfd": ("--rocm",), CARDS: ("--bind=/dev/dri",)},
+    "apptainer": {"/dev/nvidiactl": ("--nv",), "/dev/kfd": ("--rocm",), RENDER: ("--bind=/dev/dri",)},
     "enroot": {
         "/dev/nvidiactl": ("--env", "NVIDIA_VISIBLE_DEVICES=all"),
         "/dev/kfd": ("--mount", "/dev/kfd:/dev/kfd", "--mount", "/dev/dri:/dev/dri"),
-        CARDS: ("--mount", "/dev/dri:/dev/dri"),
+        RENDER: ("--mount", "/dev/dri:/dev/dri"),
     },
     "podman": {
         "/dev/nvidiactl": ("--device", "nvidia.com/gpu=all"),
         "/dev/kfd": ("--device", "/dev/kfd", "--device", "/dev/dri", "--group-add", "keep-groups"),
-        CARDS: ("--device", "/dev/dri", "--group-add", "keep-groups"),
+        RENDER: ("--device", "/dev/dri", "--group-add", "keep-groups"),
     },
 }
 """A runtime's flags for the GPUs of a node, by the device of their driver: NVIDIA's, AMD's, Intel's."""
@@ -89,8 +89,8 @@ def as_in_fstab(text: str) -> str:
 
 def gpu_flags(runtime: str) -> tuple[str, ...]:
     """Those for the GPUs of this machine; none where no driver is loaded."""
-    there = (flags for device, flags in GPUS[runtime].items() if Path(device).exists())
-    return next(there, ()) if driver_loaded() else ()
+    there = [device for device in GPUS[runtime] if Path(device).exists() and (device != RENDER or intel_there())]
+    return GPUS[runtime][there[0]] if there else ()
 
 
 def checked_container(image: str | None, runtime: str | None) -> Container | None:

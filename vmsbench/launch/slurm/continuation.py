@@ -9,6 +9,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ SHORT = {
     **{"p": "partition", "q": "qos", "s": "oversubscribe", "S": "core-spec", "t": "time", "w": "nodelist"},
     **{"x": "exclude", "b": "begin", "H": "hold", "W": "wait"},
 }
-LEFT_OUT = frozenset({*PLAIN, *COUNTS, *PER_GPU, *OTHERS, *OF_SUBMISSION})
+LEFT_OUT = frozenset({*PLAIN, *COUNTS, *PER_GPU, *OTHERS, *OF_SUBMISSION}) - {"partition"}
+"""Flags that leave the script; a list of partitions stays for the next continuation, as one on the command line wins."""
 OTHER_TRES = re.compile(r"(cpu|mem|node|billing|energy|vmem|pages|(bb|fs|ic|license)/.*)([:=]|$)")
 """Parts of a TRES list that are no GRES; versions before 20.11 write a GRES without `gres`."""
 
@@ -185,7 +187,8 @@ def of_gpus(shown: str | None) -> str:
 
 def with_partitions(facts: Facts, script: str) -> Facts:
     """The facts with all partitions that the job may run in: of a list, Slurm shows the one in which it runs."""
-    lines = (line for line in script.splitlines() if line.startswith("#SBATCH"))
+    head = takewhile(lambda line: not line or line.startswith("#"), script.splitlines())  # sbatch reads no further
+    lines = (line for line in head if line.startswith("#SBATCH"))
     flags = (flag for line in lines for flag in flags_of(line) if name_of(flag[0]) == "partition")
     lists = [value_of(flag) for flag in flags]
     return {**facts, "Partition": lists[-1]} if lists and facts.get("Partition") in lists[-1].split(",") else facts

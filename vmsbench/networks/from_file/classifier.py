@@ -116,9 +116,8 @@ def channels_of(kind: Kind, architecture: str, size: int) -> tuple[int, ...]:
         with torch.device("cpu"):
             maps = kind.maps_within(classifier, torch.zeros(1, 3, size, size))
     except NO_MAPS as error:
-        raise ConfigurationError(
-            f"{kind.library}'s {architecture} has no maps at strides {STRIDES} of {size} px pictures; resnet50 has"
-        ) from error
+        said = f"architecture={architecture}: {kind.library}'s has no maps at strides {STRIDES} of {size} px pictures"
+        raise ConfigurationError(f"{said}; resnet50 has") from error
     return tuple(map_.shape[1] for map_ in maps)
 
 
@@ -128,7 +127,7 @@ def loaded(kind: Kind, architecture: str, file: Path, sha256: str, device: torch
     try:
         classifier.load_state_dict(weights_in(file, sha256), assign=True)
     except ConfigurationError as error:
-        raise ConfigurationError(f"model.sight.encoder.weights={file}: {error}") from error
+        raise ConfigurationError(f"model.sight.encoder.weights: {error}") from error
     except RuntimeError as error:
         said = f"does not hold the weights of {kind.library}'s {architecture}"
         raise ConfigurationError(f"model.sight.encoder.weights={file} {said}") from error
@@ -143,4 +142,6 @@ def made(kind: Kind, architecture: str) -> nn.Module:
             return kind.untaught(architecture).eval()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{kind.library} does not make {architecture} ({reason}); resnet50 works") from error
+        raise ConfigurationError(
+            f"architecture={architecture}: {kind.library} does not make it ({reason}); resnet50 works"
+        ) from error

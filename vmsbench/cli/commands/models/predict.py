@@ -31,7 +31,7 @@ def predict(
     model: Annotated[str, typer.Option(help="A sweep's name, a trial's or final's folder, or an MLflow run's id.")],
     out: Annotated[Path, typer.Option(help="The folder for maps/, overlays/ and uncertainty/.", callback=expanded)],
     samples: Annotated[int | None, typer.Option(help="Samples per picture (default: as in its finals).")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu, ...")] = "auto",
     npz: Annotated[bool, typer.Option("--npz", help="Write predictions.npz too.")] = False,
     encoder_weights: EncoderWeights = None,
     runs: Runs = Path("runs"),

@@ -15,7 +15,7 @@ from vmsbench.config.commands import command_on
 
 def ensemble(
     name: Annotated[str, typer.Argument(help="A sweep with two finals or more of its best configuration.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu, ...")] = "auto",
     encoder_weights: EncoderWeights = None,
     runs: Runs = Path("runs"),
     as_json: Json = False,
