@@ -64,7 +64,7 @@ SHORT = {
     **{"x": "exclude", "b": "begin", "H": "hold", "W": "wait"},
 }
 LEFT_OUT = frozenset({*PLAIN, *COUNTS, *PER_GPU, *OTHERS, *OF_SUBMISSION}) - {"partition"}
-"""Flags that leave the script; a list of partitions stays for the next continuation, as one on the command line wins."""
+"""Flags that leave the script; a list of partitions stays for the next continuation, and the command line wins."""
 OTHER_TRES = re.compile(r"(cpu|mem|node|billing|energy|vmem|pages|(bb|fs|ic|license)/.*)([:=]|$)")
 """Parts of a TRES list that are no GRES; versions before 20.11 write a GRES without `gres`."""
 
