@@ -18,6 +18,7 @@ from vmsbench.metrics.climatology import CategoryClimatology, Climatology, Rando
 from vmsbench.metrics.ordering import median_map
 from vmsbench.metrics.predictors import Predictor
 from vmsbench.metrics.scores import CHUNK, Scores
+from vmsbench.processes import keep_freed_memory
 
 
 class ConstantMap(Predictor):
@@ -177,7 +178,11 @@ def evaluate(predictor: Predictor, pairs: Pairs, light: bool = False) -> Scores:
 def score_baselines(
     dataset: Dataset, split: Literal["validation", "test"], seed: int = 0
 ) -> dict[str, dict[str, float | int | None]]:
-    """{predictor: {score: value}} on one split, in table order; the oracles stand in the test split alone."""
+    """{predictor: {score: value}} on one split, in table order; the oracles stand in the test split alone.
+
+    This process keeps its freed memory from then on, which halves the time.
+    """
+    keep_freed_memory()
     pairs = dataset.test if split == "test" else dataset.validation
     return {
         name: evaluate(predictor, pairs).result()
