@@ -12,10 +12,7 @@ from pathlib import Path
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 KEPT = 2**30  # bytes that malloc keeps at most
-SIZES = (
-    2**30,
-    2**25,
-)  # bytes of the largest block that it keeps; glibc before 2.35 or so takes no more than the second
+SIZES = (2**30, 2**25)  # bytes of the largest block of these; an older glibc takes no more than the second
 SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TOP_PAD_")
 """The variables by which a user says how much malloc keeps."""
 
@@ -145,7 +142,7 @@ def keep_freed_memory() -> None:
     """Let malloc keep what is freed for the next allocation, in all of this process, where it is glibc's.
 
     By itself it gives each large tensor back to the kernel and takes it anew, page by page, each filled with zeros: a
-    sixth of the time of a training on a CPU, a third of an encoder's. What the environment sets of it is left as it is.
+    fifth of the time of a training on a CPU, a third of an encoder's. What the environment sets of it is left as it is.
     """
     if "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "") or any(name in os.environ for name in SETTINGS):
         return

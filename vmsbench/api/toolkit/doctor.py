@@ -119,11 +119,11 @@ def gpu(backend: Any, number: int) -> Finding:
         torch.nn.Conv2d(3, 4, 3, device=device)(torch.zeros(1, 3, 8, 8, device=device)).sum().item()
         try:
             free, total = backend.mem_get_info()
+            memory, used = f"{free / GIGA:.0f} of {total / GIGA:.0f} GB free", 1 - free / total > 0.5
         except (AttributeError, RuntimeError):  # Intel's in torch before 2.6, or within a processor
-            free = total = backend.get_device_properties(device).total_memory
-    used = 1 - free / total > 0.5
+            memory, used = f"{backend.get_device_properties(device).total_memory / GIGA:.0f} GB", False
     precision = "bf16" if backend.is_bf16_supported() else "no bf16"
-    said = f"{number}: {backend.get_device_name(device)}, {free / GIGA:.0f} of {total / GIGA:.0f} GB free, {precision}"
+    said = f"{number}: {backend.get_device_name(device)}, {memory}, {precision}"
     tool, variable = MASKS["hip" if kind == "cuda" and torch.version.hip else kind]
     fix = f"in use by another process: `{tool}` shows it; {variable} can exclude {number}"
     return Finding("GPUs", "note" if used else "ok", said, fix if used else "")

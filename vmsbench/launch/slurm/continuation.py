@@ -187,7 +187,9 @@ def of_gpus(shown: str | None) -> str:
 
 def with_partitions(facts: Facts, script: str) -> Facts:
     """The facts with all partitions that the job may run in: of a list, Slurm shows the one in which it runs."""
-    head = takewhile(lambda line: not line or line.startswith("#"), script.splitlines())  # sbatch reads no further
+    head = takewhile(
+        lambda line: not line.strip() or line.startswith("#"), script.splitlines()
+    )  # sbatch reads no further
     lines = (line for line in head if line.startswith("#SBATCH"))
     flags = (flag for line in lines for flag in flags_of(line) if name_of(flag[0]) == "partition")
     lists = [value_of(flag) for flag in flags]
