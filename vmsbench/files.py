@@ -105,12 +105,17 @@ def with_home(path: Path | str) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def unfinished(path: Path) -> Path:
+    """The hidden file that this process writes first, to become `path`; the longest name has room for its own."""
+    return path.with_name(f".{path.name.encode(errors='surrogateescape')[:200].decode(errors='ignore')}.{os.getpid()}")
+
+
 def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Give `write` an open file that becomes `path` once it is complete and on the disk.
 
     It may be called again. Raises StorageError where the disk is full or cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = unfinished(path)
 
     def attempt() -> None:
         with temporary.open("wb") as file:

@@ -11,6 +11,8 @@ from tests.support.nightly import few_by_day
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os, subprocess, sys
+if sys.argv[1] == "local":
+    import ray  # as a program may that uses Ray itself: what it has read of the environment is not ours
 from pathlib import Path
 from vmsbench.processes import descendants
 from vmsbench.ray_backend.cluster import LOOPBACK, head, token_file
@@ -62,6 +64,22 @@ def test_one_node_listens_on_loopback_alone(how: str, tmp_path: Path) -> None:
     assert [place for place in places if not place.startswith((V4, V6, MAPPED))] == []
     if how == "local":  # no process of Ray is left, and one of our own has its own exit code
         assert after == ["LEFT", "OURS 3 True"]
+
+
+@pytest.mark.slow
+def test_a_program_that_uses_ray_itself_is_told_to_end_that_first() -> None:
+    program = (
+        "import ray; ray.init(num_cpus=1, include_dashboard=False); from vmsbench.errors import UserError\n"
+        "from vmsbench.ray_backend.session import local_cluster\n"
+        "try:\n    with local_cluster(1, 0): print('started')\n"
+        "except UserError as error: print(error); ray.shutdown()\n"
+        "with local_cluster(1, 0): print('started')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    refused, started = done.stdout.splitlines()
+    assert refused.endswith("call ray.shutdown() before it")
+    assert started == "started"
 
 
 def test_rays_paragraphs_about_lost_nodes_are_not_printed(capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from vmsbench.errors import UserError
-from vmsbench.files import save_json, storing
+from vmsbench.files import save_json, storing, unfinished
 from vmsbench.inference.predictor import TrainedModel
 from vmsbench.models.model import Model
 
@@ -62,7 +62,7 @@ def export(predictor: TrainedModel, file: Path, format: str) -> float:
         raise UserError(f"{file} is a folder: give a file by --out, such as {file / 'model'}.{format}")
     with storing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{os.getpid()}.{file.name}")
+    temporary = unfinished(file)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracers warn of every Python number; their result is checked below

@@ -20,11 +20,13 @@ from vmsbench.ray_backend import ENVIRONMENT
 os.environ.update(ENVIRONMENT)
 
 import ray
+from ray import _raylet
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
 from ray._private.node import Node
 
 from vmsbench import accelerators
+from vmsbench.errors import UserError
 from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.processes import descendants, kill
 from vmsbench.ray_backend.cluster import ALONE, LOOPBACK, PRIVATE, system_config
@@ -39,9 +41,16 @@ def silence(*_: Any, **__: Any) -> None:
 ray_worker.print_to_stdstream = silence
 
 
+def read_environment() -> None:
+    """Let Ray read its variables again: a program may have imported or used it before us, with others."""
+    _raylet.Config.initialize("")  # type: ignore[attr-defined]
+    if loader := getattr(_raylet, "AuthenticationTokenLoader", None):  # Ray 2.40 knows no token
+        loader.instance().reset_cache()
+
+
 @functools.cache
 def own_token() -> Path:
-    """A file, readable by its owner alone, with the secret of this process's clusters; Ray reads it once."""
+    """A file, readable by its owner alone, with the secret of this process's clusters."""
     private = private_folder()
     atexit.register(shutil.rmtree, private, ignore_errors=True)
     token = private / "token"
@@ -52,15 +61,17 @@ def own_token() -> Path:
 
 @contextmanager
 def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
-    """A private Ray on this machine; stopped after the block, its files removed.
+    """A private Ray on this machine; stopped after the block, its files removed. Raises UserError where one runs.
 
     Its processes never see the signals that ask us to stop, although a job's end or `timeout` sends them to all
     descendants: the driver first lets the trials save, then stops Ray.
     """
+    refuse_another()
     remove_leftovers()
     drop_unusable_threads()  # where it is unset, Ray gives each trial a thread for each of its CPUs
     private = private_folder()
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(own_token())
+    read_environment()
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     expect_no_other_node()
@@ -82,6 +93,11 @@ def local_cluster(cpus: int, gpus: int, niceness: int = 0) -> Iterator[None]:
     finally:
         stop_ray()
         shutil.rmtree(private, ignore_errors=True)
+
+
+def refuse_another() -> None:
+    if ray.is_initialized():
+        raise UserError("this program uses Ray already, and a sweep starts its own: call ray.shutdown() before it")
 
 
 def stop_ray() -> None:
@@ -113,7 +129,9 @@ def expect_no_other_node() -> None:
 @contextmanager
 def joined(address: str, token: Path) -> Iterator[None]:
     """The Ray at `address`, which another process stops."""
+    refuse_another()
     os.environ |= PRIVATE | {"RAY_AUTH_TOKEN_PATH": str(token)}
+    read_environment()
     accelerators.name_for_ray()
     if address.startswith(f"{LOOPBACK}:"):
         expect_no_other_node()
