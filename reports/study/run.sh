@@ -67,7 +67,6 @@ sweep readout-engression engression network=readout evaluation.images=null
 sweep readout-gan gan network=readout
 sweep readout-both unet network=readout encoder=efficientnet_lite02 model.loss=l1_cc finals.seeds=5
 sweep readout-diffusion diffusion network=readout prediction=map evaluation.images=null
-sweep readout-residual diffusion network=readout model=residual_diffusion prediction=map evaluation.images=null
 sweep readout-gan-noise gan network=readout model=pix2pix_noise evaluation.images=null
 report
 # What else the question asks, on the same features: a critic, what DiffAugment does, the sum as target.

@@ -54,11 +54,7 @@ def test_what_cannot_be_built_is_named_with_what_is_near(config: dict, said: str
 @pytest.mark.parametrize(
     ("exp", "model", "said"),
     [
-        (
-            "unet",
-            "residual_diffusion",
-            "model: .*ResidualDiffusion needs noise_schedule, which --exp diffusion brings$",
-        ),
+        ("unet", "diffusion", "model: .*Diffusion needs noise_schedule, which --exp diffusion brings$"),
         ("engression", "diffusion", "model: .*Diffusion needs noise_schedule, which --exp diffusion brings$"),
         ("unet", "wasserstein", "model: .*Wasserstein needs discriminator, which --exp gan brings$"),
         ("gan", "regression", "model.discriminator is not a setting of .*; --exp gan brings it: choose another"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vmsbench.models.diffusion import Diffusion, ResidualDiffusion
+from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.noise_schedules import (
     BetasSchedule,
     CosineSchedule,
@@ -266,59 +266,3 @@ def test_logit_normal_times_are_those_of_the_law_and_stay_within_1_and_t() -> No
     assert 1 <= t.min() <= t.max() <= 1000
     quarter = torch.distributions.Normal(0.0, 1.0).cdf(torch.tensor(0.25).logit())
     assert (t <= 250).float().mean() == pytest.approx(float(quarter), abs=0.01)
-
-
-class Halves(nn.Module):
-    """Without a time half the image's green, as a regression may predict; with one always 0. Remembers what it saw."""
-
-    def __init__(self, inputs: int, outputs: int, size: int, timed: bool = False) -> None:
-        super().__init__()
-        self.outputs, self.timed = outputs, timed
-        self.share = nn.Parameter(torch.tensor(0.5))
-        self.inputs = inputs
-        self.asked: list[Tensor] = []
-
-    def forward(self, image: Tensor, time: Tensor | None = None) -> Tensor:
-        assert (time is not None) == self.timed
-        self.asked.append(image)
-        return image[:, -self.outputs :] * self.share * (not self.timed)
-
-
-def residual(**settings: object) -> ResidualDiffusion:
-    model = ResidualDiffusion(Halves, 2, SIZE, CosineSchedule(), MapPrediction(), sampling_steps=4, **settings)  # type: ignore[arg-type]
-    model.mean.fill_(0.1)
-    model.deviation.fill_(0.4)
-    return model
-
-
-def test_without_anything_left_over_the_map_is_what_the_regression_expects() -> None:
-    image = torch.rand(3, 3, SIZE, SIZE) * 2 - 1
-    drawn = residual(input_scale=0.5).eval().sample(image, 2)
-    expected = 0.1 + 0.4 * image[:, None, 1:] / 2 / 0.5  # standard maps are half as large
-    torch.testing.assert_close(drawn, expected.expand(-1, 2, -1, -1, -1).clamp(-1, 1))
-
-
-def test_what_is_left_over_stays_within_the_range_of_maps() -> None:
-    model = residual()
-    with torch.no_grad():
-        model.network.regression.share.fill_(100.0)
-    image = torch.rand(3, 3, SIZE, SIZE) * 2 - 1
-    assert model.eval().sample(image, 2).abs().max() <= 1 + 1e-5
-
-
-def test_the_regression_learns_the_mean_and_the_denoiser_what_it_leaves_over() -> None:
-    """At next to no noise the denoiser is shown what is left over, and its 0 is wrong by that; the regression does not
-    learn from that error."""
-    model = residual()
-    model.gammas.fill_(1 - 1e-8)
-    image, coded = torch.rand(2, 4, 3, SIZE, SIZE) * 2 - 1
-    ((player, terms),) = model.losses(image, coded[:, :2])
-    standard = (coded[:, :2] - 0.1) / 0.4
-    left = standard - image[:, 1:] / 2
-    assert player == "network"
-    torch.testing.assert_close(terms["mean"], left.square().mean())
-    torch.testing.assert_close(terms["map"], left.square().mean())
-    torch.testing.assert_close(model.network.denoiser.asked[0][:, 3:], left, rtol=1e-3, atol=1e-3)
-    terms["map"].backward()
-    assert model.network.regression.share.grad is None
-    assert (model.network.regression.inputs, model.network.denoiser.inputs) == (3, 5)

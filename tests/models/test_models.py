@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vmsbench.data.augmentation import DiffAugment
 from vmsbench.errors import ConfigurationError
-from vmsbench.models.diffusion import Diffusion, ResidualDiffusion
+from vmsbench.models.diffusion import Diffusion
 from vmsbench.models.engression import Engression
 from vmsbench.models.losses import absolute, proper_score
 from vmsbench.models.model import Model
@@ -51,9 +51,6 @@ MODELS: dict[str, Any] = {
     "diffusion": partial(Diffusion, noise_schedule=CosineSchedule(), sampling_steps=4),
     "diffusion noise": partial(
         Diffusion, noise_schedule=BetasSchedule(), prediction=NoisePrediction(), sampling_steps=4, eta=1.0, target=Sum()
-    ),
-    "diffusion of what a regression leaves": partial(
-        ResidualDiffusion, noise_schedule=CosineSchedule(), sampling_steps=4, flip_tta=True, p_uncond=0.2, guidance=1.5
     ),
     "diffusion map": partial(
         Diffusion,

@@ -1,5 +1,4 @@
 """Conditional diffusion (Ho et al. 2020; Palette, Saharia et al. 2022): a network removes noise, given the image.
-It makes the map, or what a regression leaves of it (Mardani et al. 2023).
 
 Maps are standardised channel by channel and scaled by b; then, with gamma = gamma_t, signal = sqrt(gamma),
 spread = sqrt(1 - gamma):
@@ -9,13 +8,11 @@ spread = sqrt(1 - gamma):
 and the network sees noisy / sqrt(gamma b^2 + 1 - gamma), whose variance is 1 (Chen 2023, section 3.2).
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from vmsbench.config.schema import Range
 from vmsbench.data.encoded.features import Features
@@ -155,10 +152,7 @@ class Diffusion(Model):
         return self.ask(stack, features, time) if self.training else self._predict(stack, features, time)
 
     def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
-        yield "network", self.denoising(image, self.standard(coded), features)
-
-    def denoising(self, image: Tensor, clean: Tensor, features: Features) -> dict[str, Tensor]:
-        """The loss of predicting standardised maps, or what is left of them, at random times."""
+        clean = self.standard(coded)
         t = self.times(len(image), image.device)
         signal, spread = self.amounts(t)
         noise = torch.randn_like(clean)
@@ -168,7 +162,7 @@ class Diffusion(Model):
         prediction = self.denoise(image, signal * clean + spread * noise, t, features)
         target = self.prediction.target(clean, noise, signal, spread)
         error = (prediction - target).square().mean(dim=(1, 2, 3))
-        return {self.prediction.name: (self.weights(t) * error).mean()}
+        yield "network", {self.prediction.name: (self.weights(t) * error).mean()}
 
     def times(self, count: int, device: torch.device) -> Tensor:
         """Whole times 1..T to learn from: evenly, or most of them in the middle (Esser et al. 2024, section 3.1)."""
@@ -203,36 +197,23 @@ class Diffusion(Model):
         self, image: Tensor, noisy: Tensor, sampling_steps: int, eta: float, features: Features = Features()
     ) -> Tensor:
         """Coded maps from noise, both B x C x S x S, in `sampling_steps` steps."""
-        expected = self.expected(image, features)
         moments = torch.linspace(self.num_timesteps, 0, sampling_steps + 1, device=image.device).round().long()
         count = image.shape[0]
         for now, later in pairwise(moments):
-            clean, noisy = self.step(image, noisy, now.expand(count), later.expand(count), eta, features, expected)
-        return (expected + clean) / self.input_scale * self.deviation + self.mean
-
-    def expected(self, image: Tensor, features: Features) -> Tensor | float:
-        """What is known of the standardised map before any noise is removed; what is made of noise is added to it."""
-        return 0.0
+            clean, noisy = self.step(image, noisy, now.expand(count), later.expand(count), eta, features)
+        return clean / self.input_scale * self.deviation + self.mean
 
     def step(
-        self,
-        image: Tensor,
-        noisy: Tensor,
-        now: Tensor,
-        later: Tensor,
-        eta: float,
-        features: Features = Features(),
-        expected: Tensor | float = 0.0,
+        self, image: Tensor, noisy: Tensor, now: Tensor, later: Tensor, eta: float, features: Features = Features()
     ) -> tuple[Tensor, Tensor]:
-        """The clean map less `expected` as predicted at the times `now`, and the noisy one at times `later` (B each).
+        """The clean map as predicted at the times `now`, and the noisy one at the times `later` (B each).
 
         later = signal' clean + sqrt(spread'^2 - s^2) noise + s fresh,  s = eta spread'/spread sqrt(1 - gamma/gamma')
         (Song et al. 2021, equations 12 and 16; ' is at `later`)
         """
         signal, spread = self.amounts(now)
         clean = self.prediction.clean(self.guided_prediction(image, noisy, now, features), noisy, signal, spread)
-        black, white = self.standard(-torch.ones_like(self.mean)), self.standard(torch.ones_like(self.mean))
-        clean = clean.clamp(black - expected, white - expected)
+        clean = clean.clamp(self.standard(-torch.ones_like(self.mean)), self.standard(torch.ones_like(self.mean)))
         noise = (noisy - signal * clean) / spread
         signal_later, spread_later = self.amounts(later)
         fresh = eta * spread_later / spread * (1 - (signal / signal_later).square()).clamp(min=0).sqrt()
@@ -247,39 +228,3 @@ class Diffusion(Model):
             return prediction
         free = self.denoise(torch.zeros_like(image), noisy, t, features.nothing())
         return free + self.guidance * (prediction - free)
-
-
-class RegressionAndDenoiser(nn.Module):
-    """Two networks that are trained as one; the call's time says which of them is asked."""
-
-    def __init__(self, regression: nn.Module, denoiser: nn.Module) -> None:
-        super().__init__()
-        self.regression, self.denoiser = regression, denoiser
-
-    def forward(self, stack: Tensor, time: Tensor | None = None, features: Sequence[Tensor] = ()) -> Tensor:
-        """Without a time the map that is to be expected of the image, with one what the denoiser predicts."""
-        seen = {"features": features} if features else {}
-        return self.regression(stack, **seen) if time is None else self.denoiser(stack, time, **seen)
-
-
-class ResidualDiffusion(Diffusion):
-    """A regression predicts the mean map, and diffusion makes what that leaves over (CorrDiff, Mardani et al. 2023,
-    arXiv 2309.15214); both are trained at once, by the sum of their squared errors.
-
-    network   twice: one takes the image, the other image, noisy residual and time
-    """
-
-    def built(self, network: MakesNetwork, inputs: int, outputs: int, **given: Any) -> nn.Module:
-        untimed = {name: value for name, value in given.items() if name != "timed"}
-        regression = super().built(network, inputs - outputs, outputs, **untimed)
-        return RegressionAndDenoiser(regression, super().built(network, inputs, outputs, **given))
-
-    def _losses(self, image: Tensor, coded: Tensor, features: Features) -> Losses:
-        clean, features = self.standard(coded), self.encoded(features)
-        expected = self.expected(image, features)
-        mean = {"mean": functional.mse_loss(expected, clean)}
-        yield "network", mean | self.denoising(image, clean - expected.detach(), features)
-
-    def expected(self, image: Tensor, features: Features) -> Tensor:
-        """What the regression predicts of the standardised map."""
-        return self.ask(image, features) if self.training else self._predict(image, features)

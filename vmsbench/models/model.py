@@ -160,11 +160,7 @@ class Model(nn.Module, ABC):
             raise ConfigurationError(
                 f"model.network: {known_as} takes no {' and no '.join(lacking)}, needed here; the unet and residual do"
             )
-        return self.sees(self.built(network, inputs + self.known.shape[1], outputs, **given))
-
-    def built(self, network: MakesNetwork, inputs: int, outputs: int, **given: Any) -> nn.Module:
-        """The network itself, of all its inputs."""
-        return network(inputs, outputs, self.side, **given)
+        return self.sees(network(inputs + self.known.shape[1], outputs, self.side, **given))
 
     def sees(self, network: nn.Module) -> nn.Module:
         """A network that takes an encoder's maps, together with the encoder where that is trained."""
