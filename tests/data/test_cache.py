@@ -211,7 +211,7 @@ def test_where_the_disk_knows_no_locks_the_data_are_read_all_the_same(
 
 
 def made(cache: Cache, key: str) -> np.ndarray:
-    return cache.mapped(key, (2, 3), lambda: iter([np.ones((2, 3), dtype=np.float16)]))
+    return cache.mapped(key, (2, 3), lambda rows: iter([np.ones((len(rows), 3), dtype=np.float16)]), 1)
 
 
 def test_who_makes_other_data_is_not_waited_for(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Features: looked at once, kept, and always of the view in which image and map are shown."""
 
 import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from vmsbench.data.augmentation import (
     Translate,
     Warp,
 )
+from vmsbench.data.encoded import features as looking
 from vmsbench.data.encoded.features import Features, logged, unwatched
 from vmsbench.data.encoded.viewing import Viewing, check_views
 from vmsbench.data.pairs import Pairs, signed
@@ -190,6 +193,56 @@ def test_of_several_processes_that_begin_at_once_one_looks(tmp_path: Path) -> No
     for process in processes:
         process.join()
     assert sorted(looked.get() for _ in processes) == [0, 0, 24 * 4]
+
+
+class Waiting(Eye):
+    """Looks at its first pictures only when another looks too."""
+
+    def __init__(self, others: threading.Barrier) -> None:
+        super().__init__()
+        self.others = others
+
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        if not self.seen:
+            self.others.wait(timeout=60)
+        return super().__call__(pictures)
+
+
+def test_who_needs_the_same_features_helps_and_nothing_is_looked_at_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "TOGETHER", 5)
+    barrier = threading.Barrier(2)
+    eyes = [Waiting(barrier) for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda eye: seen(cache=tmp_path, eye=eye).features(torch.arange(24)), eyes))
+    assert sum(eye.seen for eye in eyes) == 24 * 4
+    alone = seen().features(torch.arange(24))
+    for together in found:
+        assert all(map(torch.equal, together.maps, alone.maps))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+class Falling(Eye):
+    """Is killed once it has looked at so many pictures."""
+
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        if self.seen >= 10 * 4:
+            raise KeyboardInterrupt
+        return super().__call__(pictures)
+
+
+def test_what_was_looked_at_before_a_kill_is_not_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "TOGETHER", 5)
+    with pytest.raises(KeyboardInterrupt):
+        seen(cache=tmp_path, eye=Falling())
+    eye = Eye()
+    again = seen(cache=tmp_path, eye=eye).features(torch.arange(24))
+    assert eye.seen == 14 * 4
+    assert all(map(torch.equal, again.maps, seen().features(torch.arange(24)).maps))
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_part_of_the_pairs_has_the_features_of_that_part() -> None:

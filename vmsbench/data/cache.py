@@ -7,8 +7,9 @@
                              root's path
 
 Every file is written under a temporary name, synced and renamed, so readers see a whole file or none. Of several
-processes of one machine that need the same file at once the first makes it, and the others wait for it and say so;
-where the disk has no locks, each may write the same bytes. A damaged file (zip's checksums tell) is decoded again.
+processes of one machine that need the same pairs at once the first decodes them, and the others wait for it and say so;
+features they compute together, in parts, FOLDER/features-KEY-ROW.npy, which stay where they are killed. Where the disk
+has no locks, each may write the same bytes. A damaged file (zip's checksums tell) is decoded again.
 
 A folder may be named by variables of the environment, which every node reads as its own: data.cache='$TMPDIR/vms'
 stages decoded pairs on the disk of each node that a sweep runs on.
@@ -26,7 +27,7 @@ import tempfile
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from string import Template
@@ -98,19 +99,38 @@ class Cache:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
             return arrays
 
-    def mapped(self, key: str, shape: tuple[int, ...], make: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
-        """The float16 array of that shape kept under `key`, in the disk's own memory until it is needed; made, block by
-        block along its first axis, and kept, where it is absent or of another shape."""
+    def mapped(
+        self, key: str, shape: tuple[int, ...], make: Callable[[range], Iterator[np.ndarray]], at_once: int
+    ) -> np.ndarray:
+        """The float16 array of that shape kept under `key`, in the disk's own memory until it is needed; made, and
+        kept, where it is absent or of another shape.
+
+        make      yields some rows, block by block
+        at_once   rows that are kept together until all are there; other processes make others meanwhile
+        """
         path = self.folder / f"features-{key}.npy"
         if (kept := mapped_in(path, shape)) is not None:
             return kept
+        starts = range(0, shape[0], at_once)
+        parts = {path.with_name(f"{path.stem}-{i}.npy"): range(i, min(i + at_once, shape[0])) for i in starts}
+
+        def complete(part: Path) -> None:
+            among = (len(parts[part]), *shape[1:])
+            if mapped_in(part, among) is None and mapped_in(path, shape) is None:
+                self.write_rows(part, among, make(parts[part]))
+
+        for part in parts:
+            with self.if_free(part) as free:
+                if free:
+                    complete(part)
         with self.in_turn(path):
             if mapped_in(path, shape) is None:
-                with self.writing(path) as file:
-                    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
-                    np.lib.format.write_array_header_1_0(file, header | {"shape": shape})  # type: ignore[arg-type]
-                    for block in make():
-                        file.write(np.ascontiguousarray(block, dtype=np.float16).tobytes())
+                for part in parts:
+                    with self.in_turn(part):
+                        complete(part)
+                self.write_rows(path, shape, (np.load(part, mmap_mode="r") for part in parts))
+                for part in parts:
+                    removed(part)
         kept = mapped_in(path, shape)
         if kept is None:
             raise DataError(
@@ -118,16 +138,41 @@ class Cache:
             )
         return kept
 
+    def write_rows(self, path: Path, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
+        """A file of a float16 array, block by block along its first axis."""
+        with self.writing(path) as file:
+            header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
+            np.lib.format.write_array_header_1_0(file, header | {"shape": shape})  # type: ignore[arg-type]
+            for block in blocks:
+                file.write(np.ascontiguousarray(block, dtype=np.float16).data)
+
+    @contextlib.contextmanager
+    def if_free(self, path: Path) -> Iterator[bool]:
+        """Whether no other process of this machine makes that file; within the block this one may."""
+        free = True
+        with contextlib.ExitStack() as held:
+            try:
+                self.own(path, held, wait=False)
+            except BlockingIOError:
+                free = False
+            except OSError:
+                pass  # a folder without locks
+            yield free
+
     @contextlib.contextmanager
     def in_turn(self, path: Path) -> Iterator[None]:
         """For each file one process of this machine at a time; all at once where the folder has no locks."""
-        lock = path.with_name(f".{path.name}.lock")
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                held.callback(os.close, locked(lock))
-                held.callback(removed, lock)
+                self.own(path, held, wait=True)
             yield
+
+    def own(self, path: Path, held: contextlib.ExitStack, wait: bool) -> None:
+        """Own a file's lock until `held` is closed. Raises OSError where the disk has no locks, or another owns it."""
+        lock = path.with_name(f".{path.name}.lock")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        held.callback(os.close, locked(lock, wait))
+        held.callback(removed, lock)
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[IO[bytes]]:
@@ -158,15 +203,16 @@ class Cache:
                     part.unlink()
 
 
-def locked(lock: Path) -> int:
+def locked(lock: Path, wait: bool) -> int:
     """A lock's file, opened, of which this process is the owner now; an owner removes it before it closes it.
 
-    Who waits longer than QUIET says for what. Raises OSError where the disk has no locks.
+    Who waits longer than QUIET says for what. Raises OSError where the disk has no locks, BlockingIOError where another
+    process owns it and it is not to be waited for.
     """
     while True:
         file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            wait_for(file, lock)
+            wait_for(file, lock) if wait else fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file), lock.stat()):
                     os.truncate(file, 0)
@@ -178,9 +224,9 @@ def locked(lock: Path) -> int:
         os.close(file)  # it was removed while this process waited for it
 
 
-def removed(lock: Path) -> None:
+def removed(path: Path) -> None:
     with contextlib.suppress(OSError):
-        lock.unlink()
+        path.unlink()
 
 
 def wait_for(file: int, lock: Path) -> None:

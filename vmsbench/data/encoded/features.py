@@ -28,10 +28,12 @@ from vmsbench.errors import ConfigurationError
 from vmsbench.files import log
 
 AT_ONCE = 16  # pictures; more are no faster on a CPU
+TOGETHER = 4 * AT_ONCE  # pictures that one process takes upon itself while others look at others
 DEGREES, SCALE, SHIFT = 10.0, 1.2, 0.1  # of the fixed warps, as `Warp` has them
 
 Progress = Callable[[str, int, int], None]
-"""Called with a split, the number of its pictures encoded so far, and their total."""
+"""Called with a split, the number of its pictures that this process has encoded so far, or that are at last, and their
+total."""
 
 
 def unwatched(split: str, done: int, total: int) -> None:
@@ -48,7 +50,8 @@ def logged(folder: Path) -> Progress:
             started = time.perf_counter()
             say(folder, f"the encoder computes features of {total} {split} pictures, once; they are kept in the cache")
         elif done == min(AT_ONCE, total) < total:
-            say(folder, f"about {(time.perf_counter() - started) * (total / done - 1):.0f} s more")
+            seconds = (time.perf_counter() - started) * (total / done - 1)
+            say(folder, f"about {seconds:.0f} s more for one process; those that wait for them help")
         elif done == total:
             say(folder, f"features of {total} {split} pictures: {time.perf_counter() - started:.0f} s")
 
@@ -189,24 +192,32 @@ class Look:
 
 
 def look(at: Look, encoder: Encodes, cache: str | Path | None, device: torch.device, progress: Progress) -> Views:
-    """The encoder's features of pictures, from the cache where it has them; computed by one process of a machine."""
+    """The encoder's features of pictures, from the cache where it has them; processes of a machine that need them at
+    the same time compute them together."""
     views = 2 * (1 + encoder.warps * (at.split == "train"))
     warps = torch.stack([torch.stack([rows_for(name, view) for view in range(views)]) for name in at.names])
     shapes = tuple(zip(encoder.channels, encoder.sides, strict=True))
     shape = (len(at.names), views, sum(channels * side * side for channels, side in shapes))
 
-    def blocks() -> Iterator[np.ndarray]:
-        progress(at.split, 0, shape[0])
-        for start in range(0, shape[0], AT_ONCE):
-            chosen = range(start, min(start + AT_ONCE, shape[0]))
+    done = 0
+
+    def blocks(rows: range) -> Iterator[np.ndarray]:
+        nonlocal done
+        for start in range(rows.start, rows.stop, AT_ONCE):
+            if done == 0:
+                progress(at.split, 0, shape[0])
+            chosen = range(start, min(start + AT_ONCE, rows.stop))
             yield seen(at, chosen, warps, encoder, device)
-            progress(at.split, chosen.stop, shape[0])
+            done += len(chosen)
+            progress(at.split, done, shape[0])
 
     if cache is None:
-        values = np.concatenate(list(blocks()))
+        values = np.concatenate(list(blocks(range(shape[0]))))
     else:
         key = digest_of(at.key, at.split, encoder.fingerprint, str((encoder.size, views, VERSION)), *at.names)
-        values = Cache(cache).mapped(key, shape, blocks)
+        values = Cache(cache).mapped(key, shape, blocks, TOGETHER)
+        if 0 < done < shape[0]:
+            progress(at.split, shape[0], shape[0])
     return Views(torch.from_numpy(values), torch.arange(len(at.names)), warps, shapes)
 
 
