@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,20 @@ def test_scores_are_taken_every_so_often_and_at_the_end(tmp_path: Path) -> None:
     run(with_settings(configuration(), {"trainer.epochs": 5}), tmp_path)
     scored = [record["epoch"] for record in read_lines(tmp_path / "history.jsonl") if "scores" in record]
     assert scored == [2, 4, 5]
+
+
+@pytest.mark.parametrize(("images", "seen"), [(3, [0, 2, 5]), (1, [0]), (8, range(8)), (100, range(8))])
+def test_an_evaluation_of_some_pairs_takes_them_from_all_over_their_list(
+    images: int, seen: Sequence[int], tmp_path: Path
+) -> None:
+    """A list is often sorted by category: the first pairs of VISCHEMA PLUS's are landscapes."""
+    config = with_settings(configuration(), {"trainer.epochs": 1, "evaluation.images": images})
+    config["model"] = {"_target_": "tests.support.tiny.Constant", "network": config["model"]["network"]}
+    run(config, tmp_path)
+    (record,) = read_lines(tmp_path / "history.jsonl")
+    maps = dataset().validation.subset(seen).maps[:, :2].double() / 127.5 - 1
+    assert record["scores"]["l1_rg"] == pytest.approx(maps.abs().mean().item(), abs=1e-6)
+    assert record["scores"]["n"] == len(seen)
 
 
 def test_the_test_pairs_are_looked_at_in_a_final_alone(tmp_path: Path) -> None:

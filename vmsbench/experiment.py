@@ -29,7 +29,7 @@ from vmsbench.config.settings import Config, with_settings
 from vmsbench.config.weight_files import by_content, check_same_files, pinned
 from vmsbench.data.cache import expand
 from vmsbench.data.encoded.features import logged
-from vmsbench.data.pairs import Dataset, Pairs, signed
+from vmsbench.data.pairs import Dataset, Pairs, evenly, signed
 from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, OwnershipLost, StorageError, UserError
 from vmsbench.files import log, plain, read_from, read_json, remove_unfinished, replace
@@ -260,8 +260,7 @@ class Experiment:
                 self.model, self.validation, self.dataset.channels, evaluation["batch_size"]
             )
             if epoch % evaluation["every"] == 0 or epoch == self.epochs:
-                count = min(evaluation["images"] or len(self.validation), len(self.validation))
-                shown = self.validation.subset(range(count))
+                shown = self.validation.spread(evaluation["images"])
                 seen = evaluate(self.model, shown, evaluation["samples"], evaluation["batch_size"], quick=True)
                 record["scores"] = self.tuning_scores(seen, shown)
                 record["observed"]["diversity"] = diversity(seen.samples, shown.maps)
@@ -296,7 +295,8 @@ class Experiment:
 
     def draw(self, epoch: int, pairs: Pairs, seen: Evaluation) -> None:
         """samples.png, and after some epochs samples/EPOCH.png; a trial or final has FILES files at most."""
-        picture = side_by_side(pairs.images[:SHOWN].cpu(), pairs.maps[:SHOWN].cpu(), seen.samples[:SHOWN, 0])
+        rows = evenly(len(pairs), SHOWN)
+        picture = side_by_side(pairs.images[rows].cpu(), pairs.maps[rows].cpu(), seen.samples[rows, 0])
         slides = SLIDES_OF_FINAL if self.config["test"] else SLIDES
         stays = epoch * slides % self.epochs < self.config["evaluation"]["every"] * slides
         (self.folder / "samples").mkdir(exist_ok=True)

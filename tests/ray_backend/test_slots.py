@@ -18,6 +18,8 @@ from vmsbench.store.usage import slot_hours
     ("slots", "count", "words"),
     [
         (Slots(4, 2, gpus_per_trial=1, nodes=2), 4, "2 nodes of 4 cores, 2 GPUs each"),
+        (Slots(4, 1, nodes=2), 8, "2 nodes of 4 cores, 1 GPU each"),
+        (Slots(1, 0), 1, "1 core, 0 GPUs"),
         (Slots(4, 3, gpus_per_trial=1, nodes=2, others=((4, 1),)), 4, "2 nodes of 4 + 4 cores, 3 + 1 GPUs"),
         (Slots(3, 0, nodes=2, others=((2, 0),)), 5, "2 nodes of 3 + 2 cores, 0 + 0 GPUs"),
         (Slots(1, 0, cpus_per_trial=2, nodes=2, others=((4, 0),)), 2, "2 nodes of 1 + 4 cores, 0 + 0 GPUs"),

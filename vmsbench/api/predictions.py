@@ -8,7 +8,6 @@ from typing import Any
 
 from vmsbench.api.models import data_of, model_folder
 from vmsbench.data.encoded.features import unwatched
-from vmsbench.data.pairs import Dataset, Pairs
 from vmsbench.data.sources.names import printable
 from vmsbench.errors import UserError
 from vmsbench.files import check_place, with_home
@@ -16,7 +15,7 @@ from vmsbench.inference.ensemble import load as load_model
 from vmsbench.inference.export import export as write_model
 from vmsbench.inference.images import Writer, find
 from vmsbench.inference.images import predict as predict_files
-from vmsbench.inference.predictor import TrainedModel, load
+from vmsbench.inference.predictor import load
 from vmsbench.inference.sampling_sweep import blind_levels
 from vmsbench.inference.sampling_sweep import tradeoff as sampling_sweep
 from vmsbench.store.experiment_folder import ExperimentFolder
@@ -199,7 +198,9 @@ def tradeoff(
     config = ExperimentFolder(chosen).config()
     dataset = data_of(name, config)
     predictor = load(chosen, config["device"], encoder_weights)
-    pairs = spread_evenly(dataset, predictor, config["data"]["cache"], images)
+    encoder = predictor.model.sight.encoder.kept
+    validation = dataset.seen(encoder, config["data"]["cache"], predictor.device, unwatched, "validation")
+    pairs = validation.spread(images)
     on_start(chosen, len(pairs))
     rows: list[Row] = []
     for row in sampling_sweep(predictor, pairs, steps, samples):
@@ -210,12 +211,3 @@ def tradeoff(
     about |= {"device": str(predictor.device), "created": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
     SweepFolder(folder).write_document(TRADEOFF, about | {"blind": blind, "rows": rows})
     return TradeoffResult(folder / TRADEOFF, tuple(rows), blind)
-
-
-def spread_evenly(dataset: Dataset, predictor: TrainedModel, cache: str | None, images: int) -> Pairs:
-    """So many tuning validation pairs, evenly from their list, with the features that the model needs."""
-    encoder = predictor.model.sight.encoder.kept
-    validation = dataset.seen(encoder, cache, predictor.device, unwatched, "validation")
-    there = len(validation)
-    count = min(images, there)
-    return validation.subset([at * there // count for at in range(count)])

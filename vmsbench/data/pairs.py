@@ -51,6 +51,13 @@ class Pairs:
         seen = self.fixations.subset(chosen) if self.fixations else None
         return Pairs(names, self.images[chosen], self.maps[chosen], categories, views, seen)
 
+    def spread(self, count: int | None) -> "Pairs":
+        """So many of the pairs (all where None, or where there are no more), at even distances in their order.
+
+        A list is often in the order of its categories; its first pairs would be of one of them.
+        """
+        return self if count is None or count >= len(self) else self.subset(evenly(len(self), count))
+
     def features(self, chosen: Tensor) -> Features:
         """What the encoder saw in the chosen images and in their mirror images; nothing where none has looked."""
         return self.views.features(chosen) if self.views else Features()
@@ -58,6 +65,12 @@ class Pairs:
     def moments(self, change: Callable[[Features], Features]) -> list[tuple[Tensor, Tensor]]:
         """Mean and deviation of each channel of what is made of those features, for each stride."""
         return self.views.moments(change) if self.views else []
+
+
+def evenly(there: int, count: int) -> list[int]:
+    """Numbers below `there` at even distances, `count` of them or as many as there are."""
+    count = min(there, count)
+    return [at * there // count for at in range(count)]
 
 
 @dataclass(frozen=True)

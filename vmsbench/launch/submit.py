@@ -179,7 +179,7 @@ def note_unsupervised(command: Sequence[str]) -> None:
         line = shlex.join(["exec", "vmsbench", "job", *command])
         print(
             f"note: when the time of job {given.job} is up nothing saves this sweep or requeues the job; `{line}` as "
-            "the last line of the batch script does both",
+            "the last line of a batch script does both",
             file=sys.stderr,
             flush=True,
         )

@@ -35,7 +35,7 @@ class Slots:
         if self.others:
             cpus, gpus = (" + ".join(map(str, counts)) for counts in zip(*self.shares, strict=True))
             return f"{len(self.shares)} nodes of {cpus} cores, {gpus} GPUs"
-        each = f"{self.cpus} cores, {self.gpus} GPUs"
+        each = f"{self.cpus} core{'s' * (self.cpus != 1)}, {self.gpus} GPU{'s' * (self.gpus != 1)}"
         return each if self.nodes == 1 else f"{self.nodes} nodes of {each} each"
 
     @property

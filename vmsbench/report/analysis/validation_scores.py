@@ -1,7 +1,7 @@
 """Scores on the tuning validation pairs during training, and what never looks at the image scores there.
 
-An evaluation takes the first `evaluation.images` pairs and draws `evaluation.samples` maps for each, so a line next to
-its scores is of the same images, under the score that is drawn.
+An evaluation takes `evaluation.images` pairs, spread evenly over their list, and draws `evaluation.samples` maps for
+each, so a line next to its scores is of the same images, under the score that is drawn.
 """
 
 from collections.abc import Mapping
@@ -40,12 +40,14 @@ def evaluation_of(sweep: SweepRecord) -> EpochEvaluation:
 def blind_table(topic: Topic, evaluation: EpochEvaluation) -> Mapping[str, Scores]:
     """Blind predictors' scores on the images of an evaluation: on all pairs as sweeps stored them, on some measured.
 
-    On all pairs as well where the data cannot be loaded any more.
+    None on some where the data cannot be loaded: scores on all pairs are no measure of others.
     """
-    group, dataset = topic.group, topic.truth.dataset
-    if dataset is None or evaluation.images is None or evaluation.images >= len(dataset.validation):
-        return group.baselines("validation")
-    train, pairs = dataset.train, dataset.validation.subset(range(evaluation.images))
+    dataset = topic.truth.dataset
+    if evaluation.images is None or (dataset is not None and evaluation.images >= len(dataset.validation)):
+        return topic.group.baselines("validation")
+    if dataset is None:
+        return {}
+    train, pairs = dataset.train, dataset.validation.spread(evaluation.images)
     found = {"pixel_median": evaluate(PixelMedian(train), pairs, light=True).result()}
     laws: dict[str, Climatology | CategoryClimatology] = {"climatology": Climatology(train)}
     if train.categories:

@@ -55,7 +55,7 @@ def listed(group: SweepGroup, evaluations: Mapping[str, EpochEvaluation]) -> str
     for sweep in group.sweeps:
         one = evaluations[sweep.name]
         drawn = f"{one.samples} samples each" if one.samples > 1 else "one map each"
-        images = "all pairs" if one.images is None else f"the first {one.images} pairs"
+        images = "all pairs" if one.images is None else f"{one.images} of the pairs"
         words.append(f"{group.label(sweep)}: {images}, {drawn}")
     return f"An evaluation during training takes, of {'; of '.join(words)}." if words else ""
 

@@ -87,7 +87,7 @@ def measured(config: Config, folder: Path, seconds: float) -> TrialCost:
     until = time.perf_counter() + seconds
     while len(times) <= STEPS or (time.perf_counter() < until and len(times) < training.steps_per_epoch):
         times.append(timed(experiment, lambda: training.one_step(*training.batch(order), {})))
-    count = min(evaluation["images"] or len(experiment.validation), len(experiment.validation))
+    count = len(experiment.validation.spread(evaluation["images"]))
     part = experiment.validation.subset(range(min(evaluation["batch_size"], count)))
     batch = evaluation["batch_size"]
     losses = timed(experiment, lambda: validation_losses(experiment.model, part, experiment.dataset.channels, batch))
