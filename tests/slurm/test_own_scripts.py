@@ -30,6 +30,14 @@ def log_of(user: User, job: str, task: str = "4294967294") -> str:
     return (user.folder / f"own-{job}_{task}.log").read_text()
 
 
+def logs_of_the_refused(lab: Lab) -> int:
+    """How many commands on the nodes were refused: each leaves its traceback in a log, which is taken away."""
+    logs = [*(lab.folder / "nodes").glob("n*/vmsbench-error-*.log")]
+    for log in logs:
+        log.unlink()
+    return len(logs)
+
+
 def sweep(user: User, name: str = "unet") -> Path:
     return user.folder / "runs" / name
 
@@ -55,6 +63,7 @@ def test_of_several_tasks_of_srun_one_drives(
     assert log_of(user, job).count("task 1 of the 2 of an srun step") == 1, user.logs()
     assert found(sweep(user)) == reference
     assert epochs_of_each(sweep(user)) == {3}
+    assert logs_of_the_refused(lab) == 1
     nothing_is_left(lab)
 
 
@@ -178,5 +187,6 @@ def test_while_a_job_is_suspended_no_other_takes_its_sweep(
     user.finishes(job, 400)
     user.wait_for(lambda: user.over(other), "the other to end", 120)
     assert found(sweep(user)) == long_reference
-    assert len({file.read_text().count('"epoch": 1,') for file in sweep(user).glob("*/*/history.jsonl")} - {1}) == 0
+    assert {file.read_text().count('"epoch": 1,') for file in sweep(user).glob("*/*/history.jsonl")} == {1}
+    assert logs_of_the_refused(lab) <= 1
     nothing_is_left(lab)
