@@ -9,6 +9,7 @@ from tests.support.sweep_maker import make_sweep, write
 from vmsbench.cli.commands.sweeps.demo import table
 from vmsbench.cli.summary import l1_words
 from vmsbench.data.standin import standin
+from vmsbench.report.analysis.sentences import about_samples, joined
 from vmsbench.report.analysis.tracks import ANSWER, DISTRIBUTION
 from vmsbench.report.document import compose
 from vmsbench.report.render.markdown import to_report
@@ -31,6 +32,48 @@ def test_a_family_alone_has_not_the_lowest_score_of_the_models(tmp_path: Path) -
     both = text_of(tmp_path)
     assert "UNet has the lowest L1 of the models" in both
     assert " add it without training again" in both
+
+
+def test_sentences_about_many_models_can_be_read(tmp_path: Path) -> None:
+    """Of the study's thirteen sweeps each was listed in every sentence, and every pair of them in one."""
+    for letter in "abcdef":
+        make_sweep(tmp_path, "unet", name=letter)
+    text = text_of(tmp_path)
+    verdicts = text.partition("### Each model")[0]
+    assert "UNet (a), UNet (b), UNet (c) and 3 others" in verdicts
+    assert "No difference is shown between UNet (a) and UNet (b), UNet (c), UNet (d), UNet (e) and UNet (f)" in verdicts
+    assert "; the table of differences has all pairs." in verdicts
+    assert max(map(len, verdicts.splitlines())) < 600
+    assert "UNet (e) and UNet (f) were tuned by L1, which serves the track as one answer." in text
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["UNet"], "UNet"),
+        (["UNet, dressed", "GAN"], "UNet (dressed) and GAN"),
+        (
+            ["UNet, ensemble", "UNet (a), ensemble, dressed"],
+            "the ensemble of UNet and the ensemble of UNet (a) (dressed)",
+        ),
+        ([*"abcde"], "a, b, c, d and e"),
+        ([*"abcdef"], "a, b, c and 3 others"),
+    ],
+)
+def test_names_in_a_sentence_have_no_commas_of_their_own(names: list[str], said: str) -> None:
+    assert joined(names) == said
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["GAN"], "GAN's samples are worse than its own one answer: errors it makes"),
+        (["GAN, ensemble"], "the samples of the ensemble of GAN are worse than its own one answer: errors it makes"),
+        (["GAN", "UNet"], "the samples of GAN and UNet are worse than their own one answers: errors they make"),
+    ],
+)
+def test_the_same_of_several_samplers_is_one_sentence(names: list[str], said: str) -> None:
+    assert about_samples("{} are worse than {} own one answer{}: errors {they}", names) == said
 
 
 @pytest.mark.parametrize(("times", "said"), [(1.0, False), (1.1, False), (1.6, True)])

@@ -33,6 +33,13 @@ ABOUT = {
 }
 
 
+MOST = 5
+"""So many names a sentence lists; of more it has the first three, and how many others there are."""
+
+FEW = 4
+"""Of so many families a sentence compares every pair; of more, the best with the others."""
+
+
 @dataclass(frozen=True)
 class Verdicts:
     """What can be said of a group, for the top of the page.
@@ -51,8 +58,25 @@ def judge(group: SweepGroup, rankings: Rankings) -> Verdicts:
     sentences = {one.track.title: track_sentences(group, one) for one in rankings.both}
     families = {label: family_sentence(label, rankings) for label in group.models}
     untested = {group.label(sweep): "no test score yet." for sweep in group.sweeps if not sweep.scored}
-    tuned = tuple(f"{group.label(sweep)} {tuning_words(sweep)}." for sweep in group.sweeps)
-    return Verdicts(sentences, families | untested, tuned)
+    return Verdicts(sentences, families | untested, tuned_sentences(group))
+
+
+def tuned_sentences(group: SweepGroup) -> tuple[str, ...]:
+    """Which track the tuning scores serve: a sentence for the sweeps of which the same is to be said."""
+    alike: dict[str, list[str]] = {}
+    for sweep in group.sweeps:
+        alike.setdefault(tuning_words(sweep), []).append(group.label(sweep))
+    return tuple(
+        f"{labels.listing(names)} {words if len(names) == 1 else of_several(words)}." for words, names in alike.items()
+    )
+
+
+def of_several(words: str) -> str:
+    return (
+        words.replace("was tuned", "were tuned")
+        .replace("of its samples", "of their samples")
+        .replace(": it serves", ": they serve")
+    )
 
 
 def track_sentences(group: SweepGroup, ranking: Ranking) -> tuple[str, ...]:
@@ -115,8 +139,11 @@ def apart_sentence(group: SweepGroup, ranking: Ranking) -> str:
 
 
 def called(standing: EntryScore) -> str:
-    """The entry in a sentence: UNet; UNet, dressed."""
-    return f"{standing.entry.family}'s answer, dressed," if standing.entry.kind == "dressed" else standing.entry.label
+    """The entry in a sentence: UNet; UNet's answer, dressed; the ensemble of UNet."""
+    family = inside(standing.entry.family)
+    if standing.entry.kind != "dressed":
+        return inside(standing.entry.label)
+    return f"the answer of {family}, dressed," if family.startswith(ENSEMBLE) else f"{family}'s answer, dressed,"
 
 
 def skill_sentence(ranking: Ranking) -> str:
@@ -137,8 +164,19 @@ def blind_words(ranking: Ranking) -> str:
 
 
 def joined(names: Sequence[str]) -> str:
-    """a, b and c; and where names have commas, in quotes of their own: UNet (dressed)."""
-    return labels.listing(name.replace(", dressed", " (dressed)") for name in names)
+    """a, b and c; of more than MOST names a, b, c and how many others."""
+    told = [inside(name) for name in names]
+    return labels.listing(told if len(told) <= MOST else [*told[:3], f"{len(told) - 3} others"])
+
+
+ENSEMBLE = "the ensemble of "
+
+
+def inside(name: str) -> str:
+    """A name without commas, for the middle of a sentence: UNet (dressed), the ensemble of UNet."""
+    bare = name.removesuffix(", dressed")
+    family = bare.removesuffix(", ensemble")
+    return (ENSEMBLE if family != bare else "") + family + (" (dressed)" if bare != name else "")
 
 
 def lead_sentence(group: SweepGroup, ranking: Ranking) -> str:
@@ -151,6 +189,8 @@ def lead_sentence(group: SweepGroup, ranking: Ranking) -> str:
         return "The families cannot be compared image by image: their scores per image are missing."
     family = {label: one.entry.family for label, one in ranking.standings.items()}
     across = [one for one in ranking.comparisons if family[one.first] != family[one.second]]
+    if len(families) > FEW:
+        return lead_of_many(next(iter(ranking.standings)), across)
     shown = [one for one in across if one.shown]
     beaten = {one.better: [other(two) for two in shown if two.better == one.better] for one in shown}
     parts = [f"{joined([better])} is better than {joined(worse)}" for better, worse in beaten.items()]
@@ -165,28 +205,40 @@ def lead_sentence(group: SweepGroup, ranking: Ranking) -> str:
     return f"{text}."
 
 
+def lead_of_many(best: str, across: Sequence[Comparison]) -> str:
+    """What the paired tests say of the best entry, where all pairs are too many for a sentence."""
+    own = [one for one in across if best in (one.first, one.second)]
+    behind = [two for one in own if one.shown for two in (one.first, one.second) if two != best]
+    level = [two for one in own if not one.shown for two in (one.first, one.second) if two != best]
+    parts = [f"{inside(best)} is better than {joined(behind)}"] if behind else []
+    parts += [f"no difference is shown between {inside(best)} and {joined(level)}"] if level else []
+    return capital("; ".join([*parts, "the table of differences has all pairs"])) + "."
+
+
 def own_sentences(ranking: Ranking) -> list[str]:
     """Whether a sampler's spread says more about an image than its own answer dressed does."""
-    found = []
+    better: list[str] = []
+    worse: list[str] = []
+    level: list[str] = []
     for label, standing in ranking.standings.items():
-        dressed = f"{label}, dressed"
-        comparison = ranking.between(label, dressed)
-        if standing.entry.kind != "samples" or comparison is None:
-            continue
-        if not comparison.shown:
-            said = f"no difference is shown between {label}'s samples and its own one answer, dressed"
-        elif comparison.better == label:
-            said = (
-                f"{label}'s samples are better than its own one answer, dressed: their spread says something about "
-                "each image"
-            )
-        else:
-            said = (
-                f"{label}'s samples are worse than its own one answer, dressed: their spread says less than the errors "
-                "it makes on other images"
-            )
-        found.append(capital(said) + ".")
-    return found
+        comparison = ranking.between(label, f"{label}, dressed")
+        if standing.entry.kind == "samples" and comparison is not None:
+            (level if not comparison.shown else better if comparison.better == label else worse).append(label)
+    said = {
+        "{} are better than {} own one answer{}, dressed: their spread says something about each image": better,
+        "{} are worse than {} own one answer{}, dressed: their spread says less than the errors {they} on other "
+        "images": worse,
+        "no difference is shown between {} and {} own one answer{}, dressed": level,
+    }
+    return [capital(about_samples(words, names)) + "." for words, names in said.items() if names]
+
+
+def about_samples(words: str, names: Sequence[str]) -> str:
+    if len(names) == 1 and not inside(names[0]).startswith(ENSEMBLE):
+        return words.format(f"{names[0]}'s samples", "its", "", they="it makes")
+    one = len(names) == 1
+    whose, they = ("its", "it makes") if one else ("their", "they make")
+    return words.format(f"the samples of {joined(names)}", whose, "" if one else "s", they=they)
 
 
 def seeds_sentence(group: SweepGroup, ranking: Ranking) -> str:
