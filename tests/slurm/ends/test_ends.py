@@ -49,7 +49,9 @@ def trial_killed(lab: Lab, user: User, job: str) -> str:
 
 
 def raylet_killed(lab: Lab, user: User, job: str) -> str:
+    before = set(lab.processes(2, "raylet/raylet"))
     killed(lab, 2, "raylet/raylet")
+    user.wait_for(lambda: set(lab.processes(2, "raylet/raylet")) - before, "the node to join again", 120)
     return job
 
 
