@@ -52,14 +52,14 @@ class User:
             "XDG_CONFIG_HOME": str(self.folder),
         }
 
-    def says(self, command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def says(self, command: str, check: bool = True, seconds: int = 300) -> "subprocess.CompletedProcess[str]":
         """A line of shell, as on the login node; nothing that it started is there when it is over, or given up."""
         alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         group = pwd.getpwnam(self.name).pw_gid
         become = f"setpriv --reuid={self.name} --regid={group} --clear-groups" if self.name != "root" else ""
         first = self.lab.python_for_everybody() if self.name != "root" else ""
         shell = ["bash", "-c", f'{first}{become} bash -c "$1"; exit $?', "login", command]
-        done = self.lab.run(*alone, *shell, check=False, cwd=self.folder, env=self.environment, timeout=300)
+        done = self.lab.run(*alone, *shell, check=False, cwd=self.folder, env=self.environment, timeout=seconds)
         if check and done.returncode:
             raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}{self.logs()}")
         return done
@@ -149,7 +149,7 @@ def user(lab: Lab) -> Iterator[User]:
 def of_one_machine(lab: Lab, *more: str, family: str = "unet") -> dict[str, Any]:
     """What a sweep comes to on one machine, without Slurm and undisturbed."""
     user = User(lab, Path(tempfile.mkdtemp(prefix="here-", dir=lab.folder)))
-    user.says(f"vmsbench tune --allow-login-node --exp {family} --quiet {shlex.join([*TINY, *more])}")
+    user.says(f"vmsbench tune --allow-login-node --exp {family} --quiet {shlex.join([*TINY, *more])}", seconds=1200)
     return found(user.folder / "runs" / family)
 
 
