@@ -62,7 +62,7 @@ report() {
 # Frozen features, and a readout of them: minutes each. Draws are cheap, so that a search looks at all tuning pairs.
 sweep readout-l1 unet network=readout
 sweep readout-l1-cc unet network=readout model.loss=l1_cc
-sweep readout-quantile unet network=readout model=quantile
+sweep readout-quantile unet network=readout model=quantile evaluation.images=null
 sweep readout-engression engression network=readout evaluation.images=null
 sweep readout-gan gan network=readout
 sweep readout-both unet network=readout encoder=efficientnet_lite02 model.loss=l1_cc finals.seeds=5
@@ -74,8 +74,9 @@ sweep readout-wgan-gp gan network=readout model=wasserstein model.discriminator.
 sweep readout-diffaugment gan network=readout model.augmentation.translation=0.9 model.augmentation.cutout=0.9
 sweep readout-sum unet network=readout target=sum
 report
-# From scratch, with one backbone for every family: an hour or two each.
+# From scratch, with one backbone for every family, and that backbone with features: an hour or two each.
 sweep unet-none unet preset=study
+sweep unet-lite2 unet preset=study encoder=efficientnet_lite2
 sweep gan-none gan preset=study
 sweep diffusion-none diffusion preset=study
 sweep engression-none engression preset=study

