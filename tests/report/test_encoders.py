@@ -38,7 +38,8 @@ def test_they_have_a_part_of_the_table_of_their_own_and_every_table_says_which_t
     assert parts["Models that have seen other pictures too, through an encoder"] == {"UNet, dressed"}
     for table in tables.values():
         named = {str(row[0].value) for part in table.parts for row in part.rows if row}
-        about = any("UNet" in name for name in named)
+        named |= {column.heading for column in table.columns}
+        about = any("UNet" in name or name == "unet" for name in named) or table.name.endswith("-unet")
         assert (NOTE in table.notes) == about, table.name
     assert sum(NOTE in table.notes for table in tables.values()) >= 5
 
@@ -59,6 +60,19 @@ def test_each_kind_has_a_best_of_its_own(group: SweepGroup) -> None:
     assert best[()] == {"UNet"}
     assert "UNet" in best[("GAN",)]
     assert "GAN" not in best[("GAN",)]  # alone of its kind, there is nothing that it is better than
+
+
+def test_a_sweep_with_an_encoder_is_apart_before_it_has_finals(tmp_path: Path) -> None:
+    for exp in ("unet", "gan"):
+        make_sweep(tmp_path, exp)
+    file = tmp_path / "unet" / "sweep.json"
+    about = read_json(file)
+    for target, seen in (("vmsbench.networks.efficientnet.EfficientNetLite", {"UNet"}), ("a.NoEncoder", set[str]())):
+        about["config"]["model"]["sight"] = {"encoder": {"_target_": target}}
+        write(file, about)
+        for result in (tmp_path / "unet" / "final").glob("*/results.json"):
+            result.unlink()
+        assert collect(tmp_path, []).groups[0].encoded == seen
 
 
 def test_without_an_encoder_nothing_is_said(tmp_path: Path) -> None:

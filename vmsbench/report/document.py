@@ -88,11 +88,19 @@ def group_blocks(group: SweepGroup, level: int, suffix: str) -> list[Block]:
 
 
 def with_note(block: TableBlock, group: SweepGroup) -> TableBlock:
-    """The table with a note on which of its models have seen other pictures than these."""
-    rows = [row for part in block.table.parts for row in part.rows if row]
-    sides = (side for row in rows for side in str(row[0].value).split(" − "))
-    named = {side.removesuffix(", dressed") for side in sides}
-    if not (seen := sorted(named & group.encoded)):
+    """The table with a note on which of its models have seen other pictures than these.
+
+    A model is named in the first cell of a row, in a column's key, or in the table's own name.
+    """
+    table, stems = block.table, group.stems
+    rows = [row for part in table.parts for row in part.rows if row]
+    sides = [side for row in rows for side in str(row[0].value).split(" − ")]
+    columns = [column.key.rpartition(" ")[0] for column in table.columns]  # MODEL SCORE
+    named = {side.removesuffix(", dressed") for side in (*sides, *columns)}
+    about = {
+        label for label in group.encoded if {label, stems[label]} & named or table.name.endswith(f"-{stems[label]}")
+    }
+    if not about:
         return block
-    note = f"Seen other pictures too, through an encoder: {', '.join(seen)}."
-    return replace(block, table=replace(block.table, notes=(*block.table.notes, note)))
+    note = f"Seen other pictures too, through an encoder: {', '.join(sorted(about))}."
+    return replace(block, table=replace(table, notes=(*table.notes, note)))

@@ -171,6 +171,12 @@ class SweepRecord:
         return family_of(self.exp).name
 
     @property
+    def has_encoder(self) -> bool:
+        """Whether its settings give its model an encoder."""
+        sight = mapping(mapping(self.config.get("model")).get("sight"))
+        return not str(mapping(sight.get("encoder")).get("_target_") or "NoEncoder").endswith("NoEncoder")
+
+    @property
     def sampling_steps(self) -> int | None:
         """The steps in which its model samples a map; None for a model that predicts in one step."""
         return whole(mapping(self.config.get("model")).get("sampling_steps"))
@@ -256,8 +262,9 @@ class SweepGroup:
 
     @property
     def encoded(self) -> frozenset[str]:
-        """The labels of the models that have seen other pictures than these, through their encoder."""
-        return frozenset(label for label, finals in self.models.items() if any(final.encoder for final in finals))
+        """The labels of models that have seen other pictures than these through an encoder, scored or not yet."""
+        scored = {label for label, finals in self.models.items() if any(final.encoder for final in finals)}
+        return frozenset(scored | {self.label(sweep) for sweep in self.sweeps if sweep.has_encoder})
 
     @property
     def stems(self) -> Mapping[str, str]:
