@@ -30,8 +30,8 @@ HINTS = {
 
 
 def refusal(error: Exception) -> UserError:
-    """Slurm's message, and the setting to change, by what Slurm itself says in it; NoAnswer where Slurm is away, NotHere
-    where there is none."""
+    """Slurm's message, and the setting to change, by what Slurm itself says in it; NoAnswer where Slurm is away,
+    NotHere where there is none."""
     words = " ".join(line.removeprefix("sbatch: ").strip() for line in str(error).splitlines() if line.strip())
     if isinstance(error, NotHere):
         return error
