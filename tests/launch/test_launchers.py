@@ -153,6 +153,51 @@ def test_a_refusal_is_in_slurms_own_words(cluster: Path, tmp_path: Path, capfd: 
 
 
 @pytest.mark.parametrize(
+    ("lines", "hint"),
+    [
+        (["sbatch: error: Invalid account or account/partition combination specified"], "launcher.account;"),
+        (["sbatch: error: User's group not permitted to use this partition"], "launcher.partition;"),
+        (["sbatch: error: Job violates accounting/QOS policy (job submit limit, time limits)"], "fewer jobs at once"),
+        (["Your account has used 3 of 4 TB", "sbatch: error: Requested time limit is invalid"], "--time"),
+        (["sbatch: partition gpu is chosen for you", "sbatch: error: Invalid qos specification"], "launcher.extra.qos"),
+        (["New: a partition of H100s", "sbatch: unrecognized option '--wckey'"], "launcher.extra, or launcher.forb"),
+        (["This site wants an account"], "launcher.account;"),
+    ],
+    ids=str,
+)
+def test_the_setting_to_change_is_by_what_slurm_says_and_not_by_what_a_site_prints_around_it(
+    lines: list[str], hint: str, cluster: Path, tmp_path: Path
+) -> None:
+    said = "\n".join(lines)
+    a_command(cluster, "sbatch", f"cat >&2 <<'END'\n{said}\nEND\nexit 1")
+    with pytest.raises(UserError, match=rf"to change: {hint}") as caught:
+        SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+    assert all(line.removeprefix("sbatch: ").removeprefix("error: ") in str(caught.value) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("said", "there", "job"),
+    [
+        ("4711", "", "4711"),
+        ("4711;lab\n99", "4711 12", "4711"),
+        ("99\n4711", "4711", "4711"),
+        ("4711\n99", "", "4711"),
+        ("Submitted batch job 4711", "", "4711"),
+        ("99\nSubmitted batch job 4711 on cluster lab", "", "4711"),
+        ("Hello\n4711\n4711", "", "4711"),
+    ],
+    ids=str,
+)
+def test_the_jobs_number_is_found_among_what_a_site_prints(
+    said: str, there: str, job: str, cluster: Path, tmp_path: Path
+) -> None:
+    a_command(cluster, "sbatch", f"cat <<'END'\n{said}\nEND")
+    a_command(cluster, "squeue", f"echo '{there}' | tr ' ' '\\n'" if there else "exit 1")
+    assert f"job {job}" in SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc").description
+    assert list((tmp_path / "jobs").glob(f"{job}*.pkl"))
+
+
+@pytest.mark.parametrize(
     ("form", "flag"),
     [("gpus-per-node", "gpus-per-node=a100:2"), ("gres", "gres=gpu:a100:2"), ("gpus", "gpus=a100:6"), ("none", None)],
 )

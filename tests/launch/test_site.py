@@ -203,6 +203,36 @@ def test_every_setting_says_where_it_is_from(site: Path, monkeypatch: pytest.Mon
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('cpus: "four"', "site.yaml: launcher.cpus=four does not fit: it is a whole number"),
+        ("binds: {a: 1}", "site.yaml: launcher.binds={a: 1} does not fit: it is a list"),
+        ("gpus: 1.5", "site.yaml: launcher.gpus=1.5 does not fit"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_not_shown_as_a_setting(line: str, said: str, site: Path) -> None:
+    (site / "config" / "vmsbench").mkdir(parents=True)
+    (site / "config" / "vmsbench" / "site.yaml").write_text(f"{line}\n")
+    refused(called("site", "show"), said)
+
+
+def test_a_time_that_no_slurm_takes_is_refused_wherever_it_is_from(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused(called("site", "init", "launcher.time=soon"), "launcher.time is soon; write it as 90 (minutes)")
+    monkeypatch.setenv("SBATCH_TIMELIMIT", "UNLIMITED")
+    refused(called("site", "init"), "launcher.time is UNLIMITED; write it as 90 (minutes)")
+
+
+@pytest.mark.parametrize(("setting", "said"), [("cpus: four", "launcher.cpus=four"), ("time: ever", "time is ever")])
+def test_a_profile_is_checked_before_the_cluster_is_asked(
+    setting: str, said: str, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site / "conf" / "launcher" / "sites").mkdir(parents=True)
+    monkeypatch.setenv("VMSBENCH_CONF", str(site / "conf"))
+    (site / "conf" / "launcher" / "sites" / "mine.yaml").write_text(f"clusters: here\nsettings: {{{setting}}}\n")
+    refused(called("site", "init"), said)
+
+
 def test_a_profile_comes_first_and_is_checked_all_the_same(site: Path) -> None:
     a_site(site, cluster="viking2", rule='grep -q "partition=gpu$" $script && no "gpu is down"; true')
     assert called("site", "init").code == 0

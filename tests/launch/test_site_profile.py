@@ -34,6 +34,10 @@ def script(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         ("time: 90", "--time=90\n"),
         ("partition: low,high", "--partition=low,high\n"),
         ("exclude: n1", "--exclude=n1\n"),
+        ("exclude: [1, 2]", "--exclude=1,2\n"),
+        ("forbidden: [1]", "--time=08:00:00\n"),
+        ("setup: [1]", "\n1\n"),
+        ("memory: 2", "--mem=2048M\n"),
         ("extra: {qos: long, nice: 5}", "--nice=5\n"),
     ],
 )
@@ -57,6 +61,10 @@ def test_settings_are_read_as_they_are_meant(
         ("requeue: maybe", "launcher.requeue=maybe does not fit: it is true or false"),
         ("memory: 64G", "launcher.memory=64G does not fit: it is a number"),
         ("setup: {a: 1}", "launcher.setup={a: 1} does not fit: it is a list"),
+        ("extra: {1: 2}", "launcher.extra has 1; the long name of a flag"),
+        ("extra: {true: 2}", "launcher.extra has True; the long name of a flag"),
+        ("exclude: [[n1]]", "launcher.exclude=.* does not fit: it is a list"),
+        ("binds: 1", "launcher.binds=1 does not fit: it is a list"),
         ("partition", "has no settings"),
         ("partitoin: gpu", "did you mean partition"),
     ],
@@ -81,3 +89,9 @@ def test_a_set_up_line_that_fails_ends_the_job(
     assert done.returncode == code
     assert ("ran" in done.stdout) == (code == 0)
     assert (f"error: launcher.setup: `{line}` failed with exit code {code}" in done.stderr) == (code != 0)
+
+
+def test_a_bind_that_yaml_reads_as_a_number_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "image.sif").touch()
+    text = script(f"container: {tmp_path}/image.sif\nruntime: apptainer\nbinds: [1]", tmp_path, monkeypatch)
+    assert "BINDS=1" in text

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from vmsbench.errors import UNFINISHED, OwnershipLost, UserError
+from vmsbench.errors import UNFINISHED, OwnershipLost, StorageError, UserError
 from vmsbench.store.journal import Journal
 from vmsbench.store.lock import SILENCE, JobStart, beat, check_owned, living_owner, oneself, owned
 
@@ -156,6 +156,44 @@ def test_a_lock_that_is_put_back_at_once_was_never_lost(tmp_path: Path) -> None:
         back = subprocess.Popen(["sh", "-c", f"sleep 0.2; mv {aside} {tmp_path}/lock"])
         check_owned(tmp_path)
         back.wait()
+
+
+def unreadable(folder: Path) -> Path:
+    """The lock set aside, and in its place what every try to read is an OSError for."""
+    aside = (folder / "lock").rename(folder / "aside")
+    (folder / "lock").symlink_to("lock")
+    return aside
+
+
+def test_an_owner_that_cannot_read_its_lock_writes_no_line_and_goes_on_once_it_can(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with owned(tmp_path):
+        journal.write("session")
+        before = journal.path.read_bytes()
+        aside = unreadable(tmp_path)
+        with pytest.raises(StorageError, match=r"cannot be written \(its lock cannot be read: Too many levels"):
+            journal.write("started", trial="a", params={})
+        assert journal.path.read_bytes() == before
+        check_owned(tmp_path)  # a trial that only asks goes on
+        back = subprocess.Popen(["sh", "-c", f"sleep 0.2; mv -f {aside} {tmp_path}/lock"])
+        journal.write("started", trial="a", params={})
+        back.wait()
+    assert not (tmp_path / "lock").exists()
+
+
+def lost_unread(folder: Path) -> None:
+    """Own a folder whose lock cannot be read for a moment, and is another process's then."""
+    with owned(folder):
+        unreadable(folder).write_text(json.dumps(OTHER))
+        with subprocess.Popen(["sh", "-c", f"sleep 0.2; mv -f {folder}/aside {folder}/lock"]):
+            Journal(folder).write("session")
+
+
+def test_a_lock_that_is_anothers_once_it_can_be_read_is_lost(tmp_path: Path) -> None:
+    with pytest.raises(OwnershipLost):
+        lost_unread(tmp_path)
+    assert not (tmp_path / "journal.jsonl").exists()
+    assert json.loads((tmp_path / "lock").read_text())["token"] == "other"
 
 
 @pytest.mark.slow

@@ -172,6 +172,36 @@ class Accelerator:
         (self.stream,) = streams
 
 
+class AppleGPU:
+    """Apple's GPU, whose generator torch.mps gives without a list."""
+
+    def __init__(self) -> None:
+        self.stream = torch.tensor([1, 2, 3], dtype=torch.uint8)
+
+    def get_rng_state(self) -> Tensor:
+        return self.stream.clone()
+
+    def set_rng_state(self, stream: Tensor) -> None:
+        self.stream = stream
+
+
+def test_a_checkpoint_holds_the_state_of_apples_generator_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = AppleGPU()
+    monkeypatch.setattr("torch.mps", gpu)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    torch.save(random_state(), tmp_path / "state.pt")
+    gpu.stream = gpu.stream + 1
+    set_random_state(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert gpu.stream.tolist() == [1, 2, 3]
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert "random_mps" not in random_state()
+    gpu.stream = gpu.stream + 1
+    set_random_state(torch.load(tmp_path / "state.pt", weights_only=True))  # continued on another machine
+    assert gpu.stream.tolist() == [2, 3, 4]
+
+
 def test_a_checkpoint_holds_the_state_of_every_random_generator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,14 @@ class JobError(UserError):
 
 
 class Refused(UserError):
-    """A request that the cluster refused, with its message."""
+    """A request that the cluster refused, with its message.
+
+    own  what of the message is the cluster's own, where a site prints more around it; default: all of it
+    """
+
+    def __init__(self, said: str, own: str = "") -> None:
+        super().__init__(said)
+        self.own = own or said
 
 
 class NotHere(Refused):

@@ -15,8 +15,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vmsbench.config.instantiate import find
+from vmsbench.config.instantiate import accepted, find
 from vmsbench.config.plugins import option_files, settings_in
+from vmsbench.config.schema import UNFIT, fitted, misfit
 from vmsbench.errors import ConfigurationError, UserError, did_you_mean
 from vmsbench.launch.launcher import Launcher
 
@@ -123,14 +124,24 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 def checked(file: Path, settings: Mapping[str, Any], launcher: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, as they are meant. Raises ConfigurationError for one that the launcher does not have."""
+    """The settings, as they are meant, fitted to what the launcher takes as overrides are: `exclude: [1]` is a text.
+
+    Raises ConfigurationError, which names the file, for one that the launcher does not have, or of another type.
+    """
     for name in settings:
         if name not in launcher or name.startswith("_"):
             has = ", ".join(key for key in launcher if not key.startswith("_"))
             raise ConfigurationError(
                 f"{file}: {name} is not a setting{did_you_mean(name, launcher)}  (there are: {has})"
             )
-    return {name: meant(value, launcher[name]) for name, value in settings.items()}
+    hints = accepted(find(launcher["_target_"], "launcher"))
+    found = {}
+    for name, value in settings.items():
+        hint, own = hints.get(name, Any), meant(value, launcher[name])
+        found[name] = fitted(own, hint)
+        if found[name] is UNFIT:
+            raise ConfigurationError(f"{file}: {misfit(f'launcher.{name}', own, hint, launcher[name])}")
+    return found
 
 
 def meant(value: Any, default: Any) -> Any:

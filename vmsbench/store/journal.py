@@ -36,9 +36,10 @@ class Journal:
         """Add a line, on the disk when this returns; the first line of a journal says which schema it has. `time`, in
         seconds since 1970, is now unless it is among the fields.
 
-        Raises OwnershipLost where this process has owned the sweep and another has taken over.
+        Raises OwnershipLost where this process has owned the sweep and another has taken over; StorageError where that
+        cannot be found out.
         """
-        check_owned(self.path.parent)
+        check_owned(self.path.parent, writes=True)
         schema = {} if self.begun else {"schema": SCHEMA}
         append_line(self.path, {"event": event, "time": time.time(), **schema, **fields})
 

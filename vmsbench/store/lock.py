@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench.config.commands import command_on
-from vmsbench.errors import OwnershipLost, UserError
+from vmsbench.errors import OwnershipLost, StorageError, UserError
 
 BEAT = 20.0
 SILENCE = 120.0
 """Seconds after which an owner on another host that did not touch the lock is considered dead."""
 RENAMED = (0.1, 0.4, 1.0)
-"""Pauses between tries for a lock that is missing: a process that finds it in use puts it back at once."""
+"""Pauses between tries for a lock that is missing: a process that finds it in use puts it back at once; and for
+one that cannot be read, as just after another process has replaced it on a shared disk."""
 
 NOBODY = {"host": "an unknown host", "pid": "?", "begun": None, "space": None, "job": None, "restarts": 0}
 
@@ -87,18 +88,29 @@ def owned(folder: Path, start: JobStart = JobStart(), asks: Asks = unknown) -> I
         over.set()
         heart.join()
         del held[folder.resolve()]
-        if token_in(lock) == token:
-            lock.unlink(missing_ok=True)
+        with suppress(OSError):  # a lock that stays is silent from now on, and taken over
+            if token_in(lock) == token:
+                lock.unlink(missing_ok=True)
 
 
-def check_owned(folder: Path, token: str | None = None) -> None:
+def check_owned(folder: Path, token: str | None = None, *, writes: bool = False) -> None:
     """Raises OwnershipLost where another process has taken over a folder.
 
-    token  of its lock, as another process of the owner's knows it; default: the one that this process holds. Without
-           either nothing is checked.
+    token   of its lock, as another process of the owner's knows it; default: the one that this process holds. Without
+            either nothing is checked.
+    writes  whether the folder is written to next: StorageError is raised then where the lock cannot be read. Else an
+            owner goes on, and finds out the next time.
     """
     own = token or held.get(folder.resolve())
-    if own is not None and token_in(folder / "lock") not in (own, UNREADABLE):
+    if own is None:
+        return
+    try:
+        there = token_in(folder / "lock")
+    except OSError as error:
+        if not writes:
+            return
+        raise StorageError(error.errno, f"its lock cannot be read: {error.strerror}", str(folder)) from error
+    if there not in (own, UNREADABLE):
         raise OwnershipLost(
             f"{folder} was taken over by another process while this one was suspended or its disk did not answer; "
             "it writes nothing more, and the other process continues"
@@ -115,15 +127,16 @@ UNREADABLE = "unreadable"
 
 
 def token_in(lock: Path) -> str | None:
-    """The token of a lock; None where there is no lock, UNREADABLE where the disk does not say."""
+    """The token of a lock; None where there is no lock, UNREADABLE where that is no lock of `owned`, which puts whole
+    ones in place alone. Raises OSError where the disk does not say."""
     for pause in (*RENAMED, None):
         try:
             return str(json.loads(lock.read_text())["token"])
-        except FileNotFoundError:
-            if pause is None:
-                return None
-            time.sleep(pause)
-        except (OSError, ValueError, TypeError, LookupError):
+        except OSError as error:
+            if pause is None and not isinstance(error, FileNotFoundError):
+                raise
+            time.sleep(pause or 0.0)
+        except (ValueError, TypeError, LookupError):
             return UNREADABLE
     return None
 

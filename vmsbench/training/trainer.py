@@ -229,12 +229,14 @@ def groups_of(player: nn.Module) -> list[Any]:
 
 
 def random_state() -> dict[str, Any]:
-    """The state of every random generator: torch's on the CPU and on each GPU, NumPy's, Python's."""
+    """The state of every random generator: torch's on the CPU and on each GPU (Apple's `mps` has one), NumPy's,
+    Python's."""
     numpy_state: dict[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]
     inner = {name: value.tolist() if name == "key" else value for name, value in numpy_state["state"].items()}
     return {
         "random": torch.get_rng_state(),
         **{f"random_{kind_of(backend)}": backend.get_rng_state_all() for backend in backends()},
+        **({"random_mps": torch.mps.get_rng_state()} if torch.backends.mps.is_available() else {}),
         "random_numpy": {**numpy_state, "state": inner},
         "random_python": random.getstate(),
     }
@@ -246,6 +248,8 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     for backend in backends():
         if streams := state.get(f"random_{kind_of(backend)}"):
             backend.set_rng_state_all([stream.cpu() for stream in streams])
+    if "random_mps" in state and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(state["random_mps"].cpu())
     if "random_numpy" in state:
         inner = state["random_numpy"]["state"]
         np.random.set_state({**state["random_numpy"], "state": {**inner, "key": np.array(inner["key"], np.uint32)}})

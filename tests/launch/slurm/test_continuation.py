@@ -10,7 +10,13 @@ import pytest
 
 from tests.support.processes.commands import a_command, each_job
 from tests.support.processes.supervised import SHOWN
-from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, with_partitions, without_shown
+from vmsbench.launch.slurm.continuation import (
+    batch_arguments,
+    beside_script,
+    continuation_flags,
+    with_partitions,
+    without_shown,
+)
 from vmsbench.launch.slurm.status import details
 
 ROOT = Path(__file__).parents[3]
@@ -72,6 +78,23 @@ def test_fields_with_spaces_are_read_whole(slurm: Path) -> None:
         ({"Contiguous": "1"}, ["--contiguous"]),
         ({"Licenses": "matlab:1"}, ["--licenses=matlab:1"]),
         ({"Reservation": "class"}, ["--reservation=class"]),
+        ({"MinCPUsNode": "8"}, ["--mincpus=8", "--cpus-per-task=2"]),
+        ({"MinCPUsNode": "8", "CpusPerTres": "gres:gpu:3", "TresPerNode": "gres:gpu:2"}, ["--mincpus=8"]),
+        ({"NtasksPerN:B:S:C": "1:0:2:1"}, ["--ntasks-per-socket=2", "--ntasks-per-core=1"]),
+        ({"ReqB:S:C:T": "0:0:4:1"}, ["--cores-per-socket=4", "--threads-per-core=1"]),
+        ({"Socks__Node": "2"}, ["--sockets-per-node=2"]),
+        ({"Deadline": "2026-03-02T10:00:00"}, ["--deadline=2026-03-02T10:00:00"]),
+        ({"MailUser": "me@lab.org", "MailType": "END,FAIL"}, ["--mail-user=me@lab.org", "--mail-type=END,FAIL"]),
+        ({"Switches": "1@00:05:00"}, ["--switches=1@00:05:00"]),
+        ({"Switches": "1@UNLIMITED"}, ["--switches=1"]),
+        ({"GresEnforceBind": "Yes"}, ["--gres-flags=enforce-binding"]),
+        ({"GresEnforceBind": "No"}, ["--gres-flags=disable-binding"]),
+        ({"Prefer": "a100"}, ["--prefer=a100"]),
+        ({"BatchFeatures": "haswell"}, ["--batch=haswell"]),
+        ({"DelayBoot": "00:10:00"}, ["--delay-boot=00:10:00"]),
+        ({"StdIn": "/home/me/in.txt"}, ["--input=/home/me/in.txt"]),
+        ({"Reboot": "1"}, ["--reboot"]),
+        ({"SpreadJob": "Yes"}, ["--spread-job"]),
     ],
     ids=str,
 )
@@ -99,6 +122,14 @@ def test_what_was_not_asked_for_is_not_asked_for(slurm: Path) -> None:
         ({"TresPerJob": "gres/shard:1"}, "--gpus"),
         ({"WCKey": "*mine"}, "--wckey"),
         ({"StdErr": "/home/me/l.log"}, "--error"),
+        ({"MinCPUsNode": "8", "NtasksPerN:B:S:C": "4:0:*:*"}, "--mincpus"),
+        ({"MinCPUsNode": "6", "CpusPerTres": "gres:gpu:3", "TresPerNode": "gres:gpu:2"}, "--mincpus"),
+        ({"ReqB:S:C:T": "*:*:65534:65534"}, "--threads-per-core"),
+        ({"NtasksPerTRES": "65534"}, "--ntasks-per-gpu"),
+        ({"NtasksPerTRES": "1"}, "--ntasks-per-node"),
+        ({"DelayBoot": "00:00:00"}, "--delay-boot"),
+        ({"StdIn": "/dev/null"}, "--input"),
+        ({"Reboot": "0"}, "--reboot"),
     ],
     ids=str,
 )
@@ -109,6 +140,20 @@ def test_what_is_no_flag_of_the_job_is_not_given(changes: dict[str, str], flag: 
 def test_flags_that_exclude_each_other_are_not_given_twice() -> None:
     script = "#!/bin/bash\n#SBATCH -N2 --mem=0 --signal=B:USR1@30\n#SBATCH -p low --mail-type=END\n#SBATCH -t 10\nrun\n"
     assert without_shown(script) == "#!/bin/bash\n#SBATCH --signal=B:USR1@30\n#SBATCH -p low --mail-type=END\nrun\n"
+
+
+def test_tasks_of_each_gpu_exclude_tasks_of_a_node(slurm: Path) -> None:
+    assert "--ntasks-per-gpu=2" in continuation_flags(shown(slurm, NtasksPerTRES="2"), "4", [])
+
+
+@pytest.mark.parametrize("given", ["--hint=nomultithread", "--hint multithread", "-B 2:4:1", "-B2", "--time=10"])
+def test_what_the_scripts_own_flag_stands_for_is_not_given_next_to_it(given: str, slurm: Path) -> None:
+    flags = continuation_flags(shown(slurm, **{"ReqB:S:C:T": "0:0:*:1", "NtasksPerN:B:S:C": "1:0:*:1"}), "4", [])
+    asked = beside_script(flags, f"#!/bin/bash\n#SBATCH {given}\nrun\n")
+    assert set(flags) - set(asked) == (
+        set() if given == "--time=10" else {"--threads-per-core=1", "--ntasks-per-core=1"}
+    )
+    assert beside_script(flags, f"#!/bin/bash\nrun\n#SBATCH {given}\n") == flags
 
 
 @pytest.mark.parametrize("given", ["--partition=low,gpu", "--partition low,gpu", "-p low,gpu", "-plow,gpu"])
@@ -159,5 +204,7 @@ def test_a_task_of_an_array_continues_as_this_task_alone(slurm: Path) -> None:
     done = subprocess.run(words, env=environment, cwd=slurm, capture_output=True, text=True)
     assert "continues as job 55_3" in done.stdout, done.stdout + done.stderr
     asked = (slurm / "asked").read_text().splitlines()
-    assert {"--array=3", "--dependency=afterany:12_3", "--no-requeue"} <= set(asked), shlex.join(asked)
+    assert {"--array=3", "--dependency=afterany:12_3", "--no-requeue", "--open-mode=append"} <= set(asked), shlex.join(
+        asked
+    )
     assert (slurm / "wrote").read_text() == "12_3\n"

@@ -13,7 +13,16 @@ from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.files import replace as replace_file
 from vmsbench.launch.allocation import launchers
 from vmsbench.launch.launcher import Launcher, Survey
-from vmsbench.launch.site_profile import Sourced, from_environment, named, of_launcher, profile_of, site_file, sourced
+from vmsbench.launch.site_profile import (
+    Sourced,
+    checked,
+    from_environment,
+    named,
+    of_launcher,
+    profile_of,
+    site_file,
+    sourced,
+)
 
 HEADER = "# Settings of launcher={name} on cluster {cluster}, by `vmsbench site init`; launcher.NAME=VALUE wins.\n"
 
@@ -50,7 +59,7 @@ def survey_site(*overrides: str) -> Survey:
     kind: type[Launcher] = find(settings["_target_"], "launcher")
     profile = profile_of(kind.cluster_name())
     own = {**from_environment(kind), **{name: settings[name] for name in named(given)}}
-    survey = kind.survey(own, profile.settings if profile else {})
+    survey = kind.survey(own, checked(profile.file, profile.settings, settings) if profile else {})
     return replace(survey, settings={**own, **survey.settings})
 
 

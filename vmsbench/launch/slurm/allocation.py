@@ -20,6 +20,7 @@ from vmsbench.launch.slurm.commands import EARLY, ask, call, submitted_number
 from vmsbench.launch.slurm.continuation import (
     asked_for,
     batch_arguments,
+    beside_script,
     continuation_flags,
     grown,
     larger_facts,
@@ -98,7 +99,8 @@ class SlurmAllocation(Allocation):
     def submit_again(
         self, command: Sequence[str], folder: Path, exclude: Sequence[str], more: Mapping[str, Any] | None = None
     ) -> str:
-        """A task of an array continues as an array of this task alone, whose script reads its number."""
+        """A task of an array continues as an array of this task alone, whose script reads its number. The log is the
+        first job's, and goes on in it."""
         if not self.facts:
             raise NoAnswer(f"Slurm does not say what job {self.job} asked for")
         script = folder.resolve() / "slurm-script.sh"
@@ -108,7 +110,7 @@ class SlurmAllocation(Allocation):
         written = script.read_text()
         script.write_text(without_shown(written))
         facts = with_partitions(larger_facts(self.facts, more or {}), written)
-        flags = continuation_flags(facts, self.job, exclude)
+        flags = [*beside_script(continuation_flags(facts, self.job, exclude), written), "--open-mode=append"]
         words = [str(script), *batch_arguments(self.facts, command)]
         environment = {name: value for name, value in scrubbed().items() if name not in OF_ONE_JOB}
         answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=environment)

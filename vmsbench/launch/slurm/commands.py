@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 from vmsbench.launch.launcher import ANSWER_BY, NoAnswer, NotHere, Refused
+from vmsbench.processes import user_name
 
 PATIENCE = 30.0  # seconds
 EARLY = 60  # seconds by which Slurm may send a signal too early
@@ -86,7 +87,7 @@ def call(
         if not passing:
             break
         time.sleep(min(pause or 0.0, max(0.0, ANSWER_BY.get() - time.monotonic())))
-    raise Refused(words or f"{command[0]} failed with exit code {done.returncode}")
+    raise Refused(words or f"{command[0]} failed with exit code {done.returncode}", own_errors(command[0], done.stderr))
 
 
 def said(text: str) -> str:
@@ -100,12 +101,25 @@ def said(text: str) -> str:
     return "; ".join(lines)
 
 
-def submitted_number(said: str) -> str:
-    """The number of a job in what `sbatch --parsable` says, `4711` or `4711;cluster`; a site may print more around it.
+def own_errors(command: str, said: str) -> str:
+    """The lines that a command of Slurm marks as its own: its errors, else all; empty where it marks none."""
+    own = [line.strip() for line in said.splitlines() if line.strip().startswith(f"{command}: ")]
+    return "\n".join([line for line in own if re.match(r"\w+: (error|fatal): ", line)] or own)
 
-    Raises Refused where there is none.
+
+def submitted_number(said: str) -> str:
+    """The number of a job in what `sbatch --parsable` says, `4711` or `4711;cluster`, or in the sentence of a site's
+    own sbatch that leaves the flag out.
+
+    A site may print more around it: of several numbers it is the one of a job of this user, which squeue has as soon as
+    sbatch has answered; where squeue has none of them, or gives no answer, the first. Raises Refused where there is no
+    number.
     """
-    numbers = re.findall(r"^(\d+)(?:;\S*)?$", said, re.MULTILINE)
+    sentences = re.findall(r"^\s*Submitted batch job (\d+)\b", said, re.MULTILINE)
+    numbers = list(map(str, sentences or re.findall(r"^(\d+)(?:;\S*)?$", said, re.MULTILINE)))
     if not numbers:
         raise Refused(f"sbatch said no job's number but: {' '.join(said.split())[:300]}")
-    return str(numbers[-1])
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    there = (ask("squeue", "--noheader", f"--user={user_name()}", "--format=%F") or "").split()
+    return next((number for number in numbers if number in there), numbers[0])

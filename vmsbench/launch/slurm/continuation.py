@@ -2,7 +2,7 @@
 more of what that had too little of.
 
 The flags are read from Slurm, as some were given on sbatch's command line or by the site. The batch script's own lines
-are left out where Slurm has shown the flag, and stay where it does not, as --signal and --mail-type.
+are left out where Slurm has shown the flag, and stay where it does not, as --signal.
 """
 
 import math
@@ -41,8 +41,20 @@ PLAIN = {
     "chdir": "WorkDir",
 }
 """Flags that Slurm shows as they were given; of these zero is a value."""
+LATER = {"prefer": "Prefer", "batch": "BatchFeatures", "mail-user": "MailUser", "mail-type": "MailType"}
+"""Likewise, but only later versions show them: they stay in the script too."""
 COUNTS = {"nice": "Nice", "tmp": "MinTmpDiskNode", "core-spec": "CoreSpec", "thread-spec": "ThreadSpec"}
 """Flags of which zero is none."""
+PARTS = {
+    "ntasks-per-node": ("NtasksPerN:B:S:C", 0),
+    "ntasks-per-socket": ("NtasksPerN:B:S:C", 2),
+    "ntasks-per-core": ("NtasksPerN:B:S:C", 3),
+    "ntasks-per-gpu": ("NtasksPerTRES", 0),
+    "sockets-per-node": ("Socks/Node", 0),
+    "cores-per-socket": ("ReqB:S:C:T", 2),
+    "threads-per-core": ("ReqB:S:C:T", 3),
+}
+"""Flags that are one part of a field, and which."""
 PER_GPU = {
     "gpus": "TresPerJob",
     "gpus-per-socket": "TresPerSocket",
@@ -50,6 +62,15 @@ PER_GPU = {
     "cpus-per-gpu": "CpusPerTres",
     "mem-per-gpu": "MemPerTres",
 }
+LAYOUT = ("sockets-per-node", "cores-per-socket", "threads-per-core", "ntasks-per-core")
+EXCLUDES = {"hint": LAYOUT, "extra-node-info": LAYOUT, "ntasks-per-tres": ("ntasks-per-gpu",)}
+"""Flags that stay in the script, and those that sbatch refuses next to each: Slurm shows what they mean as these."""
+WORDS = {
+    **{("Contiguous", "1"): "contiguous", ("Reboot", "1"): "reboot", ("SpreadJob", "Yes"): "spread-job"},
+    ("GresEnforceBind", "Yes"): "gres-flags=enforce-binding",
+    ("GresEnforceBind", "No"): "gres-flags=disable-binding",
+}
+"""Flags by a field and its value."""
 SHARING = {"NO": "exclusive", "USER": "exclusive=user", "MCS": "exclusive=mcs", "YES": "oversubscribe"}
 OTHERS = (
     *("array", "contiguous", "cpus-per-task", "dependency", "exclude", "exclusive", "gres", "gpus-per-node", "mincpus"),
@@ -61,7 +82,7 @@ SHORT = {
     **{"a": "array", "A": "account", "c": "cpus-per-task", "C": "constraint", "d": "dependency", "D": "chdir"},
     **{"e": "error", "G": "gpus", "J": "job-name", "L": "licenses", "n": "ntasks", "N": "nodes", "o": "output"},
     **{"p": "partition", "q": "qos", "s": "oversubscribe", "S": "core-spec", "t": "time", "w": "nodelist"},
-    **{"x": "exclude", "b": "begin", "H": "hold", "W": "wait"},
+    **{"x": "exclude", "b": "begin", "H": "hold", "W": "wait", "B": "extra-node-info"},
 }
 LEFT_OUT = frozenset({*PLAIN, *COUNTS, *PER_GPU, *OTHERS, *OF_SUBMISSION}) - {"partition"}
 """Flags that leave the script; a list of partitions stays for the next continuation, and the command line wins."""
@@ -76,21 +97,50 @@ def continuation_flags(facts: Facts, job: str, exclude: Sequence[str]) -> list[s
     exclude  nodes to leave out, where the job does not name its nodes
     """
     flags: dict[str, str | None] = {"dependency": f"afterany:{job}"}
-    flags |= {flag: facts.get(name) for flag, name in PLAIN.items()}
+    flags |= {flag: facts.get(name) for flag, name in (PLAIN | LATER).items()}
     flags |= {flag: nonzero(facts.get(name)) for flag, name in COUNTS.items()}
     flags |= {flag: of_gpus(facts.get(name)) for flag, name in PER_GPU.items()}
+    flags |= {flag: part(facts.get(name), at) for flag, (name, at) in PARTS.items()}
     flags["gres"] = gres(facts.get("TresPerNode"))
     flags["cpus-per-task"] = None if flags["cpus-per-gpu"] else facts.get("CPUs/Task")
-    flags["ntasks-per-node"] = nonzero(facts.get("NtasksPerN:B:S:C", "").partition(":")[0])
+    flags["mincpus"] = least_cpus(facts)
+    flags["switches"] = facts.get("Switches", "").removesuffix("@UNLIMITED")
+    flags["deadline"] = facts["Deadline"] if re.match(r"\d{4}-", facts.get("Deadline", "")) else None
+    flags["delay-boot"] = None if facts.get("DelayBoot") == "00:00:00" else facts.get("DelayBoot")
+    flags["input"] = None if facts.get("StdIn") == "/dev/null" else facts.get("StdIn")
     flags["wckey"] = None if facts.get("WCKey", "").startswith("*") else facts.get("WCKey")  # *: the user's default
     flags["error"] = None if facts.get("StdErr") == facts.get("StdOut") else facts.get("StdErr")
     flags["exclude"] = ",".join(excluded(facts, exclude))
     flags["array"] = job.partition("_")[2]
     if flags["mem-per-gpu"]:
         flags["mem"] = flags["mem-per-cpu"] = None
+    if flags["ntasks-per-gpu"]:
+        flags["ntasks-per-node"] = None
     words = [SHARING[facts["OverSubscribe"]]] if facts.get("OverSubscribe") in SHARING else []
-    words += ["contiguous"] if facts.get("Contiguous") == "1" else []
+    words += [word for (name, value), word in WORDS.items() if facts.get(name) == value]
     return [f"--{flag}={value}" for flag, value in flags.items() if given(value)] + [f"--{word}" for word in words]
+
+
+def beside_script(flags: Sequence[str], script: str) -> list[str]:
+    """The flags without those that the script's own EXCLUDES."""
+    excluded = {name for flag in head_flags(script) for name in EXCLUDES.get(name_of(flag[0]), ())}
+    return [flag for flag in flags if name_of(flag) not in excluded]
+
+
+def least_cpus(facts: Facts) -> str | None:
+    """--mincpus: where it is more than the CPUs of a node's tasks, or of its GPUs, to which Slurm raises it anyway."""
+    per_gpu = part(of_gpus(facts.get("CpusPerTres")), 0)
+    tasks = int(part(facts.get("NtasksPerN:B:S:C"), 0) or 1)
+    own = int(per_gpu) * gpus_of_node(facts) if per_gpu else int(part(facts.get("CPUs/Task"), 0) or 1) * tasks
+    least = part(facts.get("MinCPUsNode"), 0)
+    return least if least is not None and int(least) > max(own, 1) else None
+
+
+def part(shown: str | None, at: int) -> str | None:
+    """A part of `1:0:*:*`; None where that is no number, or one that means none to Slurm: 0, 65534, 65535."""
+    parts = (shown or "").split(":")
+    found = parts[at] if at < len(parts) and parts[at].isdecimal() else "0"
+    return found if 0 < int(found) < 65534 else None
 
 
 def asked_for(facts: Facts) -> dict[str, Any]:
@@ -187,13 +237,14 @@ def of_gpus(shown: str | None) -> str:
 
 def with_partitions(facts: Facts, script: str) -> Facts:
     """The facts with all partitions that the job may run in: of a list, Slurm shows the one in which it runs."""
-    head = takewhile(
-        lambda line: not line.strip() or line.startswith("#"), script.splitlines()
-    )  # sbatch reads no further
-    lines = (line for line in head if line.startswith("#SBATCH"))
-    flags = (flag for line in lines for flag in flags_of(line) if name_of(flag[0]) == "partition")
-    lists = [value_of(flag) for flag in flags]
+    lists = [value_of(flag) for flag in head_flags(script) if name_of(flag[0]) == "partition"]
     return {**facts, "Partition": lists[-1]} if lists and facts.get("Partition") in lists[-1].split(",") else facts
+
+
+def head_flags(script: str) -> list[list[str]]:
+    """The flags of a batch script's #SBATCH lines, up to its first command: sbatch reads no further."""
+    head = takewhile(lambda line: not line.strip() or line.startswith("#"), script.splitlines())
+    return [flag for line in head if line.startswith("#SBATCH") for flag in flags_of(line)]
 
 
 def value_of(flag: list[str]) -> str:

@@ -32,6 +32,8 @@ def checked_line(line: str) -> str:
 def check(settings: Mapping[str, Any]) -> None:
     """Raises ConfigurationError for a setting that no Slurm accepts."""
     for name, value in (settings["extra"] or {}).items():
+        if not isinstance(name, str):
+            raise ConfigurationError(f"launcher.extra has {name}; the long name of a flag of sbatch is a text, as qos")
         if not isinstance(value, str | int | float | None):
             raise ConfigurationError(f"launcher.extra.{name} is {value}; it must be a text or a number")
     if "wait" in (settings["extra"] or {}):

@@ -10,7 +10,7 @@ from typing import Any
 
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.launcher import Launcher, NoAnswer, Refused, Survey, SurveyLine
-from vmsbench.launch.slurm.flags import seconds_of, time_text
+from vmsbench.launch.slurm.flags import checked_time, seconds_of, time_text
 from vmsbench.launch.slurm.site.inventory import Inventory, Partition, read
 
 Settings = Mapping[str, Any]
@@ -168,8 +168,9 @@ def gpu_forms(known: Settings, partition: Partition, given: Settings) -> Iterato
 
 
 def size(known: Settings, partition: Partition, given: Settings) -> Settings:
-    """CPUs and time as they are given, else what the partition's nodes and limit allow."""
-    usual = seconds_of(str(known["time"])) if "time" in known else USUAL_TIME
+    """CPUs and time as they are given, else what the partition's nodes and limit allow. Raises ConfigurationError for a
+    time that no Slurm accepts."""
+    usual = seconds_of(checked_time("launcher.time", str(known["time"]))) if "time" in known else USUAL_TIME
     cpus = min(int(known.get("cpus", CPUS)), partition.cpus)
     allowed = {"cpus": cpus, "time": time_text(min(partition.seconds, usual))}
     return allowed | {name: value for name, value in given.items() if name in allowed}
