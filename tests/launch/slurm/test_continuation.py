@@ -3,13 +3,12 @@
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes.commands import a_command, each_job
-from tests.support.processes.supervised import SHOWN
+from tests.support.processes.supervised import SHOWN, supervising
 from vmsbench.launch.slurm.continuation import batch_arguments, continuation_flags, with_partitions, without_shown
 from vmsbench.launch.slurm.status import details
 
@@ -150,10 +149,7 @@ def test_a_task_of_an_array_continues_as_this_task_alone(slurm: Path) -> None:
     a_command(slurm / "bin", "scontrol", f"{shows}; {writes}")
     a_command(slurm / "bin", "sbatch", f'printf "%s\\n" "$@" > {slurm}/asked; echo Hello; echo "55;lab"')
     a_command(slurm / "bin", "child", "exit 75")
-    program = (
-        "import sys; from vmsbench.launch.supervisor import supervise; sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
-    )
-    words = [sys.executable, "-c", program, str(slurm / "bin" / "child"), "tune", "--exp", "gan"]
+    words = supervising("runs/gan", slurm / "bin" / "child")
     array = {"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | array
     done = subprocess.run(words, env=environment, cwd=slurm, capture_output=True, text=True)
