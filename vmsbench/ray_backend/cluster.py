@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 
 from vmsbench import accelerators
 from vmsbench.errors import UserError
+from vmsbench.files import restrict_umask
 from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.launch.worker import PAUSE, TOKEN, WITHOUT_WORK
 from vmsbench.processes import adopt, descendants, die_with_parent, end_descendants, kill
@@ -276,6 +277,7 @@ def main() -> None:
     parser.add_argument("--patient", action="store_true")
     parser.add_argument("--idle", type=float)
     options = parser.parse_args()
+    restrict_umask()
     try:
         size = (options.cpus, options.gpus)
         sys.exit(join(options.address, options.token, options.job, *size, options.patient, options.idle))
