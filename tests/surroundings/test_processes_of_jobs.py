@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from submitit.core.utils import DelayedSubmission
 
+from tests.support.processes.commands import a_command
+from tests.support.processes.supervised import supervising
 from vmsbench.launch.pickled import call_command, save_call
 
 ROOT = Path(__file__).parents[2]
@@ -71,3 +73,13 @@ def test_what_a_pickled_call_writes_cannot_be_written_by_everybody(tmp_path: Pat
 
 def test_what_trials_on_another_node_write_cannot_be_written_by_everybody(joined: Path) -> None:
     assert (joined / "umask").read_text() == "0002"
+
+
+def test_a_node_that_joins_leaves_no_core_file(joined: Path) -> None:
+    assert (joined / "core").read_text() == "0"
+
+
+def test_what_a_job_supervises_leaves_no_core_file(tmp_path: Path) -> None:
+    a_command(tmp_path / "bin", "child", f"ulimit -Sc > {tmp_path}/core")
+    run(tmp_path, *supervising("runs/gan", tmp_path / "bin" / "child"))
+    assert (tmp_path / "core").read_text() == "0\n"

@@ -31,7 +31,7 @@ from vmsbench.launch.environment import ADDRESS, ELASTIC, SUPERVISED, UNTIL, max
 from vmsbench.launch.job_log import archive_of, asked_more, failing_nodes, workers_of
 from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused, answers_within
 from vmsbench.launch.sweep_progress import TIME_UP, chained, fruitless, progress
-from vmsbench.processes import adopt, die_with_parent, end_descendants, kills_for_memory
+from vmsbench.processes import adopt, die_with_parent, disable_core_dumps, end_descendants, kills_for_memory
 from vmsbench.store.job_events import note, notes
 from vmsbench.versions import commit
 
@@ -90,6 +90,7 @@ class Supervisor:
 
     def run(self) -> int:
         adopt()
+        disable_core_dumps()
         for number in SIGNALS:
             if number not in OF_TERMINALS or (self.given and not of_a_terminal(number)):
                 signal.signal(number, self.pass_on)

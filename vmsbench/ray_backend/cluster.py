@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import secrets
 import shutil
 import signal
@@ -32,7 +31,7 @@ from vmsbench.errors import UserError
 from vmsbench.files import restrict_umask
 from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.launch.worker import PAUSE, TOKEN, WITHOUT_WORK
-from vmsbench.processes import adopt, descendants, die_with_parent, end_descendants, kill
+from vmsbench.processes import adopt, descendants, die_with_parent, disable_core_dumps, end_descendants, kill
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.versions import PUBLIC
 
@@ -156,9 +155,8 @@ def begin(
 
 
 def deaf_child() -> None:
-    """Ray's processes ignore the signals that ask us to save; they end when we end them, or when we die; one that
-    crashes leaves no core file in the user's folder."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    """Ray's processes ignore the signals that ask us to save; they end when we end them, or when we die."""
+    disable_core_dumps()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     die_with_parent()
 
@@ -278,6 +276,7 @@ def main() -> None:
     parser.add_argument("--idle", type=float)
     options = parser.parse_args()
     restrict_umask()
+    disable_core_dumps()
     try:
         size = (options.cpus, options.gpus)
         sys.exit(join(options.address, options.token, options.job, *size, options.patient, options.idle))
