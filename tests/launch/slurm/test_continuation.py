@@ -147,7 +147,9 @@ def test_a_task_of_an_array_continues_as_this_task_alone(slurm: Path) -> None:
     shows = f'[ "$1" = show ] && {{ echo Hello; cat {slurm}/shown; }}'
     writes = f'[ "$1" = write ] && {{ echo $3 >> {slurm}/wrote; touch $4; }}; true'
     a_command(slurm / "bin", "scontrol", f"{shows}; {writes}")
-    a_command(slurm / "bin", "sbatch", f'printf "%s\\n" "$@" > {slurm}/asked; echo Hello; echo "55;lab"')
+    a_command(
+        slurm / "bin", "sbatch", f'env > {slurm}/env; printf "%s\\n" "$@" > {slurm}/asked; echo Hello; echo "55;lab"'
+    )
     a_command(slurm / "bin", "child", "exit 75")
     words = supervising("runs/gan", slurm / "bin" / "child")
     array = {"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
@@ -157,3 +159,4 @@ def test_a_task_of_an_array_continues_as_this_task_alone(slurm: Path) -> None:
     asked = (slurm / "asked").read_text().splitlines()
     assert {"--array=3", "--dependency=afterany:12_3", "--no-requeue"} <= set(asked), shlex.join(asked)
     assert (slurm / "wrote").read_text() == "12_3\n"
+    assert "SLURM_ARRAY" not in (slurm / "env").read_text()
