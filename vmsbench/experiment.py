@@ -32,7 +32,7 @@ from vmsbench.data.encoded.features import logged
 from vmsbench.data.pairs import Dataset, Pairs, evenly, signed
 from vmsbench.data.rendering import side_by_side
 from vmsbench.errors import ConfigurationError, OwnershipLost, StorageError, UserError
-from vmsbench.files import log, plain, read_from, read_json, remove_unfinished, replace
+from vmsbench.files import log, plain, read_from, read_json, remove_unfinished, replace, restrict_umask
 from vmsbench.metrics.catalog import sign
 from vmsbench.metrics.distances.frechet import distances
 from vmsbench.metrics.distances.inception import find_weights
@@ -373,6 +373,7 @@ def main() -> None:
         shown = f"  validation L1 {scores['l1']:.4f}" if "l1" in scores else ""
         print(f"epoch {record['epoch']}  training loss {record['train_loss']['loss']:.4f}{shown}", flush=True)
 
+    restrict_umask()
     try:
         results = run(read_json(Path(sys.argv[1])), sys.argv[2], tell)
     except KeyError as error:

@@ -23,6 +23,13 @@ LOG_BYTES = 256_000
 PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 PAUSES = (0.2, 1.0)  # seconds before what may pass is tried again
 Result = TypeVar("Result")
+EVERYBODY = 0o002
+"""What files never grant, whatever the user's umask: to be written by everybody. Groups may share a runs folder."""
+
+
+def restrict_umask() -> None:
+    """For every process that begins anew, as a command or in a job: from now on no file grants EVERYBODY."""
+    os.umask(os.umask(0o022) | EVERYBODY)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import pwd
+import resource
 import signal
 import time
 from collections.abc import Iterable
@@ -31,6 +32,11 @@ def adopt() -> None:
 def die_with_parent() -> None:
     """In a new process (subprocess's `preexec_fn`): be killed when the parent is."""
     control(SET_PDEATHSIG, signal.SIGKILL)
+
+
+def disable_core_dumps() -> None:
+    """From now on this process and those that it starts leave no core file in the user's folder where they crash."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def descendants(pid: int) -> list[int]:

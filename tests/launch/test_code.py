@@ -11,11 +11,15 @@ import pytest
 
 from tests.support.processes.supervised import STUCK, supervised
 from vmsbench.errors import UserError
+from vmsbench.launch.allocation import Allocation
 from vmsbench.launch.code import archive
 from vmsbench.launch.code.archive import archived, remove_unpacked, running, unpacked
-from vmsbench.store.job_events import notes
+from vmsbench.launch.worker import Worker
+from vmsbench.store.job_events import note, notes
+from vmsbench.versions import PUBLIC
 
 ROOT = Path(__file__).parents[2]
+SLURM = {"_target_": PUBLIC["Slurm launcher"]}
 
 
 def python(program: str, code: Path | None, cwd: Path, **more: str) -> str:
@@ -117,3 +121,47 @@ def test_a_job_and_its_requeues_run_the_code_of_its_first_start(tmp_path: Path) 
     assert "runs " not in without
     assert "submitted.zip, the code that this job was submitted with, is gone" in without
     assert notes(sweep)[-1]["code"] == 2
+
+
+def test_a_continuation_runs_the_code_that_it_was_submitted_with(tmp_path: Path) -> None:
+    says = f'python3 -c \'import os; print("runs", os.environ["PYTHONPATH"].split(":")[0])\'; {STUCK}'
+    first, _ = supervised(tmp_path, says, {"VMSBENCH_MOST_TIME": "1-0"})
+    assert "continues as job 55" in first, first
+    sweep = tmp_path / "runs" / "gan"
+    (line,) = (line for line in notes(sweep) if line.get("after") == "4")
+    shutil.copy(sweep / "code" / f"{line['archive']}.zip", sweep / "code" / "noted.zip")
+    text = (sweep / "jobs.jsonl").read_text().splitlines()
+    (sweep / "jobs.jsonl").write_text(
+        "".join(one.replace(line["archive"], "noted" if '"after"' in one else "other") + "\n" for one in text)
+    )
+    then, _ = supervised(tmp_path, says, {"SLURM_JOB_ID": "55"})
+    assert f"runs {sweep / 'code' / 'noted'}" in then, then
+
+
+def test_a_worker_that_comes_later_runs_the_code_of_the_job_that_drives_then(tmp_path: Path) -> None:
+    version = archived(tmp_path)
+    shutil.copy(tmp_path / "code" / f"{version}.zip", tmp_path / "code" / "later.zip")
+    worker = Worker(Allocation("9", 0, ("n1",), 1, (), SLURM), "4", tmp_path)
+    assert worker.code() is None
+    note(tmp_path, "submitted", job="4", archive=version)
+    assert worker.code() == tmp_path / "code" / version
+    note(tmp_path, "submitted", job="55", after="4", archive="later")
+    assert worker.code() == tmp_path / "code" / "later"
+
+
+def test_an_archive_of_what_a_wheel_installed_works_by_itself(tmp_path: Path) -> None:
+    code, wheel = unpacked(tmp_path, archived(tmp_path)), tmp_path / "site-packages"
+    shutil.copytree(code / "vmsbench", wheel / "vmsbench")
+    shutil.copytree(code / "conf", wheel / "vmsbench" / "conf")
+    write = (
+        "from pathlib import Path; from vmsbench.launch.code.archive import archived; print(archived(Path('sweep')))"
+    )
+    version = python(write, wheel, tmp_path).strip()
+    program = (
+        "import json; from vmsbench.config.compose import compose; from vmsbench.config.plugins import conf_folder\n"
+        "print(json.dumps([str(conf_folder()), compose('gan', [])]))"
+    )
+    shutil.rmtree(wheel)
+    place, settings = json.loads(python(program, unpacked(tmp_path / "sweep", version), tmp_path))
+    assert place == str(tmp_path / "sweep" / "code" / version / "conf")
+    assert settings == json.loads(python(program, code, tmp_path))[1]

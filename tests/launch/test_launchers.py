@@ -92,6 +92,20 @@ def test_a_job_asks_slurm_for_what_its_settings_say(cluster: Path, tmp_path: Pat
     assert job.description.endswith("`scancel 4711`")
 
 
+def test_a_job_inherits_nothing_that_is_of_the_job_that_submits_it_alone(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_command(cluster, "sbatch", f"env > {tmp_path}/env; echo 4711")
+    own = ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT", "VMSBENCH_UNTIL", "VMSBENCH_SUPERVISED")
+    for name in own:
+        monkeypatch.setenv(name, "7")
+    monkeypatch.setenv("SLURM_CONF", "/etc/own.conf")
+    SlurmLauncher(folder=tmp_path / "jobs").submit(len, "abc")
+    there = dict(line.partition("=")[::2] for line in (tmp_path / "env").read_text().splitlines())
+    assert there["SLURM_CONF"] == "/etc/own.conf"
+    assert not {*own} & {*there}
+
+
 def test_the_signal_that_slurm_sends_to_the_batch_script_reaches_the_command(cluster: Path, tmp_path: Path) -> None:
     waits = f"trap 'exit 7' USR1; touch {tmp_path}/ready; while :; do sleep 0.01; done"
     script = SlurmLauncher(folder=tmp_path / "jobs").script(["bash", "-c", waits])

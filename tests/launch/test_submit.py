@@ -10,8 +10,8 @@ from tests.support.processes.commands import a_command, each_job
 from vmsbench.config.compose import compose
 from vmsbench.errors import ConfigurationError, UserError
 from vmsbench.launch.allocation import Allocation
-from vmsbench.launch.job_log import cancel, job_status, job_statuses, note_submitted
-from vmsbench.launch.launcher import JobPhase, Launcher, NoAnswer, answers_within
+from vmsbench.launch.job_log import ASKING, cancel, job_status, job_statuses, note_submitted
+from vmsbench.launch.launcher import PROMPT, JobPhase, Launcher, NoAnswer, answers_within
 from vmsbench.launch.slurm.allocation import on_login_node, own_steps
 from vmsbench.launch.slurm.health import health
 from vmsbench.launch.slurm.node_shares import node_names
@@ -159,6 +159,17 @@ def test_jobs_are_cancelled_where_the_questions_took_all_their_time(
         note(tmp_path, "submitted", job=job, launcher=SLURM)
     assert cancel(tmp_path) == ["7", "8"]
     assert (tmp_path / "done").read_text() == "7 8\n"
+
+
+def test_a_cancel_that_hangs_is_given_up_within_ten_seconds_and_says_so_in_round_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ASKING + PROMPT <= 8, "the rest is for Python's start"
+    monkeypatch.setattr("vmsbench.launch.job_log.PROMPT", 0.4)  # of which scancel gets 0.39...
+    a_cluster(tmp_path, monkeypatch, each_job("RUNNING|None|n1"), "sleep 5")
+    note(tmp_path, "submitted", job="7", launcher=SLURM)
+    with pytest.raises(NoAnswer, match=r"scancel gave no answer within \d(\.\d)? s;"):
+        cancel(tmp_path)
 
 
 STATES = (

@@ -171,6 +171,7 @@ def test_an_end_that_is_one_is_the_jobs_own(code: int, node: Node) -> None:
 
 def test_a_sweep_that_is_through_is_reported(node: Node) -> None:
     node.vmsbench('printf "<%s>" "$@"; [ $1 = tune ]')
+    node.sweep = "here/mine"
     job = node.begin("--runs", "here", "--name", "mine")
     said, _ = job.communicate()
     assert "<report><mine><--runs><here>" in said

@@ -120,11 +120,16 @@ def places(folder: Path) -> dict[str, int]:
 
 
 def nothing_is_left(lab: Lab, files: bool = True) -> None:
-    """No process and no file of ours on any node; `files` is False where a node had no chance to remove its own."""
+    """No process and no file of ours on any node, and no core file in the users' folders.
+
+    files  False where a node had no chance to remove its own
+    """
     for number in range(1, lab.nodes + 1):
         assert lab.processes(number, "ray") == [], lab.on_node(number, "ps", "-ef")
         assert lab.processes(number, "vmsbench") == []
         assert not files or [*(lab.folder / "nodes" / f"n{number}").glob("vmsbench*")] == []
+    there = (file for file in lab.folder.glob("user-*/**/core*") if file.is_file())
+    assert [file for file in there if re.fullmatch(r"core(\.\d+)?", file.name)] == []
 
 
 @pytest.fixture(scope="session")

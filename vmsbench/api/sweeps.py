@@ -21,7 +21,7 @@ from vmsbench.metrics.tracks.served import served
 from vmsbench.search.pruners import Pruner
 from vmsbench.signals import stoppable
 from vmsbench.store.runs_folder import check_name
-from vmsbench.sweep.ablation import ablation
+from vmsbench.sweep.ablation import ablation, ablation_name
 from vmsbench.sweep.origin.numeric_code import check_code
 from vmsbench.sweep.progress_lines import Lines, Quiet
 from vmsbench.sweep.sweep_settings import search_settings, settings_of, settings_to_resume
@@ -123,11 +123,6 @@ def ablate(
 def showing(name: str, quiet: bool, callbacks: Iterable[Callback]) -> Callback:
     """The caller's callbacks, after one that prints a line for each event where it is not `quiet`."""
     return Callbacks([Quiet() if quiet else Lines(name), *callbacks])
-
-
-def ablation_name(exp: str, group: str) -> str:
-    """The name of the sweep that ablates a group, where it is given none."""
-    return f"{exp}-ablate-{group.partition('@')[0]}"
 
 
 def resume(

@@ -5,17 +5,15 @@ import os
 import sys
 
 from vmsbench.errors import UserError
+from vmsbench.files import restrict_umask
 from vmsbench.launch.environment import drop_unusable_threads
-
-EVERYBODY = 0o002
-"""What files never grant, whatever the user's umask: to be written by everybody. Groups may share a runs folder."""
 
 
 def prepare() -> None:
     """Raises UserError where nothing can be done about them here."""
     open_streams()
     drop_unusable_threads()
-    os.umask(os.umask(0o022) | EVERYBODY)
+    restrict_umask()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a home that cannot be written
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has not every character

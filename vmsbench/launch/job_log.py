@@ -16,7 +16,7 @@ from vmsbench.store.job_events import JOBS, note, notes
 from vmsbench.store.lock import SILENCE, owner_of
 
 FAILURES = 2  # of a node, after which it is left out
-ASKING = 4.0  # seconds in which a cluster says which jobs are over before some are cancelled
+ASKING = 3.0  # seconds in which a cluster says which jobs are over before some are cancelled
 
 
 def note_submitted(folder: Path, job: Job, launcher: Launcher, **facts: Any) -> None:

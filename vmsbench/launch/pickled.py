@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, final
 
 from vmsbench.errors import UserError
-from vmsbench.files import read_bytes
+from vmsbench.files import read_bytes, restrict_umask
 from vmsbench.launch.allocation import python
 from vmsbench.launch.launcher import Job, JobError, Launcher
 from vmsbench.versions import PUBLIC
@@ -113,4 +113,5 @@ class CallJob(Job):
 
 
 if __name__ == "__main__":
+    restrict_umask()
     make_call(Path(sys.argv[1]))

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from vmsbench import accelerators
-from vmsbench.config.commands import default_runs
 from vmsbench.config.instantiate import build
 from vmsbench.errors import TAKEN_OVER, UNFINISHED, WRONG, UserError
 from vmsbench.launch.allocation import Allocation, allocation, refuse_misplaced
@@ -32,11 +31,12 @@ from vmsbench.launch.environment import ADDRESS, ELASTIC, SUPERVISED, UNTIL, max
 from vmsbench.launch.job_log import archive_of, asked_more, failing_nodes, workers_of
 from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, Launcher, NoAnswer, Refused, answers_within
 from vmsbench.launch.sweep_progress import TIME_UP, chained, fruitless, progress
-from vmsbench.processes import adopt, die_with_parent, end_descendants, kills_for_memory
+from vmsbench.processes import adopt, die_with_parent, disable_core_dumps, end_descendants, kills_for_memory
 from vmsbench.store.job_events import note, notes
 from vmsbench.versions import commit
 
 SWEEPS = ("tune", "resume", "final", "ablate")
+"""The commands that a job runs."""
 STEPS_END = 10.0
 """Seconds in which the steps on other nodes end by themselves, once the command that started them has ended."""
 ANSWER = 10.0
@@ -61,17 +61,15 @@ OF_TERMINALS = (signal.SIGINT, signal.SIGHUP)
 
 
 def supervise(
-    command: Sequence[str],
-    program: Sequence[str] = (sys.executable, "-u", "-m", "vmsbench"),
-    folder: Path | None = None,
+    command: Sequence[str], folder: Path, program: Sequence[str] = (sys.executable, "-u", "-m", "vmsbench")
 ) -> int:
     """Run a command of vmsbench to its end, or let it continue in another job; returns the exit code for the cluster.
 
-    folder  of its sweep (default: the one that the command names)
+    folder  of its sweep
     Raises UserError in a process that is not the one of its job to run it.
     """
     refuse_misplaced()
-    return Supervisor(list(command), list(program), allocation(), folder or folder_of(command)).run()
+    return Supervisor(list(command), list(program), allocation(), folder).run()
 
 
 class Supervisor:
@@ -92,6 +90,7 @@ class Supervisor:
 
     def run(self) -> int:
         adopt()
+        disable_core_dumps()
         for number in SIGNALS:
             if number not in OF_TERMINALS or (self.given and not of_a_terminal(number)):
                 signal.signal(number, self.pass_on)
@@ -137,7 +136,7 @@ class Supervisor:
         while True:
             code = self.once()
             if code in (0, WRONG):
-                if code == 0 and self.command[0] in SWEEPS:
+                if code == 0:
                     self.report()
                 return self.end(code, "")
             if code == TAKEN_OVER:
@@ -369,20 +368,8 @@ def say(text: str) -> None:
     print(f"{time.strftime('%F %T')}  {text}", flush=True)
 
 
-def folder_of(command: Sequence[str]) -> Path:
-    """runs/NAME of a command."""
-    given = dict.fromkeys(("--runs", "--name", "--exp"), "")
-    for word, following in zip(command, [*command[1:], ""], strict=True):
-        name, equals, value = word.partition("=")
-        if name in given:
-            given[name] = value if equals else following
-    named = command[1] if len(command) > 1 and command[0] in ("final", "resume") else ""
-    runs = Path(given["--runs"]).expanduser() if given["--runs"] else default_runs()
-    return runs / (named or given["--name"] or given["--exp"] or "sweep")
-
-
 def finish(command: Sequence[str], folder: str) -> None:
     """`supervise`, for launchers: raises JobError where the command did not complete."""
-    code = supervise(command, folder=Path(folder))
+    code = supervise(command, Path(folder))
     if code:
         raise JobError(f"exit code {code}" + (" (not finished)" if code == UNFINISHED else ""))

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import secrets
 import shutil
 import signal
@@ -29,9 +28,10 @@ from typing import Any, NoReturn
 
 from vmsbench import accelerators
 from vmsbench.errors import UserError
+from vmsbench.files import restrict_umask
 from vmsbench.launch.environment import drop_unusable_threads
 from vmsbench.launch.worker import PAUSE, TOKEN, WITHOUT_WORK
-from vmsbench.processes import adopt, descendants, die_with_parent, end_descendants, kill
+from vmsbench.processes import adopt, descendants, die_with_parent, disable_core_dumps, end_descendants, kill
 from vmsbench.ray_backend.private_dir import private_folder, remove_leftovers
 from vmsbench.versions import PUBLIC
 
@@ -155,9 +155,8 @@ def begin(
 
 
 def deaf_child() -> None:
-    """Ray's processes ignore the signals that ask us to save; they end when we end them, or when we die; one that
-    crashes leaves no core file in the user's folder."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    """Ray's processes ignore the signals that ask us to save; they end when we end them, or when we die."""
+    disable_core_dumps()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     die_with_parent()
 
@@ -276,6 +275,8 @@ def main() -> None:
     parser.add_argument("--patient", action="store_true")
     parser.add_argument("--idle", type=float)
     options = parser.parse_args()
+    restrict_umask()
+    disable_core_dumps()
     try:
         size = (options.cpus, options.gpus)
         sys.exit(join(options.address, options.token, options.job, *size, options.patient, options.idle))

@@ -38,6 +38,11 @@ def ablation(exp: str, group: str, seeds: int, overrides: list[str]) -> dict[str
     return base | {"space": {"parameters": [{"param": group, "values": listed}]}}
 
 
+def ablation_name(exp: str, group: str) -> str:
+    """The name of the sweep that ablates a group, where it is given none."""
+    return f"{exp}-ablate-{group.partition('@')[0]}"
+
+
 def differing(one: Any, other: Any, path: str = "") -> list[str]:
     """The shortest dotted paths that change one configuration into the other; objects of different classes differ as a
     whole."""

@@ -3,13 +3,12 @@
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes.commands import a_command, each_job
-from tests.support.processes.supervised import SHOWN
+from tests.support.processes.supervised import SHOWN, supervising
 from vmsbench.launch.slurm.continuation import (
     batch_arguments,
     beside_script,
@@ -193,12 +192,11 @@ def test_a_task_of_an_array_continues_as_this_task_alone(slurm: Path) -> None:
     shows = f'[ "$1" = show ] && {{ echo Hello; cat {slurm}/shown; }}'
     writes = f'[ "$1" = write ] && {{ echo $3 >> {slurm}/wrote; touch $4; }}; true'
     a_command(slurm / "bin", "scontrol", f"{shows}; {writes}")
-    a_command(slurm / "bin", "sbatch", f'printf "%s\\n" "$@" > {slurm}/asked; echo Hello; echo "55;lab"')
-    a_command(slurm / "bin", "child", "exit 75")
-    program = (
-        "import sys; from vmsbench.launch.supervisor import supervise; sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
+    a_command(
+        slurm / "bin", "sbatch", f'env > {slurm}/env; printf "%s\\n" "$@" > {slurm}/asked; echo Hello; echo "55;lab"'
     )
-    words = [sys.executable, "-c", program, str(slurm / "bin" / "child"), "tune", "--exp", "gan"]
+    a_command(slurm / "bin", "child", "exit 75")
+    words = supervising("runs/gan", slurm / "bin" / "child")
     array = {"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | array
     done = subprocess.run(words, env=environment, cwd=slurm, capture_output=True, text=True)
@@ -208,3 +206,4 @@ def test_a_task_of_an_array_continues_as_this_task_alone(slurm: Path) -> None:
         asked
     )
     assert (slurm / "wrote").read_text() == "12_3\n"
+    assert "SLURM_ARRAY" not in (slurm / "env").read_text()

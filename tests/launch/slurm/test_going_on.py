@@ -41,6 +41,20 @@ def test_where_the_requeue_is_refused_the_continuation_is_submitted(node: Node) 
     assert asked(node)[-1].startswith("sbatch --parsable --no-requeue --dependency=afterany:12 ")
 
 
+@pytest.mark.parametrize(
+    ("shown", "job"),
+    [("JobId=55 ", "55"), ("JobId=55 ArrayJobId=12 ArrayTaskId=3 ", "12_3"), ("", "12_3")],
+    ids=["another's variables", "a task", "Slurm is silent"],
+)
+def test_a_job_that_a_task_of_an_array_submitted_requeues_itself(shown: str, job: str, node: Node) -> None:
+    slurm(node, requeue="true", facts=SHOWN.replace("JobId=4 ", shown).replace("Requeue=0", "Requeue=1") * bool(shown))
+    node.vmsbench("exit 75")
+    task = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
+    said, _ = node.begin(SLURM_JOB_ID="55", **task).communicate()
+    assert f"job {job}  restarts" in said
+    assert asked(node) == [f"requeue {job}"], said
+
+
 def test_the_refused_requeue_of_a_cancelled_job_submits_nothing(node: Node) -> None:
     (node.folder / "state").write_text("12|RUNNING|None|n1\n")
     a_command(node.programs, "squeue", f"cat {node.folder}/state")

@@ -10,11 +10,24 @@ from tests.support.processes.commands import a_command, each_job
 ROOT = Path(__file__).parents[3]
 
 
+def supervising(sweep: str, program: Path) -> list[str]:
+    """The command that supervises `tune --exp gan`, run by another program than vmsbench.
+
+    sweep  its folder
+    """
+    text = (
+        "import signal, sys; from pathlib import Path; from vmsbench.launch.supervisor import supervise; "
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # these tests may run under nohup, no job does
+        "sys.exit(supervise(sys.argv[3:], Path(sys.argv[1]), sys.argv[2:3]))"
+    )
+    return [sys.executable, "-u", "-c", text, sweep, str(program), "tune", "--exp", "gan"]
+
+
 class Node:
     """A node: a supervised command begun as a batch script does it, with a small vmsbench, squeue and scontrol."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.programs = folder, folder / "bin"
+        self.folder, self.programs, self.sweep = folder, folder / "bin", "runs/gan"
         self.state("RUNNING")
         a_command(self.programs, "scontrol", f'[ "$1" = show ] || echo "$@" >> {folder}/asked')
 
@@ -25,14 +38,9 @@ class Node:
         a_command(self.programs, "child", script)
 
     def begin(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        program = (
-            "import signal, sys; from vmsbench.launch.supervisor import supervise; "
-            "signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # these tests may run under nohup, no job does
-            "sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
-        )
         env = {"SLURM_JOB_ID": "12", "PATH": f"{self.programs}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
-            [sys.executable, "-u", "-c", program, str(self.programs / "child"), "tune", "--exp", "gan", *arguments],
+            [*supervising(self.sweep, self.programs / "child"), *arguments],
             env=env | environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -79,10 +87,7 @@ def supervised(folder: Path, child: str, most: dict[str, str]) -> tuple[str, str
     a_command(folder / "bin", "scontrol", f'{show}; echo "$@" >> {folder}/asked; [ "$1" = write ] && touch $4; true')
     a_command(folder / "bin", "sbatch", f'echo sbatch "$@" >> {folder}/asked; echo 55')
     a_command(folder / "bin", "child", child)
-    program = (
-        "import sys; from vmsbench.launch.supervisor import supervise; sys.exit(supervise(sys.argv[2:], sys.argv[1:2]))"
-    )
-    words = [sys.executable, "-c", program, str(folder / "bin" / "child"), "tune", "--exp", "gan"]
+    words = supervising("runs/gan", folder / "bin" / "child")
     env = {"PATH": f"{folder}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "SLURM_JOB_ID": "4"} | most
     done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True)
     return done.stdout + done.stderr, (folder / "asked").read_text()

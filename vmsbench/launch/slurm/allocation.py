@@ -38,8 +38,12 @@ KEPT = (
     *("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
 )
 
-OF_ONE_JOB = (UNTIL, ADDRESS, SUPERVISED)
-"""What the supervisor has set for its own job's command, and a continuation must not inherit."""
+OF_ONE_JOB = (
+    *("SLURM_RESTART_COUNT", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
+    *(UNTIL, ADDRESS, SUPERVISED),
+)
+"""What Slurm has set for this job, and its supervisor for the command, and no other job must inherit: Slurm replaces
+the first only where the other has them too."""
 
 
 @final
@@ -112,8 +116,7 @@ class SlurmAllocation(Allocation):
         facts = with_partitions(larger_facts(self.facts, more or {}), written)
         flags = [*beside_script(continuation_flags(facts, self.job, exclude), written), "--open-mode=append"]
         words = [str(script), *batch_arguments(self.facts, command)]
-        environment = {name: value for name, value in scrubbed().items() if name not in OF_ONE_JOB}
-        answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=environment)
+        answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=for_another_job())
         return submitted_number(answer) + self.job.removeprefix(self.job.partition("_")[0])
 
     def continuation(self, script: Path) -> str | None:
@@ -151,7 +154,7 @@ def allocation(launcher: str) -> SlurmAllocation | None:
     """The job that this process is in; None outside of Slurm. `launcher` is the full path of the launcher's class."""
     if not os.environ.get("SLURM_JOB_ID", "").isdigit():
         return None
-    job, nodes = job_here(), nodes_here()
+    (job, facts), nodes = job_here(), nodes_here()
     gpus = gpus_here()
     loose = loose_gpus(nodes[0]) if gpus is None else ()
     shares = node_shares(job) if len(nodes) > 1 else {}
@@ -166,13 +169,24 @@ def allocation(launcher: str) -> SlurmAllocation | None:
         shares={node: (cpus, len(loose)) for node, (cpus, _) in shares.items()} if loose else shares,
         gres=not loose,
     )
-    return with_facts(given, details(job))
+    return with_facts(given, facts)
 
 
-def job_here() -> str:
-    """The job's number; ARRAY_TASK for a task of an array, as the number of its last task is that of all."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{task}" if array and task else os.environ["SLURM_JOB_ID"]
+def job_here() -> tuple[str, dict[str, str]]:
+    """The job's number, and what `scontrol show job` says of it. The number is ARRAY_TASK for a task of an array, as
+    that of its last task is that of all.
+
+    A job that was submitted by a task may have inherited the task's variables: they are believed where Slurm says the
+    same of this job, or does not say.
+    """
+    own, array, task = (os.environ.get(f"SLURM_{name}", "") for name in ("JOB_ID", "ARRAY_JOB_ID", "ARRAY_TASK_ID"))
+    if not (array and task):
+        return own, details(own)
+    if array == own:
+        return f"{array}_{task}", details(f"{array}_{task}")
+    facts = details(own)
+    agree = not facts or (facts.get("ArrayJobId"), facts.get("ArrayTaskId")) == (array, task)
+    return f"{array}_{task}" if agree else own, facts
 
 
 def nodes_here() -> tuple[str, ...]:
@@ -236,6 +250,11 @@ def of_node(node: str, name: str) -> str | None:
 def scrubbed() -> dict[str, str]:
     """The environment without this step's Slurm variables: srun and sbatch would read them as options."""
     return {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(SCRUBBED)}
+
+
+def for_another_job() -> dict[str, str]:
+    """The environment for sbatch: what is submitted from inside a job inherits nothing that is of this job alone."""
+    return {name: value for name, value in scrubbed().items() if name not in OF_ONE_JOB}
 
 
 def step(node: str, job: str | None = None) -> list[str]:

@@ -71,7 +71,7 @@ def call(
                 env=dict(environment or os.environ),
             )
         except subprocess.TimeoutExpired:
-            raise NoAnswer(f"{command[0]} gave no answer within {patience:g} s; try again later") from None
+            raise NoAnswer(f"{command[0]} gave no answer within {round(patience, 1):g} s; try again later") from None
         except OSError as error:
             raise Refused(f"{command[0]} cannot be run here ({error.strerror})") from error
         if done.returncode == 0:

@@ -28,7 +28,7 @@ from vmsbench.launch.launcher import (
     Unsupported,
 )
 from vmsbench.launch.pickled import check_importable
-from vmsbench.launch.slurm.allocation import allocation, on_login_node, scrubbed, step
+from vmsbench.launch.slurm.allocation import allocation, for_another_job, on_login_node, scrubbed, step
 from vmsbench.launch.slurm.commands import call
 from vmsbench.launch.slurm.continuation import grown
 from vmsbench.launch.slurm.driver_placement import misplaced
@@ -172,7 +172,7 @@ class SlurmLauncher(Launcher):
             file.write(self.script(["true"]))
             file.flush()
             try:
-                return call("sbatch", "--test-only", file.name, environment=scrubbed(), loud=True)
+                return call("sbatch", "--test-only", file.name, environment=for_another_job(), loud=True)
             except Refused as error:
                 raise refusal(error) from error
 

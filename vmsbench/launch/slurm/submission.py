@@ -10,7 +10,7 @@ from typing import Any, final
 import submitit
 from submitit.core import utils
 
-from vmsbench.launch.slurm.allocation import scrubbed
+from vmsbench.launch.slurm.allocation import for_another_job
 from vmsbench.launch.slurm.commands import call, submitted_number
 from vmsbench.versions import PUBLIC
 
@@ -45,7 +45,7 @@ class Executor(submitit.SlurmExecutor):
         uid = uuid.uuid4().hex
         script = Path(self.folder) / f".submission_file_{uid}.sh"
         script.write_text(self._make_submission_file_text(command, uid))
-        said = call("sbatch", "--parsable", str(script), patience=PATIENCE, environment=scrubbed())
+        said = call("sbatch", "--parsable", str(script), patience=PATIENCE, environment=for_another_job())
         job_id = submitted_number(said)
         job: Any = submitit.SlurmJob(folder=self.folder, job_id=job_id, tasks=list(range(self._num_tasks())))
         job.paths.move_temporary_file(script, "submission_file", keep_as_symlink=True)

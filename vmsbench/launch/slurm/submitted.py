@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from vmsbench.errors import UserError
+from vmsbench.files import restrict_umask
 from vmsbench.launch.launcher import Job, JobError
 
 if TYPE_CHECKING:
@@ -94,4 +95,5 @@ def run_submitted(folder: str) -> int:
 
 
 if __name__ == "__main__":
+    restrict_umask()
     sys.exit(run_submitted(sys.argv[1]))

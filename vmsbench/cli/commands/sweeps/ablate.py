@@ -42,13 +42,12 @@ def ablate(
 ) -> None:
     """Compare the options of one group, over several seeds. The report plots them."""
     from vmsbench.api.cluster.submission import option_words
-    from vmsbench.api.sweeps import ablation_name
     from vmsbench.config.compose import with_epochs
     from vmsbench.launch.submit import RunOptions
-    from vmsbench.sweep.ablation import ablation
+    from vmsbench.sweep.ablation import ablation, ablation_name
 
     settings = ablation(exp, group, seeds, with_epochs(overrides or [], epochs))
-    named = name or ablation_name(exp, group)
+    named = ablation_name(exp, group) if name is None else name
     options = RunOptions(gpus=gpus, cpus=cpus, allow_login_node=allow_login_node)
     words = ["ablate", group, "--exp", exp, *(overrides or [])]
     code = submit_search(
