@@ -1,5 +1,6 @@
 """Elastic workers: they leave when they have no trial, and the driver submits others where trials wait."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes.commands import a_command, each_job
-from vmsbench.errors import UserError
+from vmsbench.errors import OwnershipLost, UserError
 from vmsbench.launch.allocation import Allocation
 from vmsbench.launch.elastic.demand import Demand, demand_of
 from vmsbench.launch.environment import Workers
 from vmsbench.launch.job_log import job_status, workers_of
 from vmsbench.launch.sweep_progress import fruitless
-from vmsbench.launch.worker import Worker
+from vmsbench.launch.worker import Worker, announced
 from vmsbench.processes import descendants
 from vmsbench.ray_backend.cluster import without_work
 from vmsbench.store.job_events import note, note_by_worker, notes
+from vmsbench.store.lock import owned
+from vmsbench.store.sweep_folder import RAY_HEAD, SweepFolder
 from vmsbench.versions import PUBLIC
 
 
@@ -236,6 +239,26 @@ def test_workers_that_stay_and_other_shapes_have_no_demand(sweep: Path, monkeypa
     found = demand_of(sweep)
     assert found is not None
     assert (found.driver, found.workers.count) == ("4", 2)
+
+
+def test_a_driver_that_leaves_last_keeps_what_the_one_that_took_over_announced(tmp_path: Path) -> None:
+    def start(restarts: int) -> Allocation:
+        return Allocation("7", restarts, ("n1",), 4, ())
+
+    with contextlib.ExitStack() as old:
+        old.enter_context(announced(tmp_path, start(0), "n1:1"))
+        with announced(tmp_path, start(1), "n2:1"):
+            old.close()
+            assert SweepFolder(tmp_path).document(RAY_HEAD)["address"] == "n2:1"
+        assert not SweepFolder(tmp_path).document(RAY_HEAD)
+
+
+def test_a_driver_that_has_lost_its_sweep_announces_nothing(tmp_path: Path) -> None:
+    with contextlib.suppress(OwnershipLost), owned(tmp_path):
+        (tmp_path / "lock").write_text('{"token": "other"}')
+        with pytest.raises(OwnershipLost), announced(tmp_path, Allocation("7", 0, ("n1",), 4, ()), "n1:1"):
+            pass
+    assert not SweepFolder(tmp_path).document(RAY_HEAD)
 
 
 class Clock:

@@ -25,6 +25,7 @@ from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, NoAnswer, Re
 from vmsbench.launch.supervisor import SIGNALS, launcher_for, say
 from vmsbench.processes import adopt, end_descendants
 from vmsbench.store.job_events import note_by_worker
+from vmsbench.store.lock import check_owned
 from vmsbench.store.sweep_folder import RAY_HEAD, SweepFolder
 from vmsbench.versions import PUBLIC
 
@@ -37,13 +38,17 @@ STARTING = 120.0  # seconds that a driver, whose job starts before its workers',
 
 @contextlib.contextmanager
 def announced(folder: Path, given: Allocation, address: str) -> Iterator[None]:
-    """Within the block, workers of the sweep find the address of the driver's Ray."""
+    """Within the block, workers of the sweep find the address of the driver's Ray. Another driver that has taken over
+    may have announced its own meanwhile, which stays. Raises OwnershipLost."""
+    sweep = SweepFolder(folder)
     about = {"address": address, "job": given.job, "restarts": given.restarts, "time": time.time()}
-    SweepFolder(folder).write_document(RAY_HEAD, about)
+    check_owned(folder)
+    sweep.write_document(RAY_HEAD, about)
     try:
         yield
     finally:
-        SweepFolder(folder).remove_document(RAY_HEAD)
+        if sweep.document(RAY_HEAD) == about:
+            sweep.remove_document(RAY_HEAD)
 
 
 def work(driver: str, folder: str) -> None:
