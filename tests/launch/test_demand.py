@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,53 @@ def test_a_worker_stays_while_a_job_that_continues_its_driver_is_there(sweep: Pa
     later = f"echo >> {asked}; [ $(wc -l < {asked}) -lt 2 ] && echo '55|PENDING||' || echo '55|COMPLETED||n1';;"
     assert "the driver's job is over" in work(sweep, f"*55*) {later} *) {each_job('COMPLETED||n1')};;")
     assert asked.read_text().count("\n") == 2
+
+
+INVALID = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
+AWAY = "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1"
+
+
+def over(sweep: Path, squeue: str, patience: float = 0.3) -> bool:
+    """Whether a worker of driver 4 finds in so many seconds that this is over, where no accounting is."""
+    a_command(sweep.parent / "bin", "squeue", squeue)
+    lines = (sweep / "jobs.jsonl").read_text().replace('"partition"', '"poll": 0.01, "partition"')
+    (sweep / "jobs.jsonl").write_text(lines)
+    worker = Worker(Allocation("5", 0, ("n1",), 4, (), notes(sweep)[0]["launcher"]), "4", sweep)
+    until = time.monotonic() + patience
+    found = False
+    while not found and time.monotonic() < until:
+        time.sleep(0.02)
+        found = worker.driver_over()
+    return found
+
+
+def test_a_worker_takes_the_drivers_own_word_for_its_end_where_the_cluster_has_forgotten_it(sweep: Path) -> None:
+    note(sweep, "began", job="4", launcher=notes(sweep)[0]["launcher"])
+    assert not over(sweep, INVALID)
+    note(sweep, "ended", job="4", code=75, final=True, continued_by="55")
+    assert not over(sweep, INVALID), "another job continues it, which has yet to be noted"
+    note(sweep, "submitted", job="55", after="4", launcher=notes(sweep)[0]["launcher"])
+    note(sweep, "ended", job="55", code=0, final=True)
+    assert over(sweep, INVALID)
+
+
+def test_a_driver_is_over_that_the_cluster_has_no_record_of_and_that_owns_nothing_for_long_enough(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note(sweep, "began", job="4", launcher=notes(sweep)[0]["launcher"])
+    monkeypatch.setattr("vmsbench.launch.worker.SILENCE", 0.1)
+    assert over(sweep, INVALID, patience=5.0)
+    assert not over(sweep, AWAY), "a cluster that does not answer"
+    assert not over(sweep, "echo '4|LAUNCH_FAILED||'"), "a state of a later version"
+    with owned(sweep):
+        assert not over(sweep, INVALID), "somebody has the sweep"
+    (sweep.parent / "bin" / "squeue").unlink()
+    monkeypatch.setenv("PATH", str(sweep.parent / "bin"))
+    worker = Worker(Allocation("5", 0, ("n1",), 4, (), notes(sweep)[0]["launcher"]), "4", sweep)
+    for _ in range(2):
+        worker.asked = -1e9
+        time.sleep(0.15)
+        assert not worker.driver_over(), "no cluster to be asked from here"
 
 
 def worker_of(driver: str, folder: Path, **environment: str) -> tuple[int, str]:

@@ -36,7 +36,9 @@ def leading_jobs(folder: Path) -> list[str]:
 
 def continued_as(folder: Path, driver: str) -> str:
     """The last of the jobs that continue a driver's, each the one before; the driver itself where none does."""
-    follows = {str(line["after"]): str(line["job"]) for line in notes(folder) if line.get("after")}
+    lines = notes(folder)  # a job that ends names the one that continues it, before that one has a line of its own
+    follows = {str(line["job"]): str(line["continued_by"]) for line in lines if line.get("continued_by")}
+    follows |= {str(line["after"]): str(line["job"]) for line in lines if line.get("after")}
     while driver in follows:
         driver = follows.pop(driver)
     return driver

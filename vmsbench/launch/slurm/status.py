@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from vmsbench.launch.launcher import JobPhase, JobStatus, NoAnswer, Refused, unknown
+from vmsbench.launch.launcher import JobPhase, JobStatus, NoAnswer, NotHere, Refused, unknown
 from vmsbench.launch.slurm.commands import ask, call
 
 WAITING = (
@@ -65,7 +65,7 @@ def lines_of(jobs: Sequence[str], fields: int, *command: str) -> tuple[dict[str,
     try:
         said, silent = call(*command, pauses=()), False
     except Refused as error:
-        said, silent = "", isinstance(error, NoAnswer)
+        said, silent = "", isinstance(error, NoAnswer | NotHere)
     lines = (line.strip().split("|") for line in said.splitlines())
     right = (line for line in lines if len(line) == fields + 1 and re.fullmatch(r"[A-Z_]+( by \d+)?", line[1]))
     found: dict[str, list[str]] = {}
