@@ -105,6 +105,32 @@ def test_no_other_worker_is_asked_for_before_the_cluster_has_answered(
     assert submissions(sweep) == 1
 
 
+def test_a_submission_without_an_answer_is_not_repeated_before_the_cluster_says_whether_it_was_heard(
+    sweep: Path,
+) -> None:
+    queue, asked = sweep.parent / "queue", sweep.parent / "asked"
+    fails = "echo 'sbatch: error: Socket timed out' >&2; exit 1"
+    a_command(sweep.parent / "bin", "sbatch", f'echo "6|(null)|${{@: -1}}" > {queue}; echo >> {asked}; {fails}')
+    listed = f'[[ "$*" == *--user=* ]] && {{ [ -e {queue} ] && cat {queue} && exit; {AWAY}; }}'
+    a_command(sweep.parent / "bin", "squeue", f"{listed}; {each_job('COMPLETED||n1')}")
+    demand = Demand("4", sweep, Workers(1, cpus=4, gpus=1))
+    demand.submit(0)
+    queue.rename(sweep.parent / "later")
+    demand.submit(0)
+    assert submissions(sweep) == 0, "the cluster does not answer"
+    (sweep.parent / "later").rename(queue)
+    demand.submit(0)
+    assert workers_of(sweep, "4") == ["5", "6"]
+    assert (sweep.parent / "jobs" / "6_submitted.pkl").exists(), "what the job runs"
+    assert asked.read_text() == "\n"
+    demand.submit(0)
+    assert asked.read_text() == "\n\n", "job 6 is over too"
+    queue.write_text("7|(null)|/own.sh\n")
+    a_command(sweep.parent / "bin", "sbatch", "echo 8")
+    demand.submit(0)
+    assert workers_of(sweep, "4") == ["5", "6", "8"], "that was not heard"
+
+
 def continued(sweep: Path) -> None:
     """The driver asked for more, and is job 55."""
     note(sweep, "ended", job="4", code=75, final=True, continued_by="55")

@@ -55,7 +55,13 @@ def answers_within(seconds: float = PROMPT) -> Iterator[None]:
 
 
 class NoAnswer(Refused):
-    """The cluster does not answer now; the same request may work later."""
+    """The cluster does not answer now; the same request may work later.
+
+    heard  of a submission: asks whether the cluster took it all the same, and returns its job, or None; raises NoAnswer
+           where the cluster does not say. None where it cannot be asked.
+    """
+
+    heard: "Callable[[], Job | None] | None" = None
 
 
 class Unsupported(Refused):

@@ -4,6 +4,7 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from vmsbench.errors import UserError
 from vmsbench.launch.allocation import allocation
 from vmsbench.launch.environment import CONTAINER, ELASTIC, UNTIL, Workers, idle, workers
 from vmsbench.launch.job_log import launcher_of_job, note_submitted, statuses_of, with_continued, workers_of
-from vmsbench.launch.launcher import JobRequest
+from vmsbench.launch.launcher import Job, JobRequest, NoAnswer
 from vmsbench.launch.supervisor import say
 from vmsbench.launch.worker import work as lend_node
 
@@ -32,6 +33,7 @@ class Demand:
     def __init__(self, driver: str, folder: Path, workers: Workers) -> None:
         self.driver, self.folder, self.workers = driver, folder, workers
         self.submitted_at: int | None = None
+        self.unanswered: Callable[[], Job | None] | None = None  # whether the cluster took the last submission
         self.asked_at = -math.inf
         self.submitting: threading.Thread | None = None
 
@@ -46,14 +48,24 @@ class Demand:
             self.submitting.start()
 
     def submit(self, ended: int) -> None:
-        """Submit a worker like the sweep's last one, unless as many are there as the sweep may have."""
+        """Submit a worker like the sweep's last one, unless as many are there as the sweep may have. After a submission
+        that got no answer nothing is submitted before the cluster has said whether it took that."""
         lent = workers_of(self.folder, self.driver)
         there = [status for status in statuses_of(self.folder, lent) if not status.over]
         launcher = launcher_of_job(self.folder, lent[-1]) if lent else None
-        if launcher is None or len(there) >= self.workers.count or (there and ended == self.submitted_at):
+        if launcher is None:
             return
         try:
-            job = launcher.submit(lend_node, self.driver, str(self.folder), request=LIKE_THE_FIRST)
+            job = self.unanswered() if self.unanswered else None
+            self.unanswered = None
+            if job is None:
+                if len(there) >= self.workers.count or (there and ended == self.submitted_at):
+                    return
+                job = launcher.submit(lend_node, self.driver, str(self.folder), request=LIKE_THE_FIRST)
+        except NoAnswer as error:
+            self.unanswered = error.heard or self.unanswered
+            say(f"no further worker yet: {error}")
+            return
         except UserError as error:
             say(f"no further worker: {error}")
             return

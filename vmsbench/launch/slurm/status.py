@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from vmsbench.launch.launcher import JobPhase, JobStatus, NoAnswer, NotHere, Refused, unknown
 from vmsbench.launch.slurm.commands import ask, call
+from vmsbench.processes import user_name
 
 WAITING = (
     *("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"),
@@ -103,6 +105,20 @@ def details(job: str) -> dict[str, str]:
     said = ask("scontrol", "show", "job", job, "--oneliner") or ""
     line = next((line for line in said.splitlines() if line.startswith("JobId=")), "")
     return dict(re.findall(r"([A-Z][\w/:]*)=(.*?)(?= +[A-Z][\w/:]*=| *$)", line))
+
+
+def job_of_script(script: Path, after: str | None = None) -> str | None:
+    """The job of a batch script that waits or runs, where an sbatch that got no answer was heard all the same; with
+    `after`, one that waits for the end of that job. Raises NoAnswer where Slurm does not say."""
+    try:
+        said = call("squeue", "--noheader", "--array", f"--user={user_name()}", "--format=%i|%E|%o", pauses=())
+    except NoAnswer:
+        raise
+    except Refused:
+        return None
+    waits = rf"[^|]*afterany:{after}\b[^|]*" if after else "[^|]*"
+    found = re.search(rf"^([\d_]+)\|{waits}\|{re.escape(str(script))}(?: .*)?$", said, re.MULTILINE)
+    return found[1] if found else None
 
 
 def down(nodes: Sequence[str]) -> list[str]:
