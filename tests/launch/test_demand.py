@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,45 @@ def test_a_submission_without_an_answer_is_not_repeated_before_the_cluster_says_
     a_command(sweep.parent / "bin", "sbatch", "echo 8")
     demand.submit(0)
     assert workers_of(sweep, "4") == ["5", "6", "8"], "that was not heard"
+
+
+def lent(sweep: Path, job: str, memory: float | None, **more: Any) -> None:
+    """A worker that was submitted with so much memory."""
+    settings = notes(sweep)[0]["launcher"] | {"memory": memory, "most_memory": 12.0}
+    note(sweep, "submitted", job=job, launcher=settings, driver="4", **more)
+
+
+def test_a_worker_that_was_killed_for_memory_is_followed_by_one_that_asks_for_more(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lent(sweep, "5", 4.0)
+    a_command(sweep.parent / "bin", "squeue", "exit 1")
+    for killed in ("OUT_OF_MEMORY|0:125", "FAILED|0:9", "FAILED|0:137"):
+        a_command(sweep.parent / "bin", "sacct", each_job(f"{killed}|n1"))
+        lines = (sweep / "jobs.jsonl").read_text()
+        Demand("4", sweep, Workers(1, cpus=4, gpus=1)).submit(0)
+        assert "#SBATCH --mem=8192M\n" in (sweep.parent / "submitted.sh").read_text(), killed
+        assert "job 6 lends another node, and asks for memory=8.0, more than the job" in capsys.readouterr().out
+        assert notes(sweep)[-1]["more"] == {"memory": 8.0}
+        (sweep / "jobs.jsonl").write_text(lines)
+    lent(sweep, "6", 8.0, more={"memory": 8.0})
+    a_command(sweep.parent / "bin", "sacct", "echo '5|OUT_OF_MEMORY|0:125|n1'; echo '6|COMPLETED|0:0|n1'")
+    Demand("4", sweep, Workers(1, cpus=4, gpus=1)).submit(0)
+    assert "#SBATCH --mem=8192M\n" in (sweep.parent / "submitted.sh").read_text(), "job 6 had enough"
+    lent(sweep, "6", 12.0)
+    a_command(sweep.parent / "bin", "sacct", each_job("OUT_OF_MEMORY|0:125|n1"))
+    Demand("4", sweep, Workers(1, cpus=4, gpus=1)).submit(0)
+    assert "#SBATCH --mem=12288M\n" in (sweep.parent / "submitted.sh").read_text(), "no more is allowed"
+
+
+def test_where_no_accounting_is_a_worker_that_failed_a_moment_ago_was_killed_for_memory_by_its_code(
+    sweep: Path,
+) -> None:
+    lent(sweep, "5", 4.0)
+    a_command(sweep.parent / "bin", "squeue", each_job("FAILED|NonZeroExitCode|n1"))
+    a_command(sweep.parent / "bin", "scontrol", "echo 'JobId=5 JobState=FAILED ExitCode=0:9 NodeList=n1'")
+    Demand("4", sweep, Workers(1, cpus=4, gpus=1)).submit(0)
+    assert "#SBATCH --mem=8192M\n" in (sweep.parent / "submitted.sh").read_text()
 
 
 def continued(sweep: Path) -> None:

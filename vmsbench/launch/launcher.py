@@ -89,6 +89,7 @@ class JobStatus:
     nodes   where it is, or was
     source  where this comes from: the command that was asked
     silent  whether nothing is known because the cluster gave no answer; else it has no record of the job
+    lacked  what it was killed for want of: "time", "memory", or nothing
     """
 
     job: str
@@ -98,6 +99,7 @@ class JobStatus:
     nodes: str = ""
     source: str = "nobody"
     silent: bool = False
+    lacked: str = ""
 
     @property
     def live(self) -> bool:

@@ -36,7 +36,6 @@ from vmsbench.launch.slurm.continuation import grown
 from vmsbench.launch.slurm.driver_placement import misplaced
 from vmsbench.launch.slurm.flags import (
     GPU_FLAGS,
-    SHORT_OF,
     check,
     checked_line,
     exceeds,
@@ -195,7 +194,7 @@ class SlurmLauncher(Launcher):
         return [process_status(self._folder, job) for job in jobs] if self._local else job_statuses(jobs)
 
     def more(self, ended: JobStatus, asked: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = {**kept, **grown(SHORT_OF.get(ended.state, ""), asked, self._most_time, self._most_memory)}
+        wanted = {**kept, **grown(ended.lacked, asked, self._most_time, self._most_memory)}
         own = {"time": self._resources.time, "memory": self._resources.memory}
         fixed = fixed_by(self._extra, self._memory_form)
         return {name: value for name, value in wanted.items() if name not in fixed and exceeds(name, value, own[name])}
