@@ -76,6 +76,28 @@ def test_a_job_that_ran_out_of_memory_is_followed_by_one_with_more(cluster: Path
     assert "#SBATCH --mem=20480M\n" in called(*TUNE, "launcher.memory=20", *limits[1:]).out
 
 
+@pytest.mark.parametrize("killed", ["OUT_OF_MEMORY|0:125", "FAILED|0:9", "FAILED|0:137"])
+def test_an_elastic_sweep_whose_workers_were_killed_for_memory_is_followed_by_one_with_more(
+    killed: str, cluster: Path
+) -> None:
+    ended(cluster, "7", "COMPLETED", memory=4.0)
+    settings = {"_target_": PUBLIC["Slurm launcher"], "memory": 4.0}
+    for job in ("8", "9"):
+        note(cluster / "runs" / "unet", "submitted", job=job, launcher=settings, driver="7")
+    worker = f"[[ $* == *8,9* ]] && echo '8|{killed}|n1'; [[ $* == *7* ]] && echo '7|FAILED|1:0|n1'; true"
+    a_command(cluster / "bin", "sacct", worker)
+    limits = ("launcher.shape=elastic", "launcher.memory=4", "launcher.most_memory=12", "--print")
+    assert "#SBATCH --mem=8192M\n" in called(*TUNE, *limits).out
+
+
+def test_a_job_that_failed_by_a_kill_for_memory_is_followed_by_one_with_more(cluster: Path) -> None:
+    limits = ("launcher.memory=4", "launcher.most_memory=12", "--print")
+    for code, memory in {"0:9": 8192, "0:137": 8192, "9:0": 4096, "1:0": 4096}.items():
+        ended(cluster, "7", "FAILED", memory=4.0)
+        a_command(cluster / "bin", "sacct", each_job(f"FAILED|{code}|n1"))
+        assert f"#SBATCH --mem={memory}M\n" in called(*TUNE, *limits).out, code
+
+
 def test_what_a_sweep_was_found_to_need_is_kept_when_it_needs_more_of_something_else(cluster: Path) -> None:
     limits = ("launcher.memory=4", "launcher.most_memory=32", "--time", "1:00:00", "launcher.most_time=1-0", "--print")
     ended(cluster, "7", "OUT_OF_MEMORY", memory=4.0, time="1:00:00")

@@ -1,23 +1,28 @@
 """Elastic workers: they leave when they have no trial, and the driver submits others where trials wait."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.processes.commands import a_command, each_job
-from vmsbench.errors import UserError
+from vmsbench.errors import OwnershipLost, UserError
 from vmsbench.launch.allocation import Allocation
 from vmsbench.launch.elastic.demand import Demand, demand_of
 from vmsbench.launch.environment import Workers
 from vmsbench.launch.job_log import job_status, workers_of
 from vmsbench.launch.sweep_progress import fruitless
-from vmsbench.launch.worker import Worker
+from vmsbench.launch.worker import Worker, announced
 from vmsbench.processes import descendants
 from vmsbench.ray_backend.cluster import without_work
 from vmsbench.store.job_events import note, note_by_worker, notes
+from vmsbench.store.lock import owned
+from vmsbench.store.sweep_folder import RAY_HEAD, SweepFolder
 from vmsbench.versions import PUBLIC
 
 
@@ -101,6 +106,71 @@ def test_no_other_worker_is_asked_for_before_the_cluster_has_answered(
     assert submissions(sweep) == 1
 
 
+def test_a_submission_without_an_answer_is_not_repeated_before_the_cluster_says_whether_it_was_heard(
+    sweep: Path,
+) -> None:
+    queue, asked = sweep.parent / "queue", sweep.parent / "asked"
+    fails = "echo 'sbatch: error: Socket timed out' >&2; exit 1"
+    a_command(sweep.parent / "bin", "sbatch", f'echo "6|(null)|${{@: -1}}" > {queue}; echo >> {asked}; {fails}')
+    listed = f'[[ "$*" == *--user=* ]] && {{ [ -e {queue} ] && cat {queue} && exit; {AWAY}; }}'
+    a_command(sweep.parent / "bin", "squeue", f"{listed}; {each_job('COMPLETED||n1')}")
+    demand = Demand("4", sweep, Workers(1, cpus=4, gpus=1))
+    demand.submit(0)
+    queue.rename(sweep.parent / "later")
+    demand.submit(0)
+    assert submissions(sweep) == 0, "the cluster does not answer"
+    (sweep.parent / "later").rename(queue)
+    demand.submit(0)
+    assert workers_of(sweep, "4") == ["5", "6"]
+    assert (sweep.parent / "jobs" / "6_submitted.pkl").exists(), "what the job runs"
+    assert asked.read_text() == "\n"
+    demand.submit(0)
+    assert asked.read_text() == "\n\n", "job 6 is over too"
+    queue.write_text("7|(null)|/own.sh\n")
+    a_command(sweep.parent / "bin", "sbatch", "echo 8")
+    demand.submit(0)
+    assert workers_of(sweep, "4") == ["5", "6", "8"], "that was not heard"
+
+
+def lent(sweep: Path, job: str, memory: float | None, **more: Any) -> None:
+    """A worker that was submitted with so much memory."""
+    settings = notes(sweep)[0]["launcher"] | {"memory": memory, "most_memory": 12.0}
+    note(sweep, "submitted", job=job, launcher=settings, driver="4", **more)
+
+
+def test_a_worker_that_was_killed_for_memory_is_followed_by_one_that_asks_for_more(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lent(sweep, "5", 4.0)
+    a_command(sweep.parent / "bin", "squeue", "exit 1")
+    for killed in ("OUT_OF_MEMORY|0:125", "FAILED|0:9", "FAILED|0:137"):
+        a_command(sweep.parent / "bin", "sacct", each_job(f"{killed}|n1"))
+        lines = (sweep / "jobs.jsonl").read_text()
+        Demand("4", sweep, Workers(1, cpus=4, gpus=1)).submit(0)
+        assert "#SBATCH --mem=8192M\n" in (sweep.parent / "submitted.sh").read_text(), killed
+        assert "job 6 lends another node, and asks for memory=8.0, more than the job" in capsys.readouterr().out
+        assert notes(sweep)[-1]["more"] == {"memory": 8.0}
+        (sweep / "jobs.jsonl").write_text(lines)
+    lent(sweep, "6", 8.0, more={"memory": 8.0})
+    a_command(sweep.parent / "bin", "sacct", "echo '5|OUT_OF_MEMORY|0:125|n1'; echo '6|COMPLETED|0:0|n1'")
+    Demand("4", sweep, Workers(1, cpus=4, gpus=1)).submit(0)
+    assert "#SBATCH --mem=8192M\n" in (sweep.parent / "submitted.sh").read_text(), "job 6 had enough"
+    lent(sweep, "6", 12.0)
+    a_command(sweep.parent / "bin", "sacct", each_job("OUT_OF_MEMORY|0:125|n1"))
+    Demand("4", sweep, Workers(1, cpus=4, gpus=1)).submit(0)
+    assert "#SBATCH --mem=12288M\n" in (sweep.parent / "submitted.sh").read_text(), "no more is allowed"
+
+
+def test_where_no_accounting_is_a_worker_that_failed_a_moment_ago_was_killed_for_memory_by_its_code(
+    sweep: Path,
+) -> None:
+    lent(sweep, "5", 4.0)
+    a_command(sweep.parent / "bin", "squeue", each_job("FAILED|NonZeroExitCode|n1"))
+    a_command(sweep.parent / "bin", "scontrol", "echo 'JobId=5 JobState=FAILED ExitCode=0:9 NodeList=n1'")
+    Demand("4", sweep, Workers(1, cpus=4, gpus=1)).submit(0)
+    assert "#SBATCH --mem=8192M\n" in (sweep.parent / "submitted.sh").read_text()
+
+
 def continued(sweep: Path) -> None:
     """The driver asked for more, and is job 55."""
     note(sweep, "ended", job="4", code=75, final=True, continued_by="55")
@@ -146,6 +216,53 @@ def test_a_worker_stays_while_a_job_that_continues_its_driver_is_there(sweep: Pa
     later = f"echo >> {asked}; [ $(wc -l < {asked}) -lt 2 ] && echo '55|PENDING||' || echo '55|COMPLETED||n1';;"
     assert "the driver's job is over" in work(sweep, f"*55*) {later} *) {each_job('COMPLETED||n1')};;")
     assert asked.read_text().count("\n") == 2
+
+
+INVALID = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
+AWAY = "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1"
+
+
+def over(sweep: Path, squeue: str, patience: float = 0.3) -> bool:
+    """Whether a worker of driver 4 finds in so many seconds that this is over, where no accounting is."""
+    a_command(sweep.parent / "bin", "squeue", squeue)
+    lines = (sweep / "jobs.jsonl").read_text().replace('"partition"', '"poll": 0.01, "partition"')
+    (sweep / "jobs.jsonl").write_text(lines)
+    worker = Worker(Allocation("5", 0, ("n1",), 4, (), notes(sweep)[0]["launcher"]), "4", sweep)
+    until = time.monotonic() + patience
+    found = False
+    while not found and time.monotonic() < until:
+        time.sleep(0.02)
+        found = worker.driver_over()
+    return found
+
+
+def test_a_worker_takes_the_drivers_own_word_for_its_end_where_the_cluster_has_forgotten_it(sweep: Path) -> None:
+    note(sweep, "began", job="4", launcher=notes(sweep)[0]["launcher"])
+    assert not over(sweep, INVALID)
+    note(sweep, "ended", job="4", code=75, final=True, continued_by="55")
+    assert not over(sweep, INVALID), "another job continues it, which has yet to be noted"
+    note(sweep, "submitted", job="55", after="4", launcher=notes(sweep)[0]["launcher"])
+    note(sweep, "ended", job="55", code=0, final=True)
+    assert over(sweep, INVALID)
+
+
+def test_a_driver_is_over_that_the_cluster_has_no_record_of_and_that_owns_nothing_for_long_enough(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note(sweep, "began", job="4", launcher=notes(sweep)[0]["launcher"])
+    monkeypatch.setattr("vmsbench.launch.worker.SILENCE", 0.1)
+    assert over(sweep, INVALID, patience=5.0)
+    assert not over(sweep, AWAY), "a cluster that does not answer"
+    assert not over(sweep, "echo '4|LAUNCH_FAILED||'"), "a state of a later version"
+    with owned(sweep):
+        assert not over(sweep, INVALID), "somebody has the sweep"
+    (sweep.parent / "bin" / "squeue").unlink()
+    monkeypatch.setenv("PATH", str(sweep.parent / "bin"))
+    worker = Worker(Allocation("5", 0, ("n1",), 4, (), notes(sweep)[0]["launcher"]), "4", sweep)
+    for _ in range(2):
+        worker.asked = -1e9
+        time.sleep(0.15)
+        assert not worker.driver_over(), "no cluster to be asked from here"
 
 
 def worker_of(driver: str, folder: Path, **environment: str) -> tuple[int, str]:
@@ -236,6 +353,26 @@ def test_workers_that_stay_and_other_shapes_have_no_demand(sweep: Path, monkeypa
     found = demand_of(sweep)
     assert found is not None
     assert (found.driver, found.workers.count) == ("4", 2)
+
+
+def test_a_driver_that_leaves_last_keeps_what_the_one_that_took_over_announced(tmp_path: Path) -> None:
+    def start(restarts: int) -> Allocation:
+        return Allocation("7", restarts, ("n1",), 4, ())
+
+    with contextlib.ExitStack() as old:
+        old.enter_context(announced(tmp_path, start(0), "n1:1"))
+        with announced(tmp_path, start(1), "n2:1"):
+            old.close()
+            assert SweepFolder(tmp_path).document(RAY_HEAD)["address"] == "n2:1"
+        assert not SweepFolder(tmp_path).document(RAY_HEAD)
+
+
+def test_a_driver_that_has_lost_its_sweep_announces_nothing(tmp_path: Path) -> None:
+    with contextlib.suppress(OwnershipLost), owned(tmp_path):
+        (tmp_path / "lock").write_text('{"token": "other"}')
+        with pytest.raises(OwnershipLost), announced(tmp_path, Allocation("7", 0, ("n1",), 4, ()), "n1:1"):
+            pass
+    assert not SweepFolder(tmp_path).document(RAY_HEAD)
 
 
 class Clock:

@@ -139,6 +139,20 @@ def test_an_owner_whose_successor_is_over_has_lost_its_lock_too(tmp_path: Path) 
         (tmp_path / "lock").unlink()
 
 
+@pytest.mark.parametrize("error", [UserError("the disk is full"), KeyboardInterrupt()])
+def test_an_owner_that_ends_by_an_error_says_first_that_it_lost_its_lock(error: BaseException, tmp_path: Path) -> None:
+    def end(lost: bool) -> None:
+        with owned(tmp_path):
+            if lost:
+                taken_over(tmp_path)
+            raise error
+
+    with pytest.raises(type(error)):
+        end(lost=False)
+    with pytest.raises(OwnershipLost):
+        end(lost=True)
+
+
 def test_an_owner_does_not_touch_the_lock_of_another(tmp_path: Path) -> None:
     lock, over = lock_of(tmp_path), threading.Event()
     os.utime(lock, (0, 0))

@@ -3,8 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+from vmsbench.errors import OwnershipLost
+from vmsbench.store.lock import owned
 from vmsbench.tracking.background import Background
 from vmsbench.tracking.tracker import Tracker, TrackingError, Untracked
 
@@ -74,6 +79,24 @@ def test_a_mirror_that_hangs_does_not_hold_the_sweep(tmp_path: Path) -> None:
     release.set()
     assert len(said) == 1
     assert "did not finish" in said[0]
+
+
+def test_a_sweep_that_another_process_has_taken_over_is_synced_no_more(tmp_path: Path) -> None:
+    spy, said = Spy(lambda count: None), list[str]()
+    with suppress(OwnershipLost), Background(spy, tmp_path, 0.001, warn=said.append), owned(tmp_path):
+        until(lambda: spy.count >= 1)
+        (tmp_path / "lock").write_text('{"token": "other"}')
+        time.sleep(0.1)
+        before = spy.count
+        time.sleep(0.1)
+        assert spy.count == before, "while it runs"
+    assert spy.count == before, "nor at its end"
+
+    spy = Spy(lambda count: None)
+    with pytest.raises(OwnershipLost), Background(spy, tmp_path, seconds=1000, warn=said.append):
+        raise OwnershipLost("taken over")
+    assert spy.count == 0
+    assert not said
 
 
 def test_no_tracker_is_an_object_too(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def run_sweep(
             if not started:
                 callback.on_sweep_start(slots.count, f"{slots}; {serves}")
                 stack.enter_context(ray_for(slots, folder))
-                stack.enter_context(contextlib.closing(Background(tracker, folder, warn=warn)))
+                stack.enter_context(Background(tracker, folder, warn=warn))
                 started = True
             epochs = settings["trainer"]["epochs"]
             return run_trials(source, pruner, slots, callback, settings["metric"], epochs, seconds, demand_of(folder))

@@ -36,7 +36,9 @@ def leading_jobs(folder: Path) -> list[str]:
 
 def continued_as(folder: Path, driver: str) -> str:
     """The last of the jobs that continue a driver's, each the one before; the driver itself where none does."""
-    follows = {str(line["after"]): str(line["job"]) for line in notes(folder) if line.get("after")}
+    lines = notes(folder)  # a job that ends names the one that continues it, before that one has a line of its own
+    follows = {str(line["job"]): str(line["continued_by"]) for line in lines if line.get("continued_by")}
+    follows |= {str(line["after"]): str(line["job"]) for line in lines if line.get("after")}
     while driver in follows:
         driver = follows.pop(driver)
     return driver
@@ -142,16 +144,36 @@ def asked_more(folder: Path, more: Mapping[str, Any], job: str | None = None) ->
 
 def more_than_last(folder: Path, launcher: Launcher) -> dict[str, Any]:
     """The settings of the launcher's next job that exceed the given ones: what an earlier job of the sweep asked for
-    after a kill, and more where the last job was killed for want of time or memory. Empty where nothing is."""
-    lines = [line for line in notes(folder) if line["event"] == "submitted" and "driver" not in line]
-    if not lines:
+    after a kill, and more where the last job was killed for want of time or memory, or one of its workers for want of
+    memory. Empty where nothing is."""
+    lines = [line for line in notes(folder) if line["event"] == "submitted"]
+    leading = [str(line["job"]) for line in lines if "driver" not in line]
+    if not leading:
         return {}
     asked = {name: launcher.settings.get(name) for name in ("time", "memory")}
     for line in lines:
         asked |= {name: value for name, value in line.get("launcher", {}).items() if name in asked and value}
         asked |= line.get("more") or {}
     kept = {name: value for line in lines for name, value in (line.get("more") or {}).items()}
-    return launcher.more(job_status(folder, str(lines[-1]["job"])), asked, kept)
+    lent = statuses_of(folder, workers_of(folder, leading[-1]))
+    return launcher.more(short_of_memory(folder, lent) or job_status(folder, leading[-1]), asked, kept)
+
+
+def more_than_workers(folder: Path, lent: Sequence[JobStatus], launcher: Launcher) -> dict[str, Any]:
+    """The memory that the next worker of a driver asks for, where one was killed for want of it; else empty.
+
+    lent      the status of the driver's workers, in the order of their submission
+    launcher  that of the last one
+    """
+    ended = short_of_memory(folder, lent)
+    return launcher.more(ended, launcher.settings, {}) if ended else {}
+
+
+def short_of_memory(folder: Path, lent: Sequence[JobStatus]) -> JobStatus | None:
+    """Of a driver's workers one that was killed for want of memory, though it had asked for as much as the last one."""
+    lines = (line for line in notes(folder) if line["event"] == "submitted")
+    asked = {str(line["job"]): line.get("launcher", {}).get("memory") for line in lines}
+    return next((one for one in lent if one.lacked == "memory" and asked[one.job] == asked[lent[-1].job]), None)
 
 
 def by_end(folder: Path, job: str) -> JobStatus | None:

@@ -62,7 +62,13 @@ def answers_within(seconds: float = PROMPT) -> Iterator[None]:
 
 
 class NoAnswer(Refused):
-    """The cluster does not answer now; the same request may work later."""
+    """The cluster does not answer now; the same request may work later.
+
+    heard  of a submission: asks whether the cluster took it all the same, and returns its job, or None; raises NoAnswer
+           where the cluster does not say. None where it cannot be asked.
+    """
+
+    heard: "Callable[[], Job | None] | None" = None
 
 
 class Unsupported(Refused):
@@ -90,6 +96,7 @@ class JobStatus:
     nodes   where it is, or was
     source  where this comes from: the command that was asked
     silent  whether nothing is known because the cluster gave no answer; else it has no record of the job
+    lacked  what it was killed for want of: "time", "memory", or nothing
     """
 
     job: str
@@ -99,6 +106,7 @@ class JobStatus:
     nodes: str = ""
     source: str = "nobody"
     silent: bool = False
+    lacked: str = ""
 
     @property
     def live(self) -> bool:

@@ -20,11 +20,12 @@ from vmsbench.launch.allocation import Allocation, allocation, python
 from vmsbench.launch.code.archive import running, unpacked
 from vmsbench.launch.container.runtime import inside
 from vmsbench.launch.environment import idle, notice
-from vmsbench.launch.job_log import archive_of, continued_as, launcher_of_job, leading_jobs
-from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, NoAnswer, Refused
+from vmsbench.launch.job_log import archive_of, as_known, continued_as, launcher_of_job, leading_jobs
+from vmsbench.launch.launcher import JobError, JobPhase, JobStatus, NoAnswer, Refused, unknown
 from vmsbench.launch.supervisor import SIGNALS, launcher_for, say
 from vmsbench.processes import adopt, end_descendants
 from vmsbench.store.job_events import note_by_worker
+from vmsbench.store.lock import SILENCE, check_owned, living_owner
 from vmsbench.store.sweep_folder import RAY_HEAD, SweepFolder
 from vmsbench.versions import PUBLIC
 
@@ -37,13 +38,17 @@ STARTING = 120.0  # seconds that a driver, whose job starts before its workers',
 
 @contextlib.contextmanager
 def announced(folder: Path, given: Allocation, address: str) -> Iterator[None]:
-    """Within the block, workers of the sweep find the address of the driver's Ray."""
+    """Within the block, workers of the sweep find the address of the driver's Ray. Another driver that has taken over
+    may have announced its own meanwhile, which stays. Raises OwnershipLost."""
+    sweep = SweepFolder(folder)
     about = {"address": address, "job": given.job, "restarts": given.restarts, "time": time.time()}
-    SweepFolder(folder).write_document(RAY_HEAD, about)
+    check_owned(folder)
+    sweep.write_document(RAY_HEAD, about)
     try:
         yield
     finally:
-        SweepFolder(folder).remove_document(RAY_HEAD)
+        if sweep.document(RAY_HEAD) == about:
+            sweep.remove_document(RAY_HEAD)
 
 
 def work(driver: str, folder: str) -> None:
@@ -61,6 +66,7 @@ class Worker:
         self.leaving, self.unused = False, False
         self.asked = self.without_work = time.monotonic()
         self.runs_since: float | None = None  # the driver's job, as far as was seen
+        self.unknown_since: float | None = None  # to its cluster, while nobody owns the sweep
         self.idle, self.joined = idle(), False
         self.launcher = launcher_for(given)
 
@@ -148,17 +154,24 @@ class Worker:
                 self.child.terminate()
 
     def driver_over(self) -> bool:
-        """Whether its job is over, or the one that continues it. The cluster is queried rarely; a driver of unknown
-        status is not over."""
+        """Whether its job is over, or the one that continues it: as the cluster says, else as the sweep's folder does.
+        One that the cluster has no record of is over where nobody has owned the sweep for SILENCE; one that it does not
+        answer about is not. The cluster is queried rarely."""
         launcher = launcher_of_job(self.folder, self.driver) or self.launcher
         if time.monotonic() - self.asked < launcher.poll:
             return False
         self.asked = time.monotonic()
-        status = launcher.status(continued_as(self.folder, self.driver))
+        status = as_known(self.folder, launcher.status(continued_as(self.folder, self.driver)))
         self.runs_since = (self.runs_since or time.monotonic()) if status.phase == JobPhase.RUNNING else None
         started = self.runs_since is not None and time.monotonic() - self.runs_since > STARTING
         self.refuse_stranger(status, running=started)
-        return status.over
+        return status.over or self.forgotten(status)
+
+    def forgotten(self, status: JobStatus) -> bool:
+        """Whether the cluster has had no record of the driver, and nobody the sweep, for SILENCE."""
+        here = status.silent or status.state != unknown(status.job).state or living_owner(self.folder) is not None
+        self.unknown_since = None if here else self.unknown_since or time.monotonic()
+        return self.unknown_since is not None and time.monotonic() - self.unknown_since > SILENCE
 
     def refuse_stranger(self, status: JobStatus, running: bool) -> None:
         """Raises UserError where the driver is no job of the sweep, and none that has yet to start it: it would be

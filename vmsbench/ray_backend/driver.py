@@ -104,7 +104,8 @@ def run_trials(
 
 
 def kept(failure: Failure, folder: Path) -> Failure:
-    """The failure of a trial that wrote none itself; the log in its folder says why."""
+    """The failure of a trial that wrote none itself; the log in its folder says why. Raises OwnershipLost."""
+    check_all_owned()
     with suppress(StorageError):
         folder.mkdir(parents=True, exist_ok=True)
         log(folder, failure.trace or failure.cause)

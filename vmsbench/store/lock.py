@@ -55,8 +55,8 @@ def owned(folder: Path, start: JobStart = JobStart(), asks: Asks = unknown) -> I
     """Own `folder` within the block. A lock is taken over from a process that died on this host, from an earlier start
     of the same job, from a job that is over, and from a process on another host that is silent, unless its job runs.
 
-    Raises UserError naming the owner's host, process and job; OwnershipLost on leaving where another process has
-    taken over in the meantime.
+    Raises UserError naming the owner's host, process and job; OwnershipLost on leaving, by whatever error or
+    interrupt, where another process has taken over in the meantime.
     """
     lock = folder / "lock"
     token = secrets.token_hex(8)
@@ -83,6 +83,10 @@ def owned(folder: Path, start: JobStart = JobStart(), asks: Asks = unknown) -> I
     held[folder.resolve()] = token
     try:
         yield
+    except (Exception, KeyboardInterrupt):
+        check_owned(folder)
+        raise
+    else:
         check_owned(folder)
     finally:
         over.set()

@@ -4,14 +4,24 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from vmsbench.errors import UserError
 from vmsbench.launch.allocation import allocation
 from vmsbench.launch.environment import CONTAINER, ELASTIC, UNTIL, Workers, idle, workers
-from vmsbench.launch.job_log import launcher_of_job, note_submitted, statuses_of, with_continued, workers_of
-from vmsbench.launch.launcher import JobRequest
+from vmsbench.launch.job_log import (
+    asked_more,
+    launcher_of_job,
+    more_than_workers,
+    note_submitted,
+    statuses_of,
+    with_continued,
+    workers_of,
+)
+from vmsbench.launch.launcher import Job, JobRequest, NoAnswer
+from vmsbench.launch.submit import built
 from vmsbench.launch.supervisor import say
 from vmsbench.launch.worker import work as lend_node
 
@@ -32,6 +42,7 @@ class Demand:
     def __init__(self, driver: str, folder: Path, workers: Workers) -> None:
         self.driver, self.folder, self.workers = driver, folder, workers
         self.submitted_at: int | None = None
+        self.unanswered: Callable[[], Job | None] | None = None  # whether the cluster took the last submission
         self.asked_at = -math.inf
         self.submitting: threading.Thread | None = None
 
@@ -46,20 +57,34 @@ class Demand:
             self.submitting.start()
 
     def submit(self, ended: int) -> None:
-        """Submit a worker like the sweep's last one, unless as many are there as the sweep may have."""
-        lent = workers_of(self.folder, self.driver)
-        there = [status for status in statuses_of(self.folder, lent) if not status.over]
-        launcher = launcher_of_job(self.folder, lent[-1]) if lent else None
-        if launcher is None or len(there) >= self.workers.count or (there and ended == self.submitted_at):
+        """Submit a worker like the sweep's last one, unless as many are there as the sweep may have; with more memory
+        where one was killed for want of it. After a submission that got no answer nothing is submitted before the
+        cluster has said whether it took that."""
+        lent = statuses_of(self.folder, workers_of(self.folder, self.driver))
+        there = [status for status in lent if not status.over]
+        last = launcher_of_job(self.folder, lent[-1].job) if lent else None
+        if last is None:
             return
+        more = more_than_workers(self.folder, lent, last)
+        launcher = built({**last.settings, **more}) if more else last
         try:
-            job = launcher.submit(lend_node, self.driver, str(self.folder), request=LIKE_THE_FIRST)
+            job = self.unanswered() if self.unanswered else None
+            self.unanswered = None
+            if job is None:
+                if len(there) >= self.workers.count or (there and ended == self.submitted_at):
+                    return
+                job = launcher.submit(lend_node, self.driver, str(self.folder), request=LIKE_THE_FIRST)
+        except NoAnswer as error:
+            self.unanswered = error.heard or self.unanswered
+            say(f"no further worker yet: {error}")
+            return
         except UserError as error:
             say(f"no further worker: {error}")
             return
-        note_submitted(self.folder, job, launcher, driver=self.driver)
+        asks = f", and asks for {asked_more(self.folder, more)}" if more else ""
+        note_submitted(self.folder, job, launcher, driver=self.driver, more=more)
         self.submitted_at = ended
-        say(f"trials wait: job {job.number} lends another node")
+        say(f"trials wait: job {job.number} lends another node{asks}")
 
 
 def demand_of(folder: Path) -> Demand | None:

@@ -15,7 +15,7 @@ from typing import Any, final
 from vmsbench import accelerators
 from vmsbench.launch.allocation import Allocation, bound_cpus
 from vmsbench.launch.environment import ADDRESS, MOST_TIME, SUPERVISED, UNTIL, most_memory
-from vmsbench.launch.launcher import NoAnswer, Refused
+from vmsbench.launch.launcher import NoAnswer
 from vmsbench.launch.slurm.commands import EARLY, ask, call, submitted_number
 from vmsbench.launch.slurm.continuation import (
     asked_for,
@@ -29,8 +29,8 @@ from vmsbench.launch.slurm.continuation import (
 )
 from vmsbench.launch.slurm.flags import checked_time, seconds_of
 from vmsbench.launch.slurm.node_shares import node_names, node_shares
-from vmsbench.launch.slurm.status import details, down
-from vmsbench.processes import await_descendants, end_descendants, user_name
+from vmsbench.launch.slurm.status import details, down, job_of_script
+from vmsbench.processes import await_descendants, end_descendants
 
 SCRUBBED = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "PMI", "SALLOC_")
 KEPT = (
@@ -108,7 +108,7 @@ class SlurmAllocation(Allocation):
         if not self.facts:
             raise NoAnswer(f"Slurm does not say what job {self.job} asked for")
         script = folder.resolve() / "slurm-script.sh"
-        if waiting := self.continuation(script):
+        if waiting := job_of_script(script, after=self.job):
             return waiting
         call("scontrol", "write", "batch_script", self.job, str(script))
         written = script.read_text()
@@ -118,19 +118,6 @@ class SlurmAllocation(Allocation):
         words = [str(script), *batch_arguments(self.facts, command)]
         answer = call("sbatch", "--parsable", "--no-requeue", *flags, *words, environment=for_another_job())
         return submitted_number(answer) + self.job.removeprefix(self.job.partition("_")[0])
-
-    def continuation(self, script: Path) -> str | None:
-        """The job of this script that waits for this job to end, where an sbatch that got no answer was heard all the
-        same. Raises NoAnswer where Slurm does not say."""
-        try:
-            said = call("squeue", "--noheader", "--array", f"--user={user_name()}", "--format=%i|%E|%o", pauses=())
-        except NoAnswer:
-            raise
-        except Refused:
-            return None
-        after = rf"^([\d_]+)\|[^|]*afterany:{self.job}\b[^|]*\|{re.escape(str(script))}(?: .*)?$"
-        found = re.search(after, said, re.MULTILINE)
-        return found[1] if found else None
 
 
 def with_facts(given: SlurmAllocation, facts: Mapping[str, str]) -> SlurmAllocation:

@@ -17,8 +17,6 @@ CHOICES = {
     "shape": ("allocation", "elastic"),
 }
 GPU_FLAGS = ("gpus-per-node", "gres", "gpus")
-SHORT_OF = {"TIMEOUT": "time", "OUT_OF_MEMORY": "memory"}
-"""What a job had too little of, by the state in which it ended."""
 LEAST = {"nodes": 1, "gpus": 0, "cpus": 1, "notice": 1}
 TIME = r"[1-9]\d*|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}"
 

@@ -7,6 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, final
 
@@ -23,6 +24,7 @@ from vmsbench.launch.launcher import (
     JobResources,
     JobStatus,
     Launcher,
+    NoAnswer,
     Refused,
     Survey,
     Unsupported,
@@ -34,7 +36,6 @@ from vmsbench.launch.slurm.continuation import grown
 from vmsbench.launch.slurm.driver_placement import misplaced
 from vmsbench.launch.slurm.flags import (
     GPU_FLAGS,
-    SHORT_OF,
     check,
     checked_line,
     exceeds,
@@ -49,7 +50,7 @@ from vmsbench.launch.slurm.local_process import cancel_process, process_status
 from vmsbench.launch.slurm.refusals import refusal
 from vmsbench.launch.slurm.site.inventory import cluster_name
 from vmsbench.launch.slurm.site.survey import survey
-from vmsbench.launch.slurm.status import details, job_status, job_statuses
+from vmsbench.launch.slurm.status import details, job_of_script, job_status, job_statuses
 from vmsbench.launch.slurm.submitted import Resumable, SubmittedJob
 from vmsbench.versions import PUBLIC
 
@@ -148,17 +149,27 @@ class SlurmLauncher(Launcher):
 
     def submit(self, function: Callable[..., Any], *arguments: Any, request: JobRequest = AS_SET) -> SubmittedJob:
         check_importable(function)
+        return self._submitted(self._executor(request), function, arguments)
+
+    def _submitted(self, executor: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> SubmittedJob:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-        executor = self._executor(request)
         try:
             job = executor.submit(Resumable(function), *arguments)
         except (Refused, FailedJobError, FailedSubmissionError) as error:
             executor.clean()
-            raise refusal(error) from error
+            refused = refusal(error)
+            if isinstance(refused, NoAnswer):
+                refused.heard = partial(self._heard, executor, function, arguments)
+            raise refused from error
         except OSError as error:
             raise UserError(f"cannot write to launcher.folder {self._folder}: {error}") from error
         return SubmittedJob(job, "kill" if self._local else "scancel")
+
+    def _heard(self, executor: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> SubmittedJob | None:
+        """The job of an sbatch that got no answer, with the files that it looks for; None where Slurm has none."""
+        executor.heard = job_of_script(executor.sent)
+        return self._submitted(executor, function, arguments) if executor.heard else None
 
     def script(self, command: Sequence[str] | None = None) -> str:
         if self._local:
@@ -183,7 +194,7 @@ class SlurmLauncher(Launcher):
         return [process_status(self._folder, job) for job in jobs] if self._local else job_statuses(jobs)
 
     def more(self, ended: JobStatus, asked: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = {**kept, **grown(SHORT_OF.get(ended.state, ""), asked, self._most_time, self._most_memory)}
+        wanted = {**kept, **grown(ended.lacked, asked, self._most_time, self._most_memory)}
         own = {"time": self._resources.time, "memory": self._resources.memory}
         fixed = fixed_by(self._extra, self._memory_form)
         return {name: value for name, value in wanted.items() if name not in fixed and exceeds(name, value, own[name])}

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
-from vmsbench.launch.launcher import JobPhase, JobStatus, NoAnswer, Refused, unknown
+from vmsbench.launch.launcher import JobPhase, JobStatus, NoAnswer, NotHere, Refused, unknown
 from vmsbench.launch.slurm.commands import ask, call
+from vmsbench.processes import user_name
 
 WAITING = (
     *("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"),
@@ -31,6 +33,12 @@ CAUSES = {
     "BOOT_FAIL": "its node did not boot",
     "DEADLINE": "its deadline passed",
 }
+LACKED = {"TIMEOUT": "time", "OUT_OF_MEMORY": "memory"}
+"""What a job had too little of, by the state in which it ended."""
+
+
+CODELESS = ("squeue", "FAILED")
+"""Where a status is from that lacks the exit code, which tells how a job failed."""
 
 
 def job_status(job: str) -> JobStatus:
@@ -40,7 +48,8 @@ def job_status(job: str) -> JobStatus:
 
 
 def job_statuses(jobs: Sequence[str]) -> list[JobStatus]:
-    """The status of each job, by one question to squeue, and one to sacct for those that squeue no longer has.
+    """The status of each job, by one question to squeue, one to sacct for those that squeue no longer has, and one to
+    scontrol for each that failed a moment ago.
 
     `silent` where neither has the job and squeue gave no answer: without accounting sacct never does.
     """
@@ -56,6 +65,7 @@ def job_statuses(jobs: Sequence[str]) -> list[JobStatus]:
         )
         for job, (state, code, nodes) in kept.items():
             found[job] = status_of(job, state.split()[0], code, "", nodes, "sacct")
+    found |= {job: by_scontrol(job) or one for job, one in found.items() if (one.source, one.state) == CODELESS}
     return [found.get(job) or unknown(job, silent=silent) for job in jobs]
 
 
@@ -65,7 +75,7 @@ def lines_of(jobs: Sequence[str], fields: int, *command: str) -> tuple[dict[str,
     try:
         said, silent = call(*command, pauses=()), False
     except Refused as error:
-        said, silent = "", isinstance(error, NoAnswer)
+        said, silent = "", isinstance(error, NoAnswer | NotHere)
     lines = (line.strip().split("|") for line in said.splitlines())
     right = (line for line in lines if len(line) == fields + 1 and re.fullmatch(r"[A-Z_]+( by \d+)?", line[1]))
     found: dict[str, list[str]] = {}
@@ -86,16 +96,22 @@ def by_scontrol(job: str) -> JobStatus | None:
 def status_of(job: str, state: str, code: str, reason: str, nodes: str, source: str) -> JobStatus:
     phase = PHASES.get(state, JobPhase.UNKNOWN)
     if phase in OVER:
-        return JobStatus(job, phase, *ending(state, code), nodes, source)
+        lacked = "memory" if killed(state, code) else LACKED.get(state, "")
+        return JobStatus(job, phase, state, ending(state, code), nodes, source, lacked=lacked)
     return JobStatus(job, phase, state, reason if reason != "None" else "", nodes, source)
 
 
-def ending(state: str, code: str) -> tuple[str, str]:
-    """State and reason of a job that is over. Slurm sometimes reports a job that ran out of memory as FAILED."""
-    if state == "FAILED" and code.endswith((":9", ":137")):
-        return state, "killed with signal 9, as by a lack of memory"
+def killed(state: str, code: str) -> bool:
+    """Whether a job was killed with signal 9: Slurm sometimes reports so of a job that ran out of memory."""
+    return state == "FAILED" and code.endswith((":9", ":137"))
+
+
+def ending(state: str, code: str) -> str:
+    """How a job ended that is over."""
+    if killed(state, code):
+        return "killed with signal 9, as by a lack of memory"
     cause = CAUSES.get(state, "")
-    return state, f"{cause} (exit code {code.partition(':')[0]})" if state == "FAILED" and code else cause
+    return f"{cause} (exit code {code.partition(':')[0]})" if state == "FAILED" and code else cause
 
 
 def details(job: str) -> dict[str, str]:
@@ -103,6 +119,20 @@ def details(job: str) -> dict[str, str]:
     said = ask("scontrol", "show", "job", job, "--oneliner") or ""
     line = next((line for line in said.splitlines() if line.startswith("JobId=")), "")
     return dict(re.findall(r"([A-Z][\w/:]*)=(.*?)(?= +[A-Z][\w/:]*=| *$)", line))
+
+
+def job_of_script(script: Path, after: str | None = None) -> str | None:
+    """The job of a batch script that waits or runs, where an sbatch that got no answer was heard all the same; with
+    `after`, one that waits for the end of that job. Raises NoAnswer where Slurm does not say."""
+    try:
+        said = call("squeue", "--noheader", "--array", f"--user={user_name()}", "--format=%i|%E|%o", pauses=())
+    except NoAnswer:
+        raise
+    except Refused:
+        return None
+    waits = rf"[^|]*afterany:{after}\b[^|]*" if after else "[^|]*"
+    found = re.search(rf"^([\d_]+)\|{waits}\|{re.escape(str(script))}(?: .*)?$", said, re.MULTILINE)
+    return found[1] if found else None
 
 
 def down(nodes: Sequence[str]) -> list[str]:

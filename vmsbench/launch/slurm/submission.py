@@ -19,11 +19,16 @@ PATIENCE = 60.0
 
 @final
 class Executor(submitit.SlurmExecutor):
-    """forbidden  long names of flags that are never written"""
+    """forbidden  long names of flags that are never written
+    sent       the batch script of the last submission
+    heard      the number of the job that Slurm made of it without an answer: the next submission is that job
+    """
 
     def __init__(self, folder: Path, forbidden: Collection[str] = ()) -> None:
         super().__init__(folder)
         self.forbidden = {"wckey", *forbidden}  # some sites refuse submitit's own key
+        self.sent: Path | None = None
+        self.heard: str | None = None
 
     @property
     def _submitit_command_str(self) -> str:
@@ -45,8 +50,10 @@ class Executor(submitit.SlurmExecutor):
         uid = uuid.uuid4().hex
         script = Path(self.folder) / f".submission_file_{uid}.sh"
         script.write_text(self._make_submission_file_text(command, uid))
-        said = call("sbatch", "--parsable", str(script), patience=PATIENCE, environment=for_another_job())
-        job_id = submitted_number(said)
+        if (job_id := self.heard) is None:
+            self.sent = script
+            said = call("sbatch", "--parsable", str(script), patience=PATIENCE, environment=for_another_job())
+            job_id = submitted_number(said)
         job: Any = submitit.SlurmJob(folder=self.folder, job_id=job_id, tasks=list(range(self._num_tasks())))
         job.paths.move_temporary_file(script, "submission_file", keep_as_symlink=True)
         self._write_job_id(job.job_id, uid)
