@@ -1,6 +1,5 @@
 """Elastic workers: they leave when they have no trial, and the driver submits others where trials wait."""
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -11,18 +10,15 @@ from typing import Any
 import pytest
 
 from tests.support.processes.commands import a_command, each_job
-from vmsbench.errors import OwnershipLost, UserError
+from vmsbench.errors import UserError
 from vmsbench.launch.allocation import Allocation
 from vmsbench.launch.elastic.demand import Demand, demand_of
 from vmsbench.launch.environment import Workers
 from vmsbench.launch.job_log import job_status, workers_of
 from vmsbench.launch.sweep_progress import fruitless
-from vmsbench.launch.worker import Worker, announced
-from vmsbench.processes import descendants
-from vmsbench.ray_backend.cluster import without_work
+from vmsbench.launch.worker import Worker
 from vmsbench.store.job_events import note, note_by_worker, notes
 from vmsbench.store.lock import owned
-from vmsbench.store.sweep_folder import RAY_HEAD, SweepFolder
 from vmsbench.versions import PUBLIC
 
 
@@ -353,73 +349,3 @@ def test_workers_that_stay_and_other_shapes_have_no_demand(sweep: Path, monkeypa
     found = demand_of(sweep)
     assert found is not None
     assert (found.driver, found.workers.count) == ("4", 2)
-
-
-def test_a_driver_that_leaves_last_keeps_what_the_one_that_took_over_announced(tmp_path: Path) -> None:
-    def start(restarts: int) -> Allocation:
-        return Allocation("7", restarts, ("n1",), 4, ())
-
-    with contextlib.ExitStack() as old:
-        old.enter_context(announced(tmp_path, start(0), "n1:1"))
-        with announced(tmp_path, start(1), "n2:1"):
-            old.close()
-            assert SweepFolder(tmp_path).document(RAY_HEAD)["address"] == "n2:1"
-        assert not SweepFolder(tmp_path).document(RAY_HEAD)
-
-
-def test_a_driver_that_has_lost_its_sweep_announces_nothing(tmp_path: Path) -> None:
-    with contextlib.suppress(OwnershipLost), owned(tmp_path):
-        (tmp_path / "lock").write_text('{"token": "other"}')
-        with pytest.raises(OwnershipLost), announced(tmp_path, Allocation("7", 0, ("n1",), 4, ()), "n1:1"):
-            pass
-    assert not SweepFolder(tmp_path).document(RAY_HEAD)
-
-
-class Clock:
-    """A clock that goes on while somebody sleeps; at `until` the node's work ends, and the node with it."""
-
-    def __init__(self, node: "subprocess.Popen[bytes]", until: float) -> None:
-        self.node, self.until, self.now = node, until, 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        if self.now >= self.until and self.node.stdin:
-            self.node.stdin.close()
-            self.node.wait()
-
-
-def begun(node: "subprocess.Popen[bytes]") -> bool:
-    """Whether its child is the program that it is to be, and no longer a shell."""
-    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(node.pid)]
-    return any(b"ray" in one and not one.startswith(b"bash") for one in commands)
-
-
-READS = "import sys; sys.stdin.read()"
-
-
-@pytest.mark.parametrize(
-    ("child", "idle"),
-    [
-        ("exec -a ray::IDLE cat", True),
-        ("exec -a ray::ImplicitFunc cat", True),
-        ("exec -a ray::ImplicitFunc.train cat", False),
-        ("exec -a ray::ImplicitFunc.__init__ cat", False),
-        (f"exec {sys.executable} -c '{READS}' /ray/default_worker.py --node-ip", False),
-        (f"exec {sys.executable} -c '{READS}' '--python_worker_command=python /ray/default_worker.py'", True),
-    ],
-)
-def test_a_node_is_idle_while_none_of_its_processes_runs_a_trial(
-    child: str, idle: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The stand-in for Ray's node ends with its child, which ends with its input."""
-    node = subprocess.Popen(["bash", "-c", f"exec 3<&0; ({child}) <&3 & wait"], stdin=subprocess.PIPE)
-    while not begun(node):
-        assert node.poll() is None
-    monkeypatch.setattr("vmsbench.ray_backend.cluster.time", Clock(node, until=50.0))
-    assert without_work(node, 10.0) == idle
-    assert node.stdin
-    node.stdin.close()
-    node.wait()
