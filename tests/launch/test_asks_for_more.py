@@ -242,6 +242,8 @@ def test_an_earlier_kill_for_memory_is_not_the_reason_of_a_later_death(
     counted = iter((1, 1, 1, 2))
     monkeypatch.setattr("vmsbench.launch.supervisor.kills_for_memory", lambda: next(counted))
     monkeypatch.setenv("VMSBENCH_MOST_MEMORY", "64")
+    for name in ("PYTHONUNBUFFERED", "VMSBENCH_SUPERVISED"):
+        monkeypatch.setenv(name, "1")  # as the supervisor sets them for its command; they end with the test
     a_command(tmp_path / "bin", "child", "exit 1")
     given = SlurmAllocation("4", 0, ("n1",), 1, (), facts=FACTS)
     one = Supervisor(["tune"], [str(tmp_path / "bin" / "child")], given, tmp_path / "runs" / "gan")
