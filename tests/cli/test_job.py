@@ -60,7 +60,7 @@ def test_the_runs_folder_of_the_environment_is_the_jobs(
 
 @pytest.mark.parametrize("command", ["train --exp unet", "report x"])
 def test_a_command_of_no_sweep_is_refused(command: str, taken: list[tuple[list[str], Path]]) -> None:
-    works = "runs the commands of sweeps: tune, resume, final, ablate"
+    works = "a job supervises the commands of sweeps: tune, resume, final, ablate"
     refused(called("job", *command.split()), works, f"`vmsbench {command.split()[0]}` runs in a batch script as it is")
     assert not taken
 

@@ -42,7 +42,7 @@ def sweep_folder(context: typer.Context, command: list[str]) -> Path:
     name, found, words = group.resolve_command(context.parent, command)  # type: ignore[attr-defined]
     if name not in SWEEPS:
         raise UserError(
-            f"vmsbench job runs the commands of sweeps: {', '.join(SWEEPS)}; `vmsbench {name}` runs in a batch script "
+            f"a job supervises the commands of sweeps: {', '.join(SWEEPS)}; `vmsbench {name}` runs in a batch script "
             "as it is, and is not requeued"
         )
     given = found.make_context(name, list(words), parent=context.parent).params
