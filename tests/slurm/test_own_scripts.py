@@ -105,7 +105,7 @@ def test_the_line_that_sallocs_shell_is_told_trains_on_the_nodes(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("--nodes 2 --gpus 3", r"3 trials at once on 2 nodes"),
+        ("--nodes 2 --ntasks-per-node 1 --cpus-per-task 2 --gpus 3", r"3 trials at once on 2 nodes"),
         ("--nodes 2 --ntasks 5 --cpus-per-task 1", r"5 trials at once on 2 nodes"),
         ("--nodes 2 --gpus-per-node 1 --cpus-per-gpu 3 --mem-per-gpu 2G", r"2 trials at once on 2 nodes of 3 cores"),
         ("--nodes 1 --cpus-per-task 4 --mem-per-cpu 700M --gpus-per-task 2 --ntasks 1", r"2 trials at once"),

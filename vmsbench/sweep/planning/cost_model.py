@@ -87,9 +87,9 @@ def measured(config: Config, folder: Path, seconds: float) -> TrialCost:
     until = time.perf_counter() + seconds
     while len(times) <= STEPS or (time.perf_counter() < until and len(times) < training.steps_per_epoch):
         times.append(timed(experiment, lambda: training.one_step(*training.batch(order), {})))
-    count = len(experiment.validation.spread(evaluation["images"]))
-    part = experiment.validation.subset(range(min(evaluation["batch_size"], count)))
+    count = min(evaluation["images"] or len(experiment.validation), len(experiment.validation))
     batch = evaluation["batch_size"]
+    part = experiment.validation.spread(min(batch, count))
     losses = timed(experiment, lambda: validation_losses(experiment.model, part, experiment.dataset.channels, batch))
     shown = part.subset(range(max(1, min(len(part), batch // evaluation["samples"]))))
     begun = time.perf_counter()
