@@ -201,7 +201,7 @@ def test_scores_are_taken_every_so_often_and_at_the_end(tmp_path: Path) -> None:
 def test_an_evaluation_of_some_pairs_takes_them_from_all_over_their_list(
     images: int, seen: Sequence[int], tmp_path: Path
 ) -> None:
-    """A list is often sorted by category: the first pairs of VISCHEMA PLUS's are landscapes."""
+    """A list is often sorted by category: the first 32 of VISCHEMA PLUS are of 6 of its 18."""
     config = with_settings(configuration(), {"trainer.epochs": 1, "evaluation.images": images})
     config["model"] = {"_target_": "tests.support.tiny.Constant", "network": config["model"]["network"]}
     run(config, tmp_path)
