@@ -93,6 +93,8 @@ def test_a_run_renews_its_own_rows_of_the_reliability_report_alone() -> None:
     made = reliability.renewed(both, "kills", ["a.py::c"], {"a.py::c": new})
     assert reliability.rows_of(made, "kills") == {"a.py::c": new, there: old}, "kept where another folder is run alone"
     assert reliability.rows_of(made, "cluster") == reliability.rows_of(both, "cluster")
+    now = there.replace("[1 | 2]", "[3]")
+    assert reliability.rows_of(reliability.renewed(made, "kills", [now], {now: new}), "kills").keys() == {now}
 
 
 def test_a_test_that_was_interrupted_has_no_result(tmp_path: Path) -> None:

@@ -109,7 +109,9 @@ def renewed(text: str, mark: str, there: list[str], new: dict[str, Row]) -> str:
     _, *parts = text.split("\n## ")
     kept = {part.partition("\n")[0]: f"## {part.strip()}\n" for part in parts}
     known = rows_of(text, mark) | new
-    names = sorted({*there, *(name for name in known if still_there(name))})
+    collected = {name.partition("[")[0] for name in there}
+    kept_on = (name for name in known if name.partition("[")[0] not in collected and still_there(name))
+    names = sorted({*there, *kept_on})
     kept[mark] = section(mark, {name: known.get(name, Row(NEVER)) for name in names})
     return "\n".join([HEAD, *(kept[name] for name in sorted(kept))])
 
